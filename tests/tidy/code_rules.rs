@@ -1,0 +1,458 @@
+//! Rules about the code: headers, unsafe, layers, budgets, reading order, dependencies.
+
+use crate::house::{
+    self, DEPENDENCIES, FUNCTION_LINES, HEART, HEART_LINES, HOUSE, Room, UNSAFE_FILES,
+};
+use crate::lexer::{self, Token};
+use crate::repo::{File, Finding, Repo, findings};
+
+/// Every file of code opens with a comment that says what it is.
+pub(crate) fn headers(repo: &Repo) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for file in repo.files() {
+        let script = file.path.ends_with(".py") || file.text.starts_with("#!/");
+        let mark = match file {
+            file if file.is_rust() => "//!",
+            file if script && file.text.contains("\"\"\"") => "\"\"\"",
+            _ if script => "#",
+            _ => continue,
+        };
+        let first = file.lines().find(|(_, line)| !line.starts_with("#!/"));
+        let (line, text) = first.unwrap_or((1, ""));
+        let says_something = text
+            .strip_prefix(mark)
+            .is_some_and(|says| says.split_whitespace().count() >= 3);
+        if !says_something {
+            found.push(Finding::new(
+                &file.path,
+                line,
+                format!("open the file with `{mark}` and a sentence that says what it is"),
+            ));
+        }
+    }
+    found
+}
+
+/// Unsafe code stands in two files.
+pub(crate) fn unsafe_code(repo: &Repo) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for file in repo
+        .rust_files()
+        .filter(|file| !UNSAFE_FILES.contains(&file.path.as_str()))
+    {
+        for token in file.tokens().iter().filter(|token| token.text == "unsafe") {
+            let [waker, signal] = UNSAFE_FILES;
+            let says = format!(
+                "unsafe code stands in {waker} and {signal} only; find a safe way, or a safe function there"
+            );
+            found.push(Finding::new(&file.path, token.line, says));
+        }
+    }
+    found
+}
+
+/// A file uses files of lower layers only, and every file has its place in the table.
+pub(crate) fn layers(repo: &Repo) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for file in repo.runtime_files() {
+        let Some(module) = house::module_of_file(&file.path) else {
+            continue;
+        };
+        let Some(room) = house::room_of_module(module) else {
+            found.push(Finding::new(
+                &file.path,
+                1,
+                "the file has no place in the house; give it a row in tests/tidy/house.rs",
+            ));
+            continue;
+        };
+        let (tokens, _) = lexer::without_tests(&file.tokens());
+        for (line, used) in paths_from_the_root(file, &tokens) {
+            if used != module {
+                found
+                    .extend(objection(room, used).map(|says| Finding::new(&file.path, line, says)));
+            }
+        }
+    }
+    found
+}
+
+/// What is wrong with `used` in a file of `room`, if anything is.
+fn objection(room: &Room, used: &str) -> Option<String> {
+    match house::room_of_module(used) {
+        None => Some(format!(
+            "`crate::{used}` is no file of the house; name it through the file that owns it"
+        )),
+        Some(other) if other.layer < room.layer => None,
+        Some(other) => Some(format!(
+            "{} is on layer {} and cannot use {}, which is on layer {}; move what both need to a lower layer, or pass it in",
+            room.name, room.layer, other.name, other.layer,
+        )),
+    }
+}
+
+/// The first name of every path that starts at the crate's root, by `crate::` or by enough `super::`,
+/// and its line.
+fn paths_from_the_root<'a>(file: &File, tokens: &[Token<'a>]) -> Vec<(usize, &'a str)> {
+    let path = file.path.trim_end_matches("/mod.rs");
+    let depth_of_file = path.matches('/').count() - "runtime/src".matches('/').count();
+    let mut inline_modules: Vec<usize> = Vec::new();
+    let mut paths = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        inline_modules.retain(|&end| at < end);
+        let text = |offset: usize| tokens.get(at + offset).map_or("", |token| token.text);
+        if text(0) == "mod" && text(2) == "{" {
+            inline_modules.push(lexer::matching_bracket(tokens, at + 2));
+        }
+        let mut up = 0;
+        while text(2 * up) == "super" && text(2 * up + 1) == "::" {
+            up += 1;
+        }
+        if text(0) == "crate" && text(1) == "::" {
+            first_names(tokens, at + 2, &mut paths);
+            at += 1;
+        } else if up == depth_of_file + inline_modules.len() {
+            first_names(tokens, at + 2 * up, &mut paths);
+        }
+        at += (2 * up).max(1);
+    }
+    paths
+}
+
+/// The name at `at`, or each first name of a group in braces.
+fn first_names<'a>(tokens: &[Token<'a>], at: usize, names: &mut Vec<(usize, &'a str)>) {
+    let Some(first) = tokens.get(at) else { return };
+    if first.text != "{" {
+        names.push((first.line, first.text));
+        return;
+    }
+    let end = lexer::matching_bracket(tokens, at);
+    let mut at = at + 1;
+    while at < end {
+        names.push((tokens[at].line, tokens[at].text));
+        while at < end && tokens[at].text != "," {
+            at = if tokens[at].text == "{" {
+                lexer::matching_bracket(tokens, at)
+            } else {
+                at
+            } + 1;
+        }
+        at += 1;
+    }
+}
+
+/// Every file of the runtime, and the heart as a whole, stay within their budgets.
+pub(crate) fn budgets(repo: &Repo) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut heart = 0;
+    for file in repo.runtime_files() {
+        let lines = file.lines().count() - lexer::without_tests(&file.tokens()).1;
+        let room = house::module_of_file(&file.path).and_then(house::room_of_module);
+        let (budget, holds) = match room {
+            Some(room) => (room.lines, room.holds),
+            None if file.path == "runtime/src/lib.rs" => (house::LIB_LINES, "the map"),
+            None => continue,
+        };
+        if room.is_some_and(|room| HEART.contains(&room.layer)) {
+            heart += lines;
+        }
+        if lines > budget {
+            let says = format!(
+                "{lines} lines, and {budget} are enough for {holds}; what in it can stand alone in a room of its own?"
+            );
+            found.push(Finding::new(&file.path, budget + 1, says));
+        }
+    }
+    if heart > HEART_LINES {
+        let says = format!(
+            "the heart has {heart} lines; it is to be read in an afternoon and ends at {HEART_LINES}"
+        );
+        found.push(Finding::new("runtime/src/lib.rs", 1, says));
+    }
+    found
+}
+
+/// `lib.rs` declares every module, those of lower layers first.
+pub(crate) fn reading_order(repo: &Repo) -> Vec<Finding> {
+    let map = match repo.require("runtime/src/lib.rs", "it is the map of the runtime") {
+        Ok(map) => map,
+        Err(missing) => return vec![missing],
+    };
+    let tokens = map.tokens();
+    let declared = tokens
+        .windows(3)
+        .filter(|three| three[0].text == "mod" && three[2].text == ";");
+    let rooms: Vec<(usize, &Room)> = declared
+        .filter_map(|three| Some((three[0].line, house::room_of_module(three[1].text)?)))
+        .collect();
+    let mut found = Vec::new();
+    for two in rooms.windows(2) {
+        let ((_, above), (line, room)) = (two[0], two[1]);
+        if room.layer < above.layer {
+            let says = format!(
+                "{} is on layer {}; declare it above {}, which is on layer {}",
+                room.name, room.layer, above.name, above.layer
+            );
+            found.push(Finding::new(&map.path, line, says));
+        }
+    }
+    for room in &HOUSE {
+        let folder_or_file = format!("runtime/src/{}", room.name);
+        if repo.exists(&folder_or_file)
+            && rooms.iter().all(|(_, declared)| declared.name != room.name)
+        {
+            found.push(Finding::new(
+                &map.path,
+                1,
+                format!("{} is declared nowhere, so nothing compiles it", room.name),
+            ));
+        }
+    }
+    found
+}
+
+/// A function fits a screen.
+pub(crate) fn functions_fit_a_screen(repo: &Repo) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for file in repo.rust_files() {
+        for function in lexer::functions(&file.tokens()) {
+            let lines = function.last_line + 1 - function.first_line;
+            if lines > FUNCTION_LINES {
+                let says = format!(
+                    "`{}` has {lines} lines; give its parts names, until none has more than {FUNCTION_LINES}",
+                    function.name
+                );
+                found.push(Finding::new(&file.path, function.first_line, says));
+            }
+        }
+    }
+    found
+}
+
+/// The runtime depends on six crates. What only tests or loom models need does not count.
+pub(crate) fn dependencies(repo: &Repo) -> Vec<Finding> {
+    let manifest = match repo.require("runtime/Cargo.toml", "it names the six dependencies") {
+        Ok(manifest) => manifest,
+        Err(missing) => return vec![missing],
+    };
+    let mut found = Vec::new();
+    let mut in_dependencies = false;
+    for (line, text) in manifest.lines() {
+        let text = text.split('#').next().unwrap_or_default().trim();
+        let name = if let Some(section) = text.strip_prefix('[') {
+            let section = section.trim_end_matches(']');
+            let counts = !section.contains("dev-dependencies") && !section.contains("cfg(loom)");
+            in_dependencies = counts && section.ends_with("dependencies");
+            section
+                .rsplit_once("dependencies.")
+                .filter(|_| counts)
+                .map(|(_, name)| name)
+        } else {
+            text.split(['=', '.'])
+                .next()
+                .filter(|name| in_dependencies && !name.is_empty())
+        };
+        let name = name.map(|name| name.trim_matches([' ', '"']));
+        let renamed = text.contains("package =") || text.contains("package=");
+        if name.is_some_and(|name| renamed || !DEPENDENCIES.contains(&name)) {
+            let says = format!(
+                "the runtime depends on {} and on nothing else; do without it",
+                DEPENDENCIES.join(", ")
+            );
+            found.push(Finding::new(&manifest.path, line, says));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_file_without_a_header_is_found() {
+    let files = [
+        ("demos/src/bin/good.rs", "//! What this is.\n"),
+        ("demos/src/bin/bad.rs", "\nfn main() {}\n"),
+        ("demos/src/bin/curt.rs", "//! placeholder\n"),
+        ("demos/src/bin/empty.rs", ""),
+        (
+            "demos/good.py",
+            "#!/usr/bin/env python3\n\"\"\"What this is.\"\"\"\n",
+        ),
+        ("demos/bad.py", "#!/usr/bin/env python3\nimport asyncio\n"),
+        ("docs/tour.md", "no code"),
+    ];
+    assert_eq!(
+        findings(headers, &files),
+        [
+            "demos/bad.py:2",
+            "demos/src/bin/bad.rs:1",
+            "demos/src/bin/curt.rs:1",
+            "demos/src/bin/empty.rs:1"
+        ]
+    );
+}
+
+#[test]
+fn unsafe_code_outside_its_two_files_is_found() {
+    let code =
+        "// unsafe\n#[allow(unsafe_code)]\nfn f() {\n    \"unsafe\";\n    unsafe { g() }\n}\n";
+    let files = [
+        ("runtime/src/waker.rs", code),
+        ("runtime/src/signal.rs", code),
+        ("demos/src/bin/echo.rs", code),
+    ];
+    assert_eq!(findings(unsafe_code, &files), ["demos/src/bin/echo.rs:5"]);
+}
+
+#[test]
+fn a_path_to_the_same_or_a_higher_layer_is_found() {
+    let bad = |path, code| findings(layers, &[(path, code)]);
+    assert_eq!(
+        bad("runtime/src/key.rs", "use crate::wheel::Wheel;"),
+        ["runtime/src/key.rs:1"]
+    );
+    assert_eq!(
+        bad(
+            "runtime/src/tasks.rs",
+            "fn f() {\n    crate::runtime::turn();\n}"
+        ),
+        ["runtime/src/tasks.rs:2"]
+    );
+    assert_eq!(
+        bad(
+            "runtime/src/tasks.rs",
+            "use crate::{\n    key::{Key, TaskKey},\n    waker,\n};"
+        ),
+        ["runtime/src/tasks.rs:3"]
+    );
+    assert_eq!(
+        bad("runtime/src/tasks.rs", "use super::inbox;"),
+        ["runtime/src/tasks.rs:1"]
+    );
+    assert_eq!(
+        bad("runtime/src/net/tcp.rs", "use super::super::time;"),
+        ["runtime/src/net/tcp.rs:1"]
+    );
+    assert_eq!(
+        bad("runtime/src/net/mod.rs", "use super::see;"),
+        ["runtime/src/net/mod.rs:1"]
+    );
+    assert_eq!(
+        bad("runtime/src/time/sleep.rs", "use crate::Runtime;"),
+        ["runtime/src/time/sleep.rs:1"]
+    );
+    assert_eq!(
+        bad(
+            "runtime/src/sync.rs",
+            "mod real {\n    use super::super::key;\n}"
+        ),
+        ["runtime/src/sync.rs:2"]
+    );
+    assert_eq!(
+        bad("runtime/src/cellar.rs", ""),
+        ["runtime/src/cellar.rs:1"]
+    );
+}
+
+#[test]
+fn paths_downwards_and_within_a_room_are_fine() {
+    let files = [
+        ("runtime/src/lib.rs", "pub use crate::runtime::Runtime;"),
+        (
+            "runtime/src/tasks.rs",
+            "//! See [`crate::runtime`].\nuse crate::{key::Key, wheel};\npub(crate) fn f() { super::key::g() }",
+        ),
+        (
+            "runtime/src/timers.rs",
+            "#[cfg(test)]\nmod tests { use crate::runtime::Runtime; }",
+        ),
+        (
+            "runtime/src/net/tcp.rs",
+            "use super::udp; use crate::net::unix; use crate::context;",
+        ),
+        ("runtime/src/sync.rs", "mod real { use super::Flag; }"),
+        ("tests/it/main.rs", "use crate::anything;"),
+    ];
+    assert_eq!(findings(layers, &files), [""; 0]);
+}
+
+#[test]
+fn a_file_over_its_budget_is_found() {
+    let over = "//\n".repeat(81);
+    let tested = "//\n".repeat(80) + "#[cfg(test)]\nmod tests {\n}\n";
+    assert_eq!(
+        findings(budgets, &[("runtime/src/key.rs", &over)]),
+        ["runtime/src/key.rs:81"]
+    );
+    assert_eq!(
+        findings(budgets, &[("runtime/src/key.rs", &tested)]),
+        [""; 0]
+    );
+    assert_eq!(
+        findings(budgets, &[("runtime/src/lib.rs", &"//\n".repeat(101))]),
+        ["runtime/src/lib.rs:101"]
+    );
+}
+
+#[test]
+fn a_heart_over_its_limit_is_found() {
+    let long = "//\n".repeat(HEART_LINES + 1);
+    assert_eq!(
+        findings(budgets, &[("runtime/src/runtime.rs", &long)]),
+        ["runtime/src/runtime.rs:301", "runtime/src/lib.rs:1"]
+    );
+}
+
+#[test]
+fn modules_out_of_reading_order_or_forgotten_are_found() {
+    let order = |text| {
+        findings(
+            reading_order,
+            &[
+                ("runtime/src/lib.rs", text),
+                ("runtime/src/time/sleep.rs", ""),
+            ],
+        )
+    };
+    assert_eq!(
+        order("mod key;\nmod tasks;\nmod wheel;\npub mod time;"),
+        ["runtime/src/lib.rs:3"]
+    );
+    assert_eq!(order("mod key;\n"), ["runtime/src/lib.rs:1"]);
+    assert_eq!(
+        order("mod key;\nmod wheel;\nmod tasks;\npub mod time;"),
+        [""; 0]
+    );
+    assert_eq!(findings(reading_order, &[]), ["runtime/src/lib.rs:1"]);
+}
+
+#[test]
+fn a_function_longer_than_a_screen_is_found() {
+    let function = |lines: usize| format!("\nfn f() {{\n{}}}\n", "// }\n".repeat(lines - 2));
+    let files = [
+        ("tests/fits.rs", function(FUNCTION_LINES)),
+        ("tests/long.rs", function(FUNCTION_LINES + 1)),
+    ];
+    let files = files.each_ref().map(|(path, code)| (*path, code.as_str()));
+    assert_eq!(
+        findings(functions_fit_a_screen, &files),
+        ["tests/long.rs:2"]
+    );
+}
+
+#[test]
+fn a_seventh_dependency_is_found() {
+    let of = |manifest| findings(dependencies, &[("runtime/Cargo.toml", manifest)]);
+    let bad = ["runtime/Cargo.toml:2"];
+    assert_eq!(of("[dependencies]\ntokio = \"1\""), bad);
+    assert_eq!(of("[dependencies]\nmio = { package = \"other\" }"), bad);
+    assert_eq!(
+        of("[target.'cfg(unix)'.dependencies]\nrand.workspace = true"),
+        bad
+    );
+    assert_eq!(of("[build-dependencies]\n\"cc\" = \"1\""), bad);
+    assert_eq!(of("\n[dependencies.rand]\nversion = \"1\""), bad);
+    assert_eq!(findings(dependencies, &[]), ["runtime/Cargo.toml:1"]);
+    let good = "[dependencies]\nmio = \"1\" # for epoll\nlibc.workspace = true\n\n[dev-dependencies]\nproptest = \"1\"\n\
+                [target.'cfg(loom)'.dependencies]\nloom = \"0.7\"\n[lints]\nworkspace = true";
+    assert_eq!(of(good), [""; 0]);
+}

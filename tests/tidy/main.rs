@@ -1,0 +1,101 @@
+//! Tidy: the project reads its own sources and says where they break the house's rules.
+//!
+//! Each test is one rule over all files. What it finds it names as `file:line`, with the way out. The
+//! layers and budgets are a table in `house.rs`. Every rule lives beside a test with a bad example,
+//! so that it is seen to be able to fail.
+
+mod code_rules;
+mod house;
+mod lexer;
+mod markdown;
+mod repo;
+mod text_rules;
+mod tour;
+
+use std::sync::OnceLock;
+
+use repo::{Repo, Rule};
+
+fn check(rule: Rule) {
+    static REPO: OnceLock<Repo> = OnceLock::new();
+    let found: Vec<String> = rule(REPO.get_or_init(Repo::read))
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        found.is_empty(),
+        "{} to mend:\n{}\n",
+        found.len(),
+        found.join("\n")
+    );
+}
+
+#[test]
+fn every_file_of_code_opens_with_what_it_is() {
+    check(code_rules::headers);
+}
+
+#[test]
+fn unsafe_code_stands_in_two_files() {
+    check(code_rules::unsafe_code);
+}
+
+#[test]
+fn files_use_lower_layers_only() {
+    check(code_rules::layers);
+}
+
+#[test]
+fn files_and_the_heart_stay_within_their_budgets() {
+    check(code_rules::budgets);
+}
+
+#[test]
+fn modules_are_declared_in_reading_order() {
+    check(code_rules::reading_order);
+}
+
+#[test]
+fn every_function_fits_a_screen() {
+    check(code_rules::functions_fit_a_screen);
+}
+
+#[test]
+fn the_runtime_has_six_dependencies() {
+    check(code_rules::dependencies);
+}
+
+#[test]
+fn no_file_holds_a_forbidden_word() {
+    check(text_rules::forbidden_words);
+}
+
+#[test]
+fn every_page_opens_with_its_title() {
+    check(text_rules::page_titles);
+}
+
+#[test]
+fn every_relative_link_leads_somewhere() {
+    check(text_rules::links);
+}
+
+#[test]
+fn the_readme_lists_every_demo_and_no_other() {
+    check(text_rules::demo_list);
+}
+
+#[test]
+fn versions_are_the_same_everywhere() {
+    check(text_rules::versions);
+}
+
+#[test]
+fn the_architecture_page_has_the_layers_of_the_house() {
+    check(text_rules::architecture_table);
+}
+
+#[test]
+fn the_tour_names_what_is_there() {
+    check(tour::tour);
+}
