@@ -1,0 +1,266 @@
+//! The context: what a running loop consists of, and how the code that runs on it finds it.
+//!
+//! [`Core`] is the stores and nothing but the stores. The runtime owns it; while it runs, one
+//! thread-local, `CURRENT`, points at it too, and every key that a user holds is turned into something
+//! through that pointer. No future, socket or handle keeps a core alive.
+
+use std::cell::{Cell, RefCell};
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::task::Context;
+
+use crate::event::{Cause, Event, Observer, TaskId, WaitsFor};
+use crate::inbox::{Inbox, Registry};
+use crate::key::{TaskKey, WakeWord};
+use crate::metrics::Counters;
+use crate::reactor::Reactor;
+use crate::sync::Consumer;
+use crate::tasks::{Body, Tasks, Woken};
+use crate::timers::Timers;
+
+/// All inboxes of this process.
+pub(crate) static REGISTRY: LazyLock<Registry<Message>> = LazyLock::new(Registry::new);
+
+/// What other threads send to a loop.
+pub(crate) enum Message {
+    /// A wake, and the number of the thread it came from.
+    Wake(WakeWord, u64),
+    /// Everything else: something to be done on the loop's thread.
+    Run(Box<dyn FnOnce(&Core) + Send>),
+}
+
+/// How many operations a task may complete in one poll before it is made to yield, so that a socket
+/// that always has data cannot keep the rest from running.
+const OPERATIONS_PER_POLL: u32 = 128;
+
+/// The running loop.
+pub(crate) struct Core {
+    /// The runtime's number, as in every key of its stores.
+    pub(crate) number: u32,
+    pub(crate) tasks: Tasks,
+    pub(crate) timers: Timers,
+    pub(crate) reactor: Reactor,
+    pub(crate) inbox: Arc<Inbox<Message>>,
+    pub(crate) incoming: Consumer<Message>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) observers: Box<[Box<dyn Observer>]>,
+    /// What the loop is busy with.
+    pub(crate) cause: Cell<Cause>,
+    operations_left: Cell<u32>,
+}
+
+impl Core {
+    pub(crate) fn new(
+        number: u32,
+        (tasks, timers, reactor): (Tasks, Timers, Reactor),
+        (inbox, incoming): (Arc<Inbox<Message>>, Consumer<Message>),
+        observers: Vec<Box<dyn Observer>>,
+    ) -> Self {
+        Self {
+            number,
+            tasks,
+            timers,
+            reactor,
+            inbox,
+            incoming,
+            counters: Arc::default(),
+            observers: observers.into(),
+            cause: Cell::new(Cause::Outside),
+            operations_left: Cell::new(OPERATIONS_PER_POLL),
+        }
+    }
+
+    /// Tells the observers, if there are any. The event is made only then.
+    #[inline]
+    pub(crate) fn observe<'a>(&self, event: impl FnOnce() -> Event<'a>) {
+        if !self.observers.is_empty() {
+            self.tell(&event());
+        }
+    }
+
+    #[cold]
+    fn tell(&self, event: &Event<'_>) {
+        let at = self.timers.uptime();
+        for observer in &self.observers {
+            observer.on_event(at, event);
+        }
+    }
+
+    /// Takes a task in.
+    pub(crate) fn spawn(&self, body: Body, name: Option<String>, at: &'static Location<'static>) -> TaskKey {
+        if !self.observers.is_empty() {
+            return self.spawn_observed(body, name, at);
+        }
+        self.tasks.insert(body, name, at)
+    }
+
+    #[cold]
+    fn spawn_observed(&self, body: Body, name: Option<String>, at: &'static Location<'static>) -> TaskKey {
+        let key = self.tasks.insert(body, name.clone(), at);
+        let (task, by) = (TaskId(key), self.cause.get());
+        self.tell(&Event::Spawn { task, by, name: name.as_deref(), at });
+        key
+    }
+
+    /// Wakes a task by its word.
+    #[inline]
+    pub(crate) fn wake(&self, word: WakeWord, cause: Cause) {
+        match self.tasks.wake(word) {
+            Woken::Queued(task) => self.observe(|| Event::Wake { task: TaskId(task), cause, queued: true }),
+            Woken::AlreadyQueued(task) => self.observe(|| Event::Wake { task: TaskId(task), cause, queued: false }),
+            Woken::Stale => {
+                self.counters.wakes_stale.add(1);
+                self.observe(|| Event::StaleWake { cause });
+            }
+        }
+    }
+
+    /// Writes down the stores' sizes for whoever asks from another thread.
+    pub(crate) fn publish_sizes(&self) {
+        let sizes = &self.counters;
+        sizes.tasks.set(self.tasks.live() as u64);
+        sizes.ready.set(self.tasks.ready() as u64);
+        sizes.timers.set(self.timers.len() as u64);
+        sizes.sources.set(self.reactor.len() as u64);
+    }
+
+    /// The key of the task that is being polled or dropped.
+    pub(crate) fn current_task(&self) -> Option<TaskKey> {
+        match self.cause.get() {
+            Cause::Task(TaskId(key)) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// A new poll begins: the task may do its share of operations.
+    pub(crate) fn renew_budget(&self) {
+        self.operations_left.set(OPERATIONS_PER_POLL);
+    }
+
+    /// To be asked by every leaf future that may complete again and again without waiting. True means:
+    /// the task has had its share of this poll, and is queued behind the others.
+    pub(crate) fn is_exhausted(&self, cx: &Context<'_>) -> bool {
+        let exhausted = self.operations_left.get() == 0;
+        if exhausted {
+            cx.waker().wake_by_ref();
+        }
+        exhausted
+    }
+
+    /// To be told by every such future when it completes. One that waits has cost nothing: a task may
+    /// wait for any number of things in one poll.
+    pub(crate) fn spend(&self) {
+        self.operations_left.set(self.operations_left.get().saturating_sub(1));
+    }
+
+    /// A leaf future has left its waker.
+    pub(crate) fn observe_wait(&self, on: WaitsFor, at: &'static Location<'static>) {
+        if let (false, Some(task)) = (self.observers.is_empty(), self.current_task()) {
+            self.tell(&Event::Wait { task: TaskId(task), on, at });
+        }
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+    static THREAD: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Makes a core the current one until the guard is dropped.
+pub(crate) struct Entered {
+    before: Option<Rc<Core>>,
+}
+
+impl Entered {
+    pub(crate) fn new(core: &Rc<Core>) -> Self {
+        Self { before: CURRENT.replace(Some(Rc::clone(core))) }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // Bound to a name: it may be the last owner of a core, whose end must not happen in a borrow.
+        let _left = CURRENT.replace(self.before.take());
+    }
+}
+
+/// The core of the loop that runs on this thread, if one does.
+#[inline]
+pub(crate) fn current() -> Option<Rc<Core>> {
+    with_current(Rc::clone)
+}
+
+/// The same, for code that cannot do without: `what` is the sentence's subject.
+///
+/// # Panics
+///
+/// If no loop runs on this thread.
+#[inline]
+#[track_caller]
+pub(crate) fn expect_current(what: &str) -> Rc<Core> {
+    current().unwrap_or_else(|| no_loop(what))
+}
+
+#[cold]
+#[track_caller]
+fn no_loop(what: &str) -> ! {
+    panic!("{what} needs a running oneloop runtime on this thread: call it inside oneloop::run or Runtime::block_on")
+}
+
+/// The core with this number, which must be the one that runs on this thread.
+///
+/// # Panics
+///
+/// If it is not.
+#[inline]
+#[track_caller]
+pub(crate) fn expect_home(number: u32, what: &str) -> Rc<Core> {
+    match current() {
+        Some(core) if core.number == number => core,
+        other => not_at_home(other.is_some(), number, what),
+    }
+}
+
+#[cold]
+#[track_caller]
+fn not_at_home(elsewhere: bool, number: u32, what: &str) -> ! {
+    let here = if elsewhere { "inside another runtime" } else { "where no runtime is running" };
+    let gone = if REGISTRY.exact(number).is_none() { " (which has been dropped)" } else { "" };
+    panic!(
+        "{what} was polled {here}: it belongs to the oneloop runtime it was created in{gone}, \
+         so await it on that runtime's thread, inside its block_on"
+    )
+}
+
+/// Looks at the current core without taking a share in it. Nothing foreign may run in `look`. While a
+/// thread ends and its locals are gone, it has no current core.
+#[inline]
+pub(crate) fn with_current<R>(look: impl FnOnce(&Rc<Core>) -> R) -> Option<R> {
+    CURRENT.try_with(|current| current.borrow().as_ref().map(look)).ok().flatten()
+}
+
+/// Does something on the thread of the runtime with this number: at once if that is running here,
+/// else by its inbox. If the runtime is gone, `f` is dropped.
+pub(crate) fn at_home(number: u32, f: impl FnOnce(&Core) + Send + 'static) {
+    match current() {
+        Some(core) if core.number == number => f(&core),
+        _ => {
+            if let Some(inbox) = REGISTRY.exact(number) {
+                let _ = inbox.send(Message::Run(Box::new(f)));
+            }
+        }
+    }
+}
+
+/// This thread's number, for events. Threads are numbered when they first ask.
+pub(crate) fn thread_number() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    THREAD.with(|number| {
+        if number.get() == 0 {
+            number.set(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+        }
+        number.get()
+    })
+}

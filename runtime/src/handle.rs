@@ -1,0 +1,94 @@
+//! The handle: a runtime, seen from any thread.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+use crate::context::{Core, Message, expect_current};
+use crate::inbox::Inbox;
+use crate::metrics::{Counters, Metrics};
+
+/// A way to reach a runtime from any thread. It keeps nothing alive but itself.
+#[derive(Clone)]
+pub struct Handle {
+    number: u32,
+    inbox: Arc<Inbox<Message>>,
+    counters: Arc<Counters>,
+}
+
+impl Handle {
+    /// The handle of the runtime that runs on this thread.
+    ///
+    /// # Panics
+    ///
+    /// If none does.
+    #[track_caller]
+    pub fn current() -> Self {
+        Self::of(&expect_current("Handle::current"))
+    }
+
+    pub(crate) fn of(core: &Core) -> Self {
+        Self { number: core.number, inbox: Arc::clone(&core.inbox), counters: Arc::clone(&core.counters) }
+    }
+
+    /// Spawns a task on the runtime's own thread. What crosses threads is the closure; the future that
+    /// it makes there need not be `Send`. The task is detached: to learn of its result, let it send one.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime has been dropped. A closure that was accepted may still be dropped without being
+    /// called, if the runtime ends first.
+    ///
+    /// ```
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// oneloop::run(async {
+    ///     let handle = oneloop::Handle::current();
+    ///     std::thread::spawn(move || {
+    ///         handle.spawn(move || async move { tell.send(std::thread::current().id()) }).unwrap();
+    ///     });
+    ///     let ran_on = loop {
+    ///         match told.try_recv() {
+    ///             Ok(thread) => break thread,
+    ///             Err(_) => oneloop::task::yield_now().await,
+    ///         }
+    ///     };
+    ///     assert_eq!(ran_on, std::thread::current().id());
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn spawn<M, F>(&self, make: M) -> Result<(), RuntimeGone>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future<Output: 'static> + 'static,
+    {
+        let at = Location::caller();
+        let spawn = move |core: &Core| {
+            let task = core.spawn(Box::pin(async move { make().await }), None, at);
+            drop(core.tasks.detach(task));
+        };
+        self.inbox.send(Message::Run(Box::new(spawn))).map_err(|_| RuntimeGone(()))
+    }
+
+    /// What the runtime holds, as of its last turn, and has done. A loop that is blocked cannot count.
+    pub fn metrics(&self) -> Metrics {
+        self.counters.read()
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handle(runtime {})", self.number)
+    }
+}
+
+/// The runtime that was to take something in has been dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RuntimeGone(());
+
+impl fmt::Display for RuntimeGone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the oneloop runtime has been dropped, so nothing can be spawned on it")
+    }
+}
+
+impl std::error::Error for RuntimeGone {}

@@ -1,0 +1,67 @@
+//! One thread, one loop: an async runtime to read, to watch and to use.
+//!
+//! ```
+//! use std::time::Duration;
+//! use oneloop::time::sleep;
+//!
+//! oneloop::run(async {
+//!     let tasks: Vec<_> = (0..30)
+//!         .map(|n| oneloop::spawn(async move { sleep(Duration::from_millis(10)).await; n }))
+//!         .collect();
+//!     for (n, task) in tasks.into_iter().enumerate() {
+//!         assert_eq!(task.await.unwrap(), n); // thirty sleeps, but only ten milliseconds
+//!     }
+//! });
+//! ```
+//!
+//! # One turn
+//!
+//! The runtime owns all state, in slabs. Whatever a user holds (a waker, a `JoinHandle`, a `Sleep`, a
+//! `TcpStream`) is a key into one of them, and the runtime is found by one thread-local when the key
+//! is used. This is all that happens, again and again:
+//!
+//! ```text
+//!        +----------------------------- one turn ------------------------------+
+//!        |                                                                     |
+//!        v                                                                     |
+//!     inbox ----> due timers ----> ready queue ----> poll ----> park ----------+
+//!     (wakes from     |              ^    ^   a leaf future      (the kernel:
+//!      other threads) |              |    |   leaves its waker    epoll, kqueue)
+//!        |            |              |    |   in Timers or in         |
+//!        |            |              |    |   the Reactor             |
+//!        +------------+-- Waker::wake +    +------- Waker::wake ------+
+//! ```
+//!
+//! # Reading order
+//!
+//! The modules are declared below in the order in which they are best read, each using only those
+//! before it. The heart ends with [`Runtime`]; what follows is what users call.
+
+mod key;
+mod wheel;
+mod sync;
+
+pub mod event;
+mod metrics;
+mod tasks;
+mod timers;
+mod reactor;
+mod inbox;
+
+mod context;
+mod see;
+
+mod waker;
+mod handle;
+
+mod turn;
+mod runtime;
+
+pub mod task;
+pub mod time;
+pub mod net;
+
+pub use handle::{Handle, RuntimeGone};
+pub use metrics::Metrics;
+pub use runtime::{Builder, Runtime, run};
+pub use task::{JoinHandle, spawn};

@@ -1,0 +1,181 @@
+//! What all sockets share: a registration, and the one loop of "try first, wait when told to".
+//!
+//! A [`Socket`] is the mio object, which owns the descriptor, and a key into the reactor, which owns
+//! what is known about it. It deregisters before it closes, wherever it is dropped.
+
+use std::io;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::context::{Core, at_home, current, expect_current, expect_home};
+use crate::event::{Event, Resource, SourceId, WaitsFor};
+use crate::key::SourceKey;
+use crate::reactor::{Direction, Waiter};
+
+/// A registered mio object.
+pub(crate) struct Socket<S: mio::event::Source + Send + 'static> {
+    /// `None` only while it is being dropped.
+    io: Option<S>,
+    key: SourceKey,
+}
+
+/// By direction, whether the first attempt may be made at once.
+pub(crate) const TRY_FIRST: [bool; 2] = [true; 2];
+pub(crate) const WAIT_FIRST: [bool; 2] = [false; 2];
+
+impl<S: mio::event::Source + Send + 'static> Socket<S> {
+    /// Registers a non-blocking mio object with the runtime of this thread.
+    #[track_caller]
+    pub(crate) fn new(
+        mut io: S,
+        ready: [bool; 2],
+        resource: Resource,
+        at: &'static Location<'static>,
+    ) -> io::Result<Self> {
+        let core = expect_current("a socket");
+        let key = core.reactor.register(&mut io, ready)?;
+        core.observe(|| Event::SourceOpened { source: SourceId(key), resource, by: core.cause.get(), at });
+        Ok(Self { io: Some(io), key })
+    }
+
+    pub(crate) fn io(&self) -> &S {
+        self.io.as_ref().expect("a socket has its mio object until it is dropped")
+    }
+
+    /// Deregisters the mio object and gives it back.
+    pub(crate) fn into_io(mut self) -> S {
+        let mut io = self.io.take().expect("a socket has its mio object until it is dropped");
+        let core = expect_home(self.key.0.runtime, "a socket");
+        drop(close(&core, &mut io, self.key));
+        io
+    }
+
+    /// One attempt, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if the socket is not ready; else whatever the attempt says.
+    pub(crate) fn try_io<R>(&self, direction: Direction, attempt: impl FnMut(&S) -> io::Result<R>) -> io::Result<R> {
+        let core = expect_home(self.key.0.runtime, "a socket");
+        self.attempt(&core, direction, attempt).unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
+    }
+
+    /// Attempts, and where that would block, leaves the waker and waits. The waiter says whose waker
+    /// it replaces.
+    pub(crate) fn poll_io<R>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        at: &'static Location<'static>,
+        waiter: impl FnOnce(&Core) -> Waiter,
+        attempt: impl FnMut(&S) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let core = expect_home(self.key.0.runtime, "a socket");
+        if core.is_exhausted(cx) {
+            return Poll::Pending;
+        }
+        if let Some(result) = self.attempt(&core, direction, attempt) {
+            core.spend();
+            return Poll::Ready(result);
+        }
+        // Nothing is lost between the attempt and here: the kernel is heard only between two turns.
+        drop(core.reactor.wait(self.key, direction, waiter(&core), cx.waker().clone(), at));
+        let source = SourceId(self.key);
+        let on = if direction == Direction::Read { WaitsFor::Read(source) } else { WaitsFor::Write(source) };
+        core.observe_wait(on, at);
+        Poll::Pending
+    }
+
+    /// `None` if the socket is not ready, as far as is known or as the attempt has shown.
+    fn attempt<R>(
+        &self,
+        core: &Core,
+        direction: Direction,
+        mut attempt: impl FnMut(&S) -> io::Result<R>,
+    ) -> Option<io::Result<R>> {
+        while core.reactor.is_ready(self.key, direction) {
+            match attempt(self.io()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    core.reactor.would_block(self.key, direction);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return Some(result),
+            }
+        }
+        None
+    }
+
+    /// To be called after an attempt that moved `moved` bytes where it could have moved `asked`.
+    pub(crate) fn moved(&self, direction: Direction, moved: usize, asked: usize) {
+        // Nothing moved is not a short read: it is the end, and there is no more to wait for.
+        if 0 < moved && moved < asked {
+            if let Some(core) = current().filter(|core| core.number == self.key.0.runtime) {
+                core.reactor.fell_short(self.key, direction);
+            }
+        }
+    }
+
+    /// A future that makes attempts until one does not block.
+    pub(crate) fn until<R, F>(
+        &self,
+        direction: Direction,
+        at: &'static Location<'static>,
+        attempt: F,
+    ) -> Attempts<'_, S, F>
+    where
+        F: FnMut(&S) -> io::Result<R>,
+    {
+        Attempts { socket: self, direction, at, waiter: None, attempt }
+    }
+}
+
+fn close<S: mio::event::Source>(core: &Core, io: &mut S, key: SourceKey) -> Vec<std::task::Waker> {
+    let wakers = core.reactor.deregister(io, key);
+    core.observe(|| Event::SourceClosed { source: SourceId(key) });
+    wakers
+}
+
+impl<S: mio::event::Source + Send + 'static> Drop for Socket<S> {
+    fn drop(&mut self) {
+        if let Some(mut io) = self.io.take() {
+            let key = self.key;
+            at_home(key.0.runtime, move |core| drop(close(core, &mut io, key)));
+        }
+    }
+}
+
+/// The future of [`Socket::until`]. Dropped, it takes its waker away and leaves all else as it is.
+pub(crate) struct Attempts<'a, S: mio::event::Source + Send + 'static, F> {
+    socket: &'a Socket<S>,
+    direction: Direction,
+    at: &'static Location<'static>,
+    waiter: Option<Waiter>,
+    attempt: F,
+}
+
+// It is never pinned down: its parts are moved by nobody but itself.
+impl<S: mio::event::Source + Send + 'static, F> Unpin for Attempts<'_, S, F> {}
+
+impl<R, S, F> Future for Attempts<'_, S, F>
+where
+    S: mio::event::Source + Send + 'static,
+    F: FnMut(&S) -> io::Result<R>,
+{
+    type Output = io::Result<R>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { socket, direction, at, waiter, attempt } = &mut *self;
+        let number = |core: &Core| *waiter.get_or_insert_with(|| core.reactor.new_waiter());
+        socket.poll_io(cx, *direction, at, number, attempt)
+    }
+}
+
+impl<S: mio::event::Source + Send + 'static, F> Drop for Attempts<'_, S, F> {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.waiter {
+            let (key, direction) = (self.socket.key, self.direction);
+            at_home(key.0.runtime, move |core| drop(core.reactor.forget(key, direction, waiter)));
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! The reactor: the kernel's poll, and a slab of the sources registered with it.
+//!
+//! This is the only file that knows mio's `Poll`. It owns what the kernel last said about each source
+//! (the *latches*) and the wakers of whoever waits for it to say more. It never reads or writes a
+//! socket: the socket's owner does that, and reports back what it learnt.
+//!
+//! The kernel is asked in edge-triggered mode: it speaks once when something changes and then never
+//! again until it changes again. So what it said must be remembered, and forgotten only on proof:
+//!
+//! ```text
+//!              event: readable                          read -> WouldBlock
+//!     not ready ---------------> ready: try to read  --------------------> not ready: leave a waker
+//!                                  |        ^      \---- a short read --->   (unless the peer has
+//!                                  '--------'                                hung up: EOF is still
+//!                                read -> data, buffer full                   to be read)
+//! ```
+//!
+//! A batch of events only sets latches and collects wakers. Nobody is woken, and no task runs, before
+//! the whole batch is in, so no slot changes its tenant inside a batch.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::panic::Location;
+use std::task::Waker;
+use std::time::Duration;
+
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use crate::key::{Key, SourceKey};
+
+/// mio's name for the inbox's bell.
+const BELL: Token = Token(usize::MAX);
+
+/// How many events one look at the kernel takes. The rest keeps until the next look.
+const BATCH: usize = 1024;
+
+/// No park is longer than this, because kernels count milliseconds in an `int`; the loop just turns
+/// and parks again.
+const LONGEST_PARK: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// mio's poll(2) backend, for testing, speaks again only after it was told `WouldBlock`. With epoll
+/// and kqueue a read that does not fill its buffer has emptied the socket, and the next byte is a new
+/// edge: no system call is spent on asking.
+const SHORT_MEANS_DRAINED: bool = !cfg!(mio_unsupported_force_poll_poll);
+
+/// One of the two ways of a source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Direction {
+    Read = 0,
+    Write = 1,
+}
+
+/// Who waits for one direction of a source. A waiter has one waker: the latest it was polled with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Waiter(u32);
+
+impl Waiter {
+    /// Whoever holds the source by `&mut`: there is one at a time.
+    pub(crate) const OWNER: Self = Self(0);
+    /// Those who share the source by `&` and poll it directly. They can be told apart only by their
+    /// wakers.
+    pub(crate) const SHARER: Self = Self(1);
+}
+
+/// What a batch of events leaves to be done about a source, once the batch is in: the news of it, in
+/// its first such entry, and somebody to wake.
+pub(crate) struct Ready {
+    pub(crate) key: SourceKey,
+    pub(crate) news: Option<Latches>,
+    pub(crate) waker: Option<Waker>,
+}
+
+/// What the kernel said about one source and nobody has disproved yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Latches {
+    /// By direction: an attempt may succeed.
+    pub(crate) ready: [bool; 2],
+    /// By direction: hung up, or failed. An attempt will say so, and no short read disproves it.
+    pub(crate) closed: [bool; 2],
+}
+
+impl Latches {
+    fn of(event: &mio::event::Event) -> Self {
+        let closed = [event.is_read_closed() || event.is_error(), event.is_write_closed() || event.is_error()];
+        Self { ready: [event.is_readable() || closed[0], event.is_writable() || closed[1]], closed }
+    }
+
+    fn add(&mut self, other: Self) {
+        for way in [Direction::Read as usize, Direction::Write as usize] {
+            self.ready[way] |= other.ready[way];
+            self.closed[way] |= other.closed[way];
+        }
+    }
+}
+
+struct Source {
+    serial: u64,
+    latches: Latches,
+    /// By direction: the first who waits, and those (few have any) who wait beside it.
+    first: [Option<Waiting>; 2],
+    others: Vec<(Direction, Waiting)>,
+}
+
+struct Waiting {
+    waiter: Waiter,
+    waker: Waker,
+    at: &'static Location<'static>,
+}
+
+/// The reactor.
+pub(crate) struct Reactor {
+    runtime: u32,
+    /// The process that made the epoll set. A forked child shares the set and must not touch it.
+    process: u32,
+    poll: RefCell<Poll>,
+    events: RefCell<Events>,
+    sources: RefCell<Slab<Source>>,
+    ready: RefCell<VecDeque<Ready>>,
+    last_serial: Cell<u64>,
+    last_waiter: Cell<u32>,
+    /// How many wait, over all sources.
+    waiting: Cell<usize>,
+}
+
+impl Reactor {
+    /// Asks the kernel for an event queue. Also returns the bell that wakes a park from any thread.
+    pub(crate) fn new() -> io::Result<(Self, mio::Waker)> {
+        let poll = Poll::new()?;
+        let bell = mio::Waker::new(poll.registry(), BELL)?;
+        let reactor = Self {
+            runtime: 0,
+            process: std::process::id(),
+            poll: RefCell::new(poll),
+            events: RefCell::new(Events::with_capacity(BATCH)),
+            sources: RefCell::new(Slab::new()),
+            ready: RefCell::new(VecDeque::new()),
+            last_serial: Cell::new(0),
+            last_waiter: Cell::new(Waiter::SHARER.0),
+            waiting: Cell::new(0),
+        };
+        Ok((reactor, bell))
+    }
+
+    /// Tells the reactor the number of its runtime, which is known only after the inbox has its bell.
+    pub(crate) fn belongs_to(mut self, runtime: u32) -> Self {
+        self.runtime = runtime;
+        self
+    }
+
+    /// Whether this is a forked child of the process that made the reactor.
+    pub(crate) fn is_foreign_process(&self) -> bool {
+        std::process::id() != self.process
+    }
+
+    /// How many sources are registered.
+    pub(crate) fn len(&self) -> usize {
+        self.sources.borrow().len()
+    }
+
+    /// Whether anybody waits for a source.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.waiting.get() > 0
+    }
+
+    /// Registers a source for both directions, once and for all. `ready` says, by direction, whether
+    /// the first attempt may be made without asking the kernel.
+    pub(crate) fn register(&self, io: &mut impl mio::event::Source, ready: [bool; 2]) -> io::Result<SourceKey> {
+        let mut sources = self.sources.borrow_mut();
+        let entry = sources.vacant_entry();
+        let serial = self.last_serial.get() + 1;
+        let key = Key { runtime: self.runtime, slot: entry.key() as u32, serial };
+        self.poll.borrow().registry().register(io, token(key), Interest::READABLE | Interest::WRITABLE)?;
+        self.last_serial.set(serial);
+        let latches = Latches { ready, closed: [false; 2] };
+        entry.insert(Source { serial, latches, first: [None, None], others: Vec::new() });
+        Ok(SourceKey(key))
+    }
+
+    /// Deregisters a source and frees its slot, whatever the kernel says to it. Returns the wakers of
+    /// those who still wait. To be called before the source is closed: had its descriptor been
+    /// duplicated, the kernel would go on reporting it.
+    pub(crate) fn deregister(&self, io: &mut impl mio::event::Source, SourceKey(key): SourceKey) -> Vec<Waker> {
+        if !self.is_foreign_process() {
+            let _ = self.poll.borrow().registry().deregister(io);
+        }
+        let mut sources = self.sources.borrow_mut();
+        if sources.get(key.slot as usize).is_none_or(|source| source.serial != key.serial) {
+            return Vec::new();
+        }
+        let source = sources.remove(key.slot as usize);
+        let others = source.others.into_iter().map(|(_, waiting)| waiting);
+        let wakers: Vec<_> = source.first.into_iter().flatten().chain(others).map(|waiting| waiting.waker).collect();
+        self.waiting.set(self.waiting.get() - wakers.len());
+        wakers
+    }
+
+    /// Whether an attempt may succeed, as far as is known.
+    pub(crate) fn is_ready(&self, key: SourceKey, direction: Direction) -> bool {
+        self.with(key, |source| source.latches.ready[direction as usize]).unwrap_or(true)
+    }
+
+    /// An attempt was answered with `WouldBlock`: whatever the kernel said is over.
+    pub(crate) fn would_block(&self, key: SourceKey, direction: Direction) {
+        self.with(key, |source| {
+            source.latches.ready[direction as usize] = false;
+            source.latches.closed[direction as usize] = false;
+        });
+    }
+
+    /// An attempt took or gave less than it could have: the socket is drained or full, unless its end
+    /// is still to be seen.
+    pub(crate) fn fell_short(&self, key: SourceKey, direction: Direction) {
+        if SHORT_MEANS_DRAINED {
+            let way = direction as usize;
+            self.with(key, |source| source.latches.ready[way] = source.latches.closed[way]);
+        }
+    }
+
+    /// A number for a future that is about to wait.
+    pub(crate) fn new_waiter(&self) -> Waiter {
+        self.last_waiter.set(self.last_waiter.get().checked_add(1).unwrap_or(Waiter::SHARER.0 + 1));
+        Waiter(self.last_waiter.get())
+    }
+
+    /// Leaves a waker until the next event. Returns the one it makes superfluous.
+    pub(crate) fn wait(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waiter: Waiter,
+        waker: Waker,
+        at: &'static Location<'static>,
+    ) -> Option<Waker> {
+        let mut sources = self.sources.borrow_mut();
+        let Some(source) = sources.get_mut(key.0.slot as usize).filter(|source| source.serial == key.0.serial) else {
+            return Some(waker);
+        };
+        let same = |w: &Waiting| w.waiter == waiter && (waiter != Waiter::SHARER || w.waker.will_wake(&waker));
+        if let Some(waiting) = source.waiting(direction).find(|w| same(w)) {
+            waiting.at = at;
+            return Some(std::mem::replace(&mut waiting.waker, waker));
+        }
+        let waiting = Waiting { waiter, waker, at };
+        match &mut source.first[direction as usize] {
+            first @ None => *first = Some(waiting),
+            Some(_) => source.others.push((direction, waiting)),
+        }
+        self.waiting.set(self.waiting.get() + 1);
+        None
+    }
+
+    /// A future that waited is dropped. Returns its waker, if no event has taken it.
+    pub(crate) fn forget(&self, key: SourceKey, direction: Direction, waiter: Waiter) -> Option<Waker> {
+        let waiting = self.with(key, |source| {
+            let first = &mut source.first[direction as usize];
+            if first.as_ref().is_some_and(|w| w.waiter == waiter) {
+                return first.take();
+            }
+            let other = source.others.iter().position(|(d, w)| *d == direction && w.waiter == waiter)?;
+            Some(source.others.swap_remove(other).1)
+        })??;
+        self.waiting.set(self.waiting.get() - 1);
+        Some(waiting.waker)
+    }
+
+    /// Sleeps until an event, the bell or the end of `timeout`; then sets the latches of the whole
+    /// batch and collects the wakers for [`pop_ready`](Self::pop_ready). Returns how many events came.
+    pub(crate) fn park(&self, timeout: Option<Duration>) -> io::Result<usize> {
+        let mut events = self.events.borrow_mut();
+        match self.poll.borrow_mut().poll(&mut events, timeout.map(|t| t.min(LONGEST_PARK))) {
+            Ok(()) => {}
+            Err(interrupted) if interrupted.kind() == io::ErrorKind::Interrupted => return Ok(0),
+            Err(error) => return Err(error),
+        }
+        let (mut sources, mut ready) = (self.sources.borrow_mut(), self.ready.borrow_mut());
+        let mut count = 0;
+        for event in events.iter().filter(|event| event.token() != BELL) {
+            let slot = event.token().0 as u32;
+            let Some(source) = sources.get_mut(slot as usize) else { continue };
+            let key = Key { runtime: self.runtime, slot, serial: source.serial };
+            if token(key) != event.token() {
+                continue;
+            }
+            count += 1;
+            let latches = Latches::of(event);
+            source.latches.add(latches);
+            let mut news = Some(latches);
+            let woken = source.take_waiting(latches, |waker| {
+                ready.push_back(Ready { key: SourceKey(key), news: news.take(), waker: Some(waker) });
+            });
+            self.waiting.set(self.waiting.get() - woken);
+            if news.is_some() {
+                ready.push_back(Ready { key: SourceKey(key), news, waker: None });
+            }
+        }
+        Ok(count)
+    }
+
+    /// Takes the next thing that the last batch of events left to be done.
+    pub(crate) fn pop_ready(&self) -> Option<Ready> {
+        self.ready.borrow_mut().pop_front()
+    }
+
+    /// Takes every waker out, for the end of the runtime.
+    pub(crate) fn take_wakers(&self) -> Vec<Waker> {
+        let all = Latches { ready: [true; 2], closed: [true; 2] };
+        let mut wakers: Vec<_> = self.ready.take().into_iter().filter_map(|ready| ready.waker).collect();
+        for (_, source) in self.sources.borrow_mut().iter_mut() {
+            source.take_waiting(all, |waker| wakers.push(waker));
+        }
+        wakers
+    }
+
+    /// Everyone who waits, with the line that created the future, visited by `look`, which must not be
+    /// foreign code.
+    pub(crate) fn each_waiter(&self, mut look: impl FnMut(SourceKey, Direction, &Waker, &'static Location<'static>)) {
+        for (slot, source) in self.sources.borrow().iter() {
+            let key = SourceKey(Key { runtime: self.runtime, slot: slot as u32, serial: source.serial });
+            for direction in [Direction::Read, Direction::Write] {
+                let others = source.others.iter().filter(|(d, _)| *d == direction).map(|(_, w)| w);
+                for waiting in source.first[direction as usize].iter().chain(others) {
+                    look(key, direction, &waiting.waker, waiting.at);
+                }
+            }
+        }
+    }
+
+    fn with<R>(&self, SourceKey(key): SourceKey, f: impl FnOnce(&mut Source) -> R) -> Option<R> {
+        let mut sources = self.sources.borrow_mut();
+        sources.get_mut(key.slot as usize).filter(|source| source.serial == key.serial).map(f)
+    }
+}
+
+impl Source {
+    fn waiting(&mut self, direction: Direction) -> impl Iterator<Item = &mut Waiting> {
+        let others = self.others.iter_mut().filter(move |(d, _)| *d == direction).map(|(_, w)| w);
+        self.first[direction as usize].iter_mut().chain(others)
+    }
+
+    /// Takes out everyone who waits for what has come, and says how many.
+    fn take_waiting(&mut self, come: Latches, mut each: impl FnMut(Waker)) -> usize {
+        let mut count = 0;
+        let mut each = |waiting: Waiting| {
+            count += 1;
+            each(waiting.waker);
+        };
+        for way in [Direction::Read as usize, Direction::Write as usize] {
+            if come.ready[way] {
+                self.first[way].take().into_iter().for_each(&mut each);
+            }
+        }
+        if !self.others.is_empty() {
+            for (direction, waiting) in std::mem::take(&mut self.others) {
+                if come.ready[direction as usize] { each(waiting) } else { self.others.push((direction, waiting)) }
+            }
+        }
+        count
+    }
+}
+
+/// A source's key as mio carries it: the slot and as much of the serial as fits.
+fn token(key: Key) -> Token {
+    Token((key.serial as u32 as usize) << 32 | key.slot as usize)
+}

@@ -1,0 +1,269 @@
+//! The runtime: a core, and the loop that turns it.
+//!
+//! [`Runtime::block_on`] is the loop and [`Runtime::turn`] is one turn of it; everything else in the
+//! crate is called from there, or by a future that is polled from there. This file says what comes
+//! after what, and how a runtime begins and ends. It does none of the steps itself.
+
+use std::io;
+use std::panic::Location;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+
+use crate::context::{Core, Entered, REGISTRY, current};
+use crate::event::{Cause, Event, Finished, Observer, TaskId};
+use crate::handle::Handle;
+use crate::inbox::Inbox;
+use crate::key::TaskKey;
+use crate::metrics::Metrics;
+use crate::reactor::Reactor;
+use crate::see::log::Log;
+use crate::tasks::{Abort, Outcome, Step, Tasks};
+use crate::timers::Timers;
+use crate::turn::{drain_inbox, end_task, fire_timers, park, poll_root, poll_task, without_panic};
+
+/// Runs a future to its end on a new runtime, and then drops the runtime with every task that is still
+/// on it. The counterpart of Python's `asyncio.run`.
+///
+/// The future need not be `Send` or `'static`: it may borrow from the caller.
+///
+/// # Panics
+///
+/// If the future panics; if a runtime is already running on this thread; or if the system refuses the
+/// runtime its event queue. To handle the last, use [`Runtime::new`].
+///
+/// ```
+/// let name = String::from("loop");
+/// let greeting = oneloop::run(async { format!("hello, {name}") });
+/// assert_eq!(greeting, "hello, loop");
+/// ```
+#[track_caller]
+pub fn run<F: Future>(future: F) -> F::Output {
+    let runtime = Runtime::new().unwrap_or_else(|error| panic!("oneloop::run could not make a runtime: {error}"));
+    runtime.block_on(future)
+}
+
+/// An executor, its timers and its reactor, for the thread that made it.
+///
+/// Dropping it drops every task, whether it is over or not, and closes what the runtime opened.
+/// Handles, sleeps and sockets that outlive their runtime are harmless; awaiting one panics.
+pub struct Runtime {
+    core: Rc<Core>,
+    polls_per_turn: usize,
+}
+
+/// Sets up a [`Runtime`]. Made by [`Runtime::builder`].
+pub struct Builder {
+    virtual_clock: bool,
+    seed: Option<u64>,
+    polls_per_turn: usize,
+    observers: Vec<Box<dyn Observer>>,
+}
+
+impl Runtime {
+    /// A runtime with the real clock, tasks in the order in which they become ready, and no observer
+    /// but the one that the environment asks for: `ONELOOP_LOG=1` writes a line a turn to stderr.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses an event queue, as when no file descriptors are left.
+    pub fn new() -> io::Result<Self> {
+        Self::builder().build()
+    }
+
+    /// A builder with the settings of [`Runtime::new`].
+    pub fn builder() -> Builder {
+        Builder { virtual_clock: false, seed: None, polls_per_turn: 64, observers: Vec::new() }
+    }
+
+    /// Runs a future to its end on this thread, and with it every task of this runtime.
+    ///
+    /// Tasks that are not over when the future is stay where they are, and go on in the next call. The
+    /// future itself stays on the caller's stack: it may borrow, and it need not be `Send`.
+    ///
+    /// # Panics
+    ///
+    /// If the future panics; if a runtime is already running on this thread; or in a forked child of
+    /// the process that made the runtime.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        assert!(
+            current().is_none(),
+            "block_on was called inside a running oneloop runtime: one thread runs one loop, \
+             so .await the future here, or spawn it"
+        );
+        assert!(
+            !self.core.reactor.is_foreign_process(),
+            "block_on was called in a forked child: a loop cannot be shared with the parent process, \
+             so make a new Runtime after the fork"
+        );
+        let _entered = Entered::new(&self.core);
+        let mut root = pin!(future);
+        let root_slot = RootSlot::new(&self.core, Location::caller());
+        loop {
+            if let Some(output) = self.turn(root.as_mut(), root_slot.key) {
+                return output;
+            }
+        }
+    }
+
+    /// One turn of the loop. Every step is bounded, so none can keep the others waiting for ever.
+    fn turn<F: Future>(&self, root: Pin<&mut F>, root_key: TaskKey) -> Option<F::Output> {
+        let core = &*self.core;
+        core.counters.turns.add(1);
+        let turn = core.counters.turns.get();
+        core.observe(|| Event::TurnStart { turn, inbox: core.incoming.len() });
+        drain_inbox(core);
+        fire_timers(core);
+        let (polls, output) = self.poll_ready(root, root_key);
+        if output.is_none() {
+            park(core);
+        }
+        core.publish_sizes();
+        core.observe(|| Event::TurnEnd { turn, polls });
+        output
+    }
+
+    /// Polls what is ready, in order, at most `polls_per_turn` times.
+    fn poll_ready<F: Future>(&self, mut root: Pin<&mut F>, root_key: TaskKey) -> (usize, Option<F::Output>) {
+        let core = &*self.core;
+        let (mut polls, mut output) = (0, None);
+        while polls < self.polls_per_turn && output.is_none() {
+            let Some((key, step)) = core.tasks.next() else { break };
+            polls += 1;
+            core.cause.set(Cause::Task(TaskId(key)));
+            match step {
+                Step::Poll(body) => poll_task(core, key, body),
+                Step::Drop(body, abort) => end_task(core, key, body, Outcome::Aborted(abort)),
+                Step::Root => output = poll_root(core, root.as_mut(), root_key),
+            }
+        }
+        core.counters.polls.add(polls as u64);
+        core.cause.set(Cause::Outside);
+        (polls, output)
+    }
+
+    /// A handle to this runtime for other threads.
+    pub fn handle(&self) -> Handle {
+        Handle::of(&self.core)
+    }
+
+    /// What the runtime holds and has done, as of now.
+    pub fn metrics(&self) -> Metrics {
+        self.core.publish_sizes();
+        self.core.counters.read()
+    }
+}
+
+impl Builder {
+    /// Starts the runtime on a clock that stands still while anything can run, and jumps to the next
+    /// deadline when nothing can: programs that only sleep take no time, and take it exactly.
+    ///
+    /// While a socket is awaited the wait is real, since the loop cannot know what the other side is
+    /// up to, and the clock moves by what was really waited. A wake that is to come from another
+    /// thread is not waited for: the clock may jump before it arrives.
+    pub fn virtual_clock(mut self) -> Self {
+        self.virtual_clock = true;
+        self
+    }
+
+    /// Picks among ready tasks by a generator that starts from this seed, instead of in order. The same
+    /// seed, with the virtual clock, gives the same run; another seed, another of the possible runs.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// How many polls a turn makes at most before it looks at the timers and the kernel: 64, unless set
+    /// here. Fewer mean a quicker answer to events while many tasks are ready, more mean less overhead.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    pub fn polls_per_turn(mut self, polls: usize) -> Self {
+        assert!(polls > 0, "polls_per_turn must be at least 1: a turn without polls gets nothing done");
+        self.polls_per_turn = polls;
+        self
+    }
+
+    /// Adds an observer, which is told of every [`Event`](crate::event::Event).
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
+    /// Makes the runtime.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses an event queue, as when no file descriptors are left; or if the process
+    /// has 65,536 runtimes already.
+    pub fn build(mut self) -> io::Result<Runtime> {
+        self.observers.extend(Log::if_asked_for());
+        let (reactor, bell) = Reactor::new()?;
+        let inbox = Inbox::new(bell);
+        let number = REGISTRY.enter(&inbox.0).ok_or_else(|| {
+            io::Error::other("this process has 65,536 oneloop runtimes, and no number is left for another")
+        })?;
+        let stores =
+            (Tasks::new(number, self.seed), Timers::new(number, self.virtual_clock), reactor.belongs_to(number));
+        Ok(Runtime {
+            core: Rc::new(Core::new(number, stores, inbox, self.observers)),
+            polls_per_turn: self.polls_per_turn,
+        })
+    }
+}
+
+/// The root future's slot, for as long as `block_on` runs.
+struct RootSlot<'a> {
+    core: &'a Core,
+    key: TaskKey,
+}
+
+impl<'a> RootSlot<'a> {
+    fn new(core: &'a Core, at: &'static Location<'static>) -> Self {
+        let key = core.tasks.start_root(at);
+        core.observe(|| Event::Spawn { task: TaskId(key), by: Cause::Outside, name: Some("main"), at });
+        Self { core, key }
+    }
+}
+
+impl Drop for RootSlot<'_> {
+    fn drop(&mut self) {
+        let outcome = if std::thread::panicking() { Finished::Panicked } else { Finished::Returned };
+        self.core.cause.set(Cause::Outside);
+        self.core.tasks.end_root();
+        self.core.observe(|| Event::Finish { task: TaskId(self.key), outcome });
+    }
+}
+
+impl Drop for Runtime {
+    /// Drops everything, with the runtime entered and no borrow alive, since foreign code runs at every
+    /// step. It may even spawn: such a task is dropped like the rest, in the next round.
+    fn drop(&mut self) {
+        let core = &*self.core;
+        let _entered = Entered::new(&self.core);
+        REGISTRY.leave(core.number);
+        for round in 0.. {
+            drain_inbox(core);
+            let mut dropped = 0;
+            for key in core.tasks.keys() {
+                if let Some(body) = core.tasks.take(key) {
+                    core.cause.set(Cause::Task(TaskId(key)));
+                    end_task(core, key, body, Outcome::Aborted(Box::new(Abort { asked: None })));
+                    dropped += 1;
+                }
+            }
+            core.cause.set(Cause::Outside);
+            for key in core.tasks.keys() {
+                without_panic(|| drop(core.tasks.detach(key)));
+            }
+            // A task that spawns another when it is dropped, and so on for ever, is left at some point.
+            if dropped == 0 || round == 1000 {
+                break;
+            }
+        }
+        for waker in core.timers.take_wakers().into_iter().chain(core.reactor.take_wakers()) {
+            without_panic(|| drop(waker));
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Joining: the end of a task, as seen by another.
+//!
+//! A [`JoinHandle`] is the task's key and nothing else. That is why it is `Send` whatever the task's
+//! output is: the output never leaves the loop's thread, and a handle that is polled elsewhere panics.
+
+use std::any::Any;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll};
+
+use crate::context::{Core, at_home, current, expect_home};
+use crate::event::{Event, TaskId, WaitsFor};
+use crate::key::TaskKey;
+use crate::tasks::{Abort, Info, Join, Outcome};
+
+/// Waits for a task and gives its output. Dropping it detaches the task, which goes on.
+///
+/// # Panics
+///
+/// When polled where its runtime is not running, or polled again after it gave the output.
+///
+/// # Cancel safety
+///
+/// Dropping the handle before it is ready loses the output, since nobody else can ask for it. To wait
+/// for a while only, await `&mut handle`.
+///
+/// ```
+/// # oneloop::run(async {
+/// let task = oneloop::spawn(async { 6 * 7 });
+/// assert_eq!(task.await.unwrap(), 42);
+/// # });
+/// ```
+#[must_use = "dropping a JoinHandle detaches its task; say so with drop(), or await it"]
+pub struct JoinHandle<T> {
+    task: TaskKey,
+    at: &'static Location<'static>,
+    /// Whether the outcome was taken.
+    taken: bool,
+    output: PhantomData<fn() -> T>,
+}
+
+impl<T> JoinHandle<T> {
+    pub(crate) fn new(task: TaskKey, at: &'static Location<'static>) -> Self {
+        Self { task, at, taken: false, output: PhantomData }
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> TaskId {
+        TaskId(self.task)
+    }
+
+    /// Asks for the task to end: it is not polled again, and dropped when its turn comes. The handle
+    /// then gives an error that says who asked, and where. A task that is over stays as it is.
+    ///
+    /// May be called from any thread.
+    #[track_caller]
+    pub fn abort(&self) {
+        self.abort_handle().abort();
+    }
+
+    /// A handle that can abort the task but not join it.
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle { task: self.task }
+    }
+
+    /// Whether the task is over. On another thread than the loop's nobody can tell, and it says no.
+    pub fn is_finished(&self) -> bool {
+        self.taken || is_over(self.task)
+    }
+}
+
+impl<T: 'static> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        assert!(!self.taken, "a JoinHandle was polled after it had given its task's output");
+        let task = self.task;
+        let core = expect_home(task.0.runtime, "a JoinHandle");
+        if core.current_task() == Some(task) {
+            return Poll::Ready(Err(JoinError::new(task, core.tasks.info(task), Reason::JoinsItself)));
+        }
+        if core.is_exhausted(cx) {
+            return Poll::Pending;
+        }
+        match core.tasks.join(task, cx.waker().clone()) {
+            Join::Pending(replaced) => {
+                drop(replaced);
+                core.observe_wait(WaitsFor::Join(TaskId(task)), self.at);
+                Poll::Pending
+            }
+            Join::Done(outcome, info, waker) => {
+                drop(waker);
+                core.spend();
+                self.taken = true;
+                Poll::Ready(result(task, outcome, info))
+            }
+            Join::Gone(_waker) => unreachable!("an outcome stays in its slot until its only handle takes it"),
+        }
+    }
+}
+
+fn result<T: 'static>(task: TaskKey, outcome: Outcome, info: Info) -> Result<T, JoinError> {
+    let reason = match outcome {
+        Outcome::Returned(output) => {
+            return Ok(*output.downcast().expect("a task's output has the type of its handle"));
+        }
+        Outcome::Panicked(payload) => Reason::Panicked(Mutex::new(payload)),
+        Outcome::Aborted(abort) => Reason::Aborted(*abort),
+    };
+    Err(JoinError::new(task, Some(info), reason))
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        if !self.taken {
+            let task = self.task;
+            at_home(task.0.runtime, move |core| drop(core.tasks.detach(task)));
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JoinHandle(task {})", self.id())
+    }
+}
+
+/// Aborts a task, from any thread. Made by [`JoinHandle::abort_handle`].
+#[derive(Clone)]
+pub struct AbortHandle {
+    task: TaskKey,
+}
+
+impl AbortHandle {
+    /// As [`JoinHandle::abort`].
+    #[track_caller]
+    pub fn abort(&self) {
+        let (task, at) = (self.task, Location::caller());
+        let here = current().filter(|core| core.number == task.0.runtime);
+        let by = here.map_or_else(|| String::from("another thread"), |core| describe_current(&core));
+        at_home(task.0.runtime, move |core| {
+            let asked = Some((by, at));
+            if core.tasks.abort(task, Box::new(Abort { asked })) {
+                core.observe(|| Event::Abort { task: TaskId(task), by: core.cause.get(), at });
+            }
+        });
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> TaskId {
+        TaskId(self.task)
+    }
+
+    /// As [`JoinHandle::is_finished`].
+    pub fn is_finished(&self) -> bool {
+        is_over(self.task)
+    }
+}
+
+impl fmt::Debug for AbortHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AbortHandle(task {})", self.id())
+    }
+}
+
+fn is_over(task: TaskKey) -> bool {
+    current().is_some_and(|core| core.number == task.0.runtime && core.tasks.is_over(task))
+}
+
+fn describe_current(core: &Core) -> String {
+    match core.current_task() {
+        Some(task) => describe(task, core.tasks.info(task).and_then(|info| info.name).as_deref()),
+        None => String::from("code outside any task"),
+    }
+}
+
+fn describe(task: TaskKey, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("task {} {name:?}", task.0.serial),
+        None => format!("task {}", task.0.serial),
+    }
+}
+
+/// Why a task gave no output: it panicked, it was aborted, or it tried to join itself.
+///
+/// ```
+/// # oneloop::run(async {
+/// let task = oneloop::spawn(std::future::pending::<()>());
+/// task.abort();
+/// let error = task.await.unwrap_err();
+/// assert!(error.is_cancelled());
+/// // task 2 (spawned at src/main.rs:1:12) was aborted by task 1 at src/main.rs:2:6
+/// println!("{error}");
+/// # });
+/// ```
+pub struct JoinError(Box<Inner>);
+
+struct Inner {
+    task: TaskKey,
+    info: Option<Info>,
+    reason: Reason,
+}
+
+enum Reason {
+    /// In a mutex, because a payload is `Send` but need not be `Sync`, while an error should be both.
+    Panicked(Mutex<Box<dyn Any + Send>>),
+    Aborted(Abort),
+    JoinsItself,
+}
+
+impl JoinError {
+    fn new(task: TaskKey, info: Option<Info>, reason: Reason) -> Self {
+        Self(Box::new(Inner { task, info, reason }))
+    }
+
+    /// Whether the task was aborted, or dropped with its runtime.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.0.reason, Reason::Aborted(_))
+    }
+
+    /// Whether the task panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self.0.reason, Reason::Panicked(_))
+    }
+
+    /// What the task panicked with, for [`std::panic::resume_unwind`].
+    ///
+    /// # Panics
+    ///
+    /// If the task did not panic.
+    #[track_caller]
+    pub fn into_panic(self) -> Box<dyn Any + Send> {
+        match self.try_into_panic() {
+            Ok(payload) => payload,
+            Err(error) => panic!("JoinError::into_panic was called on an error that is no panic: {error}"),
+        }
+    }
+
+    /// What the task panicked with, or this error again if it did not.
+    ///
+    /// # Errors
+    ///
+    /// If the task did not panic.
+    pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
+        match self.0.reason {
+            Reason::Panicked(payload) => Ok(payload.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)),
+            _ => Err(self),
+        }
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> TaskId {
+        TaskId(self.0.task)
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { task, info, reason } = &*self.0;
+        f.write_str(&describe(*task, info.as_ref().and_then(|info| info.name.as_deref())))?;
+        if let Some(Info { at, .. }) = info {
+            write!(f, " (spawned at {at})")?;
+        }
+        match reason {
+            Reason::Panicked(payload) => {
+                let payload = payload.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+                    (Some(text), _) => write!(f, " panicked: {text}"),
+                    (_, Some(text)) => write!(f, " panicked: {text}"),
+                    _ => f.write_str(" panicked"),
+                }
+            }
+            Reason::Aborted(Abort { asked: Some((by, at)) }) => write!(f, " was aborted by {by} at {at}"),
+            Reason::Aborted(Abort { asked: None }) => f.write_str(" was dropped with its runtime"),
+            Reason::JoinsItself => f.write_str(" awaits its own JoinHandle, which can never be ready"),
+        }
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JoinError({self})")
+    }
+}
+
+impl std::error::Error for JoinError {}

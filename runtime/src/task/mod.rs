@@ -1,0 +1,10 @@
+//! Tasks: spawning, joining, aborting, yielding.
+
+mod join;
+mod spawn;
+mod yield_now;
+
+pub use crate::event::TaskId;
+pub use join::{AbortHandle, JoinError, JoinHandle};
+pub use spawn::{Builder, id, spawn};
+pub use yield_now::{YieldNow, yield_now};

@@ -1,0 +1,35 @@
+//! Yielding: letting the others run.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Goes to the end of the ready queue: every task that is ready now runs before this one goes on. The
+/// counterpart of `await asyncio.sleep(0)`.
+///
+/// ```
+/// # oneloop::run(async {
+/// oneloop::task::yield_now().await;
+/// # });
+/// ```
+pub fn yield_now() -> YieldNow {
+    YieldNow { yielded: false }
+}
+
+/// The future of [`yield_now`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct YieldNow {
+    yielded: bool,
+}
+
+impl Future for YieldNow {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

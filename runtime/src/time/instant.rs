@@ -1,0 +1,125 @@
+//! Instants of the clock in force.
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub, SubAssign};
+use std::time::Duration;
+
+use crate::context::current;
+
+/// A moment, like [`std::time::Instant`], by the clock of the runtime that runs on this thread: the
+/// system's monotonic clock, or the runtime's virtual one.
+///
+/// ```
+/// use oneloop::time::{Duration, Instant, sleep};
+///
+/// let runtime = oneloop::Runtime::builder().virtual_clock().build()?;
+/// runtime.block_on(async {
+///     let before = Instant::now();
+///     sleep(Duration::from_secs(3600)).await;
+///     assert_eq!(before.elapsed(), Duration::from_secs(3600));
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(pub(crate) std::time::Instant);
+
+impl Instant {
+    /// Now. Where no runtime runs, by the system's clock.
+    pub fn now() -> Self {
+        Self(current().map_or_else(std::time::Instant::now, |core| core.timers.now()))
+    }
+
+    /// An instant of the system's clock, taken as one of the clock in force.
+    pub fn from_std(instant: std::time::Instant) -> Self {
+        Self(instant)
+    }
+
+    /// This instant as the standard library's.
+    pub fn into_std(self) -> std::time::Instant {
+        self.0
+    }
+
+    /// How much later this is than `earlier`; zero if it is not.
+    pub fn duration_since(&self, earlier: Self) -> Duration {
+        self.0.saturating_duration_since(earlier.0)
+    }
+
+    /// How much later this is than `earlier`, or `None` if it is not.
+    pub fn checked_duration_since(&self, earlier: Self) -> Option<Duration> {
+        self.0.checked_duration_since(earlier.0)
+    }
+
+    /// How much later this is than `earlier`; zero if it is not.
+    pub fn saturating_duration_since(&self, earlier: Self) -> Duration {
+        self.0.saturating_duration_since(earlier.0)
+    }
+
+    /// How long ago this was; zero if it is still to come.
+    pub fn elapsed(&self) -> Duration {
+        Self::now().duration_since(*self)
+    }
+
+    /// `self + duration`, or `None` if the clock cannot show it.
+    pub fn checked_add(&self, duration: Duration) -> Option<Self> {
+        self.0.checked_add(duration).map(Self)
+    }
+
+    /// `self - duration`, or `None` if the clock cannot show it.
+    pub fn checked_sub(&self, duration: Duration) -> Option<Self> {
+        self.0.checked_sub(duration).map(Self)
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0 + duration)
+    }
+}
+
+impl AddAssign<Duration> for Instant {
+    fn add_assign(&mut self, duration: Duration) {
+        self.0 += duration;
+    }
+}
+
+impl Sub<Duration> for Instant {
+    type Output = Self;
+
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0 - duration)
+    }
+}
+
+impl SubAssign<Duration> for Instant {
+    fn sub_assign(&mut self, duration: Duration) {
+        self.0 -= duration;
+    }
+}
+
+impl Sub for Instant {
+    type Output = Duration;
+
+    fn sub(self, earlier: Self) -> Duration {
+        self.duration_since(earlier)
+    }
+}
+
+impl From<std::time::Instant> for Instant {
+    fn from(instant: std::time::Instant) -> Self {
+        Self(instant)
+    }
+}
+
+impl From<Instant> for std::time::Instant {
+    fn from(instant: Instant) -> Self {
+        instant.0
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

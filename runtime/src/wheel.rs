@@ -1,0 +1,263 @@
+//! A hierarchical timing wheel: a priority queue for deadlines in which insert, cancel and expiry
+//! cost the same whether ten entries are pending or a million.
+//!
+//! It is a pure data structure. Time is a `u64` count of ticks that somebody else advances; there is
+//! no clock here, no waker and no operating system, so the whole of it can be tested against a sorted
+//! list. It owns its entries and hands out `(slot, serial)` pairs to find them again.
+//!
+//! Read a deadline in base 64 and it has at most eleven digits. The wheel has one level a digit and
+//! one list for each value of it. An entry hangs on the level of the *highest digit in which its
+//! deadline differs from now*, in the list of that digit:
+//!
+//! ```text
+//!     now       =  0 .. 0 | 12 |  5 |  9         level 0: same 64 ticks as now, one list a tick
+//!     deadline  =  0 .. 0 | 12 | 40 |  3         level 1: same 4,096 ticks, one list each 64
+//!                           =   ^ differs here   level 2: …
+//!                               '--> level 1, list 40
+//! ```
+//!
+//! From this one rule follows all the rest. An entry on a lower level is always due before one on a
+//! higher. On one level all occupied lists lie ahead of now's own digit, so the next one is the lowest
+//! set bit of a 64-bit map. When now reaches the first tick of a list, its entries agree with now in
+//! one digit more: they are hung again, each on a lower level, at most ten times in its life. And 11
+//! levels hold every `u64`, so there is no far future to treat specially.
+//!
+//! Source: G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987.
+
+const DIGIT_BITS: u32 = 6;
+const LISTS_PER_LEVEL: u64 = 1 << DIGIT_BITS;
+const LEVELS: usize = u64::BITS.div_ceil(DIGIT_BITS) as usize;
+
+/// The list, after all levels' lists, of entries that are due and not yet taken by `pop_due`.
+const DUE: u32 = LEVELS as u32 * LISTS_PER_LEVEL as u32;
+
+/// No entry: the end of the free list.
+const NIL: u32 = u32::MAX;
+
+/// A link with this bit set points not at an entry but at list number `link & !LIST`. Every list is a
+/// ring through itself: its last entry's `next` and its first entry's `prev` point back at the list,
+/// so an entry can be taken out of the ring without asking which list it is in.
+const LIST: u32 = 1 << 31;
+
+struct Entry<T> {
+    deadline: u64,
+    serial: u64,
+    prev: u32,
+    /// The next entry of the same list; in a vacant entry, of the free list.
+    next: u32,
+    /// `None` while the entry is vacant.
+    value: Option<T>,
+}
+
+struct List {
+    first: u32,
+    last: u32,
+    /// No entry in this list is due before this tick. It is exact until the earliest entry is
+    /// cancelled; then it is a lower bound that costs one look in vain.
+    earliest: u64,
+}
+
+impl List {
+    fn empty(number: u32) -> Self {
+        Self { first: LIST | number, last: LIST | number, earliest: u64::MAX }
+    }
+}
+
+/// The wheel. `now` starts at tick 0.
+pub(crate) struct Wheel<T> {
+    now: u64,
+    entries: Vec<Entry<T>>,
+    free: u32,
+    len: usize,
+    last_serial: u64,
+    lists: Box<[List]>,
+    /// A bit for each list of a level: is it occupied?
+    occupied: [u64; LEVELS],
+    /// A bit for each level: is any of its lists occupied?
+    levels: u16,
+}
+
+impl<T> Wheel<T> {
+    /// An empty wheel at tick 0.
+    pub(crate) fn new() -> Self {
+        Self {
+            now: 0,
+            entries: Vec::new(),
+            free: NIL,
+            len: 0,
+            last_serial: 0,
+            lists: (0..=DUE).map(List::empty).collect(),
+            occupied: [0; LEVELS],
+            levels: 0,
+        }
+    }
+
+    /// How many entries are pending or due.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Adds an entry that is due at tick `deadline`; one in the past is due at once. Returns the slot
+    /// and the serial to find it by.
+    ///
+    /// # Panics
+    ///
+    /// If there are 2^31 entries.
+    pub(crate) fn insert(&mut self, deadline: u64, value: T) -> (u32, u64) {
+        self.last_serial += 1;
+        self.len += 1;
+        let serial = self.last_serial;
+        let entry = Entry { deadline, serial, prev: NIL, next: NIL, value: Some(value) };
+        let slot = if let Some(vacant) = self.entries.get_mut(self.free as usize) {
+            std::mem::replace(&mut self.free, std::mem::replace(vacant, entry).next)
+        } else {
+            assert!(self.entries.len() < LIST as usize, "a timer wheel holds at most 2^31 timers at a time");
+            self.entries.push(entry);
+            (self.entries.len() - 1) as u32
+        };
+        self.hang(slot, deadline);
+        (slot, serial)
+    }
+
+    /// Takes an entry out before it is due. `None` if it was popped or removed already.
+    pub(crate) fn remove(&mut self, slot: u32, serial: u64) -> Option<T> {
+        self.get_mut(slot, serial)?;
+        Some(self.take(slot))
+    }
+
+    /// The value of an entry that has not been popped or removed.
+    pub(crate) fn get_mut(&mut self, slot: u32, serial: u64) -> Option<&mut T> {
+        let entry = self.entries.get_mut(slot as usize)?;
+        if entry.serial == serial { entry.value.as_mut() } else { None }
+    }
+
+    /// No entry is due before this tick and, unless an entry was cancelled lately, one is due exactly
+    /// then. `None` when there are no entries.
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        if self.lists[DUE as usize].first & LIST == 0 {
+            return Some(self.now);
+        }
+        let (_, list) = self.next_list()?;
+        Some(self.lists[list as usize].earliest)
+    }
+
+    /// Moves now forward to tick `to`, and everything due by then to the list that [`pop_due`]
+    /// empties. What is inserted from here on waits for the next call, whatever its deadline.
+    ///
+    /// [`pop_due`]: Self::pop_due
+    pub(crate) fn advance(&mut self, to: u64) {
+        while let Some((level, list)) = self.next_list() {
+            let shift = DIGIT_BITS * level;
+            let digit = u64::from(list) % LISTS_PER_LEVEL;
+            let above = self.now & u64::MAX.checked_shl(shift + DIGIT_BITS).unwrap_or(0);
+            let first_tick = above | digit << shift;
+            if first_tick > to {
+                break;
+            }
+            self.now = self.now.max(first_tick);
+            self.hang_again(list);
+        }
+        self.now = self.now.max(to);
+    }
+
+    /// Takes the next entry that is due: its slot and serial, its deadline and its value. Entries come
+    /// in the order of their deadlines and, within one tick, of their insertion.
+    pub(crate) fn pop_due(&mut self) -> Option<((u32, u64), u64, T)> {
+        let slot = self.lists[DUE as usize].first;
+        if slot & LIST != 0 {
+            return None;
+        }
+        let Entry { deadline, serial, .. } = self.entries[slot as usize];
+        Some(((slot, serial), deadline, self.take(slot)))
+    }
+
+    /// Every entry that is pending or due, in no particular order: slot and serial, deadline, value.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = ((u32, u64), u64, &T)> {
+        let numbered = self.entries.iter().enumerate();
+        numbered.filter_map(|(slot, e)| Some(((slot as u32, e.serial), e.deadline, e.value.as_ref()?)))
+    }
+
+    /// The level and the number of the occupied list that comes next.
+    fn next_list(&self) -> Option<(u32, u32)> {
+        if self.levels == 0 {
+            return None;
+        }
+        let level = self.levels.trailing_zeros();
+        let digit = self.occupied[level as usize].trailing_zeros();
+        Some((level, level * LISTS_PER_LEVEL as u32 + digit))
+    }
+
+    /// Hangs an entry on the list that its deadline and now point at.
+    fn hang(&mut self, slot: u32, deadline: u64) {
+        let deadline = deadline.max(self.now);
+        let level = (deadline ^ self.now | 1).ilog2() / DIGIT_BITS;
+        let digit = (deadline >> (DIGIT_BITS * level)) % LISTS_PER_LEVEL;
+        self.levels |= 1 << level;
+        self.occupied[level as usize] |= 1 << digit;
+        self.append(level * LISTS_PER_LEVEL as u32 + digit as u32, slot, deadline);
+    }
+
+    /// Empties a list whose first tick has come: what is due goes to the due list, the rest to lower
+    /// levels. Both keep their order.
+    fn hang_again(&mut self, list: u32) {
+        let mut slot = std::mem::replace(&mut self.lists[list as usize], List::empty(list)).first;
+        self.mark_empty(list);
+        while slot & LIST == 0 {
+            let Entry { deadline, next, .. } = self.entries[slot as usize];
+            if deadline <= self.now {
+                self.append(DUE, slot, deadline);
+            } else {
+                self.hang(slot, deadline);
+            }
+            slot = next;
+        }
+    }
+
+    fn append(&mut self, list: u32, slot: u32, deadline: u64) {
+        let ring = &mut self.lists[list as usize];
+        ring.earliest = ring.earliest.min(deadline);
+        let before = std::mem::replace(&mut ring.last, slot);
+        self.set_next(before, slot);
+        let entry = &mut self.entries[slot as usize];
+        (entry.prev, entry.next) = (before, LIST | list);
+    }
+
+    /// Takes an entry out of its ring and makes its slot vacant.
+    fn take(&mut self, slot: u32) -> T {
+        let entry = &mut self.entries[slot as usize];
+        let value = entry.value.take().expect("an entry in a list holds a value");
+        let (prev, next) = (entry.prev, std::mem::replace(&mut entry.next, self.free));
+        self.free = slot;
+        self.len -= 1;
+        self.set_next(prev, next);
+        self.set_prev(next, prev);
+        if prev == next {
+            // Only a list has the same neighbour on both sides: it has just become empty.
+            self.lists[(prev & !LIST) as usize].earliest = u64::MAX;
+            self.mark_empty(prev & !LIST);
+        }
+        value
+    }
+
+    fn mark_empty(&mut self, list: u32) {
+        let (level, digit) = (list / LISTS_PER_LEVEL as u32, list % LISTS_PER_LEVEL as u32);
+        if list != DUE {
+            self.occupied[level as usize] &= !(1 << digit);
+            self.levels &= !(u16::from(self.occupied[level as usize] == 0) << level);
+        }
+    }
+
+    fn set_next(&mut self, link: u32, to: u32) {
+        match link & LIST {
+            0 => self.entries[link as usize].next = to,
+            _ => self.lists[(link & !LIST) as usize].first = to,
+        }
+    }
+
+    fn set_prev(&mut self, link: u32, to: u32) {
+        match link & LIST {
+            0 => self.entries[link as usize].prev = to,
+            _ => self.lists[(link & !LIST) as usize].last = to,
+        }
+    }
+}
