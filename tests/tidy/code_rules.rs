@@ -1,8 +1,6 @@
 //! Rules about the code: headers, unsafe, layers, budgets, reading order, dependencies.
 
-use crate::house::{
-    self, DEPENDENCIES, FUNCTION_LINES, HEART, HEART_LINES, HOUSE, Room, UNSAFE_FILES,
-};
+use crate::house::{self, DEPENDENCIES, FUNCTION_LINES, HEART, HEART_LINES, HOUSE, Room, UNSAFE_FILES};
 use crate::lexer::{self, Token};
 use crate::repo::{File, Finding, Repo, findings};
 
@@ -19,9 +17,7 @@ pub(crate) fn headers(repo: &Repo) -> Vec<Finding> {
         };
         let first = file.lines().find(|(_, line)| !line.starts_with("#!/"));
         let (line, text) = first.unwrap_or((1, ""));
-        let says_something = text
-            .strip_prefix(mark)
-            .is_some_and(|says| says.split_whitespace().count() >= 3);
+        let says_something = text.strip_prefix(mark).is_some_and(|says| says.split_whitespace().count() >= 3);
         if !says_something {
             found.push(Finding::new(
                 &file.path,
@@ -36,15 +32,11 @@ pub(crate) fn headers(repo: &Repo) -> Vec<Finding> {
 /// Unsafe code stands in two files.
 pub(crate) fn unsafe_code(repo: &Repo) -> Vec<Finding> {
     let mut found = Vec::new();
-    for file in repo
-        .rust_files()
-        .filter(|file| !UNSAFE_FILES.contains(&file.path.as_str()))
-    {
+    for file in repo.rust_files().filter(|file| !UNSAFE_FILES.contains(&file.path.as_str())) {
         for token in file.tokens().iter().filter(|token| token.text == "unsafe") {
             let [waker, signal] = UNSAFE_FILES;
-            let says = format!(
-                "unsafe code stands in {waker} and {signal} only; find a safe way, or a safe function there"
-            );
+            let says =
+                format!("unsafe code stands in {waker} and {signal} only; find a safe way, or a safe function there");
             found.push(Finding::new(&file.path, token.line, says));
         }
     }
@@ -69,8 +61,7 @@ pub(crate) fn layers(repo: &Repo) -> Vec<Finding> {
         let (tokens, _) = lexer::without_tests(&file.tokens());
         for (line, used) in paths_from_the_root(file, &tokens) {
             if used != module {
-                found
-                    .extend(objection(room, used).map(|says| Finding::new(&file.path, line, says)));
+                found.extend(objection(room, used).map(|says| Finding::new(&file.path, line, says)));
             }
         }
     }
@@ -80,9 +71,7 @@ pub(crate) fn layers(repo: &Repo) -> Vec<Finding> {
 /// What is wrong with `used` in a file of `room`, if anything is.
 fn objection(room: &Room, used: &str) -> Option<String> {
     match house::room_of_module(used) {
-        None => Some(format!(
-            "`crate::{used}` is no file of the house; name it through the file that owns it"
-        )),
+        None => Some(format!("`crate::{used}` is no file of the house; name it through the file that owns it")),
         Some(other) if other.layer < room.layer => None,
         Some(other) => Some(format!(
             "{} is on layer {} and cannot use {}, which is on layer {}; move what both need to a lower layer, or pass it in",
@@ -132,11 +121,7 @@ fn first_names<'a>(tokens: &[Token<'a>], at: usize, names: &mut Vec<(usize, &'a 
     while at < end {
         names.push((tokens[at].line, tokens[at].text));
         while at < end && tokens[at].text != "," {
-            at = if tokens[at].text == "{" {
-                lexer::matching_bracket(tokens, at)
-            } else {
-                at
-            } + 1;
+            at = if tokens[at].text == "{" { lexer::matching_bracket(tokens, at) } else { at } + 1;
         }
         at += 1;
     }
@@ -165,9 +150,7 @@ pub(crate) fn budgets(repo: &Repo) -> Vec<Finding> {
         }
     }
     if heart > HEART_LINES {
-        let says = format!(
-            "the heart has {heart} lines; it is to be read in an afternoon and ends at {HEART_LINES}"
-        );
+        let says = format!("the heart has {heart} lines; it is to be read in an afternoon and ends at {HEART_LINES}");
         found.push(Finding::new("runtime/src/lib.rs", 1, says));
     }
     found
@@ -180,12 +163,9 @@ pub(crate) fn reading_order(repo: &Repo) -> Vec<Finding> {
         Err(missing) => return vec![missing],
     };
     let tokens = map.tokens();
-    let declared = tokens
-        .windows(3)
-        .filter(|three| three[0].text == "mod" && three[2].text == ";");
-    let rooms: Vec<(usize, &Room)> = declared
-        .filter_map(|three| Some((three[0].line, house::room_of_module(three[1].text)?)))
-        .collect();
+    let declared = tokens.windows(3).filter(|three| three[0].text == "mod" && three[2].text == ";");
+    let rooms: Vec<(usize, &Room)> =
+        declared.filter_map(|three| Some((three[0].line, house::room_of_module(three[1].text)?))).collect();
     let mut found = Vec::new();
     for two in rooms.windows(2) {
         let ((_, above), (line, room)) = (two[0], two[1]);
@@ -199,9 +179,7 @@ pub(crate) fn reading_order(repo: &Repo) -> Vec<Finding> {
     }
     for room in &HOUSE {
         let folder_or_file = format!("runtime/src/{}", room.name);
-        if repo.exists(&folder_or_file)
-            && rooms.iter().all(|(_, declared)| declared.name != room.name)
-        {
+        if repo.exists(&folder_or_file) && rooms.iter().all(|(_, declared)| declared.name != room.name) {
             found.push(Finding::new(
                 &map.path,
                 1,
@@ -244,22 +222,14 @@ pub(crate) fn dependencies(repo: &Repo) -> Vec<Finding> {
             let section = section.trim_end_matches(']');
             let counts = !section.contains("dev-dependencies") && !section.contains("cfg(loom)");
             in_dependencies = counts && section.ends_with("dependencies");
-            section
-                .rsplit_once("dependencies.")
-                .filter(|_| counts)
-                .map(|(_, name)| name)
+            section.rsplit_once("dependencies.").filter(|_| counts).map(|(_, name)| name)
         } else {
-            text.split(['=', '.'])
-                .next()
-                .filter(|name| in_dependencies && !name.is_empty())
+            text.split(['=', '.']).next().filter(|name| in_dependencies && !name.is_empty())
         };
         let name = name.map(|name| name.trim_matches([' ', '"']));
         let renamed = text.contains("package =") || text.contains("package=");
         if name.is_some_and(|name| renamed || !DEPENDENCIES.contains(&name)) {
-            let says = format!(
-                "the runtime depends on {} and on nothing else; do without it",
-                DEPENDENCIES.join(", ")
-            );
+            let says = format!("the runtime depends on {} and on nothing else; do without it", DEPENDENCIES.join(", "));
             found.push(Finding::new(&manifest.path, line, says));
         }
     }
@@ -273,84 +243,38 @@ fn a_file_without_a_header_is_found() {
         ("demos/src/bin/bad.rs", "\nfn main() {}\n"),
         ("demos/src/bin/curt.rs", "//! placeholder\n"),
         ("demos/src/bin/empty.rs", ""),
-        (
-            "demos/good.py",
-            "#!/usr/bin/env python3\n\"\"\"What this is.\"\"\"\n",
-        ),
+        ("demos/good.py", "#!/usr/bin/env python3\n\"\"\"What this is.\"\"\"\n"),
         ("demos/bad.py", "#!/usr/bin/env python3\nimport asyncio\n"),
         ("docs/tour.md", "no code"),
     ];
     assert_eq!(
         findings(headers, &files),
-        [
-            "demos/bad.py:2",
-            "demos/src/bin/bad.rs:1",
-            "demos/src/bin/curt.rs:1",
-            "demos/src/bin/empty.rs:1"
-        ]
+        ["demos/bad.py:2", "demos/src/bin/bad.rs:1", "demos/src/bin/curt.rs:1", "demos/src/bin/empty.rs:1"]
     );
 }
 
 #[test]
 fn unsafe_code_outside_its_two_files_is_found() {
-    let code =
-        "// unsafe\n#[allow(unsafe_code)]\nfn f() {\n    \"unsafe\";\n    unsafe { g() }\n}\n";
-    let files = [
-        ("runtime/src/waker.rs", code),
-        ("runtime/src/signal.rs", code),
-        ("demos/src/bin/echo.rs", code),
-    ];
+    let code = "// unsafe\n#[allow(unsafe_code)]\nfn f() {\n    \"unsafe\";\n    unsafe { g() }\n}\n";
+    let files = [("runtime/src/waker.rs", code), ("runtime/src/signal.rs", code), ("demos/src/bin/echo.rs", code)];
     assert_eq!(findings(unsafe_code, &files), ["demos/src/bin/echo.rs:5"]);
 }
 
 #[test]
 fn a_path_to_the_same_or_a_higher_layer_is_found() {
     let bad = |path, code| findings(layers, &[(path, code)]);
+    assert_eq!(bad("runtime/src/key.rs", "use crate::wheel::Wheel;"), ["runtime/src/key.rs:1"]);
+    assert_eq!(bad("runtime/src/tasks.rs", "fn f() {\n    crate::runtime::turn();\n}"), ["runtime/src/tasks.rs:2"]);
     assert_eq!(
-        bad("runtime/src/key.rs", "use crate::wheel::Wheel;"),
-        ["runtime/src/key.rs:1"]
-    );
-    assert_eq!(
-        bad(
-            "runtime/src/tasks.rs",
-            "fn f() {\n    crate::runtime::turn();\n}"
-        ),
-        ["runtime/src/tasks.rs:2"]
-    );
-    assert_eq!(
-        bad(
-            "runtime/src/tasks.rs",
-            "use crate::{\n    key::{Key, TaskKey},\n    waker,\n};"
-        ),
+        bad("runtime/src/tasks.rs", "use crate::{\n    key::{Key, TaskKey},\n    waker,\n};"),
         ["runtime/src/tasks.rs:3"]
     );
-    assert_eq!(
-        bad("runtime/src/tasks.rs", "use super::inbox;"),
-        ["runtime/src/tasks.rs:1"]
-    );
-    assert_eq!(
-        bad("runtime/src/net/tcp.rs", "use super::super::time;"),
-        ["runtime/src/net/tcp.rs:1"]
-    );
-    assert_eq!(
-        bad("runtime/src/net/mod.rs", "use super::see;"),
-        ["runtime/src/net/mod.rs:1"]
-    );
-    assert_eq!(
-        bad("runtime/src/time/sleep.rs", "use crate::Runtime;"),
-        ["runtime/src/time/sleep.rs:1"]
-    );
-    assert_eq!(
-        bad(
-            "runtime/src/sync.rs",
-            "mod real {\n    use super::super::key;\n}"
-        ),
-        ["runtime/src/sync.rs:2"]
-    );
-    assert_eq!(
-        bad("runtime/src/cellar.rs", ""),
-        ["runtime/src/cellar.rs:1"]
-    );
+    assert_eq!(bad("runtime/src/tasks.rs", "use super::inbox;"), ["runtime/src/tasks.rs:1"]);
+    assert_eq!(bad("runtime/src/net/tcp.rs", "use super::super::interop;"), ["runtime/src/net/tcp.rs:1"]);
+    assert_eq!(bad("runtime/src/net/mod.rs", "use super::see;"), ["runtime/src/net/mod.rs:1"]);
+    assert_eq!(bad("runtime/src/time/sleep.rs", "use crate::Runtime;"), ["runtime/src/time/sleep.rs:1"]);
+    assert_eq!(bad("runtime/src/sync.rs", "mod real {\n    use super::super::key;\n}"), ["runtime/src/sync.rs:2"]);
+    assert_eq!(bad("runtime/src/cellar.rs", ""), ["runtime/src/cellar.rs:1"]);
 }
 
 #[test]
@@ -361,14 +285,8 @@ fn paths_downwards_and_within_a_room_are_fine() {
             "runtime/src/tasks.rs",
             "//! See [`crate::runtime`].\nuse crate::{key::Key, wheel};\npub(crate) fn f() { super::key::g() }",
         ),
-        (
-            "runtime/src/timers.rs",
-            "#[cfg(test)]\nmod tests { use crate::runtime::Runtime; }",
-        ),
-        (
-            "runtime/src/net/tcp.rs",
-            "use super::udp; use crate::net::unix; use crate::context;",
-        ),
+        ("runtime/src/timers.rs", "#[cfg(test)]\nmod tests { use crate::runtime::Runtime; }"),
+        ("runtime/src/net/tcp.rs", "use super::udp; use crate::net::unix; use crate::context;"),
         ("runtime/src/sync.rs", "mod real { use super::Flag; }"),
         ("tests/it/main.rs", "use crate::anything;"),
     ];
@@ -379,18 +297,9 @@ fn paths_downwards_and_within_a_room_are_fine() {
 fn a_file_over_its_budget_is_found() {
     let over = "//\n".repeat(81);
     let tested = "//\n".repeat(80) + "#[cfg(test)]\nmod tests {\n}\n";
-    assert_eq!(
-        findings(budgets, &[("runtime/src/key.rs", &over)]),
-        ["runtime/src/key.rs:81"]
-    );
-    assert_eq!(
-        findings(budgets, &[("runtime/src/key.rs", &tested)]),
-        [""; 0]
-    );
-    assert_eq!(
-        findings(budgets, &[("runtime/src/lib.rs", &"//\n".repeat(101))]),
-        ["runtime/src/lib.rs:101"]
-    );
+    assert_eq!(findings(budgets, &[("runtime/src/key.rs", &over)]), ["runtime/src/key.rs:81"]);
+    assert_eq!(findings(budgets, &[("runtime/src/key.rs", &tested)]), [""; 0]);
+    assert_eq!(findings(budgets, &[("runtime/src/lib.rs", &"//\n".repeat(101))]), ["runtime/src/lib.rs:101"]);
 }
 
 #[test]
@@ -404,39 +313,19 @@ fn a_heart_over_its_limit_is_found() {
 
 #[test]
 fn modules_out_of_reading_order_or_forgotten_are_found() {
-    let order = |text| {
-        findings(
-            reading_order,
-            &[
-                ("runtime/src/lib.rs", text),
-                ("runtime/src/time/sleep.rs", ""),
-            ],
-        )
-    };
-    assert_eq!(
-        order("mod key;\nmod tasks;\nmod wheel;\npub mod time;"),
-        ["runtime/src/lib.rs:3"]
-    );
+    let order = |text| findings(reading_order, &[("runtime/src/lib.rs", text), ("runtime/src/time/sleep.rs", "")]);
+    assert_eq!(order("mod key;\nmod tasks;\nmod wheel;\npub mod time;"), ["runtime/src/lib.rs:3"]);
     assert_eq!(order("mod key;\n"), ["runtime/src/lib.rs:1"]);
-    assert_eq!(
-        order("mod key;\nmod wheel;\nmod tasks;\npub mod time;"),
-        [""; 0]
-    );
+    assert_eq!(order("mod key;\nmod wheel;\nmod tasks;\npub mod time;"), [""; 0]);
     assert_eq!(findings(reading_order, &[]), ["runtime/src/lib.rs:1"]);
 }
 
 #[test]
 fn a_function_longer_than_a_screen_is_found() {
     let function = |lines: usize| format!("\nfn f() {{\n{}}}\n", "// }\n".repeat(lines - 2));
-    let files = [
-        ("tests/fits.rs", function(FUNCTION_LINES)),
-        ("tests/long.rs", function(FUNCTION_LINES + 1)),
-    ];
+    let files = [("tests/fits.rs", function(FUNCTION_LINES)), ("tests/long.rs", function(FUNCTION_LINES + 1))];
     let files = files.each_ref().map(|(path, code)| (*path, code.as_str()));
-    assert_eq!(
-        findings(functions_fit_a_screen, &files),
-        ["tests/long.rs:2"]
-    );
+    assert_eq!(findings(functions_fit_a_screen, &files), ["tests/long.rs:2"]);
 }
 
 #[test]
@@ -445,10 +334,7 @@ fn a_seventh_dependency_is_found() {
     let bad = ["runtime/Cargo.toml:2"];
     assert_eq!(of("[dependencies]\ntokio = \"1\""), bad);
     assert_eq!(of("[dependencies]\nmio = { package = \"other\" }"), bad);
-    assert_eq!(
-        of("[target.'cfg(unix)'.dependencies]\nrand.workspace = true"),
-        bad
-    );
+    assert_eq!(of("[target.'cfg(unix)'.dependencies]\nrand.workspace = true"), bad);
     assert_eq!(of("[build-dependencies]\n\"cc\" = \"1\""), bad);
     assert_eq!(of("\n[dependencies.rand]\nversion = \"1\""), bad);
     assert_eq!(findings(dependencies, &[]), ["runtime/Cargo.toml:1"]);

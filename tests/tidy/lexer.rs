@@ -84,10 +84,7 @@ fn length_of_character(body: &[u8]) -> Option<usize> {
     if first == b'\\' {
         return Some(length_up_to_quote(body, b'\''));
     }
-    let continuation_bytes = body[2..]
-        .iter()
-        .take_while(|&&byte| byte & 0xc0 == 0x80)
-        .count();
+    let continuation_bytes = body[2..].iter().take_while(|&&byte| byte & 0xc0 == 0x80).count();
     let quote = 2 + continuation_bytes;
     (body.get(quote) == Some(&b'\'')).then_some(quote + 1)
 }
@@ -108,10 +105,7 @@ fn length_of_raw_string(body: &[u8]) -> Option<usize> {
     }
     let end = [b"\"".as_slice(), &body[..hashes]].concat();
     let inside = &body[hashes + 1..];
-    let length = inside
-        .windows(end.len())
-        .position(|window| window == end)
-        .unwrap_or(inside.len());
+    let length = inside.windows(end.len()).position(|window| window == end).unwrap_or(inside.len());
     Some(hashes + 1 + length + end.len())
 }
 
@@ -125,10 +119,7 @@ pub(crate) fn tokens(code: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let (mut at, mut line) = (0, 1);
     while at < bytes.len() {
-        let word = bytes[at..]
-            .iter()
-            .take_while(|&&byte| is_word(byte))
-            .count();
+        let word = bytes[at..].iter().take_while(|&&byte| is_word(byte)).count();
         let length = match &bytes[at..] {
             _ if word > 0 => word,
             [b':', b':', ..] | [b'-', b'>', ..] | [b'=', b'>', ..] => 2,
@@ -164,13 +155,7 @@ pub(crate) fn without_tests<'a>(tokens: &[Token<'a>]) -> (Vec<Token<'a>>, usize)
 }
 
 fn is_test_attribute(tokens: &[Token<'_>]) -> bool {
-    let opens_with = |words: &[&str]| {
-        tokens
-            .iter()
-            .map(|token| token.text)
-            .take(words.len())
-            .eq(words.iter().copied())
-    };
+    let opens_with = |words: &[&str]| tokens.iter().map(|token| token.text).take(words.len()).eq(words.iter().copied());
     opens_with(&["#", "[", "cfg", "(", "test", ")", "]"])
         || opens_with(&["#", "[", "cfg", "(", "all", "(", "test", ","])
 }
@@ -178,18 +163,8 @@ fn is_test_attribute(tokens: &[Token<'_>]) -> bool {
 /// The index after the item, field or statement whose first attribute is at `start`.
 fn end_of_item(tokens: &[Token<'_>], start: usize) -> usize {
     const ENDS_AT_SEMICOLON: [&str; 5] = ["use", "const", "static", "type", "let"];
-    const ENDS_AT_BRACE: [&str; 10] = [
-        "fn",
-        "mod",
-        "impl",
-        "struct",
-        "enum",
-        "trait",
-        "unsafe",
-        "async",
-        "extern",
-        "macro_rules",
-    ];
+    const ENDS_AT_BRACE: [&str; 10] =
+        ["fn", "mod", "impl", "struct", "enum", "trait", "unsafe", "async", "extern", "macro_rules"];
     let mut at = start;
     while tokens.get(at).is_some_and(|token| token.text == "#") {
         at = matching_bracket(tokens, at + 1) + 1;
@@ -245,21 +220,12 @@ pub(crate) fn functions<'a>(tokens: &[Token<'a>]) -> Vec<Function<'a>> {
         blocks.retain(|(end, _)| at < *end);
         let next = tokens.get(at + 1).map_or("", |token| token.text);
         if token.text == "fn" && next.bytes().all(is_word) {
-            let owners = blocks
-                .last()
-                .map_or_else(Vec::new, |(_, owners)| owners.clone());
+            let owners = blocks.last().map_or_else(Vec::new, |(_, owners)| owners.clone());
             let last_line = tokens[end_of_signature_or_body(tokens, at)].line;
-            functions.push(Function {
-                name: next,
-                owners,
-                first_line: token.line,
-                last_line,
-            });
+            functions.push(Function { name: next, owners, first_line: token.line, last_line });
         } else if opens_block_of_functions(tokens, at) {
-            let body = tokens[at..]
-                .iter()
-                .position(|token| token.text == "{")
-                .map_or(tokens.len() - 1, |body| at + body);
+            let body =
+                tokens[at..].iter().position(|token| token.text == "{").map_or(tokens.len() - 1, |body| at + body);
             blocks.push((matching_bracket(tokens, body), owners(&tokens[at..body])));
         }
     }
@@ -341,28 +307,16 @@ fn tokens_know_their_lines_behind_comments_of_several_lines() {
     let code = code_only("/* one\n two */ a\n\"three\nfour\"; b");
     assert_eq!(
         tokens(&code),
-        [
-            Token { text: "a", line: 2 },
-            Token { text: ";", line: 4 },
-            Token { text: "b", line: 4 }
-        ]
+        [Token { text: "a", line: 2 }, Token { text: ";", line: 4 }, Token { text: "b", line: 4 }]
     );
 }
 
 #[test]
 fn test_parts_are_split_off_whole() {
     let cases = [
-        (
-            "a();\n#[cfg(test)]\nmod tests {\n    fn t() {}\n}\nb();",
-            "a ( ) ; b ( ) ;",
-            4,
-        ),
+        ("a();\n#[cfg(test)]\nmod tests {\n    fn t() {}\n}\nb();", "a ( ) ; b ( ) ;", 4),
         ("#[cfg(test)] #[allow(x)] use a::{b, c}; d", "d", 1),
-        (
-            "#[cfg(all(test, not(loom)))] pub(crate) fn f<A, B>() -> [u8; 2] { }\nd",
-            "d",
-            1,
-        ),
+        ("#[cfg(all(test, not(loom)))] pub(crate) fn f<A, B>() -> [u8; 2] { }\nd", "d", 1),
         ("S { #[cfg(test)] field: u8, d }", "S { d }", 1),
         ("S { #[cfg(test)] field: u8 }", "S { }", 1),
         ("#[cfg(not(test))] d", "# [ cfg ( not ( test ) ) ] d", 0),
@@ -371,11 +325,7 @@ fn test_parts_are_split_off_whole() {
         let code = code_only(source);
         let (remaining, test_lines) = without_tests(&tokens(&code));
         let words: Vec<_> = remaining.into_iter().map(|token| token.text).collect();
-        assert_eq!(
-            (words.join(" ").as_str(), test_lines),
-            (expected, lines),
-            "of {source}"
-        );
+        assert_eq!((words.join(" ").as_str(), test_lines), (expected, lines), "of {source}");
     }
 }
 
@@ -388,14 +338,7 @@ fn functions_are_found_with_their_lines_and_their_types() {
     );
     let found: Vec<_> = functions(&tokens(&code))
         .into_iter()
-        .map(|function| {
-            (
-                function.name,
-                function.owners,
-                function.first_line,
-                function.last_line,
-            )
-        })
+        .map(|function| (function.name, function.owners, function.first_line, function.last_line))
         .collect();
     assert_eq!(
         found,

@@ -18,16 +18,8 @@ use repo::{Repo, Rule};
 
 fn check(rule: Rule) {
     static REPO: OnceLock<Repo> = OnceLock::new();
-    let found: Vec<String> = rule(REPO.get_or_init(Repo::read))
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    assert!(
-        found.is_empty(),
-        "{} to mend:\n{}\n",
-        found.len(),
-        found.join("\n")
-    );
+    let found: Vec<String> = rule(REPO.get_or_init(Repo::read)).iter().map(ToString::to_string).collect();
+    assert!(found.is_empty(), "{} to mend:\n{}\n", found.len(), found.join("\n"));
 }
 
 #[test]

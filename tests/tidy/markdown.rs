@@ -17,11 +17,7 @@ pub(crate) fn lines(page: &File) -> Vec<Line<'_>> {
         if text.trim_start().starts_with("```") {
             fenced = !fenced;
         } else {
-            lines.push(Line {
-                number,
-                text,
-                fenced,
-            });
+            lines.push(Line { number, text, fenced });
         }
     }
     lines
@@ -52,11 +48,7 @@ impl<'a> Line<'a> {
             let target = &self.text[at + 2..];
             links.extend(target.split([')', ' ']).next());
         }
-        if let Some((_, target)) = self
-            .text
-            .split_once("]: ")
-            .filter(|(words, _)| words.starts_with('['))
-        {
+        if let Some((_, target)) = self.text.split_once("]: ").filter(|(words, _)| words.starts_with('[')) {
             links.extend(target.split_whitespace().next());
         }
         links
@@ -65,17 +57,8 @@ impl<'a> Line<'a> {
 
 /// What a heading is called in a link: `#the-life-of-a-wake`.
 pub(crate) fn anchor(heading: &str) -> String {
-    let kept = heading
-        .chars()
-        .filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'));
-    kept.map(|letter| {
-        if letter == ' ' {
-            '-'
-        } else {
-            letter.to_ascii_lowercase()
-        }
-    })
-    .collect()
+    let kept = heading.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'));
+    kept.map(|letter| if letter == ' ' { '-' } else { letter.to_ascii_lowercase() }).collect()
 }
 
 fn page(text: &str) -> crate::repo::Repo {
@@ -84,8 +67,7 @@ fn page(text: &str) -> crate::repo::Repo {
 
 #[test]
 fn links_are_found_outside_of_code_only() {
-    let repo =
-        page("See [a](a.md#x), ![b](b.png \"B\") and `[c](c)`.\n```\n[d](d)\n```\n[e]: e.md\n");
+    let repo = page("See [a](a.md#x), ![b](b.png \"B\") and `[c](c)`.\n```\n[d](d)\n```\n[e]: e.md\n");
     let lines = lines(repo.get("docs/page.md").unwrap());
     let links: Vec<_> = lines.iter().flat_map(Line::links).collect();
     assert_eq!(links, ["a.md#x", "b.png", "e.md"]);

@@ -17,16 +17,8 @@ pub(crate) struct File {
 
 impl File {
     fn new(path: &str, text: String) -> Self {
-        let code = if path.ends_with(".rs") {
-            lexer::code_only(&text)
-        } else {
-            String::new()
-        };
-        Self {
-            path: path.to_string(),
-            text,
-            code,
-        }
+        let code = if path.ends_with(".rs") { lexer::code_only(&text) } else { String::new() };
+        Self { path: path.to_string(), text, code }
     }
 
     pub(crate) fn is_rust(&self) -> bool {
@@ -52,9 +44,7 @@ pub(crate) struct Repo {
 impl Repo {
     /// Reads the project that this test belongs to.
     pub(crate) fn read() -> Self {
-        let top = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .expect("the tests live one folder below the top");
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests live one folder below the top");
         let ignored = fs::read_to_string(top.join(".gitignore")).unwrap_or_default();
         let mut ignored: Vec<&str> = ignored.lines().map(|line| line.trim_matches('/')).collect();
         ignored.push(".git");
@@ -65,12 +55,8 @@ impl Repo {
 
     /// A project of a few files that exists only here, to see a rule fail.
     pub(crate) fn of(files: &[(&str, &str)]) -> Self {
-        let files = files
-            .iter()
-            .map(|&(path, text)| (path.to_string(), File::new(path, text.to_string())));
-        Self {
-            files: files.collect(),
-        }
+        let files = files.iter().map(|&(path, text)| (path.to_string(), File::new(path, text.to_string())));
+        Self { files: files.collect() }
     }
 
     pub(crate) fn files(&self) -> impl Iterator<Item = &File> {
@@ -83,19 +69,13 @@ impl Repo {
 
     /// Whether the path is a file's, or a folder's that has a file.
     pub(crate) fn exists(&self, path: &str) -> bool {
-        let folder = if path.is_empty() {
-            String::new()
-        } else {
-            format!("{}/", path.trim_end_matches('/'))
-        };
+        let folder = if path.is_empty() { String::new() } else { format!("{}/", path.trim_end_matches('/')) };
         self.files.contains_key(path) || self.files.keys().any(|file| file.starts_with(&folder))
     }
 
     /// The file, or the finding that it is not there.
     pub(crate) fn require(&self, path: &str, purpose: &str) -> Result<&File, Finding> {
-        self.get(path).ok_or_else(|| {
-            Finding::new(path, 1, format!("the file is missing; write it: {purpose}"))
-        })
+        self.get(path).ok_or_else(|| Finding::new(path, 1, format!("the file is missing; write it: {purpose}")))
     }
 
     pub(crate) fn rust_files(&self) -> impl Iterator<Item = &File> {
@@ -103,8 +83,7 @@ impl Repo {
     }
 
     pub(crate) fn runtime_files(&self) -> impl Iterator<Item = &File> {
-        self.rust_files()
-            .filter(|file| file.path.starts_with("runtime/src/"))
+        self.rust_files().filter(|file| file.path.starts_with("runtime/src/"))
     }
 
     /// The pages a reader opens: those at the top, and those in `docs`.
@@ -116,30 +95,21 @@ impl Repo {
 }
 
 fn read_folder(top: &Path, folder: &str, ignored: &[&str], files: &mut BTreeMap<String, File>) {
-    let entries = fs::read_dir(top.join(folder))
-        .unwrap_or_else(|error| panic!("cannot list {folder}: {error}"));
+    let entries = fs::read_dir(top.join(folder)).unwrap_or_else(|error| panic!("cannot list {folder}: {error}"));
     for entry in entries {
         let entry = entry.unwrap_or_else(|error| panic!("cannot list {folder}: {error}"));
-        let name = entry
-            .file_name()
-            .into_string()
-            .unwrap_or_else(|name| panic!("{folder}{name:?} is not UTF-8; rename it"));
+        let name =
+            entry.file_name().into_string().unwrap_or_else(|name| panic!("{folder}{name:?} is not UTF-8; rename it"));
         let path = format!("{folder}{name}");
         // A symbolic link is neither: what it points to is read where it is.
-        let kind = entry
-            .file_type()
-            .unwrap_or_else(|error| panic!("cannot look at {path}: {error}"));
+        let kind = entry.file_type().unwrap_or_else(|error| panic!("cannot look at {path}: {error}"));
         if ignored.contains(&name.as_str()) {
             continue;
         } else if kind.is_dir() {
             read_folder(top, &format!("{path}/"), ignored, files);
         } else if kind.is_file() {
-            let bytes = fs::read(entry.path())
-                .unwrap_or_else(|error| panic!("cannot read {path}: {error}"));
-            files.insert(
-                path.clone(),
-                File::new(&path, String::from_utf8(bytes).unwrap_or_default()),
-            );
+            let bytes = fs::read(entry.path()).unwrap_or_else(|error| panic!("cannot read {path}: {error}"));
+            files.insert(path.clone(), File::new(&path, String::from_utf8(bytes).unwrap_or_default()));
         }
     }
 }
@@ -154,11 +124,7 @@ pub(crate) struct Finding {
 
 impl Finding {
     pub(crate) fn new(path: &str, line: usize, says: impl Into<String>) -> Self {
-        Self {
-            path: path.to_string(),
-            line,
-            says: says.into(),
-        }
+        Self { path: path.to_string(), line, says: says.into() }
     }
 }
 
@@ -173,23 +139,15 @@ pub(crate) type Rule = fn(&Repo) -> Vec<Finding>;
 
 /// Where `rule` finds something in a project of these files, as `path:line`.
 pub(crate) fn findings(rule: Rule, files: &[(&str, &str)]) -> Vec<String> {
-    rule(&Repo::of(files))
-        .into_iter()
-        .map(|finding| format!("{}:{}", finding.path, finding.line))
-        .collect()
+    rule(&Repo::of(files)).into_iter().map(|finding| format!("{}:{}", finding.path, finding.line)).collect()
 }
 
 #[test]
 fn a_folder_exists_while_a_file_is_in_it() {
     let repo = Repo::of(&[("docs/tour.md", "# Tour")]);
-    for (path, exists) in [
-        ("docs/tour.md", true),
-        ("docs", true),
-        ("docs/", true),
-        ("", true),
-        ("doc", false),
-        ("docs/x", false),
-    ] {
+    for (path, exists) in
+        [("docs/tour.md", true), ("docs", true), ("docs/", true), ("", true), ("doc", false), ("docs/x", false)]
+    {
         assert_eq!(repo.exists(path), exists, "{path}");
     }
 }
@@ -197,12 +155,6 @@ fn a_folder_exists_while_a_file_is_in_it() {
 #[test]
 fn the_project_is_found_and_read() {
     let repo = Repo::read();
-    assert!(
-        repo.get("tests/tidy/repo.rs")
-            .is_some_and(|file| file.text.starts_with("//!"))
-    );
-    assert!(
-        repo.files()
-            .all(|file| !file.path.starts_with("target/") && !file.path.starts_with(".git/"))
-    );
+    assert!(repo.get("tests/tidy/repo.rs").is_some_and(|file| file.text.starts_with("//!")));
+    assert!(repo.files().all(|file| !file.path.starts_with("target/") && !file.path.starts_with(".git/")));
 }

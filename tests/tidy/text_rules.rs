@@ -7,52 +7,23 @@ use crate::repo::{File, Finding, Repo, findings};
 /// Words that no file of the project may hold. They are put together here so that this file does
 /// not hold them either.
 const FORBIDDEN: [(&str, &str); 8] = [
-    (
-        concat!("/wo", "rk/"),
-        "is a path of somebody's machine; make it relative",
-    ),
-    (
-        concat!("/ro", "ot/"),
-        "is a path of somebody's machine; make it relative",
-    ),
-    (
-        concat!("/ho", "me/"),
-        "is a path of somebody's machine; make it relative",
-    ),
-    (
-        concat!("/Us", "ers/"),
-        "is a path of somebody's machine; make it relative",
-    ),
-    (
-        concat!("/tmp/", "target"),
-        "is a path of somebody's machine; make it relative",
-    ),
-    (
-        concat!("TO", "DO"),
-        "is a note to oneself; do it, or leave it and say so in the docs",
-    ),
-    (
-        concat!("FIX", "ME"),
-        "is a note to oneself; do it, or leave it and say so in the docs",
-    ),
-    (
-        concat!("XX", "X"),
-        "is a note to oneself; do it, or leave it and say so in the docs",
-    ),
+    (concat!("/wo", "rk/"), "is a path of somebody's machine; make it relative"),
+    (concat!("/ro", "ot/"), "is a path of somebody's machine; make it relative"),
+    (concat!("/ho", "me/"), "is a path of somebody's machine; make it relative"),
+    (concat!("/Us", "ers/"), "is a path of somebody's machine; make it relative"),
+    (concat!("/tmp/", "target"), "is a path of somebody's machine; make it relative"),
+    (concat!("TO", "DO"), "is a note to oneself; do it, or leave it and say so in the docs"),
+    (concat!("FIX", "ME"), "is a note to oneself; do it, or leave it and say so in the docs"),
+    (concat!("XX", "X"), "is a note to oneself; do it, or leave it and say so in the docs"),
 ];
 
 /// No file holds a path of the machine it was written on, or a note to oneself.
 pub(crate) fn forbidden_words(repo: &Repo) -> Vec<Finding> {
     let mut found = Vec::new();
     for file in repo.files() {
-        for (word, says) in FORBIDDEN
-            .iter()
-            .filter(|(word, _)| file.text.contains(word))
-        {
+        for (word, says) in FORBIDDEN.iter().filter(|(word, _)| file.text.contains(word)) {
             let lines = file.lines().filter(|(_, text)| stands_alone(text, word));
-            found.extend(
-                lines.map(|(line, _)| Finding::new(&file.path, line, format!("`{word}` {says}"))),
-            );
+            found.extend(lines.map(|(line, _)| Finding::new(&file.path, line, format!("`{word}` {says}"))));
         }
     }
     found
@@ -62,24 +33,16 @@ pub(crate) fn forbidden_words(repo: &Repo) -> Vec<Finding> {
 fn stands_alone(text: &str, word: &str) -> bool {
     let letter = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
     text.match_indices(word).any(|(at, _)| {
-        let (before, after) = (
-            text[..at].chars().next_back(),
-            text[at + word.len()..].chars().next(),
-        );
+        let (before, after) = (text[..at].chars().next_back(), text[at + word.len()..].chars().next());
         word.starts_with('/') || !letter(before) && !letter(after)
     })
 }
 
 /// Every page opens with its title.
 pub(crate) fn page_titles(repo: &Repo) -> Vec<Finding> {
-    let untitled = repo.pages().filter(|page| {
-        page.text
-            .strip_prefix("# ")
-            .is_none_or(|title| title.trim_start().is_empty())
-    });
-    untitled
-        .map(|page| Finding::new(&page.path, 1, "open the page with its title: `# Title`"))
-        .collect()
+    let untitled =
+        repo.pages().filter(|page| page.text.strip_prefix("# ").is_none_or(|title| title.trim_start().is_empty()));
+    untitled.map(|page| Finding::new(&page.path, 1, "open the page with its title: `# Title`")).collect()
 }
 
 /// A relative link leads to a file that is there, and to a heading that it has.
@@ -90,21 +53,14 @@ pub(crate) fn links(repo: &Repo) -> Vec<Finding> {
             let relative = |link: &&str| !link.contains("://") && !link.starts_with("mailto:");
             for link in line.links().into_iter().filter(relative) {
                 let (target, anchor) = link.split_once('#').unwrap_or((link, ""));
-                let target = if target.is_empty() {
-                    page.path.clone()
-                } else {
-                    resolve(&page.path, target)
-                };
+                let target = if target.is_empty() { page.path.clone() } else { resolve(&page.path, target) };
                 if !repo.exists(&target) {
                     found.push(Finding::new(
                         &page.path,
                         line.number,
                         format!("`{link}` leads to {target}, which is not there; mend the link"),
                     ));
-                } else if repo
-                    .get(&target)
-                    .is_some_and(|target| !has_anchor(target, anchor))
-                {
+                } else if repo.get(&target).is_some_and(|target| !has_anchor(target, anchor)) {
                     found.push(Finding::new(
                         &page.path,
                         line.number,
@@ -124,9 +80,7 @@ fn has_anchor(page: &File, anchor: &str) -> bool {
             .filter_map(|line| Some(markdown::anchor(line.heading()?.1)))
             .collect::<Vec<_>>()
     };
-    anchor.is_empty()
-        || !page.path.ends_with(".md")
-        || headings().iter().any(|heading| heading == anchor)
+    anchor.is_empty() || !page.path.ends_with(".md") || headings().iter().any(|heading| heading == anchor)
 }
 
 /// The path of `link`, as seen from the page at `from`.
@@ -155,19 +109,25 @@ pub(crate) fn demo_list(repo: &Repo) -> Vec<Finding> {
         Err(missing) => return vec![missing],
     };
     let listed = listed_demos(readme);
-    let demos: Vec<(&str, &str)> = repo
-        .rust_files()
-        .filter_map(|file| Some((demo_of_file(&file.path)?, file.path.as_str())))
-        .collect();
+    let demos: Vec<(&str, &str)> =
+        repo.rust_files().filter_map(|file| Some((demo_of_file(&file.path)?, file.path.as_str()))).collect();
     let mut found = Vec::new();
     for (name, path) in &demos {
         if listed.iter().all(|(_, listed)| listed != name) {
-            found.push(Finding::new(path, 1, format!("the README does not list `{name}` under its heading of demos; add a line on what to watch")));
+            found.push(Finding::new(
+                path,
+                1,
+                format!("the README does not list `{name}` under its heading of demos; add a line on what to watch"),
+            ));
         }
     }
     for (line, name) in listed {
         if demos.iter().all(|(demo, _)| *demo != name) {
-            found.push(Finding::new(&readme.path, line, format!("`{name}` is no demo: there is no demos/src/bin/{name}.rs; mend or remove the line")));
+            found.push(Finding::new(
+                &readme.path,
+                line,
+                format!("`{name}` is no demo: there is no demos/src/bin/{name}.rs; mend or remove the line"),
+            ));
         }
     }
     found
@@ -175,11 +135,7 @@ pub(crate) fn demo_list(repo: &Repo) -> Vec<Finding> {
 
 fn demo_of_file(path: &str) -> Option<&str> {
     let inside = path.strip_prefix("demos/src/bin/")?;
-    inside.strip_suffix("/main.rs").or_else(|| {
-        inside
-            .strip_suffix(".rs")
-            .filter(|name| !name.contains('/'))
-    })
+    inside.strip_suffix("/main.rs").or_else(|| inside.strip_suffix(".rs").filter(|name| !name.contains('/')))
 }
 
 /// The first name in backticks of every table row and list item below a heading that says "demo".
@@ -190,18 +146,10 @@ fn listed_demos(readme: &File) -> Vec<(usize, &str)> {
     for line in markdown::lines(readme) {
         if let Some((level, heading)) = line.heading() {
             let inside = list_level.is_some_and(|list_level| level > list_level);
-            list_level = if inside {
-                list_level
-            } else {
-                heading.to_lowercase().contains("demo").then_some(level)
-            };
+            list_level = if inside { list_level } else { heading.to_lowercase().contains("demo").then_some(level) };
         } else if list_level.is_some() && !line.fenced && line.text.starts_with(['|', '-', '*']) {
-            let name = line
-                .code_spans()
-                .next()
-                .map(|span| span.split_once("--bin ").map_or(span, |(_, name)| name));
-            listed
-                .extend(name.and_then(|name| Some((line.number, name.split_whitespace().next()?))));
+            let name = line.code_spans().next().map(|span| span.split_once("--bin ").map_or(span, |(_, name)| name));
+            listed.extend(name.and_then(|name| Some((line.number, name.split_whitespace().next()?))));
         }
     }
     listed
@@ -236,9 +184,7 @@ pub(crate) fn versions(repo: &Repo) -> Vec<Finding> {
 }
 
 fn value_of<'a>(manifest: &'a File, key: &str) -> Option<&'a str> {
-    let (_, line) = manifest
-        .lines()
-        .find(|(_, line)| line.split(['=', ' ']).next() == Some(key))?;
+    let (_, line) = manifest.lines().find(|(_, line)| line.split(['=', ' ']).next() == Some(key))?;
     line.split('"').nth(1)
 }
 
@@ -249,11 +195,7 @@ fn disagreements(file: &File, before: &str, version: &str) -> Vec<Finding> {
     for (line, text) in file.lines() {
         for (at, _) in text.match_indices(before) {
             let end = |letter: char| !letter.is_ascii_digit() && letter != '.';
-            let said = text[at + before.len()..]
-                .split(end)
-                .next()
-                .unwrap_or_default()
-                .trim_end_matches('.');
+            let said = text[at + before.len()..].split(end).next().unwrap_or_default().trim_end_matches('.');
             named |= said == version;
             if !said.is_empty() && said != version {
                 found.push(Finding::new(
@@ -268,9 +210,7 @@ fn disagreements(file: &File, before: &str, version: &str) -> Vec<Finding> {
         found.push(Finding::new(
             &file.path,
             1,
-            format!(
-                "nowhere is it said which is meant; write `{before}{version}` as in Cargo.toml"
-            ),
+            format!("nowhere is it said which is meant; write `{before}{version}` as in Cargo.toml"),
         ));
     }
     found
@@ -278,35 +218,19 @@ fn disagreements(file: &File, before: &str, version: &str) -> Vec<Finding> {
 
 /// A table of the architecture page that gives layers to files gives the layers of the house.
 pub(crate) fn architecture_table(repo: &Repo) -> Vec<Finding> {
-    let page = match repo.require(
-        "docs/architecture.md",
-        "the house on two pages, with its invariants",
-    ) {
+    let page = match repo.require("docs/architecture.md", "the house on two pages, with its invariants") {
         Ok(page) => page,
         Err(missing) => return vec![missing],
     };
     let mut found = Vec::new();
-    for line in markdown::lines(page)
-        .iter()
-        .filter(|line| line.text.starts_with('|'))
-    {
-        let Some(Ok(layer)) = line
-            .text
-            .split('|')
-            .nth(1)
-            .map(|cell| cell.trim().parse::<u8>())
-        else {
+    for line in markdown::lines(page).iter().filter(|line| line.text.starts_with('|')) {
+        let Some(Ok(layer)) = line.text.split('|').nth(1).map(|cell| cell.trim().parse::<u8>()) else {
             continue;
         };
         for name in line.code_spans() {
-            if let Some(room) = HOUSE
-                .iter()
-                .find(|room| room.name == name && room.layer != layer)
-            {
-                let says = format!(
-                    "`{name}` stands on layer {} in tests/tidy/house.rs; say the same in both",
-                    room.layer
-                );
+            if let Some(room) = HOUSE.iter().find(|room| room.name == name && room.layer != layer) {
+                let says =
+                    format!("`{name}` stands on layer {} in tests/tidy/house.rs; say the same in both", room.layer);
                 found.push(Finding::new(&page.path, line.number, says));
             }
         }
@@ -318,55 +242,25 @@ pub(crate) fn architecture_table(repo: &Repo) -> Vec<Finding> {
 fn a_forbidden_word_is_found_in_any_text() {
     for (word, _) in FORBIDDEN {
         let text = format!("fine\nsee {word} there\n");
-        assert_eq!(
-            findings(forbidden_words, &[("docs/a.svg", &text)]),
-            ["docs/a.svg:2"],
-            "of {word}"
-        );
+        assert_eq!(findings(forbidden_words, &[("docs/a.svg", &text)]), ["docs/a.svg:2"], "of {word}");
     }
     let inside_words = concat!("mktemp -d t.XX", "XX\nmasTO", "DON\n");
-    assert_eq!(
-        findings(forbidden_words, &[(".ci/run", inside_words)]),
-        [""; 0]
-    );
+    assert_eq!(findings(forbidden_words, &[(".ci/run", inside_words)]), [""; 0]);
 }
 
 #[test]
 fn a_page_without_a_title_is_found() {
-    let files = [
-        ("docs/a.md", "# A\n"),
-        ("docs/b.md", "B\n"),
-        ("docs/c.md", "# \n"),
-        ("README.md", ""),
-        ("docs/d.txt", ""),
-    ];
-    assert_eq!(
-        findings(page_titles, &files),
-        ["README.md:1", "docs/b.md:1", "docs/c.md:1"]
-    );
+    let files =
+        [("docs/a.md", "# A\n"), ("docs/b.md", "B\n"), ("docs/c.md", "# \n"), ("README.md", ""), ("docs/d.txt", "")];
+    assert_eq!(findings(page_titles, &files), ["README.md:1", "docs/b.md:1", "docs/c.md:1"]);
 }
 
 #[test]
 fn a_link_to_nothing_is_found() {
     let readme = "# R\n[a](docs/a.md) [b](docs/b.md)\n[c](#r) [d](#s)\n[e](docs/a.md#two-words) [f](docs/a.md#x)\n\
                   [g](https://example.org/x) [h](docs/)\n[i](../i.md)\n";
-    let files = [
-        ("README.md", readme),
-        (
-            "docs/a.md",
-            "# A\n## Two words\n[r](../README.md)\n[s](./b.md)\n",
-        ),
-    ];
-    assert_eq!(
-        findings(links, &files),
-        [
-            "README.md:2",
-            "README.md:3",
-            "README.md:4",
-            "README.md:6",
-            "docs/a.md:4"
-        ]
-    );
+    let files = [("README.md", readme), ("docs/a.md", "# A\n## Two words\n[r](../README.md)\n[s](./b.md)\n")];
+    assert_eq!(findings(links, &files), ["README.md:2", "README.md:3", "README.md:4", "README.md:6", "docs/a.md:4"]);
 }
 
 #[test]
@@ -379,10 +273,7 @@ fn a_demo_that_is_not_listed_and_one_that_is_not_there_are_found() {
         ("demos/src/bin/step1/main.rs", ""),
         ("demos/src/bin/shy.rs", ""),
     ];
-    assert_eq!(
-        findings(demo_list, &files),
-        ["demos/src/bin/shy.rs:1", "README.md:9"]
-    );
+    assert_eq!(findings(demo_list, &files), ["demos/src/bin/shy.rs:1", "README.md:9"]);
     assert_eq!(findings(demo_list, &[]), ["README.md:1"]);
 }
 
@@ -390,49 +281,20 @@ fn a_demo_that_is_not_listed_and_one_that_is_not_there_are_found() {
 fn a_version_that_differs_from_the_manifest_is_found() {
     let manifest = "[workspace.package]\nedition = \"2024\"\nrust-version = \"1.85\"\n";
     let of = |readme, rustfmt| {
-        findings(
-            versions,
-            &[
-                ("Cargo.toml", manifest),
-                ("README.md", readme),
-                ("rustfmt.toml", rustfmt),
-            ],
-        )
+        findings(versions, &[("Cargo.toml", manifest), ("README.md", readme), ("rustfmt.toml", rustfmt)])
     };
     let rustfmt = "edition = \"2024\"";
-    assert_eq!(
-        of("Needs Rust 1.85 or newer (edition 2024).", rustfmt),
-        [""; 0]
-    );
-    assert_eq!(
-        of(
-            "A Rust runtime.\nNeeds Rust 1.85.\nAnd edition 2021.",
-            rustfmt
-        ),
-        ["README.md:3"]
-    );
-    assert_eq!(
-        of("edition 2024\nRust 1.80, or Rust 1.85", rustfmt),
-        ["README.md:2"]
-    );
+    assert_eq!(of("Needs Rust 1.85 or newer (edition 2024).", rustfmt), [""; 0]);
+    assert_eq!(of("A Rust runtime.\nNeeds Rust 1.85.\nAnd edition 2021.", rustfmt), ["README.md:3"]);
+    assert_eq!(of("edition 2024\nRust 1.80, or Rust 1.85", rustfmt), ["README.md:2"]);
     assert_eq!(of("edition 2024", rustfmt), ["README.md:1"]);
-    assert_eq!(
-        of("Rust 1.85, edition 2024", "edition = \"2021\""),
-        ["rustfmt.toml:1"]
-    );
+    assert_eq!(of("Rust 1.85, edition 2024", "edition = \"2021\""), ["rustfmt.toml:1"]);
     assert_eq!(findings(versions, &[]), ["Cargo.toml:1"]);
 }
 
 #[test]
 fn a_layer_that_differs_from_the_house_is_found() {
-    let page =
-        "# A\n| layer | file |\n|---|---|\n| 0 | `key.rs` |\n| 2 | `tasks.rs`, `context.rs` |\n";
-    assert_eq!(
-        findings(architecture_table, &[("docs/architecture.md", page)]),
-        ["docs/architecture.md:5"]
-    );
-    assert_eq!(
-        findings(architecture_table, &[]),
-        ["docs/architecture.md:1"]
-    );
+    let page = "# A\n| layer | file |\n|---|---|\n| 0 | `key.rs` |\n| 2 | `tasks.rs`, `context.rs` |\n";
+    assert_eq!(findings(architecture_table, &[("docs/architecture.md", page)]), ["docs/architecture.md:5"]);
+    assert_eq!(findings(architecture_table, &[]), ["docs/architecture.md:1"]);
 }

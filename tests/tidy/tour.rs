@@ -18,9 +18,8 @@ const TOUR: &str = "docs/tour.md";
 
 /// Words that look like functions and are none.
 const NO_FUNCTIONS: [&str; 27] = [
-    "as", "async", "await", "break", "const", "crate", "else", "enum", "false", "fn", "for", "if",
-    "impl", "let", "loop", "match", "move", "mut", "oneloop", "return", "self", "static", "struct",
-    "super", "true", "usize", "while",
+    "as", "async", "await", "break", "const", "crate", "else", "enum", "false", "fn", "for", "if", "impl", "let",
+    "loop", "match", "move", "mut", "oneloop", "return", "self", "static", "struct", "super", "true", "usize", "while",
 ];
 
 /// The tour names no file and no function that does not exist.
@@ -47,11 +46,8 @@ pub(crate) fn tour(repo: &Repo) -> Vec<Finding> {
         for (line, name) in function_names(&paragraph) {
             functions += 1;
             if !files.iter().any(|file| has_function(file, &name)) {
-                let looked: Vec<&str> = files
-                    .iter()
-                    .map(|file| file.path.as_str())
-                    .filter(|_| !paragraph[0].fenced)
-                    .collect();
+                let looked: Vec<&str> =
+                    files.iter().map(|file| file.path.as_str()).filter(|_| !paragraph[0].fenced).collect();
                 found.push(Finding::new(TOUR, line, objection(&name, &looked)));
             }
         }
@@ -67,11 +63,7 @@ pub(crate) fn tour(repo: &Repo) -> Vec<Finding> {
 }
 
 fn objection(name: &str, looked: &[&str]) -> String {
-    let place = if looked.is_empty() {
-        "any file named here".to_string()
-    } else {
-        looked.join(" or ")
-    };
+    let place = if looked.is_empty() { "any file named here".to_string() } else { looked.join(" or ") };
     format!(
         "there is no function `{name}` in {place}; name the file in the same paragraph, or mend the name (a field is written `.{name}`, another crate's function with its crate's name)"
     )
@@ -101,44 +93,25 @@ fn paragraphs(lines: Vec<Line<'_>>) -> Vec<Vec<Line<'_>>> {
 /// What stands in backticks in a paragraph, with a call's empty parentheses taken off.
 fn names<'a>(paragraph: &[Line<'a>]) -> impl Iterator<Item = (usize, &'a str)> {
     let prose = paragraph.iter().filter(|line| !line.fenced);
-    prose.flat_map(|line| {
-        line.code_spans()
-            .map(|name| (line.number, name.trim_end_matches("()")))
-    })
+    prose.flat_map(|line| line.code_spans().map(|name| (line.number, name.trim_end_matches("()"))))
 }
 
 fn function_names(paragraph: &[Line<'_>]) -> Vec<(usize, String)> {
     let of_prose = names(paragraph).map(|(line, name)| (line, name.to_string()));
-    let of_fences = paragraph
-        .iter()
-        .filter(|line| line.fenced)
-        .flat_map(|line| {
-            let words = line.text.split(|letter: char| {
-                !letter.is_ascii_alphanumeric() && letter != '_' && letter != ':'
-            });
-            let words = words
-                .map(|word| word.trim_matches(':'))
-                .filter(|word| word.contains("::"));
-            words.map(|word| (line.number, word.to_string()))
-        });
-    of_prose
-        .chain(of_fences)
-        .filter(|(_, name)| names_a_function(name))
-        .collect()
+    let of_fences = paragraph.iter().filter(|line| line.fenced).flat_map(|line| {
+        let words = line.text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_' && letter != ':');
+        let words = words.map(|word| word.trim_matches(':')).filter(|word| word.contains("::"));
+        words.map(|word| (line.number, word.to_string()))
+    });
+    of_prose.chain(of_fences).filter(|(_, name)| names_a_function(name)).collect()
 }
 
 fn names_a_function(name: &str) -> bool {
-    let is_word = |word: &str| {
-        !word.is_empty()
-            && word
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let words: Vec<&str> = name.split("::").collect();
-    let library = DEPENDENCIES
-        .iter()
-        .any(|library| library.replace('-', "_") == words[0])
-        || ["std", "core"].contains(&words[0]);
+    let library =
+        DEPENDENCIES.iter().any(|library| library.replace('-', "_") == words[0]) || ["std", "core"].contains(&words[0]);
     let last = words[words.len() - 1];
     words.iter().all(|word| is_word(word))
         && !library
@@ -149,20 +122,16 @@ fn names_a_function(name: &str) -> bool {
 
 /// The file of that path from the top, of that path in the runtime, or the only one that ends so.
 fn file_of_name<'a>(repo: &'a Repo, name: &str) -> Result<&'a File, String> {
-    if let Some(file) = repo
-        .get(&format!("runtime/src/{name}"))
-        .or_else(|| repo.get(name))
-    {
+    if let Some(file) = repo.get(&format!("runtime/src/{name}")).or_else(|| repo.get(name)) {
         return Ok(file);
     }
     let end = format!("/{name}");
     let mut files = repo.rust_files().filter(|file| file.path.ends_with(&end));
     match (files.next(), files.next()) {
         (Some(file), None) => Ok(file),
-        (Some(one), Some(other)) => Err(format!(
-            "`{name}` may be {} or {}; write more of its path",
-            one.path, other.path
-        )),
+        (Some(one), Some(other)) => {
+            Err(format!("`{name}` may be {} or {}; write more of its path", one.path, other.path))
+        }
         (None, _) => Err(format!("there is no file `{name}`; mend the name")),
     }
 }
@@ -172,24 +141,15 @@ fn has_function(file: &File, name: &str) -> bool {
     let mut words = name.rsplit("::");
     let (last, owner) = (words.next(), words.next());
     let owner = owner.filter(|owner| owner.starts_with(|letter: char| letter.is_ascii_uppercase()));
-    lexer::functions(&tokens).iter().any(|function| {
-        Some(function.name) == last && owner.is_none_or(|owner| function.owners.contains(&owner))
-    })
+    lexer::functions(&tokens)
+        .iter()
+        .any(|function| Some(function.name) == last && owner.is_none_or(|owner| function.owners.contains(&owner)))
 }
 
 const CODE: [(&str, &str); 3] = [
-    (
-        "runtime/src/waker.rs",
-        "fn route() {}\n#[cfg(test)]\nmod tests { fn only_a_test() {} }",
-    ),
-    (
-        "runtime/src/tasks.rs",
-        "impl Tasks { fn wake(&mut self) {} }",
-    ),
-    (
-        "runtime/src/time/sleep.rs",
-        "impl Future for Sleep { fn poll(self) {} }",
-    ),
+    ("runtime/src/waker.rs", "fn route() {}\n#[cfg(test)]\nmod tests { fn only_a_test() {} }"),
+    ("runtime/src/tasks.rs", "impl Tasks { fn wake(&mut self) {} }"),
+    ("runtime/src/time/sleep.rs", "impl Future for Sleep { fn poll(self) {} }"),
 ];
 
 fn lines_found(page: &str) -> Vec<String> {
@@ -199,34 +159,19 @@ fn lines_found(page: &str) -> Vec<String> {
 
 #[test]
 fn a_function_that_is_not_in_the_named_file_is_found() {
-    assert_eq!(
-        lines_found("In `waker.rs`\nthere is `rout`."),
-        ["docs/tour.md:2"]
-    );
+    assert_eq!(lines_found("In `waker.rs`\nthere is `rout`."), ["docs/tour.md:2"]);
     assert_eq!(lines_found("`waker.rs`: `Tasks::wake`"), ["docs/tour.md:1"]);
-    assert_eq!(
-        lines_found("`tasks.rs`: `Waker::wake()`"),
-        ["docs/tour.md:1"]
-    );
+    assert_eq!(lines_found("`tasks.rs`: `Waker::wake()`"), ["docs/tour.md:1"]);
     assert_eq!(lines_found("`waker.rs`: `only_a_test`"), ["docs/tour.md:1"]);
-    assert_eq!(
-        lines_found("- `Tasks::wake`\n- `tasks.rs`"),
-        ["docs/tour.md:1"]
-    );
-    assert_eq!(
-        lines_found("`route` in `waker.rs`\n```\nTasks::wake -> Tasks::gone\n```"),
-        ["docs/tour.md:3"]
-    );
+    assert_eq!(lines_found("- `Tasks::wake`\n- `tasks.rs`"), ["docs/tour.md:1"]);
+    assert_eq!(lines_found("`route` in `waker.rs`\n```\nTasks::wake -> Tasks::gone\n```"), ["docs/tour.md:3"]);
 }
 
 #[test]
 fn a_tour_of_nothing_is_found() {
     assert_eq!(lines_found("# Tour\nNo names."), ["docs/tour.md:1"]);
     assert_eq!(findings(tour, &[]), ["docs/tour.md:1"]);
-    assert_eq!(
-        lines_found("`gone.rs` and `waker.rs`: `route`"),
-        ["docs/tour.md:1"]
-    );
+    assert_eq!(lines_found("`gone.rs` and `waker.rs`: `route`"), ["docs/tour.md:1"]);
 }
 
 #[test]
