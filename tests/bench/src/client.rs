@@ -1,0 +1,67 @@
+//! The other end of the socket workloads: blocking std sockets, so that every server meets the same peer.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// The size of one echo request, in bytes.
+const MESSAGE_SIZE: usize = 64;
+
+/// Opens `connections`, sends `requests` over them in rounds, checks each reply, and closes.
+///
+/// A round writes one message to every connection and then reads every reply.
+///
+/// # Errors
+///
+/// What the sockets say, or `InvalidData` when a reply is not what was sent.
+pub fn echo(server: SocketAddr, connections: u64, requests: u64) -> io::Result<()> {
+    let mut streams = connect(server, connections)?;
+    let mut left = requests;
+    while left > 0 {
+        let round = left.min(connections);
+        let streams = &mut streams[..usize::try_from(round).expect("it is the length at most")];
+        for (index, stream) in streams.iter_mut().enumerate() {
+            stream.write_all(&message(left, index))?;
+        }
+        for (index, stream) in streams.iter_mut().enumerate() {
+            let mut reply = [0; MESSAGE_SIZE];
+            stream.read_exact(&mut reply)?;
+            if reply != message(left, index) {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the reply is not the request"));
+            }
+        }
+        left -= round;
+    }
+    Ok(())
+}
+
+/// Opens `connections`, says nothing on them, and holds them until the server closes one.
+///
+/// # Errors
+///
+/// What the sockets say while they connect.
+pub fn hold(server: SocketAddr, connections: u64) -> io::Result<()> {
+    let mut streams = connect(server, connections)?;
+    if let Some(first) = streams.first_mut() {
+        // A server that exits may reset instead of closing: either way it is over.
+        let _closed = first.read(&mut [0]);
+    }
+    Ok(())
+}
+
+fn connect(server: SocketAddr, connections: u64) -> io::Result<Vec<TcpStream>> {
+    (0..connections)
+        .map(|_| {
+            let stream = TcpStream::connect(server)?;
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        })
+        .collect()
+}
+
+/// A message that no other request of the round or of the neighbouring rounds has.
+fn message(round: u64, index: usize) -> [u8; MESSAGE_SIZE] {
+    let mut message = [b'.'; MESSAGE_SIZE];
+    message[..8].copy_from_slice(&round.to_le_bytes());
+    message[8..16].copy_from_slice(&index.to_le_bytes());
+    message
+}
