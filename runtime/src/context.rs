@@ -15,6 +15,7 @@ use crate::event::{Cause, Event, Observer, TaskId, WaitsFor};
 use crate::inbox::{Inbox, Registry};
 use crate::key::{TaskKey, WakeWord};
 use crate::metrics::Counters;
+use crate::pool::Pool;
 use crate::reactor::Reactor;
 use crate::sync::Consumer;
 use crate::tasks::{Body, Tasks, Woken};
@@ -42,19 +43,22 @@ pub(crate) struct Core {
     pub(crate) tasks: Tasks,
     pub(crate) timers: Timers,
     pub(crate) reactor: Reactor,
+    pub(crate) pool: Pool,
     pub(crate) inbox: Arc<Inbox<Message>>,
     pub(crate) incoming: Consumer<Message>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) observers: Box<[Box<dyn Observer>]>,
     /// What the loop is busy with.
     pub(crate) cause: Cell<Cause>,
+    /// Blocking jobs whose threads have not reported back.
+    pub(crate) jobs_away: Cell<usize>,
     operations_left: Cell<u32>,
 }
 
 impl Core {
     pub(crate) fn new(
         number: u32,
-        (tasks, timers, reactor): (Tasks, Timers, Reactor),
+        (tasks, timers, reactor, pool): (Tasks, Timers, Reactor, Pool),
         (inbox, incoming): (Arc<Inbox<Message>>, Consumer<Message>),
         observers: Vec<Box<dyn Observer>>,
     ) -> Self {
@@ -63,11 +67,13 @@ impl Core {
             tasks,
             timers,
             reactor,
+            pool,
             inbox,
             incoming,
             counters: Arc::default(),
             observers: observers.into(),
             cause: Cell::new(Cause::Outside),
+            jobs_away: Cell::new(0),
             operations_left: Cell::new(OPERATIONS_PER_POLL),
         }
     }
@@ -91,16 +97,15 @@ impl Core {
     /// Takes a task in.
     pub(crate) fn spawn(&self, body: Body, name: Option<String>, at: &'static Location<'static>) -> TaskKey {
         if !self.observers.is_empty() {
-            return self.spawn_observed(body, name, at);
+            return self.spawn_observed(body, name.as_deref(), at);
         }
         self.tasks.insert(body, name, at)
     }
 
     #[cold]
-    fn spawn_observed(&self, body: Body, name: Option<String>, at: &'static Location<'static>) -> TaskKey {
-        let key = self.tasks.insert(body, name.clone(), at);
-        let (task, by) = (TaskId(key), self.cause.get());
-        self.tell(&Event::Spawn { task, by, name: name.as_deref(), at });
+    fn spawn_observed(&self, body: Body, name: Option<&str>, at: &'static Location<'static>) -> TaskKey {
+        let key = self.tasks.insert(body, name.map(String::from), at);
+        self.tell(&Event::Spawn { task: TaskId(key), by: self.cause.get(), name, at });
         key
     }
 
@@ -124,6 +129,10 @@ impl Core {
         sizes.ready.set(self.tasks.ready() as u64);
         sizes.timers.set(self.timers.len() as u64);
         sizes.sources.set(self.reactor.len() as u64);
+        if self.jobs_away.get() > 0 || sizes.blocking_threads.get() > 0 {
+            sizes.blocking_jobs.set(self.pool.jobs() as u64);
+            sizes.blocking_threads.set(self.pool.threads() as u64);
+        }
     }
 
     /// The key of the task that is being polled or dropped.

@@ -22,6 +22,7 @@
 //! an order of steps other than the one above. `tests/loom` tries every interleaving of this file.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::PoisonError;
 
 use crate::sync::{Arc, AtomicBool, Bell, Consumer, Ordering, Producer, RwLock, fence, queue};
@@ -100,8 +101,8 @@ impl<M> Registry<M> {
         for _ in 0..=u16::MAX {
             let number = table.last_number.checked_add(1)?;
             table.last_number = number;
-            if !table.inboxes.contains_key(&(number as u16)) {
-                table.inboxes.insert(number as u16, (number, Arc::clone(inbox)));
+            if let Entry::Vacant(free) = table.inboxes.entry(number as u16) {
+                free.insert((number, Arc::clone(inbox)));
                 return Some(number);
             }
         }

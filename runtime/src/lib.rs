@@ -47,12 +47,13 @@ mod tasks;
 mod timers;
 mod reactor;
 mod inbox;
+mod pool;
 
 mod context;
-mod see;
 
 mod waker;
 mod handle;
+pub mod see;
 
 mod turn;
 mod runtime;
@@ -63,5 +64,6 @@ pub mod net;
 
 pub use handle::{Handle, RuntimeGone};
 pub use metrics::Metrics;
+pub use pool::Abandoned;
 pub use runtime::{Builder, Runtime, run};
 pub use task::{JoinHandle, spawn};

@@ -23,6 +23,10 @@ pub struct Metrics {
     pub timers: u64,
     /// I/O sources that are registered.
     pub sources: u64,
+    /// Blocking jobs that wait or run.
+    pub blocking_jobs: u64,
+    /// Threads of the blocking pool.
+    pub blocking_threads: u64,
     /// Turns of the loop.
     pub turns: u64,
     /// Polls of tasks.
@@ -46,6 +50,8 @@ pub(crate) struct Counters {
     pub(crate) ready: Counter,
     pub(crate) timers: Counter,
     pub(crate) sources: Counter,
+    pub(crate) blocking_jobs: Counter,
+    pub(crate) blocking_threads: Counter,
     pub(crate) turns: Counter,
     pub(crate) polls: Counter,
     pub(crate) parks: Counter,
@@ -79,6 +85,8 @@ impl Counters {
             ready: self.ready.get(),
             timers: self.timers.get(),
             sources: self.sources.get(),
+            blocking_jobs: self.blocking_jobs.get(),
+            blocking_threads: self.blocking_threads.get(),
             turns: self.turns.get(),
             polls: self.polls.get(),
             parks: self.parks.get(),

@@ -8,6 +8,7 @@ use std::io;
 use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::context::{Core, Entered, REGISTRY, current};
 use crate::event::{Cause, Event, Finished, Observer, TaskId};
@@ -15,6 +16,7 @@ use crate::handle::Handle;
 use crate::inbox::Inbox;
 use crate::key::TaskKey;
 use crate::metrics::Metrics;
+use crate::pool::{Abandoned, Limits, Pool};
 use crate::reactor::Reactor;
 use crate::see::log::Log;
 use crate::tasks::{Abort, Outcome, Step, Tasks};
@@ -49,6 +51,7 @@ pub fn run<F: Future>(future: F) -> F::Output {
 pub struct Runtime {
     core: Rc<Core>,
     polls_per_turn: usize,
+    is_shut_down: bool,
 }
 
 /// Sets up a [`Runtime`]. Made by [`Runtime::builder`].
@@ -56,6 +59,7 @@ pub struct Builder {
     virtual_clock: bool,
     seed: Option<u64>,
     polls_per_turn: usize,
+    blocking: Limits,
     observers: Vec<Box<dyn Observer>>,
 }
 
@@ -72,7 +76,13 @@ impl Runtime {
 
     /// A builder with the settings of [`Runtime::new`].
     pub fn builder() -> Builder {
-        Builder { virtual_clock: false, seed: None, polls_per_turn: 64, observers: Vec::new() }
+        Builder {
+            virtual_clock: false,
+            seed: None,
+            polls_per_turn: 64,
+            blocking: Limits { threads: 64, jobs: 65_536 },
+            observers: Vec::new(),
+        }
     }
 
     /// Runs a future to its end on this thread, and with it every task of this runtime.
@@ -142,6 +152,54 @@ impl Runtime {
         (polls, output)
     }
 
+    /// Drops the runtime, but waits no longer than `limit` for blocking jobs that have started. Returns
+    /// those that it left behind: their threads go on, and nobody hears of their results.
+    pub fn shutdown_timeout(mut self, limit: Duration) -> Abandoned {
+        self.shut_down(Some(limit))
+    }
+
+    /// Drops everything, with the runtime entered and no borrow alive, since foreign code runs at every
+    /// step.
+    fn shut_down(&mut self, limit: Option<Duration>) -> Abandoned {
+        if std::mem::replace(&mut self.is_shut_down, true) {
+            return Abandoned::default();
+        }
+        let _entered = Entered::new(&self.core);
+        self.drop_tasks();
+        let abandoned = self.core.pool.close(limit);
+        // The results of jobs that have ended meanwhile are dropped here, and not on their threads.
+        self.drop_tasks();
+        REGISTRY.leave(self.core.number);
+        drain_inbox(&self.core);
+        for waker in self.core.timers.take_wakers().into_iter().chain(self.core.reactor.take_wakers()) {
+            without_panic(|| drop(waker));
+        }
+        abandoned
+    }
+
+    /// Drops every task, and then what nobody joined. A task may spawn another when it is dropped; that
+    /// is dropped in the next round, but not for ever.
+    fn drop_tasks(&self) {
+        let core = &*self.core;
+        for _round in 0..1000 {
+            drain_inbox(core);
+            let mut dropped = 0;
+            for key in core.tasks.keys() {
+                let Some(body) = core.tasks.take(key) else { continue };
+                core.cause.set(Cause::Task(TaskId(key)));
+                end_task(core, key, body, Outcome::Aborted(Box::new(Abort::Shutdown)));
+                dropped += 1;
+            }
+            core.cause.set(Cause::Outside);
+            for key in core.tasks.keys() {
+                without_panic(|| drop(core.tasks.detach(key)));
+            }
+            if dropped == 0 {
+                break;
+            }
+        }
+    }
+
     /// A handle to this runtime for other threads.
     pub fn handle(&self) -> Handle {
         Handle::of(&self.core)
@@ -185,6 +243,24 @@ impl Builder {
         self
     }
 
+    /// How many threads [`spawn_blocking`](crate::task::spawn_blocking) may use: 64, unless set here.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    pub fn max_blocking_threads(mut self, threads: usize) -> Self {
+        assert!(threads > 0, "max_blocking_threads must be at least 1: no job would ever run");
+        self.blocking.threads = threads;
+        self
+    }
+
+    /// How many blocking jobs may wait or run at a time before further ones are refused: 65,536, unless
+    /// set here.
+    pub fn max_blocking_jobs(mut self, jobs: usize) -> Self {
+        self.blocking.jobs = jobs;
+        self
+    }
+
     /// Adds an observer, which is told of every [`Event`](crate::event::Event).
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observers.push(Box::new(observer));
@@ -204,12 +280,11 @@ impl Builder {
         let number = REGISTRY.enter(&inbox.0).ok_or_else(|| {
             io::Error::other("this process has 65,536 oneloop runtimes, and no number is left for another")
         })?;
-        let stores =
-            (Tasks::new(number, self.seed), Timers::new(number, self.virtual_clock), reactor.belongs_to(number));
-        Ok(Runtime {
-            core: Rc::new(Core::new(number, stores, inbox, self.observers)),
-            polls_per_turn: self.polls_per_turn,
-        })
+        let tasks = Tasks::new(number, self.seed);
+        let timers = Timers::new(number, self.virtual_clock);
+        let stores = (tasks, timers, reactor.belongs_to(number), Pool::new(self.blocking));
+        let core = Rc::new(Core::new(number, stores, inbox, self.observers));
+        Ok(Runtime { core, polls_per_turn: self.polls_per_turn, is_shut_down: false })
     }
 }
 
@@ -237,33 +312,7 @@ impl Drop for RootSlot<'_> {
 }
 
 impl Drop for Runtime {
-    /// Drops everything, with the runtime entered and no borrow alive, since foreign code runs at every
-    /// step. It may even spawn: such a task is dropped like the rest, in the next round.
     fn drop(&mut self) {
-        let core = &*self.core;
-        let _entered = Entered::new(&self.core);
-        REGISTRY.leave(core.number);
-        for round in 0.. {
-            drain_inbox(core);
-            let mut dropped = 0;
-            for key in core.tasks.keys() {
-                if let Some(body) = core.tasks.take(key) {
-                    core.cause.set(Cause::Task(TaskId(key)));
-                    end_task(core, key, body, Outcome::Aborted(Box::new(Abort { asked: None })));
-                    dropped += 1;
-                }
-            }
-            core.cause.set(Cause::Outside);
-            for key in core.tasks.keys() {
-                without_panic(|| drop(core.tasks.detach(key)));
-            }
-            // A task that spawns another when it is dropped, and so on for ever, is left at some point.
-            if dropped == 0 || round == 1000 {
-                break;
-            }
-        }
-        for waker in core.timers.take_wakers().into_iter().chain(core.reactor.take_wakers()) {
-            without_panic(|| drop(waker));
-        }
+        let _none = self.shut_down(None);
     }
 }

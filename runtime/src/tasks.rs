@@ -56,10 +56,15 @@ pub(crate) enum Outcome {
     Aborted(Box<Abort>),
 }
 
-/// Who asked for a task to end, and where; nobody and nowhere if it was the end of the runtime.
+/// Why a task was dropped before its end.
 #[derive(Debug)]
-pub(crate) struct Abort {
-    pub(crate) asked: Option<(String, &'static Location<'static>)>,
+pub(crate) enum Abort {
+    /// Somebody asked for it, somewhere.
+    Asked { by: String, at: &'static Location<'static> },
+    /// Its runtime was dropped.
+    Shutdown,
+    /// What it was to wait for could not be begun.
+    Refused(String),
 }
 
 /// What is known of a task besides its body.
@@ -67,6 +72,26 @@ pub(crate) struct Abort {
 pub(crate) struct Info {
     pub(crate) name: Option<String>,
     pub(crate) at: &'static Location<'static>,
+}
+
+/// A task, as a dump shows it.
+pub(crate) struct Row {
+    pub(crate) key: TaskKey,
+    pub(crate) info: Info,
+    pub(crate) state: State,
+}
+
+/// What a task is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// It waits for a wake.
+    Waiting,
+    /// It is in the ready queue.
+    Ready,
+    /// It is being polled, or dropped.
+    Running,
+    /// It is over, and nobody has taken its outcome.
+    Done,
 }
 
 /// What to do with the task that is next.
@@ -335,8 +360,30 @@ impl Tasks {
     /// What is known of a task that still has its slot.
     pub(crate) fn info(&self, key: TaskKey) -> Option<Info> {
         let inner = &mut *self.inner.borrow_mut();
-        let slot = inner.find(key)?;
-        Some(Info { name: slot.rare.as_ref().and_then(|rare| rare.name.clone()), at: slot.at })
+        inner.find(key).map(|slot| slot.info())
+    }
+
+    /// What is known of every task that has a slot, the root future first.
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        let inner = self.inner.borrow();
+        let row = |(index, slot): (usize, &Slot)| {
+            let state = match slot.stage {
+                Stage::NoRoot => return None,
+                Stage::Polling => State::Running,
+                Stage::Done(_) => State::Done,
+                Stage::Idle(_) | Stage::Root if slot.queued => State::Ready,
+                Stage::Idle(_) | Stage::Root => State::Waiting,
+            };
+            Some(Row { key: self.key(index, slot.serial), info: slot.info(), state })
+        };
+        inner.slots.iter().filter_map(row).collect()
+    }
+
+    /// Every waker that waits for a task's end, visited by `look`, which must not be foreign code.
+    pub(crate) fn each_joiner(&self, mut look: impl FnMut(TaskKey, &Waker)) {
+        for (index, slot) in &self.inner.borrow().slots {
+            slot.joiner.iter().for_each(|waker| look(self.key(index, slot.serial), waker));
+        }
     }
 
     fn key(&self, slot: usize, serial: u64) -> TaskKey {
@@ -374,6 +421,10 @@ impl Inner {
 impl Slot {
     fn new(serial: u64, stage: Stage, at: &'static Location<'static>) -> Self {
         Self { serial, stage, joiner: None, at, rare: None, queued: false, detached: false }
+    }
+
+    fn info(&self) -> Info {
+        Info { name: self.rare.as_ref().and_then(|rare| rare.name.clone()), at: self.at }
     }
 }
 

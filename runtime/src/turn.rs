@@ -145,11 +145,11 @@ pub(crate) fn park(core: &Core) {
 }
 
 /// With the virtual clock, time passes only here. Where nothing outside can happen before the next
-/// deadline, the clock jumps there; while a socket is awaited, the wait is real, and the clock moves by
+/// deadline, the clock jumps there; while a socket or a blocking job is awaited, the wait is real, and the clock moves by
 /// what was really waited.
 fn park_virtually(core: &Core, timeout: Option<Duration>) {
     match timeout {
-        Some(timeout) if !core.reactor.is_awaited() => {
+        Some(timeout) if !core.reactor.is_awaited() && core.jobs_away.get() == 0 => {
             core.inbox.unparked();
             core.timers.move_virtual_clock(timeout);
         }

@@ -5,6 +5,6 @@ mod socket;
 mod tcp_listener;
 mod tcp_stream;
 
-pub use addr::ToSocketAddrs;
+pub use addr::{ToSocketAddrs, lookup_host};
 pub use tcp_listener::TcpListener;
 pub use tcp_stream::TcpStream;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::context::{Core, expect_current};
 use crate::event::Resource;
-use crate::net::addr::{ToSocketAddrs, first_that_works};
+use crate::net::addr::{ToSocketAddrs, cannot, no_address, resolve};
 use crate::net::socket::{Socket, TRY_FIRST};
 use crate::net::tcp_stream::TcpStream;
 use crate::reactor::Direction;
@@ -51,10 +51,14 @@ impl TcpListener {
     pub fn bind(addr: impl ToSocketAddrs) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
         async move {
-            first_that_works(&addr.addrs()?, |addr| {
-                let io = mio::net::TcpListener::bind(addr).map_err(|error| cannot("bind", addr, &error))?;
-                Self::register(io, at)
-            })
+            let mut failed = no_address();
+            for addr in resolve(&addr).await? {
+                match mio::net::TcpListener::bind(addr) {
+                    Ok(io) => return Self::register(io, at),
+                    Err(error) => failed = cannot("bind", addr, &error),
+                }
+            }
+            Err(failed)
         }
     }
 
@@ -184,11 +188,6 @@ fn rest(core: &Core, pause: Duration, at: &'static Location<'static>) -> impl Fu
             sleep.await;
         }
     }
-}
-
-/// An error that names what could not be done to what.
-pub(crate) fn cannot(verb: &str, what: impl fmt::Display, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot {verb} {what}: {error}"))
 }
 
 impl fmt::Debug for TcpListener {

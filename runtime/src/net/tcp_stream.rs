@@ -11,9 +11,8 @@ use std::task::{Context, Poll};
 use futures_io::{AsyncRead, AsyncWrite};
 
 use crate::event::Resource;
-use crate::net::addr::{ToSocketAddrs, no_address};
+use crate::net::addr::{ToSocketAddrs, cannot, no_address, resolve};
 use crate::net::socket::{Socket, TRY_FIRST, WAIT_FIRST};
-use crate::net::tcp_listener::cannot;
 use crate::reactor::{Direction, Waiter};
 
 /// A TCP connection.
@@ -50,14 +49,14 @@ impl TcpStream {
     pub fn connect(addr: impl ToSocketAddrs) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
         async move {
-            let mut last = None;
-            for addr in addr.addrs()? {
+            let mut failed = no_address();
+            for addr in resolve(&addr).await? {
                 match Self::connect_to(addr, at).await {
                     Ok(stream) => return Ok(stream),
-                    Err(error) => last = Some(cannot("connect to", addr, &error)),
+                    Err(error) => failed = cannot("connect to", addr, &error),
                 }
             }
-            Err(last.unwrap_or_else(no_address))
+            Err(failed)
         }
     }
 
@@ -68,12 +67,11 @@ impl TcpStream {
         stream
             .socket
             .until(Direction::Write, at, |io| match (io.take_error()?, io.peer_addr()) {
-                (Some(error), _) => Err(error),
                 (None, Ok(_)) => Ok(()),
                 (None, Err(not_yet)) if not_yet.kind() == io::ErrorKind::NotConnected => {
                     Err(io::ErrorKind::WouldBlock.into())
                 }
-                (None, Err(error)) => Err(error),
+                (Some(error), _) | (None, Err(error)) => Err(error),
             })
             .await?;
         Ok(stream)

@@ -1,6 +1,9 @@
-//! Seeing: readers of the event stream.
+//! Seeing: what reads the event stream, and what reads the stores.
 //!
-//! They know the stream and nothing else of the runtime, which is why they stand below it: the builder
-//! attaches those that the environment asks for.
+//! The readers of the stream know nothing else of the runtime, which is why they stand below it: the
+//! builder attaches those that the environment asks for. [`dump`] asks the stores.
 
+mod dump;
 pub(crate) mod log;
+
+pub use dump::{Dump, TaskRow, TaskState, Wait, dump};

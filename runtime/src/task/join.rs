@@ -142,8 +142,7 @@ impl AbortHandle {
         let here = current().filter(|core| core.number == task.0.runtime);
         let by = here.map_or_else(|| String::from("another thread"), |core| describe_current(&core));
         at_home(task.0.runtime, move |core| {
-            let asked = Some((by, at));
-            if core.tasks.abort(task, Box::new(Abort { asked })) {
+            if core.tasks.abort(task, Box::new(Abort::Asked { by, at })) {
                 core.observe(|| Event::Abort { task: TaskId(task), by: core.cause.get(), at });
             }
         });
@@ -216,9 +215,15 @@ impl JoinError {
         Self(Box::new(Inner { task, info, reason }))
     }
 
-    /// Whether the task was aborted, or dropped with its runtime.
+    /// Whether the task was dropped before its end: aborted, dropped with its runtime, or refused.
     pub fn is_cancelled(&self) -> bool {
         matches!(self.0.reason, Reason::Aborted(_))
+    }
+
+    /// Whether a job for [`spawn_blocking`](crate::task::spawn_blocking) was refused: there were too
+    /// many, or no thread for it. It counts as cancelled too.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.0.reason, Reason::Aborted(Abort::Refused(_)))
     }
 
     /// Whether the task panicked.
@@ -273,8 +278,9 @@ impl fmt::Display for JoinError {
                     _ => f.write_str(" panicked"),
                 }
             }
-            Reason::Aborted(Abort { asked: Some((by, at)) }) => write!(f, " was aborted by {by} at {at}"),
-            Reason::Aborted(Abort { asked: None }) => f.write_str(" was dropped with its runtime"),
+            Reason::Aborted(Abort::Asked { by, at }) => write!(f, " was aborted by {by} at {at}"),
+            Reason::Aborted(Abort::Shutdown) => f.write_str(" was dropped with its runtime"),
+            Reason::Aborted(Abort::Refused(why)) => write!(f, " was refused by the blocking pool: {why}"),
             Reason::JoinsItself => f.write_str(" awaits its own JoinHandle, which can never be ready"),
         }
     }

@@ -1,0 +1,156 @@
+//! The dump: every task of the running loop, and what it waits for.
+//!
+//! Nothing is kept for it while the loop runs. What a task waits for is found by asking the stores for
+//! the wakers they hold: a waker is a task's number, so it says whose it is.
+
+use std::fmt;
+use std::panic::Location;
+use std::time::Duration;
+
+use crate::context::{Core, expect_current};
+use crate::event::{SourceId, TaskId, TimerId, WaitsFor};
+use crate::reactor::Direction;
+use crate::tasks::State;
+use crate::waker::word_of;
+
+/// The task table of the runtime that runs on this thread, as of now.
+///
+/// # Panics
+///
+/// If no runtime runs on this thread.
+///
+/// ```
+/// # oneloop::run(async {
+/// let reader = oneloop::task::Builder::new().name("reader").spawn(std::future::pending::<()>());
+/// oneloop::task::yield_now().await;
+/// let dump = oneloop::see::dump();
+/// assert!(dump.tasks.iter().any(|task| task.name.as_deref() == Some("reader")));
+/// println!("{dump}");
+/// # drop(reader); });
+/// ```
+#[track_caller]
+pub fn dump() -> Dump {
+    Dump::of(&expect_current("oneloop::see::dump"))
+}
+
+/// Every task, in the order of the slots. Its `Display` is a table.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Dump {
+    /// The tasks.
+    pub tasks: Vec<TaskRow>,
+}
+
+/// A task.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TaskRow {
+    /// Its id.
+    pub id: TaskId,
+    /// Its name, if it was given one; "main" is the future of `block_on`.
+    pub name: Option<String>,
+    /// What it is doing.
+    pub state: TaskState,
+    /// The line that spawned it.
+    pub spawned: &'static Location<'static>,
+    /// What it waits for: any of these will wake it. What it waits for outside the runtime, as on a
+    /// channel, is not known here.
+    pub waits: Vec<Wait>,
+}
+
+/// What a task is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TaskState {
+    /// It waits for a wake.
+    Waiting,
+    /// It is in the ready queue.
+    Ready,
+    /// It is being polled.
+    Running,
+    /// It is over, and nobody has taken its output.
+    Done,
+}
+
+/// Something a task waits for.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Wait {
+    /// What it is.
+    pub on: WaitsFor,
+    /// The line that made the future that waits, where there is such a line.
+    pub at: Option<&'static Location<'static>>,
+    /// For a timer: how long until it is due.
+    pub left: Option<Duration>,
+}
+
+impl Dump {
+    pub(crate) fn of(core: &Core) -> Self {
+        let mut tasks: Vec<_> = core.tasks.rows().into_iter().map(TaskRow::new).collect();
+        let mut note = |waker: &std::task::Waker, wait: Wait| {
+            let Some(word) = word_of(waker) else { return };
+            let waiter = tasks.binary_search_by_key(&word.slot(), |task| task.id.slot() as usize);
+            if let Some(task) = waiter.ok().map(|row| &mut tasks[row]).filter(|task| word.fits(task.id.as_u64())) {
+                task.waits.push(wait);
+            }
+        };
+        let now = core.timers.uptime();
+        core.timers.each_waiter(|timer, deadline, waker, at| {
+            let left = Some(deadline.saturating_sub(now));
+            note(waker, Wait { on: WaitsFor::Timer(TimerId(timer)), at: Some(at), left });
+        });
+        core.reactor.each_waiter(|source, direction, waker, at| {
+            let source = SourceId(source);
+            let on = if direction == Direction::Read { WaitsFor::Read(source) } else { WaitsFor::Write(source) };
+            note(waker, Wait { on, at: Some(at), left: None });
+        });
+        core.tasks.each_joiner(|task, waker| {
+            note(waker, Wait { on: WaitsFor::Join(TaskId(task)), at: None, left: None });
+        });
+        Self { tasks }
+    }
+}
+
+impl TaskRow {
+    fn new(row: crate::tasks::Row) -> Self {
+        let id = TaskId(row.key);
+        let state = match row.state {
+            State::Waiting => TaskState::Waiting,
+            State::Ready => TaskState::Ready,
+            State::Running => TaskState::Running,
+            State::Done => TaskState::Done,
+        };
+        let name = row.info.name.or_else(|| (id.slot() == 0).then(|| String::from("main")));
+        Self { id, name, state, spawned: row.info.at, waits: Vec::new() }
+    }
+}
+
+impl fmt::Display for Dump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:>6}  {:<16}  {:<8}  {:<28}  waits for", "task", "name", "state", "spawned at")?;
+        for task in &self.tasks {
+            let state = format!("{:?}", task.state).to_lowercase();
+            let (name, spawned) = (task.name.as_deref().unwrap_or("-"), task.spawned.to_string());
+            write!(f, "{:>6}  {name:<16}  {state:<8}  {spawned:<28} ", task.id)?;
+            for wait in &task.waits {
+                write!(f, " {wait}")?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.on {
+            WaitsFor::Timer(timer) => write!(f, "timer {timer}")?,
+            WaitsFor::Read(source) => write!(f, "to read from source {source}")?,
+            WaitsFor::Write(source) => write!(f, "to write to source {source}")?,
+            WaitsFor::Join(task) => write!(f, "the end of task {task}")?,
+        }
+        if let Some(left) = self.left {
+            write!(f, " in {left:.0?}")?;
+        }
+        self.at.map_or(Ok(()), |at| write!(f, " at {at}"))
+    }
+}

@@ -1,0 +1,135 @@
+//! Blocking work: jobs for the pool's threads, joined like tasks.
+//!
+//! A job has two halves. One is a closure that a thread of the pool runs; the other is a task that
+//! waits for its result, so that joining, aborting and panics are those of any task. The result comes
+//! home through the inbox, and if nobody waits for it by then, home is where it is dropped.
+
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use crate::context::{Core, at_home, expect_current};
+use crate::task::join::JoinHandle;
+use crate::tasks::Abort;
+
+/// Runs a closure that blocks, or computes for long, on a thread of the runtime's pool.
+///
+/// The pool starts threads when jobs outnumber them, up to
+/// [`max_blocking_threads`](crate::Builder::max_blocking_threads), and ends those that had nothing to
+/// do for ten seconds. Further jobs wait their turn.
+///
+/// Aborting the handle takes back a job that has not started. One that has started goes on to its end,
+/// and its result is dropped on the loop's thread. Dropping the runtime waits for jobs that have
+/// started; [`Runtime::shutdown_timeout`](crate::Runtime::shutdown_timeout) does not wait for ever.
+///
+/// A panic of the closure is the error of the handle. So is a refusal
+/// ([`is_refused`](crate::task::JoinError::is_refused)): too many jobs, or no thread to be had.
+///
+/// # Panics
+///
+/// If no runtime runs on this thread.
+///
+/// ```
+/// # oneloop::run(async {
+/// let sum = oneloop::task::spawn_blocking(|| (1..=1000_u64).sum::<u64>());
+/// assert_eq!(sum.await.unwrap(), 500_500);
+/// # });
+/// ```
+#[track_caller]
+pub fn spawn_blocking<F, T>(work: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let core = expect_current("oneloop::task::spawn_blocking");
+    let at = Location::caller();
+    let job = Arc::new(Mutex::new(Job::Waiting(None)));
+    let task = core.spawn(Box::pin(Outcome(Arc::clone(&job))), None, at);
+    if let Err(why) = core.pool.submit(Box::new(thread_half(work, job, core.number)), at) {
+        core.tasks.abort(task, Box::new(Abort::Refused(why)));
+    } else {
+        core.jobs_away.set(core.jobs_away.get() + 1);
+    }
+    JoinHandle::new(task, at)
+}
+
+enum Job<T> {
+    /// The result is not here yet; this is who waits for it.
+    Waiting(Option<Waker>),
+    Done(thread::Result<T>),
+    /// Nobody waits any more.
+    Unwanted,
+}
+
+type Shared<T> = Arc<Mutex<Job<T>>>;
+
+/// What the pool's thread does.
+fn thread_half<F, T>(work: F, job: Shared<T>, runtime: u32) -> impl FnOnce() + Send + 'static
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    move || {
+        let result = if is_unwanted(&job) {
+            // Taken back before it began: what it captured is dropped here, and may panic too.
+            drop(catch_unwind(AssertUnwindSafe(|| drop(work))));
+            None
+        } else {
+            Some(catch_unwind(AssertUnwindSafe(work)))
+        };
+        at_home(runtime, move |core| come_home(core, &job, result));
+    }
+}
+
+/// What the loop does with the result.
+fn come_home<T>(core: &Core, job: &Shared<T>, result: Option<thread::Result<T>>) {
+    core.jobs_away.set(core.jobs_away.get() - 1);
+    let Some(result) = result else { return };
+    let mut state = job.lock().unwrap_or_else(PoisonError::into_inner);
+    match std::mem::replace(&mut *state, Job::Unwanted) {
+        Job::Waiting(waker) => {
+            *state = Job::Done(result);
+            drop(state);
+            waker.into_iter().for_each(Waker::wake);
+        }
+        Job::Unwanted | Job::Done(_) => {
+            drop(state);
+            drop(result);
+        }
+    }
+}
+
+fn is_unwanted<T>(job: &Shared<T>) -> bool {
+    matches!(*job.lock().unwrap_or_else(PoisonError::into_inner), Job::Unwanted)
+}
+
+/// The task's half.
+struct Outcome<T>(Shared<T>);
+
+impl<T> Future for Outcome<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        // A task's waker is always ours, so it may be left under a lock.
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *state, Job::Waiting(Some(cx.waker().clone()))) {
+            Job::Done(Ok(output)) => Poll::Ready(output),
+            Job::Done(Err(payload)) => {
+                drop(state);
+                resume_unwind(payload)
+            }
+            Job::Waiting(_) | Job::Unwanted => Poll::Pending,
+        }
+    }
+}
+
+impl<T> Drop for Outcome<T> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = std::mem::replace(&mut *state, Job::Unwanted);
+        drop(state);
+        drop(left);
+    }
+}
