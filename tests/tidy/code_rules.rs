@@ -1,6 +1,6 @@
 //! Rules about the code: headers, unsafe, layers, budgets, reading order, dependencies.
 
-use crate::house::{self, DEPENDENCIES, FUNCTION_LINES, HEART, HEART_LINES, HOUSE, Room, UNSAFE_FILES};
+use crate::house::{self, DEPENDENCIES, FUNCTION_LINES, HEART_LINES, HOUSE, Room, UNSAFE_FILES};
 use crate::lexer::{self, Token};
 use crate::repo::{File, Finding, Repo, findings};
 
@@ -139,7 +139,7 @@ pub(crate) fn budgets(repo: &Repo) -> Vec<Finding> {
             None if file.path == "runtime/src/lib.rs" => (house::LIB_LINES, "the map"),
             None => continue,
         };
-        if room.is_some_and(|room| HEART.contains(&room.layer)) {
+        if room.is_some_and(Room::in_the_heart) {
             heart += lines;
         }
         if lines > budget {
