@@ -40,10 +40,22 @@ const BATCH: usize = 1024;
 /// and parks again.
 const LONGEST_PARK: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// mio's poll(2) backend, for testing, speaks again only after it was told `WouldBlock`. With epoll
-/// and kqueue a read that does not fill its buffer has emptied the socket, and the next byte is a new
-/// edge: no system call is spent on asking.
-const SHORT_MEANS_DRAINED: bool = !cfg!(mio_unsupported_force_poll_poll);
+/// What the kernel is asked about every source. Only these systems tell of urgent data.
+const INTEREST: Interest = {
+    let both = Interest::READABLE.add(Interest::WRITABLE);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let both = both.add(Interest::PRIORITY);
+    both
+};
+
+/// Whoever waits for anything waits for this.
+const EVERYTHING: Latches = Latches { ready: [true; 2], closed: [true; 2] };
+
+/// A read that does not fill its buffer has emptied the socket, and the next byte is a new edge: no
+/// system call is spent on asking. Not so with mio's poll(2) backend, for testing, which speaks again
+/// only after it was told `WouldBlock`, nor where a read may have stopped before urgent data untold.
+const SHORT_MEANS_DRAINED: bool =
+    cfg!(any(target_os = "linux", target_os = "android")) && !cfg!(mio_unsupported_force_poll_poll);
 
 /// One of the two ways of a source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,19 +107,27 @@ impl Latches {
     }
 }
 
+/// What is known of one source. There are as many as there are connections, and of most nobody waits
+/// for more than one thing: so one who waits has its place here, and those beside it in a list apart.
 struct Source {
     serial: u64,
     latches: Latches,
-    /// By direction: the first who waits, and those (few have any) who wait beside it.
-    first: [Option<Waiting>; 2],
-    others: Vec<(Direction, Waiting)>,
+    /// Urgent data is on its way. A read stops before it, so a short read proves nothing.
+    urgent: bool,
+    first: Option<Waiting>,
+    others: Option<Box<Others>>,
 }
+
+struct Others(Vec<Waiting>);
 
 struct Waiting {
     waiter: Waiter,
+    direction: Direction,
     waker: Waker,
     at: &'static Location<'static>,
 }
+
+const _: () = assert!(size_of::<Source>() <= 56, "a source's size is a connection's cost: change it knowingly");
 
 /// The reactor.
 pub(crate) struct Reactor {
@@ -171,10 +191,10 @@ impl Reactor {
         let entry = sources.vacant_entry();
         let serial = self.last_serial.get() + 1;
         let key = Key { runtime: self.runtime, slot: entry.key() as u32, serial };
-        self.poll.borrow().registry().register(io, token(key), Interest::READABLE | Interest::WRITABLE)?;
+        self.poll.borrow().registry().register(io, token(key), INTEREST)?;
         self.last_serial.set(serial);
         let latches = Latches { ready, closed: [false; 2] };
-        entry.insert(Source { serial, latches, first: [None, None], others: Vec::new() });
+        entry.insert(Source { serial, latches, urgent: false, first: None, others: None });
         Ok(SourceKey(key))
     }
 
@@ -189,9 +209,8 @@ impl Reactor {
         if sources.get(key.slot as usize).is_none_or(|source| source.serial != key.serial) {
             return Vec::new();
         }
-        let source = sources.remove(key.slot as usize);
-        let others = source.others.into_iter().map(|(_, waiting)| waiting);
-        let wakers: Vec<_> = source.first.into_iter().flatten().chain(others).map(|waiting| waiting.waker).collect();
+        let mut wakers = Vec::new();
+        sources.remove(key.slot as usize).take_waiting(EVERYTHING, |waker| wakers.push(waker));
         self.waiting.set(self.waiting.get() - wakers.len());
         wakers
     }
@@ -206,6 +225,7 @@ impl Reactor {
         self.with(key, |source| {
             source.latches.ready[direction as usize] = false;
             source.latches.closed[direction as usize] = false;
+            source.urgent = source.urgent && direction != Direction::Read;
         });
     }
 
@@ -214,7 +234,10 @@ impl Reactor {
     pub(crate) fn fell_short(&self, key: SourceKey, direction: Direction) {
         if SHORT_MEANS_DRAINED {
             let way = direction as usize;
-            self.with(key, |source| source.latches.ready[way] = source.latches.closed[way]);
+            self.with(key, |source| {
+                let cut = source.urgent && direction == Direction::Read;
+                source.latches.ready[way] = source.latches.closed[way] || cut;
+            });
         }
     }
 
@@ -237,30 +260,20 @@ impl Reactor {
         let Some(source) = sources.get_mut(key.0.slot as usize).filter(|source| source.serial == key.0.serial) else {
             return Some(waker);
         };
-        let same = |w: &Waiting| w.waiter == waiter && (waiter != Waiter::SHARER || w.waker.will_wake(&waker));
-        if let Some(waiting) = source.waiting(direction).find(|w| same(w)) {
+        let alone = waiter != Waiter::SHARER;
+        let same = |w: &Waiting| w.is(direction, waiter) && (alone || w.waker.will_wake(&waker));
+        if let Some(waiting) = source.waiting_mut().find(|w| same(w)) {
             waiting.at = at;
             return Some(std::mem::replace(&mut waiting.waker, waker));
         }
-        let waiting = Waiting { waiter, waker, at };
-        match &mut source.first[direction as usize] {
-            first @ None => *first = Some(waiting),
-            Some(_) => source.others.push((direction, waiting)),
-        }
+        source.add(Waiting { waiter, direction, waker, at });
         self.waiting.set(self.waiting.get() + 1);
         None
     }
 
     /// A future that waited is dropped. Returns its waker, if no event has taken it.
     pub(crate) fn forget(&self, key: SourceKey, direction: Direction, waiter: Waiter) -> Option<Waker> {
-        let waiting = self.with(key, |source| {
-            let first = &mut source.first[direction as usize];
-            if first.as_ref().is_some_and(|w| w.waiter == waiter) {
-                return first.take();
-            }
-            let other = source.others.iter().position(|(d, w)| *d == direction && w.waiter == waiter)?;
-            Some(source.others.swap_remove(other).1)
-        })??;
+        let waiting = self.with(key, |source| source.remove(direction, waiter))??;
         self.waiting.set(self.waiting.get() - 1);
         Some(waiting.waker)
     }
@@ -286,6 +299,7 @@ impl Reactor {
             count += 1;
             let latches = Latches::of(event);
             source.latches.add(latches);
+            source.urgent |= event.is_priority();
             let mut news = Some(latches);
             let woken = source.take_waiting(latches, |waker| {
                 ready.push_back(Ready { key: SourceKey(key), news: news.take(), waker: Some(waker) });
@@ -305,10 +319,9 @@ impl Reactor {
 
     /// Takes every waker out, for the end of the runtime.
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
-        let all = Latches { ready: [true; 2], closed: [true; 2] };
         let mut wakers: Vec<_> = self.ready.take().into_iter().filter_map(|ready| ready.waker).collect();
         for (_, source) in self.sources.borrow_mut().iter_mut() {
-            source.take_waiting(all, |waker| wakers.push(waker));
+            source.take_waiting(EVERYTHING, |waker| wakers.push(waker));
         }
         wakers
     }
@@ -318,11 +331,8 @@ impl Reactor {
     pub(crate) fn each_waiter(&self, mut look: impl FnMut(SourceKey, Direction, &Waker, &'static Location<'static>)) {
         for (slot, source) in self.sources.borrow().iter() {
             let key = SourceKey(Key { runtime: self.runtime, slot: slot as u32, serial: source.serial });
-            for direction in [Direction::Read, Direction::Write] {
-                let others = source.others.iter().filter(|(d, _)| *d == direction).map(|(_, w)| w);
-                for waiting in source.first[direction as usize].iter().chain(others) {
-                    look(key, direction, &waiting.waker, waiting.at);
-                }
+            for waiting in source.first.iter().chain(source.others.iter().flat_map(|others| &others.0)) {
+                look(key, waiting.direction, &waiting.waker, waiting.at);
             }
         }
     }
@@ -333,28 +343,48 @@ impl Reactor {
     }
 }
 
+impl Waiting {
+    fn is(&self, direction: Direction, waiter: Waiter) -> bool {
+        self.direction == direction && self.waiter == waiter
+    }
+}
+
 impl Source {
-    fn waiting(&mut self, direction: Direction) -> impl Iterator<Item = &mut Waiting> {
-        let others = self.others.iter_mut().filter(move |(d, _)| *d == direction).map(|(_, w)| w);
-        self.first[direction as usize].iter_mut().chain(others)
+    fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Waiting> {
+        self.first.iter_mut().chain(self.others.iter_mut().flat_map(|others| &mut others.0))
+    }
+
+    fn add(&mut self, waiting: Waiting) {
+        match &mut self.first {
+            first @ None => *first = Some(waiting),
+            Some(_) => self.others.get_or_insert_with(|| Box::new(Others(Vec::new()))).0.push(waiting),
+        }
+    }
+
+    fn remove(&mut self, direction: Direction, waiter: Waiter) -> Option<Waiting> {
+        if let first @ Some(_) = self.first.take_if(|w| w.is(direction, waiter)) {
+            return first;
+        }
+        let Others(others) = &mut **self.others.as_mut()?;
+        let place = others.iter().position(|w| w.is(direction, waiter))?;
+        Some(others.swap_remove(place))
     }
 
     /// Takes out everyone who waits for what has come, and says how many.
     fn take_waiting(&mut self, come: Latches, mut each: impl FnMut(Waker)) -> usize {
         let mut count = 0;
-        let mut each = |waiting: Waiting| {
+        let mut stays = |waiting: Waiting| {
+            if !come.ready[waiting.direction as usize] {
+                return Some(waiting);
+            }
             count += 1;
             each(waiting.waker);
+            None
         };
-        for way in [Direction::Read as usize, Direction::Write as usize] {
-            if come.ready[way] {
-                self.first[way].take().into_iter().for_each(&mut each);
-            }
-        }
-        if !self.others.is_empty() {
-            for (direction, waiting) in std::mem::take(&mut self.others) {
-                if come.ready[direction as usize] { each(waiting) } else { self.others.push((direction, waiting)) }
-            }
+        self.first = self.first.take().and_then(&mut stays);
+        if let Some(others) = &mut self.others {
+            let mut staying = others.0.drain(..).filter_map(&mut stays).collect();
+            others.0.append(&mut staying);
         }
         count
     }
