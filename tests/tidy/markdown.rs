@@ -33,7 +33,7 @@ impl<'a> Line<'a> {
 
     /// What stands in backticks.
     pub(crate) fn code_spans(&self) -> impl Iterator<Item = &'a str> {
-        self.text.split('`').skip(1).step_by(2)
+        code_spans(self.text)
     }
 
     /// Where links and images lead: `[words](target)` and `[words]: target`.
@@ -53,6 +53,11 @@ impl<'a> Line<'a> {
         }
         links
     }
+}
+
+/// What stands in backticks.
+pub(crate) fn code_spans(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
 }
 
 /// What a heading is called in a link: `#the-life-of-a-wake`.

@@ -138,8 +138,8 @@ fn demo_of_file(path: &str) -> Option<&str> {
     inside.strip_suffix("/main.rs").or_else(|| inside.strip_suffix(".rs").filter(|name| !name.contains('/')))
 }
 
-/// The first name in backticks of every table row and list item below a heading that says "demo".
-/// It may stand behind `--bin` in a command.
+/// Below a heading that says "demo": the names in backticks in the first cell of a table row, and the
+/// first of a list item. A name may stand behind `--bin` in a command.
 fn listed_demos(readme: &File) -> Vec<(usize, &str)> {
     let mut listed = Vec::new();
     let mut list_level = None;
@@ -147,9 +147,15 @@ fn listed_demos(readme: &File) -> Vec<(usize, &str)> {
         if let Some((level, heading)) = line.heading() {
             let inside = list_level.is_some_and(|list_level| level > list_level);
             list_level = if inside { list_level } else { heading.to_lowercase().contains("demo").then_some(level) };
-        } else if list_level.is_some() && !line.fenced && line.text.starts_with(['|', '-', '*']) {
-            let name = line.code_spans().next().map(|span| span.split_once("--bin ").map_or(span, |(_, name)| name));
-            listed.extend(name.and_then(|name| Some((line.number, name.split_whitespace().next()?))));
+        } else if list_level.is_some() && !line.fenced {
+            let (text, names) = match line.text.split('|').nth(1) {
+                Some(cell) if line.text.starts_with('|') => (cell, usize::MAX),
+                _ if line.text.starts_with(['-', '*']) => (line.text, 1),
+                _ => continue,
+            };
+            let names = markdown::code_spans(text).take(names);
+            let names = names.map(|name| name.split_once("--bin ").map_or(name, |(_, name)| name));
+            listed.extend(names.filter_map(|name| Some((line.number, name.split_whitespace().next()?))));
         }
     }
     listed
@@ -265,11 +271,12 @@ fn a_link_to_nothing_is_found() {
 
 #[test]
 fn a_demo_that_is_not_listed_and_one_that_is_not_there_are_found() {
-    let readme = "# oneloop\n- `not` a demo\n## The demos\n| demo | watch |\n|---|---|\n| [`echo`](x) | `lines` |\n\
+    let readme = "# oneloop\n- `not` a demo\n## The demos\n| demo | watch |\n|---|---|\n| [`echo`](x), `twin` | `lines` |\n\
                   ### More\n- `cargo run --bin step1 -- --help`\n- `ghost`\n## After\n- `later`\n";
     let files = [
         ("README.md", readme),
         ("demos/src/bin/echo.rs", ""),
+        ("demos/src/bin/twin.rs", ""),
         ("demos/src/bin/step1/main.rs", ""),
         ("demos/src/bin/shy.rs", ""),
     ];
