@@ -3,6 +3,8 @@
 //! An iteration builds a runtime and does a thousand units, so that building it weighs little; read
 //! the throughput lines as units a second.
 
+use std::time::Duration;
+
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use oneloop_bench::client;
@@ -48,7 +50,9 @@ fn sleep_drop<R: Runtime>(bencher: Bencher<'_, '_>) {
 fn echo<R: Runtime>(bencher: Bencher<'_, '_>) {
     let job = Job { workload: Workload::Echo, units: REQUESTS, extra: CONNECTIONS };
     let connect = |address| {
-        std::thread::spawn(move || client::echo(address, CONNECTIONS, REQUESTS).expect("every reply is right"));
+        std::thread::spawn(move || {
+            client::echo(address, CONNECTIONS, REQUESTS, Duration::ZERO).expect("every reply is right");
+        });
     };
     bencher.counter(ItemsCount::new(REQUESTS)).bench_local(|| work::run::<R>(job, &connect));
 }

@@ -2,21 +2,25 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 /// The size of one echo request, in bytes.
 const MESSAGE_SIZE: usize = 64;
 
 /// Opens `connections`, sends `requests` over them in rounds, checks each reply, and closes.
 ///
-/// A round writes one message to every connection and then reads every reply.
+/// A round writes one message to every connection and then reads every reply; `think` passes before it.
 ///
 /// # Errors
 ///
 /// What the sockets say, or `InvalidData` when a reply is not what was sent.
-pub fn echo(server: SocketAddr, connections: u64, requests: u64) -> io::Result<()> {
+pub fn echo(server: SocketAddr, connections: u64, requests: u64, think: Duration) -> io::Result<()> {
     let mut streams = connect(server, connections)?;
     let mut left = requests;
     while left > 0 {
+        if !think.is_zero() {
+            std::thread::sleep(think);
+        }
         let round = left.min(connections);
         let streams = &mut streams[..usize::try_from(round).expect("it is the length at most")];
         for (index, stream) in streams.iter_mut().enumerate() {

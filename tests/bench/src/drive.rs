@@ -108,7 +108,7 @@ pub fn run(runtime: &str, job: Job, under: Under<'_>) -> Result<Ran, String> {
     let started = command.stdout(Stdio::piped()).stderr(stderr).spawn();
     let mut child = started.map_err(|error| cannot_start(&command, &error))?;
     let stdout = child.stdout.take().expect("stdout is piped");
-    let ended = attend(&mut child, stdout, job);
+    let ended = attend(&mut child, stdout, job, think_ms(under));
     if ended.is_err() {
         // It is our own child and it did not end by itself; a second failure changes nothing.
         let _gone = child.kill();
@@ -163,8 +163,17 @@ fn cannot_start(command: &Command, error: &std::io::Error) -> String {
     }
 }
 
+/// strace slows a server so much that the next request is always there before it is asked for. A
+/// client that thinks in between finds the server parked, as it is without strace.
+fn think_ms(under: Under<'_>) -> u64 {
+    match under {
+        Under::Strace => 1,
+        Under::Nothing | Under::Callgrind(_) => 0,
+    }
+}
+
 /// Reads what the child prints, starts its client when it listens, and waits for both.
-fn attend(child: &mut Child, stdout: ChildStdout, job: Job) -> Result<BTreeMap<String, f64>, String> {
+fn attend(child: &mut Child, stdout: ChildStdout, job: Job, think_ms: u64) -> Result<BTreeMap<String, f64>, String> {
     let deadline = Instant::now() + PATIENCE;
     let lines = read_lines(stdout);
     let mut figures = BTreeMap::new();
@@ -173,7 +182,7 @@ fn attend(child: &mut Child, stdout: ChildStdout, job: Job) -> Result<BTreeMap<S
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) => {
                 if let Some(address) = line.strip_prefix(LISTENING) {
-                    client = Some(start_client(address, job)?);
+                    client = Some(start_client(address, job, think_ms)?);
                 } else if let Some((name, value)) = line.split_once(' ') {
                     let value = value.parse().map_err(|_| format!("`{line}` is not a figure"))?;
                     figures.insert(name.to_owned(), value);
@@ -209,11 +218,12 @@ fn read_lines(stdout: ChildStdout) -> Receiver<String> {
     lines
 }
 
-fn start_client(address: &str, job: Job) -> Result<Child, String> {
+fn start_client(address: &str, job: Job, think_ms: u64) -> Result<Child, String> {
     let mut command = Command::new(this_program()?);
     command.arg("client");
     if job.workload == Workload::Echo {
-        command.args(["echo", address, &job.extra.to_string(), &job.units.to_string()]);
+        command.args(["echo", address]);
+        command.args([job.extra, job.units, think_ms].map(|number| number.to_string()));
     } else {
         command.args(["hold", address, &job.units.to_string()]);
     }

@@ -11,13 +11,12 @@
 //! - [`table`]: the rows, and the Markdown they become;
 //! - [`guard`]: oneloop's instruction counts against the committed limits.
 
-#[rustfmt::skip]
 pub mod shape;
-pub mod client;
-pub mod drive;
-pub mod guard;
-pub mod peers;
-pub mod probe;
-pub mod raw;
-pub mod table;
 pub mod work;
+pub mod peers;
+pub mod raw;
+pub mod client;
+pub mod probe;
+pub mod drive;
+pub mod table;
+pub mod guard;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use oneloop_bench::table::Table;
@@ -84,7 +85,14 @@ impl JobArguments {
 #[derive(Subcommand)]
 enum Client {
     /// Send requests over some connections and check each reply.
-    Echo { server: SocketAddr, connections: u64, requests: u64 },
+    Echo {
+        server: SocketAddr,
+        connections: u64,
+        requests: u64,
+        /// Milliseconds to wait before each round of requests.
+        #[arg(default_value_t = 0)]
+        think_ms: u64,
+    },
     /// Hold silent connections until the server closes.
     Hold { server: SocketAddr, connections: u64 },
 }
@@ -101,8 +109,9 @@ fn main() -> ExitCode {
         Command::Guard => guard::check(),
         Command::Profile { job, out } => profile(&job, &out),
         Command::Counts { job } => counts(&job),
-        Command::Client(Client::Echo { server, connections, requests }) => {
-            client::echo(server, connections, requests).map_err(|error| format!("client of {server}: {error}"))
+        Command::Client(Client::Echo { server, connections, requests, think_ms }) => {
+            client::echo(server, connections, requests, Duration::from_millis(think_ms))
+                .map_err(|error| format!("client of {server}: {error}"))
         }
         Command::Client(Client::Hold { server, connections }) => {
             client::hold(server, connections).map_err(|error| format!("client of {server}: {error}"))

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
+use nix::time::{ClockId, clock_gettime};
 
 /// CPU time that all threads of this process have used, user and system.
 #[must_use]
 pub fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    let seconds = u64::try_from(time.tv_sec).expect("CPU time is not negative");
-    let nanos = u32::try_from(time.tv_nsec).expect("nanoseconds are below a second");
-    Duration::new(seconds, nanos)
+    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("every process has a CPU clock");
+    time.into()
 }
 
 /// Memory resident now, in bytes.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::future::Future;
 use std::hint::black_box;
 use std::io::{self, Read, Write};
+use std::net::TcpListener;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use std::sync::mpsc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpStream;
 use mio::{Events, Interest, Token};
 
 use crate::probe;
@@ -241,33 +242,17 @@ struct Server {
 }
 
 impl Server {
-    /// Accepts `connections`, then listens no more.
-    fn accept(connections: u64, announce: Announce<'_>) -> io::Result<(Self, u64)> {
+    /// Takes over what [`accept`] returned: the kernel reports what has arrived in the meantime.
+    fn new(streams: Vec<TcpStream>) -> io::Result<Self> {
         let poll = mio::Poll::new()?;
-        let mut listener = TcpListener::bind(ANY_PORT)?;
-        poll.registry().register(&mut listener, Token(usize::MAX), Interest::READABLE)?;
-        announce(listener.local_addr()?);
-        let memory = probe::resident();
-        let mut server = Self { poll, connections: Vec::new() };
-        let mut events = Events::with_capacity(1024);
-        while (server.connections.len() as u64) < connections {
-            match listener.accept() {
-                Ok((stream, _)) => server.insert(stream)?,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    server.poll.poll(&mut events, None)?;
-                }
-                Err(error) => return Err(error),
-            }
+        let mut connections = Vec::new();
+        for mut stream in streams {
+            let token = Token(connections.len());
+            poll.registry().register(&mut stream, token, Interest::READABLE)?;
+            let buffer = vec![0; BUFFER_SIZE].into_boxed_slice();
+            connections.push(Connection { stream: Some(stream), buffer });
         }
-        Ok((server, memory))
-    }
-
-    fn insert(&mut self, mut stream: TcpStream) -> io::Result<()> {
-        let token = Token(self.connections.len());
-        self.poll.registry().register(&mut stream, token, Interest::READABLE)?;
-        let buffer = vec![0; BUFFER_SIZE].into_boxed_slice();
-        self.connections.push(Connection { stream: Some(stream), buffer });
-        Ok(())
+        Ok(Self { poll, connections })
     }
 
     /// Turns until every connection is closed.
@@ -277,9 +262,6 @@ impl Server {
         while open > 0 {
             self.poll.poll(&mut events, None)?;
             for event in &events {
-                if !event.is_readable() || event.token().0 == usize::MAX {
-                    continue;
-                }
                 let connection = &mut self.connections[event.token().0];
                 if !connection.answer(event.is_read_closed())? {
                     connection.stream = None;
@@ -313,15 +295,33 @@ impl Connection {
     }
 }
 
+/// Accepts `connections`, then listens no more.
+fn accept(listener: &TcpListener, connections: u64) -> io::Result<Vec<TcpStream>> {
+    let accepted = (0..connections).map(|_| {
+        let (stream, _) = listener.accept()?;
+        stream.set_nonblocking(true)?;
+        Ok(TcpStream::from_std(stream))
+    });
+    accepted.collect()
+}
+
+fn listen(announce: Announce<'_>) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(ANY_PORT)?;
+    announce(listener.local_addr()?);
+    Ok(listener)
+}
+
 fn echo(connections: u64, announce: Announce<'_>) -> io::Result<Figures> {
-    let (server, _) = Server::accept(connections, announce)?;
+    let server = Server::new(accept(&listen(announce)?, connections)?)?;
     let start = probe::cpu_time();
     server.serve()?;
     Ok(vec![("cpu_ns", nanos(probe::cpu_time() - start))])
 }
 
 fn idle_conns(connections: u64, announce: Announce<'_>) -> io::Result<Figures> {
-    let (server, memory) = Server::accept(connections, announce)?;
+    let listener = listen(announce)?;
+    let memory = probe::resident();
+    let server = Server::new(accept(&listener, connections)?)?;
     let held = probe::resident() - memory;
     drop(server);
     Ok(vec![("rss_bytes", held as f64)])

@@ -52,5 +52,4 @@ pub trait Runtime: 'static {
 }
 
 /// The loopback address with a port of the kernel's choice.
-pub const ANY_PORT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+pub const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);

@@ -71,6 +71,9 @@ pub const COUNTED: [Counted; 11] = [
 /// One measurement of every runtime, or why there is none.
 type Cells<T> = Vec<Result<T, String>>;
 
+/// What a run printed, by name.
+type Figures = BTreeMap<String, f64>;
+
 /// The table while it grows.
 pub struct Table {
     runtimes: Vec<&'static str>,
@@ -145,6 +148,7 @@ impl Table {
         let job = Job { workload: Workload::Echo, units: 100_000, extra: 100 };
         let runs = self.interleave(job);
         self.time_row("echo, 100 connections, server CPU a request", &runs, "cpu_ns", job.units);
+        self.ratio_row("the same, ratio to raw", &runs, "cpu_ns", "raw");
     }
 
     fn echo_calls(&mut self, connections: u64, units: [u64; 2]) {
@@ -210,7 +214,7 @@ impl Table {
     }
 
     /// Runs the job on all runtimes in turn, several times over: what disturbs the machine, disturbs all.
-    fn interleave(&self, job: Job) -> Vec<Cells<BTreeMap<String, f64>>> {
+    fn interleave(&self, job: Job) -> Vec<Cells<Figures>> {
         let plain = |runtime: &str| drive::run(runtime, job, Under::Nothing).map(|ran| ran.figures);
         let run = |number: usize| {
             eprintln!("running: {}, run {number} of {}", job.workload, self.runs);
@@ -220,33 +224,35 @@ impl Table {
     }
 
     /// A row of times a unit, with the ratio to tokio where tokio runs too.
-    fn time_row(&mut self, title: &str, runs: &[Cells<BTreeMap<String, f64>>], name: &str, units: u64) {
-        let tokio = self.runtimes.iter().position(|runtime| *runtime == "tokio");
+    fn time_row(&mut self, title: &str, runs: &[Cells<Figures>], name: &str, units: u64) {
         let cells = (0..self.runtimes.len()).map(|column| {
-            let mut times = Vec::new();
-            let mut ratios = Vec::new();
-            for run in runs {
-                let time = figure(run, column, name)?;
-                times.push(time / units as f64);
-                if let Some(Ok(base)) = tokio.map(|tokio| figure(run, tokio, name)) {
-                    ratios.push(time / base);
-                }
-            }
-            let time = microseconds(median(times));
-            Ok(if ratios.is_empty() { time } else { format!("{time} ({:.2})", median(ratios)) })
+            let times: Result<Vec<f64>, String> = runs.iter().map(|run| figure(run, column, name)).collect();
+            let time = microseconds(median(times?) / units as f64);
+            Ok(self.ratio(runs, column, "tokio", name).map_or(time.clone(), |ratio| format!("{time} ({ratio:.2})")))
         });
         let cells = cells.collect();
         self.row(title, cells);
     }
 
+    /// A row of the ratios to another column, left out where that column is.
+    fn ratio_row(&mut self, title: &str, runs: &[Cells<Figures>], name: &str, base: &str) {
+        let columns = 0..self.runtimes.len();
+        let ratios: Vec<_> = columns.map(|column| self.ratio(runs, column, base, name)).collect();
+        if ratios.iter().any(Option::is_some) {
+            let shown = |ratio: Option<f64>| ratio.map(|ratio| format!("{ratio:.2}")).ok_or_else(String::new);
+            self.row(title, ratios.into_iter().map(shown).collect());
+        }
+    }
+
+    /// The median of the runs' ratios to another column; none where one of the two has no figure.
+    fn ratio(&self, runs: &[Cells<Figures>], column: usize, base: &str, name: &str) -> Option<f64> {
+        let base = self.runtimes.iter().position(|runtime| *runtime == base)?;
+        let ratio = |run| Some(figure(run, column, name).ok()? / figure(run, base, name).ok()?);
+        runs.iter().map(ratio).collect::<Option<Vec<f64>>>().map(median)
+    }
+
     /// A row of any other figure.
-    fn figure_row(
-        &mut self,
-        title: &str,
-        runs: &[Cells<BTreeMap<String, f64>>],
-        name: &str,
-        show: impl Fn(f64) -> String,
-    ) {
+    fn figure_row(&mut self, title: &str, runs: &[Cells<Figures>], name: &str, show: impl Fn(f64) -> String) {
         let cells = (0..self.runtimes.len()).map(|column| {
             let values: Result<Vec<f64>, String> = runs.iter().map(|run| figure(run, column, name)).collect();
             values.map(|values| show(median(values)))
@@ -299,7 +305,7 @@ fn line<'a>(page: &mut String, cells: impl Iterator<Item = &'a str>) {
 }
 
 /// A figure of one run; the error is empty where the runtime does not know the job.
-fn figure(run: &Cells<BTreeMap<String, f64>>, column: usize, name: &str) -> Result<f64, String> {
+fn figure(run: &Cells<Figures>, column: usize, name: &str) -> Result<f64, String> {
     let figures = run[column].as_ref().map_err(Clone::clone)?;
     figures.get(name).copied().ok_or_else(|| format!("it printed no {name}"))
 }
