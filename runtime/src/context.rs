@@ -4,6 +4,7 @@
 //! thread-local, `CURRENT`, points at it too, and every key that a user holds is turned into something
 //! through that pointer. No future, socket or handle keeps a core alive.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
@@ -53,6 +54,7 @@ pub(crate) struct Core {
     /// Blocking jobs whose threads have not reported back.
     pub(crate) jobs_away: Cell<usize>,
     operations_left: Cell<u32>,
+    extensions: RefCell<Vec<Rc<dyn Any>>>,
 }
 
 impl Core {
@@ -75,7 +77,19 @@ impl Core {
             cause: Cell::new(Cause::Outside),
             jobs_away: Cell::new(0),
             operations_left: Cell::new(OPERATIONS_PER_POLL),
+            extensions: RefCell::default(),
         }
+    }
+
+    /// What a later layer keeps with the loop: its one value of this type, made when first asked for.
+    pub(crate) fn extension<T: Default + 'static>(&self) -> Rc<T> {
+        let mut extensions = self.extensions.borrow_mut();
+        if let Some(found) = extensions.iter().find_map(|value| Rc::clone(value).downcast().ok()) {
+            return found;
+        }
+        let made = Rc::<T>::default();
+        extensions.push(Rc::clone(&made) as Rc<dyn Any>);
+        made
     }
 
     /// Tells the observers, if there are any. The event is made only then.
@@ -112,12 +126,24 @@ impl Core {
     /// Wakes a task by its word.
     #[inline]
     pub(crate) fn wake(&self, word: WakeWord, cause: Cause) {
-        match self.tasks.wake(word) {
-            Woken::Queued(task) => self.observe(|| Event::Wake { task: TaskId(task), cause, queued: true }),
-            Woken::AlreadyQueued(task) => self.observe(|| Event::Wake { task: TaskId(task), cause, queued: false }),
-            Woken::Stale => {
+        if !self.observers.is_empty() {
+            return self.wake_observed(word, cause);
+        }
+        if self.tasks.wake(word) == Woken::Stale {
+            self.counters.wakes_stale.add(1);
+        }
+    }
+
+    #[cold]
+    fn wake_observed(&self, word: WakeWord, cause: Cause) {
+        let woken = self.tasks.wake(word);
+        match self.tasks.named_by(word).map(TaskId) {
+            Some(task) if woken != Woken::Stale => {
+                self.tell(&Event::Wake { task, cause, queued: woken == Woken::Queued });
+            }
+            _ => {
                 self.counters.wakes_stale.add(1);
-                self.observe(|| Event::StaleWake { cause });
+                self.tell(&Event::StaleWake { cause });
             }
         }
     }
@@ -252,14 +278,19 @@ pub(crate) fn with_current<R>(look: impl FnOnce(&Rc<Core>) -> R) -> Option<R> {
 
 /// Does something on the thread of the runtime with this number: at once if that is running here,
 /// else by its inbox. If the runtime is gone, `f` is dropped.
+#[inline]
 pub(crate) fn at_home(number: u32, f: impl FnOnce(&Core) + Send + 'static) {
     match current() {
         Some(core) if core.number == number => f(&core),
-        _ => {
-            if let Some(inbox) = REGISTRY.exact(number) {
-                let _ = inbox.send(Message::Run(Box::new(f)));
-            }
-        }
+        _ => send_home(number, f),
+    }
+}
+
+#[cold]
+fn send_home(number: u32, f: impl FnOnce(&Core) + Send + 'static) {
+    if let Some(inbox) = REGISTRY.exact(number) {
+        // A runtime that is gone meanwhile has nothing left to do it to.
+        let _ = inbox.send(Message::Run(Box::new(f)));
     }
 }
 

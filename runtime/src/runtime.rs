@@ -138,14 +138,13 @@ impl Runtime {
         let core = &*self.core;
         let (mut polls, mut output) = (0, None);
         while polls < self.polls_per_turn && output.is_none() {
-            let Some((key, step)) = core.tasks.next() else { break };
-            polls += 1;
-            core.cause.set(Cause::Task(TaskId(key)));
-            match step {
-                Step::Poll(body) => poll_task(core, key, body),
-                Step::Drop(body, abort) => end_task(core, key, body, Outcome::Aborted(abort)),
-                Step::Root => output = poll_root(core, root.as_mut(), root_key),
+            match core.tasks.next() {
+                Some(Step::Poll(task, body)) => poll_task(core, task, body),
+                Some(Step::PollRoot) => output = poll_root(core, root.as_mut(), root_key),
+                Some(Step::Drop(task, body, abort)) => end_task(core, task, body, Outcome::Aborted(abort)),
+                None => break,
             }
+            polls += 1;
         }
         core.counters.polls.add(polls as u64);
         core.cause.set(Cause::Outside);
@@ -186,7 +185,6 @@ impl Runtime {
             let mut dropped = 0;
             for key in core.tasks.keys() {
                 let Some(body) = core.tasks.take(key) else { continue };
-                core.cause.set(Cause::Task(TaskId(key)));
                 end_task(core, key, body, Outcome::Aborted(Box::new(Abort::Shutdown)));
                 dropped += 1;
             }

@@ -94,13 +94,13 @@ pub(crate) enum State {
     Done,
 }
 
-/// What to do with the task that is next.
+/// What to do next.
 pub(crate) enum Step {
+    Poll(TaskKey, Body),
     /// Poll the root future, which its caller holds.
-    Root,
-    Poll(Body),
+    PollRoot,
     /// Drop the body: the task was aborted.
-    Drop(Body, Box<Abort>),
+    Drop(TaskKey, Body, Box<Abort>),
 }
 
 /// What a join found.
@@ -115,30 +115,35 @@ pub(crate) enum Join {
 /// The answer to a wake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Woken {
-    Queued(TaskKey),
-    AlreadyQueued(TaskKey),
+    Queued,
+    AlreadyQueued,
     Stale,
-}
-
-enum Stage {
-    Idle(Body),
-    Polling,
-    Done(Outcome),
-    /// The slot that is kept for the root future, while there is one.
-    Root,
-    /// The same, while there is none.
-    NoRoot,
 }
 
 struct Slot {
     serial: u64,
-    stage: Stage,
-    joiner: Option<Waker>,
+    /// `None` while it is given out, when the task is over, and in the root slot.
+    body: Option<Body>,
+    end: End,
     at: &'static Location<'static>,
     /// What few tasks have, out of line so that a million tasks stay small.
     rare: Option<Box<Rare>>,
-    queued: bool,
+    queued: Queued,
     detached: bool,
+}
+
+/// Who is to be told of a task's end; and later, what there is to tell.
+enum End {
+    ToCome(Option<Waker>),
+    Here(Outcome),
+}
+
+/// Whether a task is in the ready queue; once it is over, a wake is stale.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Queued {
+    No,
+    Yes,
+    Over,
 }
 
 #[derive(Default)]
@@ -172,7 +177,7 @@ impl Tasks {
     /// that starts there; without, they come in the order in which they were queued.
     pub(crate) fn new(runtime: u32, seed: Option<u64>) -> Self {
         let mut slots = Slab::new();
-        slots.insert(Slot::new(0, Stage::NoRoot, Location::caller()));
+        slots.insert(Slot { queued: Queued::Over, ..Slot::new(0, None, Location::caller()) });
         let inner = Inner { slots, ready: VecDeque::new(), last_serial: 0, live: 0, queued: 0, random: seed };
         Self { runtime, inner: RefCell::new(inner) }
     }
@@ -194,14 +199,17 @@ impl Tasks {
     /// If there are 2^24 tasks.
     pub(crate) fn insert(&self, body: Body, name: Option<String>, at: &'static Location<'static>) -> TaskKey {
         let inner = &mut *self.inner.borrow_mut();
-        assert!(inner.slots.len() < MAX_SLOTS, "a runtime holds at most 16,777,216 tasks at a time");
         inner.last_serial += 1;
         inner.live += 1;
-        let mut slot = Slot::new(inner.last_serial, Stage::Idle(body), at);
-        slot.rare = name.map(|name| Box::new(Rare { name: Some(name), abort: None }));
-        let slot = inner.slots.insert(slot);
-        let key = self.key(slot, inner.last_serial);
-        inner.enqueue(key);
+        inner.queued += 1;
+        let entry = inner.slots.vacant_entry();
+        assert!(entry.key() < MAX_SLOTS, "a runtime holds at most 16,777,216 tasks at a time");
+        let key = self.key(entry.key(), inner.last_serial);
+        inner.ready.push_back(WakeWord::new(key));
+        let slot = entry.insert(Slot { queued: Queued::Yes, ..Slot::new(inner.last_serial, Some(body), at) });
+        if name.is_some() {
+            slot.rare = Some(Box::new(Rare { name, abort: None }));
+        }
         key
     }
 
@@ -209,7 +217,7 @@ impl Tasks {
     pub(crate) fn start_root(&self, at: &'static Location<'static>) -> TaskKey {
         let inner = &mut *self.inner.borrow_mut();
         inner.last_serial += 1;
-        inner.slots[ROOT] = Slot::new(inner.last_serial, Stage::Root, at);
+        inner.slots[ROOT] = Slot::new(inner.last_serial, None, at);
         let key = self.key(ROOT, inner.last_serial);
         inner.enqueue(key);
         key
@@ -217,61 +225,65 @@ impl Tasks {
 
     /// Closes the root slot.
     pub(crate) fn end_root(&self) {
-        let inner = &mut *self.inner.borrow_mut();
-        let root = &mut inner.slots[ROOT];
-        root.stage = Stage::NoRoot;
-        inner.queued -= usize::from(std::mem::take(&mut root.queued));
+        self.inner.borrow_mut().never_queue_again(ROOT);
     }
 
     /// Queues the task that a waker names, unless it is queued or gone.
+    #[inline]
     pub(crate) fn wake(&self, word: WakeWord) -> Woken {
         let inner = &mut *self.inner.borrow_mut();
         let Some(slot) = inner.slots.get_mut(word.slot()) else { return Woken::Stale };
         // The serial first: rule 2.
-        if !word.fits(slot.serial) || matches!(slot.stage, Stage::Done(_) | Stage::NoRoot) {
+        if !word.fits(slot.serial) {
             return Woken::Stale;
         }
-        let key = self.key(word.slot(), slot.serial);
-        if slot.queued {
-            return Woken::AlreadyQueued(key);
+        match slot.queued {
+            Queued::No => {
+                slot.queued = Queued::Yes;
+                inner.queued += 1;
+                inner.ready.push_back(word);
+                Woken::Queued
+            }
+            Queued::Yes => Woken::AlreadyQueued,
+            Queued::Over => Woken::Stale,
         }
-        slot.queued = true;
-        inner.queued += 1;
-        inner.ready.push_back(word);
-        Woken::Queued(key)
+    }
+
+    /// The task that a waker names, if it still has its slot.
+    pub(crate) fn named_by(&self, word: WakeWord) -> Option<TaskKey> {
+        let inner = self.inner.borrow();
+        let slot = inner.slots.get(word.slot()).filter(|slot| word.fits(slot.serial))?;
+        Some(self.key(word.slot(), slot.serial))
     }
 
     /// Takes the next ready task out of the queue, and its body out of its slot.
-    pub(crate) fn next(&self) -> Option<(TaskKey, Step)> {
+    #[inline]
+    pub(crate) fn next(&self) -> Option<Step> {
         let inner = &mut *self.inner.borrow_mut();
         loop {
             let word = inner.pick()?;
             let Some(slot) = inner.slots.get_mut(word.slot()) else { continue };
-            if !word.fits(slot.serial) || !slot.queued {
+            if !word.fits(slot.serial) || slot.queued != Queued::Yes {
                 continue;
             }
-            slot.queued = false;
+            slot.queued = Queued::No;
             inner.queued -= 1;
             let key = self.key(word.slot(), slot.serial);
-            match std::mem::replace(&mut slot.stage, Stage::Polling) {
-                Stage::Idle(body) => match slot.rare.as_mut().and_then(|rare| rare.abort.take()) {
-                    None => return Some((key, Step::Poll(body))),
-                    Some(abort) => return Some((key, Step::Drop(body, abort))),
-                },
-                Stage::Root => {
-                    slot.stage = Stage::Root;
-                    return Some((key, Step::Root));
-                }
-                other => slot.stage = other,
+            match slot.body.take() {
+                Some(body) if slot.rare.is_none() => return Some(Step::Poll(key, body)),
+                Some(body) => return Some(slot.poll_or_drop(key, body)),
+                None if word.slot() == ROOT => return Some(Step::PollRoot),
+                // It is being dropped, further up the stack, at the end of the runtime.
+                None => {}
             }
         }
     }
 
     /// Puts a body back after a poll that was not its last.
+    #[inline]
     pub(crate) fn put_back(&self, key: TaskKey, body: Body) {
-        let inner = &mut *self.inner.borrow_mut();
         // A body that was given out keeps its slot until it is put back or finished.
-        inner.slots[key.0.slot as usize].stage = Stage::Idle(body);
+        self.inner.borrow_mut().slots[key.0.slot as usize].body = Some(body);
     }
 
     /// Ends a task whose body was given out and is dropped by now. Returns the waker of whoever joins
@@ -279,13 +291,16 @@ impl Tasks {
     pub(crate) fn finish(&self, key: TaskKey, outcome: Outcome) -> (Option<Waker>, Option<Outcome>) {
         let inner = &mut *self.inner.borrow_mut();
         inner.live -= 1;
+        inner.never_queue_again(key.0.slot as usize);
         let slot = &mut inner.slots[key.0.slot as usize];
         if slot.detached {
-            inner.remove(key);
+            inner.slots.remove(key.0.slot as usize);
             return (None, Some(outcome));
         }
-        slot.stage = Stage::Done(outcome);
-        (slot.joiner.take(), None)
+        match std::mem::replace(&mut slot.end, End::Here(outcome)) {
+            End::ToCome(joiner) => (joiner, None),
+            End::Here(_) => unreachable!("a task ends once"),
+        }
     }
 
     /// Takes the outcome of a task, or leaves a waker to be woken at its end. The waker comes by value
@@ -294,11 +309,11 @@ impl Tasks {
     pub(crate) fn join(&self, key: TaskKey, waker: Waker) -> Join {
         let inner = &mut *self.inner.borrow_mut();
         let Some(slot) = inner.find(key) else { return Join::Gone(waker) };
-        if !matches!(slot.stage, Stage::Done(_)) {
-            return Join::Pending(slot.joiner.replace(waker));
+        if let End::ToCome(joiner) = &mut slot.end {
+            return Join::Pending(joiner.replace(waker));
         }
-        let slot = inner.remove(key);
-        let Stage::Done(outcome) = slot.stage else { unreachable!("checked above") };
+        let slot = inner.slots.remove(key.0.slot as usize);
+        let End::Here(outcome) = slot.end else { unreachable!("checked above") };
         Join::Done(outcome, Info { name: slot.rare.and_then(|rare| rare.name), at: slot.at }, waker)
     }
 
@@ -306,19 +321,21 @@ impl Tasks {
     pub(crate) fn detach(&self, key: TaskKey) -> (Option<Waker>, Option<Outcome>) {
         let inner = &mut *self.inner.borrow_mut();
         let Some(slot) = inner.find(key) else { return (None, None) };
-        if !matches!(slot.stage, Stage::Done(_)) {
+        if let End::ToCome(joiner) = &mut slot.end {
             slot.detached = true;
-            return (slot.joiner.take(), None);
+            return (joiner.take(), None);
         }
-        let Stage::Done(outcome) = inner.remove(key).stage else { unreachable!("checked above") };
-        (None, Some(outcome))
+        match inner.slots.remove(key.0.slot as usize).end {
+            End::Here(outcome) => (None, Some(outcome)),
+            End::ToCome(_) => unreachable!("checked above"),
+        }
     }
 
     /// Leaves a note that a task is to be dropped, and queues it. False if it is over, or noted already.
     pub(crate) fn abort(&self, key: TaskKey, abort: Box<Abort>) -> bool {
         let inner = &mut *self.inner.borrow_mut();
         let Some(slot) = inner.find(key) else { return false };
-        if !matches!(slot.stage, Stage::Idle(_) | Stage::Polling) {
+        if slot.queued == Queued::Over {
             return false;
         }
         let rare = slot.rare.get_or_insert_default();
@@ -326,7 +343,7 @@ impl Tasks {
             return false;
         }
         rare.abort = Some(abort);
-        if !slot.queued {
+        if slot.queued == Queued::No {
             inner.enqueue(key);
         }
         true
@@ -341,20 +358,12 @@ impl Tasks {
     /// Takes the body of a task that is not over out of its slot, as `next` does, for the end of the
     /// runtime.
     pub(crate) fn take(&self, key: TaskKey) -> Option<Body> {
-        let inner = &mut *self.inner.borrow_mut();
-        let slot = inner.find(key)?;
-        match std::mem::replace(&mut slot.stage, Stage::Polling) {
-            Stage::Idle(body) => Some(body),
-            other => {
-                slot.stage = other;
-                None
-            }
-        }
+        self.inner.borrow_mut().find(key)?.body.take()
     }
 
     /// Whether the task has ended, or is none of ours.
     pub(crate) fn is_over(&self, key: TaskKey) -> bool {
-        self.inner.borrow_mut().find(key).is_none_or(|slot| matches!(slot.stage, Stage::Done(_)))
+        self.inner.borrow_mut().find(key).is_none_or(|slot| slot.queued == Queued::Over)
     }
 
     /// What is known of a task that still has its slot.
@@ -363,16 +372,18 @@ impl Tasks {
         inner.find(key).map(|slot| slot.info())
     }
 
-    /// What is known of every task that has a slot, the root future first.
-    pub(crate) fn rows(&self) -> Vec<Row> {
+    /// What is known of every task that has a slot, the root future first. Which one is `running`, the
+    /// caller knows.
+    pub(crate) fn rows(&self, running: Option<TaskKey>) -> Vec<Row> {
         let inner = self.inner.borrow();
         let row = |(index, slot): (usize, &Slot)| {
-            let state = match slot.stage {
-                Stage::NoRoot => return None,
-                Stage::Polling => State::Running,
-                Stage::Done(_) => State::Done,
-                Stage::Idle(_) | Stage::Root if slot.queued => State::Ready,
-                Stage::Idle(_) | Stage::Root => State::Waiting,
+            let state = match (slot.queued, &slot.body, index) {
+                (Queued::Over, _, ROOT) => return None,
+                (Queued::Over, ..) => State::Done,
+                (Queued::Yes, ..) => State::Ready,
+                (Queued::No, Some(_), _) => State::Waiting,
+                (Queued::No, None, ROOT) if running != Some(self.key(ROOT, slot.serial)) => State::Waiting,
+                (Queued::No, None, _) => State::Running,
             };
             Some(Row { key: self.key(index, slot.serial), info: slot.info(), state })
         };
@@ -382,7 +393,9 @@ impl Tasks {
     /// Every waker that waits for a task's end, visited by `look`, which must not be foreign code.
     pub(crate) fn each_joiner(&self, mut look: impl FnMut(TaskKey, &Waker)) {
         for (index, slot) in &self.inner.borrow().slots {
-            slot.joiner.iter().for_each(|waker| look(self.key(index, slot.serial), waker));
+            if let End::ToCome(Some(waker)) = &slot.end {
+                look(self.key(index, slot.serial), waker);
+            }
         }
     }
 
@@ -393,34 +406,50 @@ impl Tasks {
 
 impl Inner {
     fn enqueue(&mut self, key: TaskKey) {
-        self.slots[key.0.slot as usize].queued = true;
+        self.slots[key.0.slot as usize].queued = Queued::Yes;
         self.queued += 1;
         self.ready.push_back(WakeWord::new(key));
     }
 
     /// The next entry of the queue: the oldest, or with a seed any.
+    #[inline]
     fn pick(&mut self) -> Option<WakeWord> {
-        if let (Some(state), true) = (&mut self.random, self.ready.len() > 1) {
+        if self.random.is_some() {
+            self.shuffle();
+        }
+        self.ready.pop_front()
+    }
+
+    #[cold]
+    fn shuffle(&mut self) {
+        if let (Some(state), 2..) = (&mut self.random, self.ready.len()) {
             let chosen = (u128::from(splitmix(state)) * self.ready.len() as u128) >> 64;
             self.ready.swap(0, chosen as usize);
         }
-        self.ready.pop_front()
     }
 
     fn find(&mut self, key: TaskKey) -> Option<&mut Slot> {
         self.slots.get_mut(key.0.slot as usize).filter(|slot| slot.serial == key.0.serial)
     }
 
-    fn remove(&mut self, key: TaskKey) -> Slot {
-        let slot = self.slots.remove(key.0.slot as usize);
-        self.queued -= usize::from(slot.queued);
-        slot
+    /// From here on every wake of this slot's tenant is stale.
+    fn never_queue_again(&mut self, slot: usize) {
+        let before = std::mem::replace(&mut self.slots[slot].queued, Queued::Over);
+        self.queued -= usize::from(before == Queued::Yes);
     }
 }
 
 impl Slot {
-    fn new(serial: u64, stage: Stage, at: &'static Location<'static>) -> Self {
-        Self { serial, stage, joiner: None, at, rare: None, queued: false, detached: false }
+    fn new(serial: u64, body: Option<Body>, at: &'static Location<'static>) -> Self {
+        Self { serial, body, end: End::ToCome(None), at, rare: None, queued: Queued::No, detached: false }
+    }
+
+    /// What is to be done with the body of a task that may have been aborted.
+    fn poll_or_drop(&mut self, key: TaskKey, body: Body) -> Step {
+        match self.rare.as_mut().and_then(|rare| rare.abort.take()) {
+            None => Step::Poll(key, body),
+            Some(abort) => Step::Drop(key, body, abort),
+        }
     }
 
     fn info(&self) -> Info {

@@ -71,6 +71,7 @@ impl Timers {
     }
 
     /// Sets a timer.
+    #[inline]
     pub(crate) fn insert(&self, deadline: Instant, waker: Waker, at: &'static Location<'static>) -> TimerKey {
         let tick = ticks_up(self.since_start(deadline));
         let (slot, serial) = self.wheel.borrow_mut().insert(tick, Pending { waker, at });
@@ -87,6 +88,7 @@ impl Timers {
     }
 
     /// Cancels a timer. Returns its waker, to be dropped, unless it has fired.
+    #[inline]
     pub(crate) fn cancel(&self, TimerKey(key): TimerKey) -> Option<Waker> {
         let pending = self.wheel.borrow_mut().remove(key.slot, key.serial)?;
         Some(pending.waker)

@@ -6,6 +6,7 @@
 //! joins the task.
 
 use std::any::Any;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -35,6 +36,7 @@ pub(crate) fn drain_inbox(core: &Core) {
 /// Polls the future of `block_on`. Its panic is the caller's.
 pub(crate) fn poll_root<F: Future>(core: &Core, root: Pin<&mut F>, key: TaskKey) -> Option<F::Output> {
     let task = TaskId(key);
+    core.cause.set(Cause::Task(task));
     core.renew_budget();
     core.observe(|| Event::PollStart { task });
     let polled = root.poll(&mut Context::from_waker(&waker_of(key)));
@@ -47,11 +49,14 @@ pub(crate) fn poll_root<F: Future>(core: &Core, root: Pin<&mut F>, key: TaskKey)
 }
 
 /// Polls a task and puts its body back, or ends the task.
+#[inline]
 pub(crate) fn poll_task(core: &Core, key: TaskKey, mut body: Body) {
     let task = TaskId(key);
+    core.cause.set(Cause::Task(task));
     core.renew_budget();
     core.observe(|| Event::PollStart { task });
-    let waker = waker_of(key);
+    // There is nothing to drop in our wakers.
+    let waker = ManuallyDrop::new(waker_of(key));
     let polled = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_task(&mut Context::from_waker(&waker))));
     match polled {
         Ok(Poll::Pending) => {
@@ -71,6 +76,7 @@ pub(crate) fn poll_task(core: &Core, key: TaskKey, mut body: Body) {
 
 /// Ends a task: first its body is dropped, so that all it owned is gone when whoever joins it runs.
 pub(crate) fn end_task(core: &Core, key: TaskKey, body: Body, outcome: Outcome) {
+    core.cause.set(Cause::Task(TaskId(key)));
     let outcome = match (catch_unwind(AssertUnwindSafe(|| drop(body))), outcome) {
         (Err(payload), Outcome::Returned(output)) => {
             without_panic(|| drop(output));

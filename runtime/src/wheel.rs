@@ -103,16 +103,19 @@ impl<T> Wheel<T> {
     /// # Panics
     ///
     /// If there are 2^31 entries.
+    #[inline]
     pub(crate) fn insert(&mut self, deadline: u64, value: T) -> (u32, u64) {
         self.last_serial += 1;
         self.len += 1;
         let serial = self.last_serial;
-        let entry = Entry { deadline, serial, prev: NIL, next: NIL, value: Some(value) };
-        let slot = if let Some(vacant) = self.entries.get_mut(self.free as usize) {
-            std::mem::replace(&mut self.free, std::mem::replace(vacant, entry).next)
+        let slot = self.free;
+        let slot = if let Some(vacant) = self.entries.get_mut(slot as usize) {
+            self.free = vacant.next;
+            (vacant.deadline, vacant.serial, vacant.value) = (deadline, serial, Some(value));
+            slot
         } else {
             assert!(self.entries.len() < LIST as usize, "a timer wheel holds at most 2^31 timers at a time");
-            self.entries.push(entry);
+            self.entries.push(Entry { deadline, serial, prev: NIL, next: NIL, value: Some(value) });
             (self.entries.len() - 1) as u32
         };
         self.hang(slot, deadline);
@@ -120,6 +123,7 @@ impl<T> Wheel<T> {
     }
 
     /// Takes an entry out before it is due. `None` if it was popped or removed already.
+    #[inline]
     pub(crate) fn remove(&mut self, slot: u32, serial: u64) -> Option<T> {
         self.get_mut(slot, serial)?;
         Some(self.take(slot))
@@ -188,6 +192,7 @@ impl<T> Wheel<T> {
     }
 
     /// Hangs an entry on the list that its deadline and now point at.
+    #[inline]
     fn hang(&mut self, slot: u32, deadline: u64) {
         let deadline = deadline.max(self.now);
         let level = (deadline ^ self.now | 1).ilog2() / DIGIT_BITS;
@@ -213,6 +218,7 @@ impl<T> Wheel<T> {
         }
     }
 
+    #[inline]
     fn append(&mut self, list: u32, slot: u32, deadline: u64) {
         let ring = &mut self.lists[list as usize];
         ring.earliest = ring.earliest.min(deadline);
@@ -239,6 +245,7 @@ impl<T> Wheel<T> {
         value
     }
 
+    #[inline]
     fn mark_empty(&mut self, list: u32) {
         let (level, digit) = (list / LISTS_PER_LEVEL as u32, list % LISTS_PER_LEVEL as u32);
         if list != DUE {

@@ -85,7 +85,7 @@ pub struct Wait {
 
 impl Dump {
     pub(crate) fn of(core: &Core) -> Self {
-        let mut tasks: Vec<_> = core.tasks.rows().into_iter().map(TaskRow::new).collect();
+        let mut tasks: Vec<_> = core.tasks.rows(core.current_task()).into_iter().map(TaskRow::new).collect();
         let mut note = |waker: &std::task::Waker, wait: Wait| {
             let Some(word) = word_of(waker) else { return };
             let waiter = tasks.binary_search_by_key(&word.slot(), |task| task.id.slot() as usize);

@@ -100,6 +100,7 @@ impl Sleep {
         };
     }
 
+    #[inline]
     fn arm(&self, core: &Core, waker: Waker) -> Stage {
         let timer = core.timers.insert(self.deadline, waker, self.at);
         core.observe(|| Event::TimerSet {
@@ -141,6 +142,7 @@ impl Drop for Sleep {
     }
 }
 
+#[inline]
 fn cancel(core: &Core, timer: TimerKey) -> Option<Waker> {
     let waker = core.timers.cancel(timer)?;
     core.observe(|| Event::TimerCancelled { timer: TimerId(timer) });
