@@ -187,6 +187,18 @@ pub enum Resource {
     TcpListener(std::net::SocketAddr),
     /// A TCP connection, with its peer.
     TcpStream(std::net::SocketAddr),
+    /// The pipe through which signals come.
+    Signals,
+    /// A pipe to or from a child process, with its id.
+    ChildPipe(u32),
+    /// A UDP socket, with the address it is bound to.
+    UdpSocket(std::net::SocketAddr),
+    /// A listening Unix socket.
+    UnixListener,
+    /// A Unix connection.
+    UnixStream,
+    /// A Unix socket for datagrams.
+    UnixDatagram,
 }
 
 /// What a source is ready for.

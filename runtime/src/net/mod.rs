@@ -1,10 +1,24 @@
 //! The network: sockets that are keys into the reactor, plus the mio object that owns the descriptor.
 
 mod addr;
-mod socket;
-mod tcp_listener;
+pub(crate) mod socket;
+mod methods;
+mod stream;
+mod halves;
 mod tcp_stream;
 
+mod backoff;
+mod accept;
+mod tcp_listener;
+
+mod unix_addr;
+mod unix_stream;
+mod unix_listener;
+
 pub use addr::{ToSocketAddrs, lookup_host};
-pub use tcp_listener::TcpListener;
+pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use stream::Connection;
+pub use tcp_listener::{TcpIncoming, TcpListener};
 pub use tcp_stream::TcpStream;
+pub use unix_listener::{UnixIncoming, UnixListener};
+pub use unix_stream::UnixStream;

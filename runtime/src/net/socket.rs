@@ -14,10 +14,12 @@ use crate::key::SourceKey;
 use crate::reactor::{Direction, Waiter};
 
 /// A registered mio object.
-pub(crate) struct Socket<S: mio::event::Source + Send + 'static> {
+pub struct Socket<S: mio::event::Source + Send + 'static> {
     /// `None` only while it is being dropped.
     io: Option<S>,
     key: SourceKey,
+    /// The line that opened it, which speaks for whoever polls it without a future.
+    at: &'static Location<'static>,
 }
 
 /// By direction, whether the first attempt may be made at once.
@@ -36,7 +38,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         let core = expect_current("a socket");
         let key = core.reactor.register(&mut io, ready)?;
         core.observe(|| Event::SourceOpened { source: SourceId(key), resource, by: core.cause.get(), at });
-        Ok(Self { io: Some(io), key })
+        Ok(Self { io: Some(io), key, at })
     }
 
     pub(crate) fn io(&self) -> &S {
@@ -87,6 +89,17 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         Poll::Pending
     }
 
+    /// The same, for whoever polls the socket itself.
+    pub(crate) fn poll_as<R>(
+        &self,
+        waiter: Waiter,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        attempt: impl FnMut(&S) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.poll_io(cx, direction, self.at, |_| waiter, attempt)
+    }
+
     /// `None` if the socket is not ready, as far as is known or as the attempt has shown.
     fn attempt<R>(
         &self,
@@ -114,6 +127,11 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
                 core.reactor.fell_short(self.key, direction);
             }
         }
+    }
+
+    /// Takes back the waker that [`poll_io`](Self::poll_io) left for a waiter.
+    pub(crate) fn forget(&self, core: &Core, direction: Direction, waiter: Waiter) {
+        drop(core.reactor.forget(self.key, direction, waiter));
     }
 
     /// A future that makes attempts until one does not block.

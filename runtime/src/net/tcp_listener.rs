@@ -1,19 +1,19 @@
 //! A listening TCP socket.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::Location;
-use std::time::Duration;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use crate::context::{Core, expect_current};
+use futures_core::Stream;
+
 use crate::event::Resource;
+use crate::net::accept::{Accept, Listen};
 use crate::net::addr::{ToSocketAddrs, cannot, no_address, resolve};
+use crate::net::methods::{socket_methods, socket_traits};
 use crate::net::socket::{Socket, TRY_FIRST};
 use crate::net::tcp_stream::TcpStream;
-use crate::reactor::Direction;
-use crate::time::Sleep;
 
 /// Listens for TCP connections.
 ///
@@ -82,6 +82,15 @@ impl TcpListener {
         Ok(Self { socket: Socket::new(io, TRY_FIRST, resource, at)? })
     }
 
+    /// Gives the listener to the standard library. It stays non-blocking.
+    ///
+    /// # Panics
+    ///
+    /// Where its runtime is not running.
+    pub fn into_std(self) -> std::net::TcpListener {
+        self.socket.into_io().into()
+    }
+
     /// Waits for the next connection, and gives it with its peer's address.
     ///
     /// A connection that fails before it is accepted is passed over. When the process or the system has
@@ -97,22 +106,37 @@ impl TcpListener {
     ///
     /// Dropping the future loses no connection.
     #[track_caller]
-    pub fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + '_ {
-        let at = Location::caller();
-        async move {
-            for failures in 0.. {
-                let accepted = self.socket.until(Direction::Read, at, mio::net::TcpListener::accept).await;
-                let error = match accepted.and_then(|(io, peer)| Ok((TcpStream::accepted(io, peer, at)?, peer))) {
-                    Ok(connection) => return Ok(connection),
-                    Err(error) => error,
-                };
-                let core = expect_current("a TcpListener");
-                let Some(pause) = pause_after(&error, failures) else { return Err(error) };
-                core.counters.accept_retries.add(1);
-                rest(&core, pause, at).await;
-            }
-            unreachable!("the loop ends by returning")
-        }
+    pub fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> {
+        Accept::new(&self.socket, Location::caller())
+    }
+
+    /// The connections to come, as a [`Stream`] that does not end. It does as [`accept`](Self::accept)
+    /// does, and is as cancel-safe.
+    ///
+    /// ```
+    /// use futures_lite::StreamExt;
+    /// use oneloop::net::{TcpListener, TcpStream};
+    ///
+    /// oneloop::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let addr = listener.local_addr()?;
+    ///     let clients = oneloop::spawn(async move {
+    ///         for _ in 0..3 {
+    ///             TcpStream::connect(addr).await?.write_all(b"hello").await?;
+    ///         }
+    ///         std::io::Result::Ok(())
+    ///     });
+    ///     let mut incoming = listener.incoming().take(3);
+    ///     while let Some(stream) = incoming.try_next().await? {
+    ///         assert_eq!(stream.read(&mut [0; 16]).await?, 5);
+    ///     }
+    ///     clients.await.unwrap()
+    /// })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn incoming(&self) -> TcpIncoming<'_> {
+        TcpIncoming(Accept::new(&self.socket, Location::caller()))
     }
 
     /// The address the listener is bound to.
@@ -142,68 +166,32 @@ impl TcpListener {
         self.socket.io().set_ttl(ttl)
     }
 
-    /// The last error of the socket, which is cleared by asking.
-    ///
-    /// # Errors
-    ///
-    /// If the system does not say.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.socket.io().take_error()
+    socket_methods!();
+}
+
+socket_traits!(TcpListener);
+
+impl Listen for mio::net::TcpListener {
+    type Raw = (mio::net::TcpStream, SocketAddr);
+    type Accepted = (TcpStream, SocketAddr);
+
+    fn accept(&self) -> io::Result<Self::Raw> {
+        mio::net::TcpListener::accept(self)
+    }
+
+    fn adopt((io, peer): Self::Raw, at: &'static Location<'static>) -> io::Result<Self::Accepted> {
+        Ok((TcpStream::accepted(io, peer, at)?, peer))
     }
 }
 
-/// A connection's failure may follow another's at once, but not for ever.
-const FAILURES_WITHOUT_PAUSE: u32 = 16;
-const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// The connections to a [`TcpListener`]. Made by [`TcpListener::incoming`].
+#[must_use = "a stream does nothing unless it is polled"]
+pub struct TcpIncoming<'a>(Accept<'a, mio::net::TcpListener>);
 
-/// How long to pause before the next `accept`, after `failures` before this one; `None` if there is no
-/// use. Source: accept(2), "Error handling".
-pub(crate) fn pause_after(error: &io::Error, failures: u32) -> Option<Duration> {
-    let growing =
-        |from: u32| SHORTEST_PAUSE.saturating_mul(1 << failures.saturating_sub(from).min(7)).min(LONGEST_PAUSE);
-    match error.raw_os_error()? {
-        libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::ENOSPC => Some(growing(0)),
-        libc::ECONNABORTED
-        | libc::ECONNRESET
-        | libc::EPROTO
-        | libc::EPERM
-        | libc::ETIMEDOUT
-        | libc::ENETDOWN
-        | libc::ENETUNREACH
-        | libc::EHOSTDOWN
-        | libc::EHOSTUNREACH
-        | libc::ENOPROTOOPT => {
-            Some(if failures < FAILURES_WITHOUT_PAUSE { Duration::ZERO } else { growing(FAILURES_WITHOUT_PAUSE) })
-        }
-        _ => None,
-    }
-}
+impl Stream for TcpIncoming<'_> {
+    type Item = io::Result<TcpStream>;
 
-/// Sleeps, unless there is nothing to sleep for.
-fn rest(core: &Core, pause: Duration, at: &'static Location<'static>) -> impl Future<Output = ()> {
-    let sleep = (pause > Duration::ZERO).then(|| Sleep::new(core, core.timers.deadline(pause), at));
-    async move {
-        if let Some(sleep) = sleep {
-            sleep.await;
-        }
-    }
-}
-
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.socket.io().fmt(f)
-    }
-}
-
-impl AsFd for TcpListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.io().as_fd()
-    }
-}
-
-impl AsRawFd for TcpListener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.socket.io().as_raw_fd()
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.0).poll(cx).map(|accepted| Some(accepted.map(|(stream, _)| stream)))
     }
 }

@@ -1,0 +1,210 @@
+//! Byte streams: what a `TcpStream` and a `UnixStream` do alike, written once.
+//!
+//! Here is how bytes are read and written, on the socket. What users call stands in `methods.rs`.
+
+use std::io::{self, IoSliceMut, Read, Write};
+use std::net::Shutdown;
+use std::panic::Location;
+use std::task::{Context, Poll};
+
+use crate::net::socket::Socket;
+use crate::reactor::{Direction, Waiter};
+
+/// A connection that carries bytes both ways: a [`TcpStream`](crate::net::TcpStream) or a
+/// [`UnixStream`](crate::net::UnixStream).
+///
+/// It cannot be implemented outside this crate.
+pub trait Connection: sealed::HasSocket {}
+
+impl<T: sealed::HasSocket> Connection for T {}
+
+pub(crate) mod sealed {
+    use super::{Bytes, Socket};
+
+    pub trait HasSocket {
+        type Io: Bytes;
+        fn socket(&self) -> &Socket<Self::Io>;
+    }
+}
+
+/// A mio object that carries bytes.
+pub trait Bytes: mio::event::Source + Send + 'static {
+    /// Whether a read that did not fill its buffer has emptied the socket.
+    const SHORT_READ_DRAINS: bool;
+
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize>;
+    fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+    fn shutdown(&self, how: Shutdown) -> io::Result<()>;
+}
+
+macro_rules! bytes {
+    ($type:ty, $short_read_drains:expr) => {
+        impl Bytes for $type {
+            const SHORT_READ_DRAINS: bool = $short_read_drains;
+
+            fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+                Read::read(&mut &*self, buffer)
+            }
+
+            fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                Read::read_vectored(&mut &*self, buffers)
+            }
+
+            fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+                Write::write(&mut &*self, bytes)
+            }
+
+            fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+                <$type>::shutdown(self, how)
+            }
+        }
+    };
+}
+
+bytes!(mio::net::TcpStream, true);
+// A read of a Unix socket ends where a descriptor was passed along, whatever lies behind it.
+bytes!(mio::net::UnixStream, false);
+
+impl<S: Bytes> Socket<S> {
+    fn read_some(&self, io: &S, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = io.read(buffer)?;
+        self.has_read(read, buffer.len());
+        Ok(read)
+    }
+
+    fn has_read(&self, read: usize, asked: usize) {
+        if S::SHORT_READ_DRAINS {
+            self.moved(Direction::Read, read, asked);
+        }
+    }
+
+    fn write_some(&self, io: &S, bytes: &[u8]) -> io::Result<usize> {
+        let written = io.write(bytes)?;
+        self.moved(Direction::Write, written, bytes.len());
+        Ok(written)
+    }
+
+    pub(crate) fn read(
+        &self,
+        at: &'static Location<'static>,
+        buffer: &mut [u8],
+    ) -> impl Future<Output = io::Result<usize>> {
+        self.until(Direction::Read, at, |io| self.read_some(io, buffer))
+    }
+
+    pub(crate) fn write(
+        &self,
+        at: &'static Location<'static>,
+        bytes: &[u8],
+    ) -> impl Future<Output = io::Result<usize>> {
+        self.until(Direction::Write, at, |io| self.write_some(io, bytes))
+    }
+
+    pub(crate) fn write_all(
+        &self,
+        at: &'static Location<'static>,
+        bytes: &[u8],
+    ) -> impl Future<Output = io::Result<()>> {
+        let mut rest = bytes;
+        self.until(Direction::Write, at, move |io| {
+            while !rest.is_empty() {
+                match self.write_some(io, rest)? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    written => rest = &rest[written..],
+                }
+            }
+            Ok(())
+        })
+    }
+
+    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.try_io(Direction::Read, |io| self.read_some(io, buffer))
+    }
+
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.try_io(Direction::Write, |io| self.write_some(io, bytes))
+    }
+
+    pub(crate) fn poll_read(&self, by: Waiter, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll_as(by, cx, Direction::Read, |io| self.read_some(io, buffer))
+    }
+
+    pub(crate) fn poll_read_vectored(
+        &self,
+        by: Waiter,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let asked = buffers.iter().map(|buffer| buffer.len()).sum();
+        self.poll_as(by, cx, Direction::Read, |io| {
+            let read = io.read_vectored(buffers)?;
+            self.has_read(read, asked);
+            Ok(read)
+        })
+    }
+
+    pub(crate) fn poll_write(&self, by: Waiter, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_as(by, cx, Direction::Write, |io| self.write_some(io, bytes))
+    }
+
+    /// Ends the writing side. That the connection is gone altogether is no failure.
+    pub(crate) fn end_writing(&self) -> io::Result<()> {
+        match self.io().shutdown(Shutdown::Write) {
+            Err(gone) if gone.kind() == io::ErrorKind::NotConnected => Ok(()),
+            result => result,
+        }
+    }
+}
+
+/// How an attempt to connect went, or `WouldBlock` if it goes on. That the socket is writable does not
+/// say that it is connected: its error says how it ended, and its peer that it has.
+pub(crate) fn is_connected<A>(error: io::Result<Option<io::Error>>, peer: io::Result<A>) -> io::Result<()> {
+    match (error?, peer) {
+        (None, Ok(_)) => Ok(()),
+        (None, Err(not_yet)) if not_yet.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
+        (Some(error), _) | (None, Err(error)) => Err(error),
+    }
+}
+
+/// Implements `AsyncRead` for something that has a `socket()`. Through `&mut` there is one reader, and
+/// the latest waker is its own; through `&` there may be several, and each is woken.
+macro_rules! async_read {
+    ([$($generics:tt)*] $type:ty, $waiter:expr) => {
+        impl<$($generics)*> futures_io::AsyncRead for $type {
+            fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+                self.socket().poll_read($waiter, cx, buffer)
+            }
+
+            fn poll_read_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buffers: &mut [io::IoSliceMut<'_>],
+            ) -> Poll<io::Result<usize>> {
+                self.socket().poll_read_vectored($waiter, cx, buffers)
+            }
+        }
+    };
+}
+
+/// The same for `AsyncWrite`. Vectored writes are left to the default, which writes the first buffer that
+/// is not empty: writev(2) has no way to ask for an error instead of SIGPIPE.
+macro_rules! async_write {
+    ([$($generics:tt)*] $type:ty, $waiter:expr) => {
+        impl<$($generics)*> futures_io::AsyncWrite for $type {
+            fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+                self.socket().poll_write($waiter, cx, bytes)
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(self.socket().end_writing())
+            }
+        }
+    };
+}
+
+pub(crate) use {async_read, async_write};
