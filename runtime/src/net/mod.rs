@@ -11,14 +11,21 @@ mod backoff;
 mod accept;
 mod tcp_listener;
 
+mod datagram;
+mod udp_socket;
+mod udp_settings;
+
 mod unix_addr;
 mod unix_stream;
 mod unix_listener;
+mod unix_datagram;
 
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use stream::Connection;
 pub use tcp_listener::{TcpIncoming, TcpListener};
 pub use tcp_stream::TcpStream;
+pub use udp_socket::UdpSocket;
+pub use unix_datagram::UnixDatagram;
 pub use unix_listener::{UnixIncoming, UnixListener};
 pub use unix_stream::UnixStream;
