@@ -10,6 +10,7 @@ mod tcp_stream;
 mod backoff;
 mod accept;
 mod tcp_listener;
+mod happy_eyeballs;
 
 mod datagram;
 mod udp_socket;
@@ -20,8 +21,12 @@ mod unix_stream;
 mod unix_listener;
 mod unix_datagram;
 
+mod duplex;
+
 pub use addr::{ToSocketAddrs, lookup_host};
+pub use duplex::{DuplexStream, duplex};
 pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use happy_eyeballs::happy_eyeballs;
 pub use stream::Connection;
 pub use tcp_listener::{TcpIncoming, TcpListener};
 pub use tcp_stream::TcpStream;
