@@ -1,0 +1,208 @@
+//! An echo server to talk to with `nc`: what goes in comes back.
+//!
+//! ```text
+//! cargo run --release --bin echo        in one terminal,
+//! nc 127.0.0.1 7000                     in as many others as you like
+//! ```
+//!
+//! What to watch: one line a connection, when it is over; all of them on one thread. Ctrl-C stops
+//! it in order: nobody new is let in, whoever is connected may finish for a while, and the last
+//! line is the account. `ONELOOP_LOG=1` before the command shows the loop turning for each byte.
+
+use std::cell::Cell;
+use std::future::{pending, poll_fn};
+use std::io::{self, ErrorKind, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::process::{ExitCode, exit};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use clap::Parser;
+use futures_lite::future::or;
+use oneloop::net::{TcpListener, TcpStream};
+use oneloop::task::JoinHandle;
+use oneloop::time::{Instant, sleep, timeout};
+use oneloop_demos::{address, fail, seconds};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// An echo server on one thread, for `nc`. Ctrl-C stops it gracefully, a second one at once.
+#[derive(Parser, Clone, Copy)]
+struct Args {
+    /// Where to listen; port 0 takes any free one
+    #[arg(long, default_value = "127.0.0.1:7000", value_parser = address)]
+    addr: SocketAddr,
+    /// Stop by itself after this time
+    #[arg(long, value_name = "F", value_parser = seconds)]
+    seconds: Option<Duration>,
+    /// How long a stop waits for those who are still connected, in seconds
+    #[arg(long, value_name = "F", default_value = "5", value_parser = seconds)]
+    grace: Duration,
+    /// Hang up on whoever neither sends nor reads for so many seconds
+    #[arg(long, value_name = "F", default_value = "300", value_parser = seconds)]
+    idle: Duration,
+    /// Hang up on everybody after so many seconds
+    #[arg(long, value_name = "F", default_value = "86400", value_parser = seconds)]
+    lifetime: Duration,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match oneloop::Runtime::new().map(|runtime| runtime.block_on(serve(args))) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(problem)) => fail(problem),
+        Err(error) => fail(format_args!("cannot start a runtime: {error}")),
+    }
+}
+
+/// The server's whole life: listen, serve until the stop, let the rest finish, account.
+async fn serve(args: Args) -> Result<(), String> {
+    let listener = TcpListener::bind(args.addr).await;
+    let listener = listener.map_err(|error| cannot_listen(&error))?;
+    let addr = listener.local_addr().unwrap_or(args.addr);
+    log(&format!("listening on {addr}; try: nc {} {}", addr.ip(), addr.port()));
+
+    let mut server = Server::default();
+    let stop = or(interrupted(), after(args.seconds));
+    let stopped = or(server.accept(&listener, args), stop).await;
+    stopped.map_err(|error| format!("cannot go on: {error}"))?;
+
+    drop(listener); // from here on the kernel refuses whoever comes
+    server.finish(args.grace).await;
+    Ok(())
+}
+
+/// What the server knows about its connections.
+#[derive(Default)]
+struct Server {
+    served: u64,
+    bytes: Rc<Cell<usize>>,
+    open: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Accepts for ever; returns only if accepting has become impossible.
+    async fn accept(&mut self, listener: &TcpListener, args: Args) -> io::Result<()> {
+        loop {
+            let (stream, peer) = listener.accept().await?;
+            self.served += 1;
+            if self.open.len() == self.open.capacity() {
+                // Before the list grows, forget who has gone: it never gets much longer than the
+                // number of connections there were at one time.
+                self.open.retain(|connection| !connection.is_finished());
+            }
+            let bytes = Rc::clone(&self.bytes);
+            self.open.push(oneloop::spawn(connection(stream, peer, bytes, args)));
+        }
+    }
+
+    /// Gives the rest some time to finish, and says how it all went.
+    async fn finish(&mut self, grace: Duration) {
+        self.open.retain(|connection| !connection.is_finished());
+        if !self.open.is_empty() {
+            log(&format!("stopping; {} connected, with {grace:?} to finish", self.open.len()));
+        }
+        let everybody = async {
+            for connection in &mut self.open {
+                let _ = connection.await;
+            }
+        };
+        let _ = timeout(grace, everybody).await;
+        self.open.retain(|connection| !connection.is_finished());
+        let (served, bytes, cut) = (self.served, self.bytes.get(), self.open.len());
+        log(&format!("stopped: {served} connections, {bytes} bytes echoed, {cut} cut off"));
+    }
+}
+
+/// One client, from hello to goodbye, and its line in the log.
+async fn connection(stream: TcpStream, peer: SocketAddr, total: Rc<Cell<usize>>, args: Args) {
+    let start = Instant::now();
+    let echoed = Cell::new(0);
+    let count = |bytes: usize| {
+        echoed.set(echoed.get() + bytes);
+        total.set(total.get() + bytes);
+    };
+    let end = match timeout(args.lifetime, converse(&stream, args.idle, count)).await {
+        Ok(Ok(())) => "closed by the client".to_owned(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "its time was up".to_owned(),
+    };
+    let (bytes, seconds) = (echoed.get(), start.elapsed().as_secs_f64());
+    log(&format!("{peer}: {bytes} bytes echoed in {seconds:.1} s; {end}"));
+}
+
+/// Sends back what comes in until the client has no more to say.
+async fn converse(stream: &TcpStream, idle: Duration, count: impl Fn(usize)) -> io::Result<()> {
+    let mut buffer = [0; 4096];
+    loop {
+        let length = within(idle, stream.read(&mut buffer)).await?;
+        if length == 0 {
+            // The client sends no more but may well be reading still, as `nc -N` does. All it sent
+            // has gone back already, so now this side can say the same.
+            return stream.shutdown(Shutdown::Write);
+        }
+        within(idle, stream.write_all(&buffer[..length])).await?;
+        count(length);
+    }
+}
+
+/// An operation that may take so long, and the error it ends in if it takes longer.
+async fn within<T>(limit: Duration, operation: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let too_late = |_| Err(io::Error::new(ErrorKind::TimedOut, "idle for too long"));
+    timeout(limit, operation).await.unwrap_or_else(too_late)
+}
+
+/// Resolves after the time that was asked for, or never if none was.
+async fn after(time: Option<Duration>) -> io::Result<()> {
+    match time {
+        Some(time) => sleep(time).await,
+        None => pending().await,
+    }
+    Ok(())
+}
+
+/// Resolves at the first SIGINT or SIGTERM; the second one ends the process on the spot.
+///
+/// A thread waits for the signals, and wakes this future: a waker may go to any thread.
+async fn interrupted() -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let stop = Arc::new(Mutex::new((false, Waker::noop().clone())));
+    let theirs = Arc::clone(&stop);
+    thread::spawn(move || {
+        let mut signals = signals.forever();
+        signals.next();
+        let waker = {
+            let mut stop = theirs.lock().unwrap();
+            stop.0 = true;
+            stop.1.clone()
+        };
+        waker.wake();
+        signals.next();
+        exit(130);
+    });
+    poll_fn(|cx| {
+        let mut stop = stop.lock().unwrap();
+        stop.1.clone_from(cx.waker());
+        if stop.0 { Poll::Ready(Ok(())) } else { Poll::Pending }
+    })
+    .await
+}
+
+/// What is wrong with the address, and the way out.
+fn cannot_listen(error: &io::Error) -> String {
+    let way_out = match error.kind() {
+        ErrorKind::AddrInUse => "another program has this port: stop it, or choose another port with --addr",
+        ErrorKind::AddrNotAvailable => "this machine does not have that address: try --addr 127.0.0.1:7000",
+        ErrorKind::PermissionDenied => "ports below 1024 need privileges: try --addr 127.0.0.1:7000",
+        _ => "try another address with --addr",
+    };
+    format!("{error}; {way_out}")
+}
+
+/// Prints a line. A server goes on when nobody reads its log any more.
+fn log(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}

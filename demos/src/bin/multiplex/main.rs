@@ -1,0 +1,196 @@
+//! Thousands of sockets and timers on one thread.
+//!
+//! ```text
+//! cargo run --release
+//! cargo run --release -- --connections 10000 --seconds 30
+//! ```
+//!
+//! One thread serves echo, is all of its clients, and runs 10,000 timers beside them; each byte
+//! that comes back and each timer is checked. What to watch: `threads 1`; how many polls a turn
+//! makes and how few turns there are; and that the timers are no later for all the talking.
+//!
+//! Where to read: [`talk`] is the sockets and [`ticks`] the timers, both as one would write them
+//! for any runtime. The rest is for looking at it: [`tally`] counts, [`record`] samples, [`board`]
+//! and [`report`] show.
+
+mod talk;
+mod ticks;
+mod tally;
+mod record;
+mod board;
+mod report;
+mod process;
+mod text;
+
+use std::io::{self, IsTerminal};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+use clap::Parser;
+use futures_lite::future::or;
+use oneloop::net::TcpListener;
+use oneloop::task::JoinHandle;
+use oneloop::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+use oneloop_demos::{address, fail, seconds};
+
+use crate::board::Board;
+use crate::record::{Plan, Record};
+use crate::report::{Lines, Run};
+use crate::tally::Tally;
+
+/// How much longer than the board the clients go on, so that its last frame has them all.
+const ENCORE: Duration = Duration::from_millis(50);
+/// How long clients may take to finish their last sentence and hang up.
+const GOODBYE: Duration = Duration::from_secs(10);
+
+/// Thousands of sockets and timers on one thread, live: an echo server, its clients, and timers.
+#[derive(Parser, Clone, Copy)]
+struct Args {
+    /// How many clients talk to the echo server, up to 10000
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    connections: u64,
+    /// How many timers run beside them, up to 100000
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    timers: u32,
+    /// How long they do, once everybody is connected
+    #[arg(long, value_name = "F", default_value = "10", value_parser = seconds)]
+    seconds: Duration,
+    /// Talk to an echo server that runs already, on this machine, such as the demo `echo`
+    #[arg(long, value_name = "ADDR", value_parser = loopback)]
+    to: Option<SocketAddr>,
+    /// Where the random numbers start: the same seed, the same messages and pauses
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Print a line a second instead of the board, on a terminal too
+    #[arg(long)]
+    plain: bool,
+}
+
+/// Thousands of connections are a present only to oneself.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let addr = address(text)?;
+    if addr.ip().is_loopback() {
+        Ok(addr)
+    } else {
+        Err("expected an address of this machine, such as 127.0.0.1:7000".to_owned())
+    }
+}
+
+fn main() -> ExitCode {
+    let mut args = Args::parse();
+    let (sockets, reason) = if args.to.is_some() { (1, "one file") } else { (2, "two files") };
+    match process::make_room(args.connections, sockets) {
+        0 => return fail("the limit on open files leaves no room for a connection; raise it, as with: ulimit -n 4096"),
+        room if room < args.connections => {
+            eprintln!("note: {room} connections instead of {}, as each takes {reason} here and the", args.connections);
+            eprintln!("      hard limit on open files (ulimit -Hn) allows no more; an administrator can raise it");
+            args.connections = room;
+        }
+        _ => {}
+    }
+    match oneloop::Runtime::new().map(|runtime| runtime.block_on(run(args))) {
+        Ok(Ok(true)) => ExitCode::SUCCESS,
+        Ok(Ok(false)) => ExitCode::FAILURE,
+        Ok(Err(problem)) => fail(problem),
+        Err(error) => fail(format_args!("cannot start a runtime: {error}")),
+    }
+}
+
+/// The whole run. Returns whether every echo was right and no timer early.
+async fn run(args: Args) -> Result<bool, String> {
+    let tally = Rc::new(Tally::default());
+    let to = match args.to {
+        Some(addr) => addr,
+        None => start_server(&tally).await.map_err(|error| error.to_string())?,
+    };
+    let plan = Plan { connections: args.connections, timers: args.timers, length: args.seconds };
+    let mut view = View::new(Record::new(plan, Rc::clone(&tally)), args.plain);
+
+    let start = Instant::now();
+    let streams = view.beside(talk::connect(to, args.connections, &tally)).await;
+    let streams = streams.map_err(|error| cannot_connect(&error))?;
+    let connecting = start.elapsed();
+
+    ticks::start(args.timers, args.seed, &tally);
+    let end = Instant::now() + args.seconds;
+    let clients = talk::start_clients(streams, end + ENCORE, args.seed, &tally);
+    view.record.begin();
+    view.beside(sleep_until(end)).await;
+    view.show();
+    let whole = view.record.whole();
+
+    let start = Instant::now();
+    if timeout(GOODBYE, finish(clients, &tally)).await.is_err() {
+        tally.lost(format!("{GOODBYE:?} after the end somebody was still waiting for an echo"));
+    }
+    let leaving = start.elapsed();
+    let (counts, usage, first_problem) = (tally.counts(), process::usage(), tally.first_problem());
+    Run { plan, whole, counts, usage, connecting, leaving, first_problem }.print_summary();
+    Ok(counts.faultless())
+}
+
+async fn start_server(tally: &Rc<Tally>) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let addr = listener.local_addr()?;
+    drop(oneloop::spawn(talk::serve(listener, Rc::clone(tally)))); // detached: it serves until the runtime goes
+    Ok(addr)
+}
+
+/// Waits for every client. The timers need no such care: the runtime drops them when it goes.
+async fn finish(clients: Vec<JoinHandle<()>>, tally: &Tally) {
+    for client in clients {
+        if let Err(error) = client.await {
+            tally.lost(error.to_string());
+        }
+    }
+}
+
+fn cannot_connect(error: &io::Error) -> String {
+    let way_out = match error.kind() {
+        io::ErrorKind::ConnectionRefused => "start a server there first: cargo run --release --bin echo",
+        io::ErrorKind::AddrNotAvailable => "no ports are left: try again in a minute, or with fewer --connections",
+        _ => "try fewer --connections",
+    };
+    format!("{error}; {way_out}")
+}
+
+/// What is shown while the loop works: the board on a terminal, lines elsewhere.
+struct View {
+    record: Record,
+    board: Option<Board>,
+    lines: Lines,
+}
+
+impl View {
+    fn new(record: Record, plain: bool) -> Self {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let board = (io::stdout().is_terminal() && !plain && !dumb).then(Board::new);
+        Self { record, board, lines: Lines::default() }
+    }
+
+    fn show(&mut self) {
+        self.record.sample();
+        match &mut self.board {
+            Some(board) => board.draw(&self.record),
+            None => self.lines.print(&self.record),
+        }
+    }
+
+    /// Awaits `work`, and shows how things stand until it is over.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let show = async {
+            // The board is there at once; a line needs a second to speak of.
+            let (first, period) = if self.board.is_some() { (0, 250) } else { (1_000, 1_000) };
+            let first = Instant::now() + Duration::from_millis(first);
+            let mut ticks = interval_at(first, Duration::from_millis(period));
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            loop {
+                ticks.tick().await;
+                self.show();
+            }
+        };
+        or(work, show).await
+    }
+}

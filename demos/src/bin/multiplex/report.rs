@@ -1,0 +1,107 @@
+//! What the run says where there is no terminal, and at its end: lines, and a summary.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use crate::process::Usage;
+use crate::record::{Plan, Record, Span};
+use crate::tally::{Counts, Histogram};
+use crate::text::{grouped, megabytes, millis, per_second, percent};
+
+/// The columns of the lines. Each number of a line is set below the end of its word.
+const HEAD: &str = "   time  requests/s   turns/s   polls/s   parks/s    tasks   timers  sockets  \
+                    late p50     p99      max ms  threads    memory";
+
+/// A line a second, for files and pipes.
+#[derive(Default)]
+pub(crate) struct Lines {
+    printed: usize,
+}
+
+impl Lines {
+    pub(crate) fn print(&mut self, record: &Record) {
+        let (Some(last), Some(now), Some(elapsed)) = (record.last(), record.now(), record.elapsed()) else {
+            return; // still connecting
+        };
+        if self.printed % 20 == 0 {
+            print(HEAD);
+        }
+        self.printed += 1;
+        let rate = |count| per_second(count, now.seconds);
+        let [p50, p99, max] = quantiles(&now.late);
+        let (metrics, usage) = (&last.metrics, &last.usage);
+        print(&format!(
+            "{:5.1} s{:>12}{:>10}{:>10}{:>10}{:>9}{:>9}{:>9}{p50:>10}{p99:>8}{max:>12}{:>9}{:>10}",
+            elapsed.as_secs_f64(),
+            rate(now.echoes),
+            rate(now.turns),
+            rate(now.polls),
+            rate(now.parks),
+            grouped(metrics.tasks),
+            grouped(metrics.timers),
+            grouped(metrics.sources),
+            usage.threads.map_or("-".to_owned(), grouped),
+            megabytes(usage.memory_kib),
+        ));
+    }
+}
+
+fn quantiles(times: &Histogram) -> [String; 3] {
+    [times.quantile(0.5), times.quantile(0.99), times.max()].map(millis)
+}
+
+/// What the summary is made of.
+pub(crate) struct Run {
+    pub(crate) plan: Plan,
+    /// From the moment when everybody was connected to the end of the time asked for.
+    pub(crate) whole: Span,
+    /// Of everything, goodbyes included.
+    pub(crate) counts: Counts,
+    pub(crate) usage: Usage,
+    pub(crate) connecting: Duration,
+    pub(crate) leaving: Duration,
+    pub(crate) first_problem: Option<String>,
+}
+
+impl Run {
+    /// Prints the whole run in a few sentences.
+    pub(crate) fn print_summary(&self) {
+        let Self { whole, counts, usage, .. } = self;
+        let threads = match usage.threads {
+            Some(1) => "1 thread".to_owned(),
+            Some(threads) => format!("{threads} threads"),
+            None => "one loop".to_owned(),
+        };
+        let (connections, timers) = (grouped(self.plan.connections), grouped(self.plan.timers.into()));
+        let heading = format!("{connections} connections and {timers} timers on {threads}");
+        print(&format!("\n{heading} for {:.1} s\n", whole.seconds));
+
+        let row = |name: &str, text: String| print(&format!("  {name:10}{text}"));
+        let rate = |count| per_second(count, whole.seconds);
+        let [connecting, leaving] = [self.connecting, self.leaving].map(|time| time.as_secs_f64());
+        let percentiles = |times: &Histogram| {
+            let [p50, p99, max] = quantiles(times);
+            format!("{p50} ms (p50), {p99} ms (p99), {max} ms (max)")
+        };
+        row("echoes", format!("{} compared byte for byte: {} wrong", grouped(counts.echoes), counts.wrong));
+        row("", format!("{} a second; back after {}", rate(whole.echoes), percentiles(&whole.trips)));
+        row("sockets", format!("connected in {connecting:.2} s, hung up in {leaving:.2} s: {} lost", counts.lost));
+        row("timers", format!("{} fired: {} early", grouped(counts.fired), counts.early));
+        row("", format!("{} a second; late by {}", rate(whole.fired), percentiles(&whole.late)));
+        let [turns, polls, parks] = [whole.turns, whole.polls, whole.parks].map(rate);
+        row("the loop", format!("{turns} turns, {polls} polls, {parks} parks a second"));
+        let (cpu, memory) = (percent(whole.cpu), megabytes(usage.memory_peak_kib));
+        row("the cost", format!("{cpu} of one core, {memory} of memory at most"));
+
+        print(&match &self.first_problem {
+            _ if counts.faultless() => "\nok: every byte came back, nobody was lost, no timer was early".to_owned(),
+            Some(problem) => format!("\nFAILED; the first of it: {problem}"),
+            None => "\nFAILED".to_owned(),
+        });
+    }
+}
+
+/// Prints a line; a reader that has gone away does not change the result.
+fn print(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}

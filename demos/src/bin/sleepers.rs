@@ -1,0 +1,85 @@
+//! The lesson's program: many tasks sleep at the same time, and one thread waits for them all.
+//!
+//! ```text
+//! cargo run --release --bin sleepers
+//! cargo run --release --bin sleepers -- --tasks 100000 --quiet
+//! cargo run --release --bin sleepers -- --seconds 3600 --virtual
+//! ```
+//!
+//! What to watch: every task starts before the first one ends, and the total is the time of one
+//! sleep, not the sum of thirty. `sleepers.py`, beside the manifest of this package, is the same
+//! program on asyncio; its lines are the same but for the times.
+
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use oneloop::Runtime;
+use oneloop::time::{Instant, sleep};
+use oneloop_demos::{fail, seconds};
+
+/// Many tasks sleep on one thread; together they take as long as one of them.
+#[derive(Parser, Clone, Copy)]
+struct Args {
+    /// How many tasks
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    tasks: u32,
+    /// How long each of them sleeps
+    #[arg(long, value_name = "F", default_value = "1", value_parser = seconds)]
+    seconds: Duration,
+    /// On the virtual clock: the same output, without waiting for it
+    #[arg(long = "virtual")]
+    virtual_clock: bool,
+    /// Print the total only
+    #[arg(long)]
+    quiet: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let mut builder = Runtime::builder();
+    if args.virtual_clock {
+        builder = builder.virtual_clock();
+    }
+    let runtime = match builder.build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(format_args!("cannot start a runtime: {error}")),
+    };
+    match runtime.block_on(gather(args)) {
+        // A reader that has seen enough, such as `head`, is no failure.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => fail(format_args!("cannot write the output: {error}")),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Starts every task, then waits for all of them.
+async fn gather(args: Args) -> io::Result<()> {
+    let start = Instant::now();
+    let tasks: Vec<_> = (1..=args.tasks).map(|n| oneloop::spawn(sleeper(n, start, args))).collect();
+    for task in tasks {
+        task.await.expect("no sleeper panics or is aborted")?;
+    }
+    let asleep = f64::from(args.tasks) * args.seconds.as_secs_f64();
+    let total = format!("{} tasks slept {asleep:.3} s in all, on one thread", args.tasks);
+    say(start, &total)
+}
+
+/// One task: says that it starts, sleeps, says that it ends.
+async fn sleeper(n: u32, start: Instant, args: Args) -> io::Result<()> {
+    let width = args.tasks.to_string().len();
+    if !args.quiet {
+        say(start, &format!("task {n:width$} starts"))?;
+    }
+    sleep(args.seconds).await;
+    if !args.quiet {
+        say(start, &format!("task {n:width$} ends"))?;
+    }
+    Ok(())
+}
+
+/// Prints a line with the time since the start.
+fn say(start: Instant, what: &str) -> io::Result<()> {
+    let elapsed = start.elapsed().as_secs_f64();
+    writeln!(io::stdout(), "[{elapsed:7.3}] {what}")
+}

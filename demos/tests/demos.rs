@@ -1,0 +1,417 @@
+//! The demos as their users meet them: what they print, how they end, and what they say to bad input.
+//!
+//! Every process is started by its path, bounded in time by a watchdog, and ended by its own id.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+const ECHO: &str = env!("CARGO_BIN_EXE_echo");
+const MULTIPLEX: &str = env!("CARGO_BIN_EXE_multiplex");
+const SLEEPERS: &str = env!("CARGO_BIN_EXE_sleepers");
+const STEPS: [&str; 3] = [
+    env!("CARGO_BIN_EXE_step1_block_on"),
+    env!("CARGO_BIN_EXE_step2_arc_waker"),
+    env!("CARGO_BIN_EXE_step3_heap_timers"),
+];
+
+/// No demo is asked for more than a few seconds here; the rest is for slow machines.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A process that cannot outlive its test, nor hang it.
+struct Demo {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    /// Dropped when the process is over: the watchdog then lets go.
+    over: Sender<()>,
+}
+
+/// How a process ended, and all it said that had not been read before.
+struct Ended {
+    status: ExitStatus,
+    stdout: String,
+    stderr: String,
+}
+
+impl Demo {
+    fn start(program: &str, args: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{program} does not start: {error}"));
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (over, still_running) = channel::<()>();
+        let pid = Pid::from_child(&child);
+        let name = format!("{program} {args:?}");
+        thread::spawn(move || {
+            if still_running.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("watchdog: {name} still runs after {LIMIT:?}, so it is killed");
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        });
+        Self { child, stdout, over }
+    }
+
+    /// One line of its output.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    fn end(mut self) -> Ended {
+        let mut complaints = self.child.stderr.take().unwrap();
+        let stderr = thread::spawn(move || {
+            let mut text = String::new();
+            complaints.read_to_string(&mut text).unwrap();
+            text
+        });
+        let mut stdout = String::new();
+        self.stdout.read_to_string(&mut stdout).unwrap();
+        let stderr = stderr.join().unwrap();
+        let status = self.child.wait().unwrap();
+        drop(self.over);
+        Ended { status, stdout, stderr }
+    }
+}
+
+fn run(program: &str, args: &[&str]) -> Ended {
+    Demo::start(program, args).end()
+}
+
+impl Ended {
+    #[track_caller]
+    fn assert_code(&self, code: i32) {
+        let Self { status, stdout, stderr } = self;
+        assert_eq!(status.code(), Some(code), "{status}\nstdout:\n{stdout}\nstderr:\n{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+    }
+
+    /// That it ended with `code` and one line of error, which names all of `words`.
+    #[track_caller]
+    fn assert_complains(&self, code: i32, words: &[&str]) {
+        self.assert_code(code);
+        let errors: Vec<_> = self.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(errors.len(), 1, "{}", self.stderr);
+        for word in words {
+            assert!(errors[0].contains(word), "{word:?} is not in: {}", errors[0]);
+        }
+    }
+}
+
+/// An echo server on a free port, and its address.
+fn start_echo(args: &[&str]) -> (Demo, String) {
+    let mut echo = Demo::start(ECHO, &[&["--addr", "127.0.0.1:0"], args].concat());
+    let line = echo.line();
+    let addr = line.split([' ', ';']).nth(2).unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
+    (echo, addr)
+}
+
+fn connect(addr: &str) -> TcpStream {
+    let stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream
+}
+
+fn says_back(stream: &mut TcpStream, text: &str) {
+    stream.write_all(text.as_bytes()).unwrap();
+    let mut reply = vec![0; text.len()];
+    stream.read_exact(&mut reply).unwrap();
+    assert_eq!(reply, text.as_bytes());
+}
+
+/// The times that a run of the sleepers printed, and the lines without them.
+fn split_times(stdout: &str) -> (Vec<f64>, Vec<&str>) {
+    let split = |line: &'_ str| -> Option<(f64, usize)> {
+        let (time, _) = line.strip_prefix('[')?.split_once("] ")?;
+        Some((time.trim().parse().ok()?, time.len() + "[] ".len()))
+    };
+    let parts = stdout.lines().map(|line| match split(line) {
+        Some((time, end)) => (time, &line[end..]),
+        None => panic!("no time at the start of {line:?}"),
+    });
+    parts.unzip()
+}
+
+#[test]
+fn each_step_runs_and_asks_the_question_that_leads_on() {
+    let answers = ["main:    42", "10 tasks of one second each took", "100000 cancelled timers are still in the heap"];
+    let next = ["-> step2_arc_waker", "-> step3_heap_timers", "-> runtime/src/wheel.rs"];
+    for ((step, answer), next) in STEPS.iter().zip(answers).zip(next) {
+        let ended = run(step, &[]);
+        ended.assert_code(0);
+        for part in [answer, "Question: ", next] {
+            assert!(ended.stdout.contains(part), "{step} does not say {part:?}:\n{}", ended.stdout);
+        }
+    }
+}
+
+#[test]
+fn sleepers_all_start_before_the_first_one_ends_and_none_sleeps_too_short() {
+    let ended = run(SLEEPERS, &["--seconds", "0.25"]);
+    ended.assert_code(0);
+    let (times, lines) = split_times(&ended.stdout);
+    assert_eq!(lines.len(), 61, "{}", ended.stdout);
+    assert!(lines[..30].iter().all(|line| line.ends_with("starts")), "{}", ended.stdout);
+    assert!(lines[30..60].iter().all(|line| line.ends_with("ends")), "{}", ended.stdout);
+    assert!(times[30..].iter().all(|time| *time >= 0.25), "{}", ended.stdout);
+    assert_eq!(lines[60], "30 tasks slept 7.500 s in all, on one thread");
+}
+
+#[test]
+fn on_the_virtual_clock_an_hour_is_exact_and_over_at_once() {
+    let ended = run(SLEEPERS, &["--seconds", "3600", "--tasks", "1000", "--virtual"]);
+    ended.assert_code(0);
+    let (times, _) = split_times(&ended.stdout);
+    assert!(times[..1000].iter().all(|time| *time == 0.0), "{}", ended.stdout);
+    assert!(times[1000..].iter().all(|time| *time == 3600.0), "{}", ended.stdout);
+}
+
+#[test]
+fn sleepers_on_asyncio_print_the_same_lines() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/sleepers.py");
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no python3 to run {script} with");
+        return;
+    }
+    for args in [&["--tasks", "12", "--seconds", "0.125"][..], &["--quiet", "--seconds", "0.5", "--tasks", "3"]] {
+        let python = run("python3", &[&[script], args].concat());
+        python.assert_code(0);
+        let rust = run(SLEEPERS, &[args, &["--virtual"]].concat());
+        rust.assert_code(0);
+        assert_eq!(split_times(&python.stdout).1, split_times(&rust.stdout).1);
+    }
+}
+
+#[test]
+fn sleepers_end_quietly_when_their_reader_goes_away() {
+    let mut sleepers = Demo::start(SLEEPERS, &["--tasks", "100000", "--virtual"]);
+    assert!(sleepers.line().contains("starts"));
+    let Demo { stdout, mut child, over } = sleepers;
+    drop(stdout);
+    let mut complaints = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
+    assert_eq!((child.wait().unwrap().code(), complaints.as_str()), (Some(0), ""));
+    drop(over);
+}
+
+#[test]
+fn every_demo_with_flags_explains_them() {
+    for (demo, flag) in [(ECHO, "--addr"), (MULTIPLEX, "--connections"), (SLEEPERS, "--virtual")] {
+        let ended = run(demo, &["--help"]);
+        ended.assert_code(0);
+        assert!(ended.stdout.contains(flag) && ended.stdout.contains("Usage:"), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_malformed_flag_is_a_usage_error_that_names_it() {
+    for (demo, args, words) in [
+        (ECHO, &["--addr", "localhost"][..], ["--addr", "such as 127.0.0.1:7000"]),
+        (ECHO, &["--seconds", "soon"], ["--seconds", "such as 10 or 0.5"]),
+        (MULTIPLEX, &["--connections", "10001"], ["--connections", "1..=10000"]),
+        (MULTIPLEX, &["--connections", "0"], ["--connections", "1..=10000"]),
+        (MULTIPLEX, &["--timers", "-1"], ["-1", "unexpected"]),
+        (MULTIPLEX, &["--to", "192.0.2.1:80"], ["--to", "an address of this machine"]),
+        (SLEEPERS, &["--tasks", "many"], ["--tasks", "invalid digit"]),
+        (SLEEPERS, &["--seconds", "-1"], ["-1", "unexpected"]),
+        (SLEEPERS, &["--fast"], ["--fast", "unexpected"]),
+    ] {
+        let ended = run(demo, args);
+        ended.assert_complains(2, &words);
+        assert!(ended.stderr.contains("--help"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_way_out() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = holder.local_addr().unwrap().to_string();
+    run(ECHO, &["--addr", &addr]).assert_complains(1, &[&addr, "in use", "--addr"]);
+}
+
+#[test]
+fn an_address_of_another_machine_is_named_with_the_way_out() {
+    run(ECHO, &["--addr", "192.0.2.1:7000"]).assert_complains(1, &["192.0.2.1:7000", "--addr 127.0.0.1:7000"]);
+}
+
+#[test]
+fn echo_returns_every_byte_also_to_a_client_that_has_stopped_sending() {
+    let (mut echo, addr) = start_echo(&[]);
+    let mut client = connect(&addr);
+    let sent: Vec<u8> = (0..100_000_u32).map(|n| ((n * 31) >> 3) as u8).collect();
+    let mut reader = client.try_clone().unwrap();
+    let received = thread::spawn(move || {
+        let mut received = Vec::new();
+        reader.read_to_end(&mut received).unwrap();
+        received
+    });
+    client.write_all(&sent).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert!(received.join().unwrap() == sent);
+    let line = echo.line();
+    assert!(line.contains("100000 bytes echoed") && line.contains("closed by the client"), "{line}");
+
+    echo.signal(Signal::INT);
+    let ended = echo.end();
+    ended.assert_code(0);
+    assert_eq!(ended.stdout, "stopped: 1 connections, 100000 bytes echoed, 0 cut off\n");
+}
+
+#[test]
+fn echo_lets_the_connected_finish_after_a_stop_and_nobody_else_in() {
+    let (mut echo, addr) = start_echo(&["--grace", "50"]);
+    let mut client = connect(&addr);
+    says_back(&mut client, "before");
+    echo.signal(Signal::TERM);
+    assert_eq!(echo.line(), "stopping; 1 connected, with 50s to finish\n");
+    says_back(&mut client, "after");
+    assert!(TcpStream::connect(&addr).is_err());
+    drop(client);
+    let ended = echo.end();
+    ended.assert_code(0);
+    assert!(ended.stdout.ends_with("stopped: 1 connections, 11 bytes echoed, 0 cut off\n"), "{}", ended.stdout);
+}
+
+#[test]
+fn echo_cuts_off_whoever_does_not_finish_in_time() {
+    let (mut echo, addr) = start_echo(&["--grace", "0.05"]);
+    let mut client = connect(&addr);
+    says_back(&mut client, "I stay");
+    echo.signal(Signal::INT);
+    assert!(echo.line().starts_with("stopping; 1 connected"));
+    let ended = echo.end();
+    ended.assert_code(0);
+    assert_eq!(ended.stdout, "stopped: 1 connections, 6 bytes echoed, 1 cut off\n");
+}
+
+#[test]
+fn a_second_interrupt_ends_echo_at_once() {
+    let (mut echo, addr) = start_echo(&["--grace", "3600"]);
+    let mut client = connect(&addr);
+    says_back(&mut client, "I stay");
+    echo.signal(Signal::INT);
+    assert!(echo.line().starts_with("stopping"));
+    echo.signal(Signal::INT);
+    echo.end().assert_code(130);
+}
+
+#[test]
+fn echo_hangs_up_on_the_silent_and_on_the_endless() {
+    for (flag, reason) in [("--idle", "idle for too long"), ("--lifetime", "its time was up")] {
+        let (mut echo, addr) = start_echo(&[flag, "0.05"]);
+        let mut client = connect(&addr);
+        assert_eq!(client.read(&mut [0]).unwrap(), 0, "the server hangs up");
+        let line = echo.line();
+        assert!(line.contains(reason), "{line}");
+        echo.signal(Signal::INT);
+        echo.end().assert_code(0);
+    }
+}
+
+#[test]
+fn echo_stops_by_itself_when_it_was_asked_to() {
+    let ended = run(ECHO, &["--addr", "127.0.0.1:0", "--seconds", "0.05"]);
+    ended.assert_code(0);
+    assert!(ended.stdout.ends_with("stopped: 0 connections, 0 bytes echoed, 0 cut off\n"), "{}", ended.stdout);
+}
+
+#[test]
+fn multiplex_finds_nothing_wrong_and_says_so() {
+    let ended = run(MULTIPLEX, &["--seconds", "2", "--connections", "50"]);
+    ended.assert_code(0);
+    let summary = ended.stdout.split_once("\n50 connections and 10,000 timers on ").map(|(_, rest)| rest);
+    let summary = summary.unwrap_or_else(|| panic!("no summary in:\n{}", ended.stdout));
+    for part in ["compared byte for byte: 0 wrong", ": 0 lost", "fired: 0 early", "\nok: "] {
+        assert!(summary.contains(part), "{part:?} is not in:\n{summary}");
+    }
+    if cfg!(target_os = "linux") {
+        assert!(summary.starts_with("1 thread "), "{summary}");
+    }
+}
+
+#[test]
+fn multiplex_makes_do_with_the_files_it_may_open() {
+    let limited = |files: u32, command: &str| {
+        let script = format!("ulimit -n {files} && exec {MULTIPLEX} --seconds 0.2 --timers 10 {command}");
+        run("sh", &["-c", &script])
+    };
+    let ended = limited(64, "--connections 100");
+    ended.assert_code(0);
+    assert!(
+        ended.stderr.contains("16 connections instead of 100") && ended.stderr.contains("ulimit"),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stdout.contains("\n16 connections and 10 timers"), "{}", ended.stdout);
+    limited(20, "").assert_complains(1, &["limit on open files", "ulimit -n"]);
+}
+
+#[test]
+fn multiplex_talks_to_the_echo_demo_as_well() {
+    let (echo, addr) = start_echo(&[]);
+    let ended = run(MULTIPLEX, &["--to", &addr, "--connections", "20", "--timers", "0", "--seconds", "1"]);
+    ended.assert_code(0);
+    echo.signal(Signal::INT);
+    let served = echo.end();
+    served.assert_code(0);
+    assert!(served.stdout.contains("stopped: 20 connections, "), "{}", served.stdout);
+}
+
+#[test]
+fn multiplex_without_a_server_says_where_it_knocked() {
+    // The port of a client: taken, so that no server can get it, and nobody listens there.
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+    let addr = client.local_addr().unwrap().to_string();
+    run(MULTIPLEX, &["--to", &addr]).assert_complains(1, &[&addr, "start a server there first"]);
+}
+
+/// A server that treats what it reads with `answer`, and hangs up when that returns false.
+fn serve(answer: impl Fn(&mut TcpStream, &mut [u8]) -> bool + Send + Clone + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, answer) = (stream.unwrap(), answer.clone());
+            thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                    if !answer(&mut stream, &mut buffer[..length]) {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    addr
+}
+
+#[test]
+fn multiplex_notices_a_single_wrong_byte() {
+    let addr = serve(|stream, data| {
+        *data.last_mut().unwrap() ^= 1;
+        stream.write_all(data).is_ok()
+    });
+    let ended = run(MULTIPLEX, &["--to", &addr, "--connections", "3", "--timers", "0", "--seconds", "2"]);
+    ended.assert_code(1);
+    assert!(ended.stdout.contains("FAILED; the first of it: ") && ended.stdout.contains("the echo differs"));
+    assert!(!ended.stdout.contains(": 0 wrong") && ended.stdout.contains(": 0 lost"), "{}", ended.stdout);
+}
+
+#[test]
+fn multiplex_notices_a_lost_connection() {
+    let addr = serve(|_, _| false);
+    let ended = run(MULTIPLEX, &["--to", &addr, "--connections", "3", "--timers", "0", "--seconds", "2"]);
+    ended.assert_code(1);
+    assert!(ended.stdout.contains("FAILED; the first of it: client ") && ended.stdout.contains(": 3 lost"));
+}
