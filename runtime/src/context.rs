@@ -249,7 +249,7 @@ fn no_loop(what: &str) -> ! {
 /// # Panics
 ///
 /// If it is not.
-#[inline]
+#[inline(always)]
 #[track_caller]
 pub(crate) fn expect_home(number: u32, what: &str) -> Rc<Core> {
     match current() {

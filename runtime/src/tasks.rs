@@ -30,8 +30,6 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use slab::Slab;
-
 use crate::key::{Key, MAX_SLOTS, TaskKey, WakeWord};
 
 /// A future whose output's type is forgotten, so that tasks of all types fit one slab. `Box<()>` takes
@@ -105,11 +103,12 @@ pub(crate) enum Step {
 
 /// What a join found.
 pub(crate) enum Join {
-    /// Not over yet; the waker is left, and here is the one that it replaces.
-    Pending(Option<Waker>),
-    Done(Outcome, Info, Waker),
+    /// Not over yet.
+    Pending,
+    Returned(Box<dyn Any>),
+    Failed(Outcome, Info),
     /// The slot's tenant is another one: the outcome was taken before.
-    Gone(Waker),
+    Gone,
 }
 
 /// The answer to a wake.
@@ -159,7 +158,9 @@ pub(crate) struct Tasks {
 }
 
 struct Inner {
-    slots: Slab<Slot>,
+    slots: Vec<Slot>,
+    /// The slots without a tenant.
+    vacant: Vec<u32>,
     ready: VecDeque<WakeWord>,
     last_serial: u64,
     /// Tasks that are not over.
@@ -176,9 +177,15 @@ impl Tasks {
     /// An empty store. With a seed, [`next`](Self::next) picks among the ready tasks by a generator
     /// that starts there; without, they come in the order in which they were queued.
     pub(crate) fn new(runtime: u32, seed: Option<u64>) -> Self {
-        let mut slots = Slab::new();
-        slots.insert(Slot { queued: Queued::Over, ..Slot::new(0, None, Location::caller()) });
-        let inner = Inner { slots, ready: VecDeque::new(), last_serial: 0, live: 0, queued: 0, random: seed };
+        let inner = Inner {
+            slots: vec![Slot::vacant(Location::caller())],
+            vacant: Vec::new(),
+            ready: VecDeque::new(),
+            last_serial: 0,
+            live: 0,
+            queued: 0,
+            random: seed,
+        };
         Self { runtime, inner: RefCell::new(inner) }
     }
 
@@ -201,15 +208,18 @@ impl Tasks {
         let inner = &mut *self.inner.borrow_mut();
         inner.last_serial += 1;
         inner.live += 1;
-        inner.queued += 1;
-        let entry = inner.slots.vacant_entry();
-        assert!(entry.key() < MAX_SLOTS, "a runtime holds at most 16,777,216 tasks at a time");
-        let key = self.key(entry.key(), inner.last_serial);
-        inner.ready.push_back(WakeWord::new(key));
-        let slot = entry.insert(Slot { queued: Queued::Yes, ..Slot::new(inner.last_serial, Some(body), at) });
+        let index = inner.vacant.pop().unwrap_or_else(|| {
+            assert!(inner.slots.len() < MAX_SLOTS, "a runtime holds at most 16,777,216 tasks at a time");
+            inner.slots.push(Slot::vacant(at));
+            inner.slots.len() as u32 - 1
+        });
+        let slot = &mut inner.slots[index as usize];
+        (slot.serial, slot.body, slot.at, slot.detached) = (inner.last_serial, Some(body), at, false);
         if name.is_some() {
             slot.rare = Some(Box::new(Rare { name, abort: None }));
         }
+        let key = self.key(index as usize, inner.last_serial);
+        inner.enqueue(key);
         key
     }
 
@@ -217,7 +227,7 @@ impl Tasks {
     pub(crate) fn start_root(&self, at: &'static Location<'static>) -> TaskKey {
         let inner = &mut *self.inner.borrow_mut();
         inner.last_serial += 1;
-        inner.slots[ROOT] = Slot::new(inner.last_serial, None, at);
+        (inner.slots[ROOT].serial, inner.slots[ROOT].at) = (inner.last_serial, at);
         let key = self.key(ROOT, inner.last_serial);
         inner.enqueue(key);
         key
@@ -294,7 +304,7 @@ impl Tasks {
         inner.never_queue_again(key.0.slot as usize);
         let slot = &mut inner.slots[key.0.slot as usize];
         if slot.detached {
-            inner.slots.remove(key.0.slot as usize);
+            inner.vacate(key);
             return (None, Some(outcome));
         }
         match std::mem::replace(&mut slot.end, End::Here(outcome)) {
@@ -303,31 +313,49 @@ impl Tasks {
         }
     }
 
-    /// Takes the outcome of a task, or leaves a waker to be woken at its end. The waker comes by value
-    /// and a superfluous one goes back: a stored waker may be foreign, and none is cloned or dropped
-    /// in here.
-    pub(crate) fn join(&self, key: TaskKey, waker: Waker) -> Join {
+    /// Takes the outcome of a task, if it is over.
+    pub(crate) fn join(&self, key: TaskKey) -> Join {
         let inner = &mut *self.inner.borrow_mut();
-        let Some(slot) = inner.find(key) else { return Join::Gone(waker) };
-        if let End::ToCome(joiner) = &mut slot.end {
-            return Join::Pending(joiner.replace(waker));
+        let Some(slot) = inner.find(key) else { return Join::Gone };
+        match std::mem::replace(&mut slot.end, End::ToCome(None)) {
+            End::Here(Outcome::Returned(output)) => {
+                inner.vacate(key);
+                Join::Returned(output)
+            }
+            End::Here(failure) => {
+                let info = slot.info();
+                inner.vacate(key);
+                Join::Failed(failure, info)
+            }
+            still_to_come => {
+                slot.end = still_to_come;
+                Join::Pending
+            }
         }
-        let slot = inner.slots.remove(key.0.slot as usize);
-        let End::Here(outcome) = slot.end else { unreachable!("checked above") };
-        Join::Done(outcome, Info { name: slot.rare.and_then(|rare| rare.name), at: slot.at }, waker)
+    }
+
+    /// Leaves a waker to be woken at the end of a task that is not over, and returns the one that it
+    /// replaces. It comes by value: a stored waker may be foreign, and none is cloned in here.
+    pub(crate) fn leave_joiner(&self, key: TaskKey, waker: Waker) -> Option<Waker> {
+        match self.inner.borrow_mut().find(key) {
+            Some(Slot { end: End::ToCome(joiner), .. }) => joiner.replace(waker),
+            _ => Some(waker),
+        }
     }
 
     /// Nobody will join this task any more. Returns what is left of it, to be dropped.
     pub(crate) fn detach(&self, key: TaskKey) -> (Option<Waker>, Option<Outcome>) {
         let inner = &mut *self.inner.borrow_mut();
         let Some(slot) = inner.find(key) else { return (None, None) };
-        if let End::ToCome(joiner) = &mut slot.end {
-            slot.detached = true;
-            return (joiner.take(), None);
-        }
-        match inner.slots.remove(key.0.slot as usize).end {
-            End::Here(outcome) => (None, Some(outcome)),
-            End::ToCome(_) => unreachable!("checked above"),
+        match std::mem::replace(&mut slot.end, End::ToCome(None)) {
+            End::ToCome(joiner) => {
+                slot.detached = true;
+                (joiner, None)
+            }
+            End::Here(outcome) => {
+                inner.vacate(key);
+                (None, Some(outcome))
+            }
         }
     }
 
@@ -352,7 +380,8 @@ impl Tasks {
     /// The keys of all tasks that have a slot.
     pub(crate) fn keys(&self) -> Vec<TaskKey> {
         let inner = self.inner.borrow();
-        inner.slots.iter().skip(1).map(|(index, slot)| self.key(index, slot.serial)).collect()
+        let tenants = inner.slots.iter().enumerate().filter(|(index, slot)| *index != ROOT && slot.serial != 0);
+        tenants.map(|(index, slot)| self.key(index, slot.serial)).collect()
     }
 
     /// Takes the body of a task that is not over out of its slot, as `next` does, for the end of the
@@ -387,12 +416,12 @@ impl Tasks {
             };
             Some(Row { key: self.key(index, slot.serial), info: slot.info(), state })
         };
-        inner.slots.iter().filter_map(row).collect()
+        inner.slots.iter().enumerate().filter(|(_, slot)| slot.serial != 0).filter_map(row).collect()
     }
 
     /// Every waker that waits for a task's end, visited by `look`, which must not be foreign code.
     pub(crate) fn each_joiner(&self, mut look: impl FnMut(TaskKey, &Waker)) {
-        for (index, slot) in &self.inner.borrow().slots {
+        for (index, slot) in self.inner.borrow().slots.iter().enumerate() {
             if let End::ToCome(Some(waker)) = &slot.end {
                 look(self.key(index, slot.serial), waker);
             }
@@ -432,6 +461,13 @@ impl Inner {
         self.slots.get_mut(key.0.slot as usize).filter(|slot| slot.serial == key.0.serial)
     }
 
+    /// Makes the slot of a task that is over, and whose outcome was taken, free for another.
+    fn vacate(&mut self, key: TaskKey) {
+        let slot = &mut self.slots[key.0.slot as usize];
+        (slot.serial, slot.rare) = (0, None);
+        self.vacant.push(key.0.slot);
+    }
+
     /// From here on every wake of this slot's tenant is stale.
     fn never_queue_again(&mut self, slot: usize) {
         let before = std::mem::replace(&mut self.slots[slot].queued, Queued::Over);
@@ -440,8 +476,9 @@ impl Inner {
 }
 
 impl Slot {
-    fn new(serial: u64, body: Option<Body>, at: &'static Location<'static>) -> Self {
-        Self { serial, body, end: End::ToCome(None), at, rare: None, queued: Queued::No, detached: false }
+    /// A slot without a tenant: serial 0 is nobody's, and no wake queues it.
+    fn vacant(at: &'static Location<'static>) -> Self {
+        Self { serial: 0, body: None, end: End::ToCome(None), at, rare: None, queued: Queued::Over, detached: false }
     }
 
     /// What is to be done with the body of a task that may have been aborted.

@@ -77,17 +77,9 @@ pub(crate) fn poll_task(core: &Core, key: TaskKey, mut body: Body) {
 /// Ends a task: first its body is dropped, so that all it owned is gone when whoever joins it runs.
 pub(crate) fn end_task(core: &Core, key: TaskKey, body: Body, outcome: Outcome) {
     core.cause.set(Cause::Task(TaskId(key)));
-    let outcome = match (catch_unwind(AssertUnwindSafe(|| drop(body))), outcome) {
-        (Err(payload), Outcome::Returned(output)) => {
-            without_panic(|| drop(output));
-            Outcome::Panicked(payload)
-        }
-        (Err(payload), Outcome::Aborted(_)) => Outcome::Panicked(payload),
-        (Err(second), outcome @ Outcome::Panicked(_)) => {
-            without_panic(|| drop(second));
-            outcome
-        }
-        (Ok(()), outcome) => outcome,
+    let outcome = match catch_unwind(AssertUnwindSafe(|| drop(body))) {
+        Ok(()) => outcome,
+        Err(payload) => panicked_in_drop(outcome, payload),
     };
     core.observe(|| Event::Finish { task: TaskId(key), outcome: finished(&outcome) });
     let (joiner, unwanted) = core.tasks.finish(key, outcome);
@@ -96,6 +88,21 @@ pub(crate) fn end_task(core: &Core, key: TaskKey, body: Body, outcome: Outcome) 
     }
     if let Some(unwanted) = unwanted {
         without_panic(|| drop(unwanted));
+    }
+}
+
+/// The first panic is the one that is reported, and no output outlives it.
+#[cold]
+fn panicked_in_drop(outcome: Outcome, payload: Box<dyn Any + Send>) -> Outcome {
+    match outcome {
+        Outcome::Panicked(first) => {
+            without_panic(|| drop(payload));
+            Outcome::Panicked(first)
+        }
+        other => {
+            without_panic(|| drop(other));
+            Outcome::Panicked(payload)
+        }
     }
 }
 

@@ -229,6 +229,7 @@ impl<T> Wheel<T> {
     }
 
     /// Takes an entry out of its ring and makes its slot vacant.
+    #[inline(always)]
     fn take(&mut self, slot: u32) -> T {
         let entry = &mut self.entries[slot as usize];
         let value = entry.value.take().expect("an entry in a list holds a value");

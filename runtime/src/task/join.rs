@@ -85,32 +85,30 @@ impl<T: 'static> Future for JoinHandle<T> {
         if core.is_exhausted(cx) {
             return Poll::Pending;
         }
-        match core.tasks.join(task, cx.waker().clone()) {
-            Join::Pending(replaced) => {
-                drop(replaced);
+        let result = match core.tasks.join(task) {
+            Join::Returned(output) => Ok(*output.downcast().expect("a task's output has the type of its handle")),
+            Join::Failed(outcome, info) => Err(failed(task, outcome, info)),
+            Join::Pending => {
+                drop(core.tasks.leave_joiner(task, cx.waker().clone()));
                 core.observe_wait(WaitsFor::Join(TaskId(task)), self.at);
-                Poll::Pending
+                return Poll::Pending;
             }
-            Join::Done(outcome, info, waker) => {
-                drop(waker);
-                core.spend();
-                self.taken = true;
-                Poll::Ready(result(task, outcome, info))
-            }
-            Join::Gone(_waker) => unreachable!("an outcome stays in its slot until its only handle takes it"),
-        }
+            Join::Gone => unreachable!("an outcome stays in its slot until its only handle takes it"),
+        };
+        core.spend();
+        self.taken = true;
+        Poll::Ready(result)
     }
 }
 
-fn result<T: 'static>(task: TaskKey, outcome: Outcome, info: Info) -> Result<T, JoinError> {
+#[cold]
+fn failed(task: TaskKey, outcome: Outcome, info: Info) -> JoinError {
     let reason = match outcome {
-        Outcome::Returned(output) => {
-            return Ok(*output.downcast().expect("a task's output has the type of its handle"));
-        }
         Outcome::Panicked(payload) => Reason::Panicked(Mutex::new(payload)),
         Outcome::Aborted(abort) => Reason::Aborted(*abort),
+        Outcome::Returned(_) => unreachable!("a task that returned has not failed"),
     };
-    Err(JoinError::new(task, Some(info), reason))
+    JoinError::new(task, Some(info), reason)
 }
 
 impl<T> Drop for JoinHandle<T> {

@@ -142,7 +142,7 @@ impl Drop for Sleep {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn cancel(core: &Core, timer: TimerKey) -> Option<Waker> {
     let waker = core.timers.cancel(timer)?;
     core.observe(|| Event::TimerCancelled { timer: TimerId(timer) });
