@@ -62,11 +62,15 @@ fn main() -> ExitCode {
 async fn serve(args: Args) -> Result<(), String> {
     let listener = TcpListener::bind(args.addr).await;
     let listener = listener.map_err(|error| cannot_listen(&error))?;
+    let interrupted = interrupted().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let addr = listener.local_addr().unwrap_or(args.addr);
     log(&format!("listening on {addr}; try: nc {} {}", addr.ip(), addr.port()));
 
     let mut server = Server::default();
-    let stop = or(interrupted(), after(args.seconds));
+    let stop = async {
+        or(interrupted, after(args.seconds)).await;
+        Ok(())
+    };
     let stopped = or(server.accept(&listener, args), stop).await;
     stopped.map_err(|error| format!("cannot go on: {error}"))?;
 
@@ -141,8 +145,10 @@ async fn converse(stream: &TcpStream, idle: Duration, count: impl Fn(usize)) -> 
         let length = within(idle, stream.read(&mut buffer)).await?;
         if length == 0 {
             // The client sends no more but may well be reading still, as `nc -N` does. All it sent
-            // has gone back already, so now this side can say the same.
-            return stream.shutdown(Shutdown::Write);
+            // has gone back already, so now this side can say the same. One that has gone for good
+            // does not hear it, which is no error.
+            let _ = stream.shutdown(Shutdown::Write);
+            return Ok(());
         }
         within(idle, stream.write_all(&buffer[..length])).await?;
         count(length);
@@ -156,18 +162,18 @@ async fn within<T>(limit: Duration, operation: impl Future<Output = io::Result<T
 }
 
 /// Resolves after the time that was asked for, or never if none was.
-async fn after(time: Option<Duration>) -> io::Result<()> {
+async fn after(time: Option<Duration>) {
     match time {
         Some(time) => sleep(time).await,
         None => pending().await,
     }
-    Ok(())
 }
 
-/// Resolves at the first SIGINT or SIGTERM; the second one ends the process on the spot.
+/// A future that resolves at the first SIGINT or SIGTERM; the second one ends the process on the
+/// spot. Signals count from this call on, not from the first poll.
 ///
-/// A thread waits for the signals, and wakes this future: a waker may go to any thread.
-async fn interrupted() -> io::Result<()> {
+/// A thread waits for them and wakes the future: a waker may go to any thread.
+fn interrupted() -> io::Result<impl Future<Output = ()>> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let stop = Arc::new(Mutex::new((false, Waker::noop().clone())));
     let theirs = Arc::clone(&stop);
@@ -183,12 +189,11 @@ async fn interrupted() -> io::Result<()> {
         signals.next();
         exit(130);
     });
-    poll_fn(|cx| {
+    Ok(poll_fn(move |cx| {
         let mut stop = stop.lock().unwrap();
         stop.1.clone_from(cx.waker());
-        if stop.0 { Poll::Ready(Ok(())) } else { Poll::Pending }
-    })
-    .await
+        if stop.0 { Poll::Ready(()) } else { Poll::Pending }
+    }))
 }
 
 /// What is wrong with the address, and the way out.

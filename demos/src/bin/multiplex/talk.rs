@@ -24,8 +24,7 @@ pub(crate) async fn serve(listener: TcpListener, tally: Rc<Tally>) {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let tally = Rc::clone(&tally);
-                let name = format!("echo to {peer}");
-                let task = Builder::new().name(&name).spawn(async move {
+                let task = Builder::new().name(format!("echo to {peer}")).spawn(async move {
                     if let Err(error) = echo(stream).await {
                         tally.lost(format!("the server's end of {peer}: {error}"));
                     }
@@ -80,8 +79,7 @@ pub(crate) fn start_clients(
     let start = |(number, stream): (usize, TcpStream)| {
         let tally = Rc::clone(tally);
         let rng = Rng::with_seed(seed.wrapping_add(number as u64));
-        let name = format!("client {number}");
-        Builder::new().name(&name).spawn(async move {
+        Builder::new().name(format!("client {number}")).spawn(async move {
             let client = Client { number, stream, rng, tally: &tally };
             if let Err(error) = client.talk(end).await {
                 tally.lost(format!("client {number}: {error}"));
