@@ -61,6 +61,9 @@ mod runtime;
 pub mod task;
 pub mod time;
 pub mod net;
+pub mod signal;
+pub mod process;
+pub mod io;
 
 pub use handle::{Handle, RuntimeGone};
 pub use metrics::Metrics;

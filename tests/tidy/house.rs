@@ -46,7 +46,7 @@ const fn room(layer: u8, name: &'static str, lines: usize, holds: &'static str) 
 }
 
 #[rustfmt::skip]
-pub(crate) const HOUSE: [Room; 22] = [
+pub(crate) const HOUSE: [Room; 23] = [
     //   layer  file         lines  holds
     room(0, "key.rs",         80, "keys (slot and serial) and the packed word inside a waker"),
     room(0, "wheel.rs",      240, "the timing wheel: no clock, no waker, no operating system"),
@@ -67,9 +67,10 @@ pub(crate) const HOUSE: [Room; 22] = [
     room(6, "task/",         250, "what users call: spawn, join, scope, blocking"),
     room(6, "time/",         250, "what users call: sleep, timeout, interval"),
     room(7, "net/",          250, "what users call: sockets"),
-    room(7, "signal.rs",     250, "POSIX signals through a pipe to ourselves"),
-    room(8, "process.rs",    250, "child processes"),
-    room(8, "interop/",      150, "traits of other libraries, each behind its feature"),
+    room(8, "signal.rs",     250, "POSIX signals through a pipe to ourselves"),
+    room(9, "process/",      250, "child processes"),
+    room(9, "io/",           250, "the standard input"),
+    room(9, "interop/",      150, "traits of other libraries, each behind its feature"),
 ];
 
 /// The room of `module`, the first name of a path that starts at the crate's root.

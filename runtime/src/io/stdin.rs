@@ -1,0 +1,208 @@
+//! Reading the standard input without blocking the loop.
+//!
+//! It may be a terminal, a pipe or a file. Files cannot be registered with the kernel's event queue, and
+//! a terminal must not be made non-blocking: the shell and other programs share it, and would fail. So
+//! a thread reads, one read at a time and only when a task has asked for it: input that nobody asked
+//! for stays where it is, for a child process, say. What was read and not yet taken is kept here, for
+//! the whole process, since there is one standard input.
+//!
+//! ```text
+//!     asleep  --- a task asks: a thread is started ---->  reading
+//!        ^                                                   |
+//!        '------ bytes, the end or an error: all wake -------'
+//! ```
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, Read};
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use futures_io::AsyncRead;
+
+use crate::context::{Core, at_home, expect_current};
+use crate::io::Lines;
+
+/// How much a thread reads at most: what a pipe holds.
+const AT_ONCE: usize = 64 * 1024;
+
+static DESK: Mutex<Desk> =
+    Mutex::new(Desk { bytes: VecDeque::new(), searched: 0, end: None, reading: false, waiting: Vec::new() });
+
+/// What has been read, and who waits for more.
+pub(super) struct Desk {
+    bytes: VecDeque<u8>,
+    /// So many of the bytes are known to hold no line's end.
+    searched: usize,
+    /// The last read gave no bytes: it met the end, or failed.
+    end: Option<io::Result<()>>,
+    reading: bool,
+    waiting: Vec<Waker>,
+}
+
+/// This process's standard input.
+///
+/// All handles share it, and each byte goes to one of them.
+///
+/// ```no_run
+/// # oneloop::run(async {
+/// let mut lines = oneloop::io::stdin().lines();
+/// while let Some(line) = lines.next_line().await? {
+///     println!("{}", line.to_uppercase());
+/// }
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
+pub fn stdin() -> Stdin {
+    Stdin(())
+}
+
+/// A handle to the standard input. Made by [`stdin`].
+///
+/// It is read by a thread, and only when asked to: a read that has begun cannot be taken back, so the
+/// thread stays, also beyond the end of the runtime, until there is input; that is kept for the next
+/// who asks. As a thread of that kind does not hinder the process from ending, a program that is asked
+/// to stop simply ends.
+///
+/// With the virtual clock, time passes as it really does while such a thread reads.
+pub struct Stdin(());
+
+impl Stdin {
+    /// Reads what there is, up to the buffer's length; waits if there is nothing. Zero means the end, or
+    /// that the buffer is empty. On a terminal there may be more after an end.
+    ///
+    /// # Errors
+    ///
+    /// As read(2), save for `Interrupted`; or if the system refuses a thread.
+    ///
+    /// # Panics
+    ///
+    /// When polled where no runtime is running.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no byte.
+    pub fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        std::future::poll_fn(|cx| poll_read(cx, buffer))
+    }
+
+    /// The input as lines.
+    pub fn lines(self) -> Lines {
+        Lines::new()
+    }
+}
+
+impl AsyncRead for Stdin {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        poll_read(cx, buffer)
+    }
+}
+
+impl fmt::Debug for Stdin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stdin")
+    }
+}
+
+fn poll_read(cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    poll_take(cx, |desk| match desk.end.take() {
+        _ if buffer.is_empty() => Some(Ok(0)),
+        end if desk.bytes.is_empty() => end.map(|end| end.map(|()| 0)),
+        end => {
+            desk.end = end;
+            desk.searched = 0;
+            Some(desk.bytes.read(buffer))
+        }
+    })
+}
+
+/// Takes something from the desk, or asks for more to be read and waits.
+pub(super) fn poll_take<T>(
+    cx: &mut Context<'_>,
+    mut take: impl FnMut(&mut Desk) -> Option<io::Result<T>>,
+) -> Poll<io::Result<T>> {
+    let core = expect_current("the standard input");
+    if core.is_exhausted(cx) {
+        return Poll::Pending;
+    }
+    // Made before the desk is locked, and dropped after: a waker may be anybody's.
+    let mut waker = Some(cx.waker().clone());
+    let mut desk = desk();
+    if let Some(taken) = take(&mut desk) {
+        drop(desk);
+        core.spend();
+        return Poll::Ready(taken);
+    }
+    if !desk.waiting.iter().any(|waiting| waiting.will_wake(cx.waker())) {
+        desk.waiting.extend(waker.take());
+    }
+    if !desk.reading {
+        start_thread(&core)?;
+        desk.reading = true;
+    }
+    drop(desk);
+    Poll::Pending
+}
+
+fn start_thread(core: &Core) -> io::Result<()> {
+    let runtime = core.number;
+    let started = thread::Builder::new().name("stdin".into()).spawn(move || read_once(runtime));
+    started.map_err(|error| {
+        io::Error::new(error.kind(), format!("the system refused a thread to read the standard input: {error}"))
+    })?;
+    // Counted like a blocking job: until it comes home, the loop may be woken from outside.
+    core.jobs_away.set(core.jobs_away.get() + 1);
+    Ok(())
+}
+
+/// What the thread does.
+fn read_once(runtime: u32) {
+    let mut buffer = vec![0; AT_ONCE];
+    let read = loop {
+        match io::stdin().read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read,
+        }
+    };
+    let mut desk = desk();
+    match read {
+        Ok(0) => desk.end = Some(Ok(())),
+        Ok(read) => desk.bytes.extend(&buffer[..read]),
+        Err(error) => desk.end = Some(Err(error)),
+    }
+    desk.reading = false;
+    let waiting = std::mem::take(&mut desk.waiting);
+    drop(desk);
+    at_home(runtime, |core| core.jobs_away.set(core.jobs_away.get() - 1));
+    waiting.into_iter().for_each(Waker::wake);
+}
+
+fn desk() -> MutexGuard<'static, Desk> {
+    DESK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Desk {
+    /// The next line without its end; what is left before the end of the input is a line too.
+    pub(super) fn take_line(&mut self) -> Option<io::Result<Option<Vec<u8>>>> {
+        let end = self.bytes.iter().skip(self.searched).position(|byte| *byte == b'\n');
+        if let Some(end) = end {
+            let mut line: Vec<u8> = self.bytes.drain(..=self.searched + end).collect();
+            self.searched = 0;
+            line.pop();
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            return Some(Ok(Some(line)));
+        }
+        self.searched = self.bytes.len();
+        match self.end.take()? {
+            Ok(()) if !self.bytes.is_empty() => {
+                self.end = Some(Ok(()));
+                self.searched = 0;
+                Some(Ok(Some(self.bytes.drain(..).collect())))
+            }
+            end => Some(end.map(|()| None)),
+        }
+    }
+}

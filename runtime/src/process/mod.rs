@@ -1,0 +1,19 @@
+//! Child processes.
+//!
+//! A child is started by the standard library and watched by this runtime: its pipes are sources of
+//! the reactor, and its end is announced by SIGCHLD. That signal says only that some child has ended,
+//! so each [`Child`] asks for its own, by its id. Nobody ever asks for just any child: those that other
+//! code has started are left to that code.
+//!
+//! What must never happen here: a child that has ended and that nobody asks for any more, which the
+//! system would keep as a zombie. So dropping a `Child` leaves it to `orphans`, which asks on.
+
+mod child;
+mod command;
+mod orphans;
+mod pipes;
+
+pub use child::Child;
+pub use command::Command;
+pub use pipes::{ChildStderr, ChildStdin, ChildStdout};
+pub use std::process::{ExitStatus, Output, Stdio};

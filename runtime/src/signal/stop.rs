@@ -1,0 +1,74 @@
+//! The request to stop, as servers understand it: the first one is a wish, the second an order.
+
+use std::future::poll_fn;
+use std::io;
+use std::panic::Location;
+use std::sync::atomic::Ordering;
+
+use super::{NOBODY_ASKS, NOT_YET, STOP, Signal, SignalKind, signal};
+
+/// Waits until the process is asked to stop, by SIGINT or SIGTERM, and says by which. Whoever awaits
+/// this then stops in order: accept nobody else, let those who are here finish for a while, report.
+///
+/// A SIGINT after that ends the process on the spot, with exit code 130: the signal's handler does it,
+/// also when the loop is stuck. A further SIGTERM changes nothing.
+///
+/// The request is for the whole process and stays. Any number of tasks, in any number of runtimes, may
+/// await it; those who do so only after it came are told at once.
+///
+/// What [`signal`](crate::signal::signal) says about the default dispositions holds here too. The
+/// page `docs/shutdown.md` shows the pattern.
+///
+/// # Errors
+///
+/// If the system has no descriptors left for a pipe.
+///
+/// # Panics
+///
+/// If no runtime runs on this thread.
+///
+/// # Cancel safety
+///
+/// Dropping the future loses nothing: the next one is told.
+///
+/// ```no_run
+/// # oneloop::run(async {
+/// let by = oneloop::signal::stop_requested().await?;
+/// println!("stopping, since {by} came; once more to stop at once");
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
+#[track_caller]
+pub fn stop_requested() -> impl Future<Output = io::Result<SignalKind>> {
+    let at = Location::caller();
+    let mut listening = listen();
+    poll_fn(move |cx| {
+        let signals = match &mut listening {
+            Ok(signals) => signals,
+            Err(error) => return Err(std::mem::replace(error, io::ErrorKind::Other.into())).into(),
+        };
+        loop {
+            if let Some(kind) = asked() {
+                return Ok(kind).into();
+            }
+            // Both must be polled: either may come.
+            let news = signals.each_mut().map(|signal| signal.poll_at(cx, at).is_ready());
+            if news == [false, false] {
+                return std::task::Poll::Pending;
+            }
+        }
+    })
+}
+
+/// Listens to both, and only then lets the handler take notes.
+#[track_caller]
+fn listen() -> io::Result<[Signal; 2]> {
+    let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    // Fails if another has done it before, or if the request is here already.
+    let _ = STOP.compare_exchange(NOBODY_ASKS, NOT_YET, Ordering::SeqCst, Ordering::SeqCst);
+    Ok(signals)
+}
+
+/// The signal that asked.
+fn asked() -> Option<SignalKind> {
+    Some(STOP.load(Ordering::SeqCst)).filter(|signal| *signal > NOT_YET).map(SignalKind::from_raw)
+}
