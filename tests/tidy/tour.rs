@@ -3,9 +3,8 @@
 //! The tour leads through the code by the names of files and functions in backticks:
 //!
 //! - `` `timers.rs` `` or `` `time/sleep.rs` `` names a file, of the runtime if it has one of that name;
-//! - `` `Type::function` ``, `` `module::function` `` and `` `function` `` name a function of a file that the same
-//!   paragraph, list item or table row names, or of the last one named before. In a fenced block only
-//!   `Type::function` is looked at, and it may be in any file of the runtime;
+//! - `` `Type::function` `` names a function of any file of the runtime, also in a fenced block;
+//! - `` `function` `` names a function of a file that is named under the same heading, up to there;
 //! - a name that opens with a library's (`std::mem::take`), that ends in a capital letter's word
 //!   (`Poll::Pending`), or that is more than a name (`queued = true`, `epoll_wait(2)`, `.queued`) is not looked at.
 
@@ -30,24 +29,24 @@ pub(crate) fn tour(repo: &Repo) -> Vec<Finding> {
     };
     let mut found = Vec::new();
     let mut functions = 0;
-    let mut last_file = None;
+    let everywhere: Vec<&File> = repo.runtime_files().collect();
+    let mut files: Vec<&File> = Vec::new();
     for paragraph in paragraphs(markdown::lines(page)) {
-        let mut files: Vec<&File> = last_file.into_iter().collect();
+        if paragraph[0].text.starts_with('#') {
+            files.clear();
+        }
         for (line, name) in names(&paragraph).filter(|(_, name)| name.ends_with(".rs")) {
             match file_of_name(repo, name) {
                 Ok(file) => files.push(file),
                 Err(says) => found.push(Finding::new(TOUR, line, says)),
             }
         }
-        last_file = files.last().copied();
-        if paragraph.iter().any(|line| line.fenced) {
-            files = repo.runtime_files().collect();
-        }
         for (line, name) in function_names(&paragraph) {
             functions += 1;
-            if !files.iter().any(|file| has_function(file, &name)) {
+            let look_in = if name.contains("::") { &everywhere } else { &files };
+            if !look_in.iter().any(|file| has_function(file, &name)) {
                 let looked: Vec<&str> =
-                    files.iter().map(|file| file.path.as_str()).filter(|_| !paragraph[0].fenced).collect();
+                    look_in.iter().map(|file| file.path.as_str()).filter(|_| !name.contains("::")).collect();
                 found.push(Finding::new(TOUR, line, objection(&name, &looked)));
             }
         }
@@ -63,7 +62,7 @@ pub(crate) fn tour(repo: &Repo) -> Vec<Finding> {
 }
 
 fn objection(name: &str, looked: &[&str]) -> String {
-    let place = if looked.is_empty() { "any file named here".to_string() } else { looked.join(" or ") };
+    let place = if looked.is_empty() { "any file of the runtime".to_string() } else { looked.join(" or ") };
     format!(
         "there is no function `{name}` in {place}; name the file in the same paragraph, or mend the name (a field is written `.{name}`, another crate's function with its crate's name)"
     )
@@ -160,10 +159,11 @@ fn lines_found(page: &str) -> Vec<String> {
 #[test]
 fn a_function_that_is_not_in_the_named_file_is_found() {
     assert_eq!(lines_found("In `waker.rs`\nthere is `rout`."), ["docs/tour.md:2"]);
-    assert_eq!(lines_found("`waker.rs`: `Tasks::wake`"), ["docs/tour.md:1"]);
+    assert_eq!(lines_found("`waker.rs`: `wake`"), ["docs/tour.md:1"]);
     assert_eq!(lines_found("`tasks.rs`: `Waker::wake()`"), ["docs/tour.md:1"]);
     assert_eq!(lines_found("`waker.rs`: `only_a_test`"), ["docs/tour.md:1"]);
-    assert_eq!(lines_found("- `Tasks::wake`\n- `tasks.rs`"), ["docs/tour.md:1"]);
+    assert_eq!(lines_found("- `wake`\n- `tasks.rs`"), ["docs/tour.md:1"]);
+    assert_eq!(lines_found("`tasks.rs` has `wake`.\n\n# Next\n\nIt has `wake`."), ["docs/tour.md:5"]);
     assert_eq!(lines_found("`route` in `waker.rs`\n```\nTasks::wake -> Tasks::gone\n```"), ["docs/tour.md:3"]);
 }
 
