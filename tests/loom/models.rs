@@ -1,0 +1,271 @@
+//! The models: senders, loops and the end of a runtime, over the inbox that the runtime has.
+
+use std::sync::Arc as Shared;
+use std::sync::atomic::AtomicUsize as Tally;
+
+use loom::thread;
+
+use crate::explore;
+use crate::inbox::{Inbox, Registry};
+use crate::sync::{Arc, Consumer, Ordering, Poll, bell};
+
+/// What a loop is, as far as its inbox is concerned.
+struct Loop<M> {
+    inbox: Arc<Inbox<M>>,
+    incoming: Consumer<M>,
+    poll: Poll,
+}
+
+impl<M> Loop<M> {
+    fn new() -> Self {
+        Self::with_failing_bell(0)
+    }
+
+    fn with_failing_bell(failures: usize) -> Self {
+        let (bell, poll) = bell(failures);
+        let (inbox, incoming) = Inbox::new(bell);
+        Self { inbox, incoming, poll }
+    }
+
+    /// Turns until `count` messages have come: drain, then park, as `Runtime::turn` does.
+    fn receive(&self, count: usize) -> Vec<M> {
+        let mut received = self.drain();
+        while received.len() < count {
+            if self.may_park() {
+                self.poll.wait();
+                self.inbox.unparked();
+            }
+            received.extend(self.drain());
+        }
+        received
+    }
+
+    fn drain(&self) -> Vec<M> {
+        (0..self.incoming.len()).map(|_| self.incoming.pop()).collect()
+    }
+
+    fn may_park(&self) -> bool {
+        self.poll.expect_a_ring();
+        self.inbox.may_park(&self.incoming)
+    }
+
+    /// Parks until a deadline that has come already.
+    fn park_in_vain(&self) {
+        if self.may_park() {
+            self.poll.time_out();
+            self.inbox.unparked();
+        }
+    }
+}
+
+/// Starts a thread that may ring for a loop until it has done `work`.
+fn start<M, R: 'static>(rings_for: &Loop<M>, work: impl FnOnce() -> R + 'static) -> thread::JoinHandle<R> {
+    let ringer = rings_for.poll.ringer();
+    thread::spawn(move || {
+        let result = work();
+        drop(ringer);
+        result
+    })
+}
+
+fn start_sending<M: 'static>(to: &Loop<M>, messages: Vec<M>) -> thread::JoinHandle<()> {
+    let inbox = Arc::clone(&to.inbox);
+    start(to, move || {
+        for message in messages {
+            assert!(inbox.send(message).is_ok(), "the loop lives");
+        }
+    })
+}
+
+#[test]
+fn a_message_that_races_with_the_park_arrives() {
+    explore(|| {
+        let home = Loop::new();
+        start_sending(&home, vec![1]);
+        assert_eq!(home.receive(1), [1]);
+    });
+}
+
+#[test]
+fn messages_of_two_threads_that_race_with_the_park_arrive() {
+    explore(|| {
+        let home = Loop::new();
+        start_sending(&home, vec![1]);
+        start_sending(&home, vec![2]);
+        let mut received = home.receive(2);
+        received.sort_unstable();
+        assert_eq!(received, [1, 2]);
+    });
+}
+
+#[test]
+fn a_message_arrives_though_a_deadline_ends_the_park_first() {
+    explore(|| {
+        let home = Loop::new();
+        start_sending(&home, vec![1, 2]);
+        home.park_in_vain();
+        assert_eq!(home.receive(2), [1, 2]);
+    });
+}
+
+#[test]
+fn a_flood_arrives_in_order() {
+    explore(|| {
+        let home = Loop::new();
+        start_sending(&home, vec![1, 2, 3]);
+        assert_eq!(home.receive(3), [1, 2, 3]);
+    });
+}
+
+#[test]
+fn nobody_rings_while_the_loop_is_awake() {
+    explore(|| {
+        let home = Loop::new();
+        home.park_in_vain();
+        start_sending(&home, vec![1]).join().unwrap();
+        assert!(!home.may_park(), "a message has come");
+        start_sending(&home, vec![2]).join().unwrap();
+        assert_eq!(home.poll.rings(), 0);
+        assert_eq!(home.receive(2), [1, 2]);
+    });
+}
+
+#[test]
+fn two_loops_wake_each_other() {
+    explore(|| {
+        let (here, there) = (Loop::new(), Loop::new());
+        let (to_here, to_there) = (Arc::clone(&here.inbox), Arc::clone(&there.inbox));
+        let my_ringer = there.poll.ringer();
+        let other = start(&here, move || {
+            to_here.send("ping").unwrap();
+            assert_eq!(there.receive(1), ["pong"]);
+        });
+        to_there.send("pong").unwrap();
+        drop((to_there, my_ringer));
+        assert_eq!(here.receive(1), ["ping"]);
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn a_bell_that_fails_once_is_rung_again_by_the_next_sender() {
+    explore(|| {
+        let home = Loop::with_failing_bell(1);
+        let sender = start_sending(&home, vec![1, 2]);
+        // The first message may find the loop awake; then the second has the failing bell.
+        assert_eq!(home.receive(1)[0], 1);
+        sender.join().unwrap();
+    });
+}
+
+/// A message that counts how many of its kind are left.
+struct Token(Shared<Tally>);
+
+impl Token {
+    fn new(alive: &Shared<Tally>) -> Self {
+        alive.fetch_add(1, Ordering::Relaxed);
+        Self(Shared::clone(alive))
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What became of a token that was sent to a runtime.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Fate {
+    Accepted,
+    GivenBack,
+    NobodyThere,
+}
+
+fn send_to(inbox: Option<Arc<Inbox<Token>>>, token: Token) -> Fate {
+    match inbox.map(|inbox| inbox.send(token)) {
+        Some(Ok(())) => Fate::Accepted,
+        Some(Err(_)) => Fate::GivenBack,
+        None => Fate::NobodyThere,
+    }
+}
+
+/// The end of a runtime, as `Runtime::drop` has it.
+fn end(number: u32, registry: &Registry<Token>, home: Loop<Token>) -> Vec<Token> {
+    registry.leave(number);
+    let last = home.drain();
+    drop(home);
+    last
+}
+
+#[test]
+fn a_wake_reaches_the_loop_while_it_lives_and_harms_nobody_afterwards() {
+    explore(|| {
+        let alive = Shared::default();
+        let (registry, home) = (Arc::new(Registry::new()), Loop::new());
+        let number = registry.enter(&home.inbox).unwrap();
+        let sender = {
+            let (registry, alive) = (Arc::clone(&registry), Shared::clone(&alive));
+            start(&home, move || [(); 2].map(|()| send_to(registry.hint(number as u16), Token::new(&alive))))
+        };
+        let mut received = home.receive(1);
+        received.extend(end(number, &registry, home));
+        let fates = sender.join().unwrap();
+
+        assert_eq!(fates[0], Fate::Accepted);
+        let accepted = fates.iter().filter(|&&fate| fate == Fate::Accepted).count();
+        assert!(received.len() <= accepted);
+        assert_eq!(alive.load(Ordering::Relaxed), received.len(), "what was not received is dropped");
+        assert!(registry.hint(number as u16).is_none());
+    });
+}
+
+#[test]
+fn a_spawn_that_races_with_the_end_is_run_or_dropped_or_given_back() {
+    explore(|| {
+        let alive = Shared::default();
+        let (registry, home) = (Arc::new(Registry::new()), Loop::new());
+        let number = registry.enter(&home.inbox).unwrap();
+        let kept = Arc::clone(&home.inbox);
+        let sender = {
+            let (registry, alive) = (Arc::clone(&registry), Shared::clone(&alive));
+            start(&home, move || send_to(registry.exact(number), Token::new(&alive)))
+        };
+        let received = end(number, &registry, home);
+        let fate = sender.join().unwrap();
+
+        assert!(received.is_empty() || fate == Fate::Accepted, "received, though {fate:?}");
+        assert_eq!(alive.load(Ordering::Relaxed), received.len(), "what was not received is dropped");
+        assert!(registry.exact(number).is_none());
+        assert_eq!(send_to(Some(kept), Token::new(&alive)), Fate::GivenBack);
+    });
+}
+
+#[test]
+fn a_message_goes_to_the_runtime_it_was_meant_for_while_others_come_and_go() {
+    explore(|| {
+        let (registry, home) = (Arc::new(Registry::new()), Loop::new());
+        let number = registry.enter(&home.inbox).unwrap();
+        let neighbour = {
+            let registry = Arc::clone(&registry);
+            thread::spawn(move || {
+                let other = Loop::new();
+                let others_number = registry.enter(&other.inbox).unwrap();
+                registry.leave(others_number);
+                assert_ne!(others_number, number);
+                assert!(other.drain().is_empty());
+            })
+        };
+        let sender = {
+            let registry = Arc::clone(&registry);
+            start(&home, move || {
+                assert!(registry.exact(number + (1 << 16)).is_none(), "only the low bits are the same");
+                registry.hint(number as u16).unwrap().send(1).unwrap();
+                registry.exact(number).unwrap().send(2).unwrap();
+            })
+        };
+        assert_eq!(home.receive(2), [1, 2]);
+        neighbour.join().unwrap();
+        sender.join().unwrap();
+    });
+}

@@ -1,0 +1,1 @@
+//! The pure files of the runtime against naive models of them.
