@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// The size of one echo request, in bytes.
 const MESSAGE_SIZE: usize = 64;
+/// Connections that are opened without a pause.
+const BURST: u64 = 64;
 
 /// Opens `connections`, sends `requests` over them in rounds, checks each reply, and closes.
 ///
@@ -52,9 +54,14 @@ pub fn hold(server: SocketAddr, connections: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Opens connections in bursts: one that finds the queue of the listener full (128 long on some
+/// runtimes) would be dropped and wait a second until it asks again.
 fn connect(server: SocketAddr, connections: u64) -> io::Result<Vec<TcpStream>> {
     (0..connections)
-        .map(|_| {
+        .map(|number| {
+            if number % BURST == BURST - 1 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
             let stream = TcpStream::connect(server)?;
             stream.set_nodelay(true)?;
             Ok(stream)
