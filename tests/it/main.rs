@@ -5,3 +5,5 @@
 
 mod support;
 mod watch;
+
+mod signals;
