@@ -3,7 +3,24 @@
 //! One file per concern, and each test is named after the property it holds. Where time matters, the
 //! virtual clock makes it exact.
 
+#![allow(clippy::async_yields_async, reason = "a handle often leaves block_on, to be joined or dropped elsewhere")]
+
 mod support;
+mod trace;
 mod watch;
 
-mod signals;
+mod abort;
+mod events;
+mod executor;
+mod intervals;
+mod join;
+mod metrics;
+mod nesting;
+mod panics;
+mod reentrancy;
+mod scale;
+mod shutdown;
+mod sim;
+mod strangers;
+mod timers;
+mod wakers;

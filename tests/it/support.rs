@@ -1,8 +1,18 @@
 //! What several tests need: processes of their own, counters, and futures that are polled by hand.
 
-use std::any::type_name_of_val;
+use std::any::{Any, type_name_of_val};
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::process::{Command, Output};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
+
+use oneloop::task::yield_now;
 
 use crate::watch::Watch;
 
@@ -37,4 +47,178 @@ pub(crate) fn child<F: FnOnce()>(body: F) -> Output {
         .env(INSIDE, "1")
         .output()
         .expect("this program can be started again")
+}
+
+/// Runs a closure when it is dropped, wherever that is.
+pub(crate) struct OnDrop<F: FnOnce()>(Option<F>);
+
+pub(crate) fn on_drop<F: FnOnce()>(then: F) -> OnDrop<F> {
+    OnDrop(Some(then))
+}
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(then) = self.0.take() {
+            then();
+        }
+    }
+}
+
+/// A count that many may add to.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Count(Arc<AtomicUsize>);
+
+impl Count {
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Adds one when it is dropped.
+    pub(crate) fn at_drop(&self) -> OnDrop<impl FnOnce() + Send + Sync + use<>> {
+        let count = self.clone();
+        on_drop(move || count.add())
+    }
+
+    /// A future that adds one whenever the one inside is polled.
+    pub(crate) fn polls<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        let count = self.clone();
+        async move {
+            let mut future = pin!(future);
+            poll_fn(|cx| {
+                count.add();
+                future.as_mut().poll(cx)
+            })
+            .await
+        }
+    }
+}
+
+/// What happened, in order.
+#[derive(Clone, Default)]
+pub(crate) struct Notes(Rc<RefCell<Vec<String>>>);
+
+impl Notes {
+    pub(crate) fn add(&self, note: &(impl ToString + ?Sized)) {
+        self.0.borrow_mut().push(note.to_string());
+    }
+
+    pub(crate) fn take(&self) -> Vec<String> {
+        self.0.take()
+    }
+
+    /// All of them as one text.
+    pub(crate) fn text(&self) -> String {
+        self.take().join(" ")
+    }
+}
+
+type Hook = Box<dyn Fn() + Send + Sync>;
+
+/// A waker that is not the runtime's. It does what it is told when it is woken, and when the last of
+/// its clones is dropped.
+pub(crate) struct Foreign {
+    on_wake: Hook,
+    on_drop: Hook,
+}
+
+impl Foreign {
+    pub(crate) fn waker(
+        on_wake: impl Fn() + Send + Sync + 'static,
+        on_drop: impl Fn() + Send + Sync + 'static,
+    ) -> Waker {
+        Waker::from(Arc::new(Self { on_wake: Box::new(on_wake), on_drop: Box::new(on_drop) }))
+    }
+}
+
+impl Wake for Foreign {
+    fn wake(self: Arc<Self>) {
+        (self.on_wake)();
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        (self.on_drop)();
+    }
+}
+
+/// Polls a future once with a waker of one's own.
+pub(crate) fn poll_with<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(waker))
+}
+
+/// Waits for all of these, and asks each that is not over whenever it is polled.
+pub(crate) async fn join_all<F: Future + Unpin>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut asked: Vec<_> = futures.into_iter().map(|future| (future, None)).collect();
+    poll_fn(|cx| {
+        for (future, output) in asked.iter_mut().filter(|(_, output)| output.is_none()) {
+            if let Poll::Ready(ready) = Pin::new(future).poll(cx) {
+                *output = Some(ready);
+            }
+        }
+        if asked.iter().all(|(_, output)| output.is_some()) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    asked.into_iter().filter_map(|(_, output)| output).collect()
+}
+
+/// The waker of the task that awaits this.
+pub(crate) async fn my_waker() -> Waker {
+    poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
+}
+
+/// Waits for one wake, whoever's it is.
+pub(crate) async fn one_wake() {
+    let mut waits = true;
+    poll_fn(|_| if std::mem::take(&mut waits) { Poll::Pending } else { Poll::Ready(()) }).await;
+}
+
+/// Lets every task that is ready now run, some rounds of them.
+pub(crate) async fn rounds(rounds: usize) {
+    for _ in 0..rounds {
+        yield_now().await;
+    }
+}
+
+/// What a closure panics with, as text.
+pub(crate) fn panic_of<T>(f: impl FnOnce() -> T) -> String {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(_) => String::from("no panic"),
+        Err(payload) => text_of(&*payload),
+    }
+}
+
+/// A panic's payload as text.
+pub(crate) fn text_of(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| String::from(*text));
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| String::from("no text"))
+}
+
+/// How many file descriptors this process has open.
+pub(crate) fn open_files() -> usize {
+    std::fs::read_dir("/dev/fd").expect("/dev/fd lists the descriptors").count()
+}
+
+/// How much memory of this process is in use, in kilobytes.
+pub(crate) fn resident_kb() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has this line");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// Numbers that look random and are the same in every run.
+pub(crate) struct Numbers(pub(crate) u64);
+
+impl Numbers {
+    /// One below `limit`. (Marsaglia, "Xorshift RNGs", 2003.)
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
 }

@@ -1,0 +1,305 @@
+//! The event stream: the exact sequence of small programs, each step with its exact cause.
+
+use std::cell::RefCell;
+use std::future::pending;
+use std::rc::Rc;
+use std::time::Duration;
+
+use oneloop::event::{Event, Observer};
+use oneloop::task::{Builder, yield_now};
+use oneloop::time::{sleep, timeout};
+use oneloop::{Handle, Runtime, spawn};
+
+use crate::support::{Count, join_all, my_waker, on_drop, one_wake, rounds};
+use crate::trace::Trace;
+use crate::watch::{builder, spawn_thread, watch};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn traced(trace: &Trace) -> Runtime {
+    builder().virtual_clock().observer(trace.clone()).build().unwrap()
+}
+
+#[test]
+fn a_task_that_sleeps_and_is_joined_leaves_this_trace() {
+    watch(|| {
+        let trace = Trace::default();
+        let runtime = traced(&trace);
+        runtime.block_on(async {
+            let child = Builder::new().name("child").spawn(sleep(SECOND));
+            child.await.unwrap();
+        });
+        let expected = [
+            "spawn 1 main by nobody",
+            "turn 1, inbox 0",
+            "poll 1",
+            "spawn 2 child by task 1",
+            "wait 1 for task 2",
+            "poll 1 ends Pending",
+            "poll 2",
+            "timer 1 set by task 2 for 1s",
+            "wait 2 for timer 1",
+            "poll 2 ends Pending",
+            "turn 1 ends, polls 2",
+            "turn 2, inbox 0",
+            "timer 1 fired 0ns late",
+            "wake 2 by timer 1",
+            "poll 2",
+            "poll 2 ends Ready",
+            "finish 2 Returned",
+            "wake 1 by task 2",
+            "poll 1",
+            "poll 1 ends Ready",
+            "turn 2 ends, polls 2",
+            "finish 1 Returned",
+        ];
+        assert_eq!(trace.take(), expected);
+        drop(runtime);
+        assert_eq!(trace.take(), [""; 0]);
+    });
+}
+
+#[test]
+fn aborts_panics_and_cancelled_timers_leave_this_trace() {
+    watch(|| {
+        let trace = Trace::default();
+        traced(&trace).block_on(async {
+            let sleeps = spawn(sleep(SECOND));
+            let panics = spawn(async { panic!("an event") });
+            yield_now().await;
+            sleeps.abort();
+            sleeps.abort();
+            let _: Result<(), _> = panics.await;
+            sleeps.await.unwrap_err();
+        });
+        let expected = [
+            "spawn 1 main by nobody",
+            "turn 1, inbox 0",
+            "poll 1",
+            "spawn 2 by task 1",
+            "spawn 3 by task 1",
+            "wake 1 by task 1",
+            "poll 1 ends Pending",
+            "poll 2",
+            "timer 1 set by task 2 for 1s",
+            "wait 2 for timer 1",
+            "poll 2 ends Pending",
+            "poll 3",
+            "poll 3 ends Panicked",
+            "finish 3 Panicked",
+            "poll 1",
+            "abort 2 by task 1",
+            "wait 1 for task 2",
+            "poll 1 ends Pending",
+            "timer 1 cancelled",
+            "finish 2 Aborted",
+            "wake 1 by task 2",
+            "poll 1",
+            "poll 1 ends Ready",
+            // The drop of an aborted task counts as a poll: a turn is bounded in both.
+            "turn 1 ends, polls 6",
+            "finish 1 Returned",
+        ];
+        assert_eq!(trace.take(), expected);
+    });
+}
+
+#[test]
+fn a_runtime_that_ends_tells_of_its_tasks_ends() {
+    watch(|| {
+        let trace = Trace::default();
+        let runtime = traced(&trace);
+        runtime.block_on(async {
+            drop(spawn(sleep(SECOND)));
+            drop(spawn(async {
+                let _then = on_drop(|| drop(spawn(async {})));
+                pending::<()>().await;
+            }));
+            rounds(1).await;
+        });
+        trace.take();
+        drop(runtime);
+        let expected =
+            ["timer 1 cancelled", "finish 2 Aborted", "spawn 4 by task 3", "finish 3 Aborted", "finish 4 Aborted"];
+        assert_eq!(trace.take(), expected);
+    });
+}
+
+#[test]
+fn each_wake_names_its_cause() {
+    watch(|| {
+        let trace = Trace::default();
+        let runtime = builder().observer(trace.clone()).build().unwrap();
+        let waker = runtime.block_on(async {
+            let waker = my_waker().await;
+            // By itself, while it is polled; a second time in vain.
+            waker.wake_by_ref();
+            yield_now().await;
+            // By another task.
+            let theirs = waker.clone();
+            let child = spawn(async move { theirs.wake() });
+            child.await.unwrap();
+            // By a timer.
+            sleep(Duration::from_millis(1)).await;
+            // By another thread.
+            let (theirs, handle) = (waker.clone(), Handle::current());
+            let thread = spawn_thread(move || {
+                while handle.metrics().parks < 2 {
+                    std::thread::yield_now();
+                }
+                theirs.wake();
+            });
+            one_wake().await;
+            thread.join().unwrap();
+            waker
+        });
+        // By code outside the loop, when its task is gone.
+        waker.wake();
+        runtime.block_on(async { sleep(Duration::from_millis(1)).await });
+        let wakes: Vec<_> = trace.take().into_iter().filter(|line| line.contains("wake")).collect();
+        let expected = [
+            "wake 1 by task 1",
+            "wake 1 by task 1 in vain",
+            "wake 1 by task 2",
+            "wake 1 by task 2 in vain",
+            "wake 1 by timer 1",
+            "wake 1 by a thread",
+            "stale wake by a thread",
+            "wake 3 by timer 2",
+        ];
+        assert_eq!(wakes, expected);
+    });
+}
+
+#[test]
+fn a_wake_in_a_destructor_names_the_task_that_is_dropped() {
+    watch(|| {
+        let trace = Trace::default();
+        traced(&trace).block_on(async {
+            let waker = my_waker().await;
+            let dropped = spawn(async move {
+                let _wakes = on_drop(move || waker.wake());
+                pending::<()>().await;
+            });
+            rounds(1).await;
+            dropped.abort();
+            drop(dropped);
+            trace.take();
+            one_wake().await;
+        });
+        assert_eq!(trace.take_only("wake"), ["wake 1 by task 2"]);
+    });
+}
+
+#[test]
+fn parks_tell_what_the_kernel_was_asked_for() {
+    watch(|| {
+        let trace = Trace::default();
+        let runtime = builder().observer(trace.clone()).build().unwrap();
+        let handle = runtime.handle();
+        runtime.block_on(async {
+            let waker = my_waker().await;
+            let thread = spawn_thread(move || {
+                while handle.metrics().parks == 0 {
+                    std::thread::yield_now();
+                }
+                waker.wake();
+            });
+            one_wake().await;
+            thread.join().unwrap();
+        });
+        assert_eq!(trace.take_only("park"), ["park for None", "park ends, events 0"]);
+    });
+}
+
+/// Where things were made, as the events tell it.
+#[derive(Clone, Default)]
+struct Places(Rc<RefCell<Vec<(&'static str, u32)>>>);
+
+impl Observer for Places {
+    fn on_event(&self, _at: Duration, event: &Event<'_>) {
+        let (what, at) = match *event {
+            Event::Spawn { at, .. } => ("spawn", at),
+            Event::Wait { at, .. } => ("wait", at),
+            Event::Abort { at, .. } => ("abort", at),
+            Event::TimerSet { at, .. } => ("timer", at),
+            _ => return,
+        };
+        assert_eq!(at.file(), file!(), "{event:?}");
+        self.0.borrow_mut().push((what, at.line()));
+    }
+}
+
+#[test]
+fn events_know_the_line_of_the_user_that_caused_them() {
+    watch(|| {
+        let places = Places::default();
+        let runtime = builder().virtual_clock().observer(places.clone()).build().unwrap();
+        let line = line!();
+        runtime.block_on(async {
+            let sleeps = sleep(SECOND);
+            sleeps.await;
+            let waits = spawn(pending::<()>());
+            let _ = timeout(SECOND, pending::<()>()).await;
+            waits.abort();
+            let _ = waits.await;
+            let mut every = oneloop::time::interval(SECOND);
+            every.tick().await;
+            every.tick().await;
+        });
+        let expected = [
+            ("spawn", 1),
+            ("timer", 2),
+            ("wait", 2),
+            ("spawn", 4),
+            ("timer", 5),
+            ("wait", 5),
+            ("abort", 6),
+            // A join waits for what was spawned here.
+            ("wait", 4),
+            ("timer", 8),
+            ("wait", 8),
+        ];
+        assert_eq!(places.0.take(), expected.map(|(what, after)| (what, line + after)));
+    });
+}
+
+#[test]
+fn observers_are_told_in_the_order_in_which_they_were_added_and_of_the_same() {
+    watch(|| {
+        let (first, second) = (Trace::default(), Trace::timed());
+        let runtime = builder().virtual_clock().observer(first.clone()).observer(second.clone()).build().unwrap();
+        runtime.block_on(async { sleep(SECOND).await });
+        let (first, second) = (first.take(), second.take());
+        assert_eq!(first.len(), second.len());
+        for (one, two) in first.iter().zip(&second) {
+            assert!(two == &format!("0ns {one}") || two == &format!("1s {one}"), "{one} {two}");
+        }
+        assert!(second[0].starts_with("0ns ") && second[second.len() - 1].starts_with("1s "));
+    });
+}
+
+#[test]
+fn a_runtime_without_observers_does_the_same_polls() {
+    watch(|| {
+        let polls = [true, false].map(|observed| {
+            let builder = Runtime::builder().virtual_clock().seed(5);
+            let builder = if observed { builder.observer(Trace::default()) } else { builder };
+            let (runtime, polls) = (builder.build().unwrap(), Count::default());
+            runtime.block_on(polls.polls(async {
+                let tasks: Vec<_> = (0..50)
+                    .map(|n| {
+                        spawn(polls.polls(async move {
+                            sleep(Duration::from_millis(n % 7)).await;
+                            rounds(n as usize % 3).await;
+                        }))
+                    })
+                    .collect();
+                let _ = join_all(tasks).await;
+            }));
+            let did = runtime.metrics();
+            (polls.get(), did.polls, did.turns, did.wakes_local)
+        });
+        assert_eq!(polls[0], polls[1]);
+    });
+}

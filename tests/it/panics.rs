@@ -1,0 +1,295 @@
+//! Panics: each belongs to its task, and the loop goes on.
+
+use std::cell::{Cell, RefCell};
+use std::future::pending;
+use std::panic::{panic_any, resume_unwind};
+use std::rc::Rc;
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use oneloop::spawn;
+use oneloop::task::{JoinError, spawn_blocking, yield_now};
+use oneloop::time::{interval, sleep};
+
+use crate::support::{Count, Foreign, join_all, on_drop, panic_of, poll_with, rounds, text_of};
+use crate::watch::{builder, in_order, runtime, unobserved, watch};
+
+fn text(error: JoinError) -> String {
+    text_of(&*error.into_panic())
+}
+
+#[test]
+fn of_a_thousand_tasks_one_panics_each_turn_and_the_others_go_on() {
+    watch(|| {
+        in_order().block_on(async {
+            let ticks = Rc::new(RefCell::new(vec![0; 1000]));
+            let tasks: Vec<_> = (0..1000)
+                .map(|n| {
+                    let ticks = Rc::clone(&ticks);
+                    spawn(async move {
+                        let mut every = interval(Duration::from_millis(1));
+                        loop {
+                            every.tick().await;
+                            ticks.borrow_mut()[n] += 1;
+                            // Ten times a thousand ticks would be many: the panics come a hundred apart.
+                            if ticks.borrow()[n] == 1 + n / 100 {
+                                panic_any(n);
+                            }
+                        }
+                    })
+                })
+                .collect();
+            for (n, ended) in join_all(tasks).await.into_iter().enumerate() {
+                let ended: Result<(), _> = ended;
+                assert_eq!(*ended.unwrap_err().into_panic().downcast::<usize>().unwrap(), n);
+                assert_eq!(ticks.borrow()[n], 1 + n / 100);
+            }
+        });
+    });
+}
+
+#[test]
+fn a_panic_in_a_task_reaches_whoever_joins_it_and_nobody_else() {
+    watch(|| {
+        let runtime = unobserved();
+        runtime.block_on(async {
+            let sibling = spawn(rounds(10));
+            let waits = spawn(sleep(Duration::from_millis(1)));
+            let detached = Count::default();
+            let guard = detached.at_drop();
+            drop(spawn(async move {
+                let _guard = guard;
+                panic!("nobody joins this");
+            }));
+            let panics = spawn(async {
+                yield_now().await;
+                panic!("in its second poll");
+            });
+            let error: Result<(), _> = panics.await;
+            assert_eq!(text(error.unwrap_err()), "in its second poll");
+            assert_eq!(detached.get(), 1);
+            sibling.await.unwrap();
+            waits.await.unwrap();
+        });
+        assert_eq!(runtime.metrics().tasks, 0);
+    });
+}
+
+#[test]
+fn a_panic_in_the_drop_of_a_future_is_its_tasks_and_the_runtime_goes_on() {
+    watch(|| {
+        let runtime = unobserved();
+        runtime.block_on(async {
+            let panics_in_drop = || on_drop(|| panic!("in drop"));
+            let guard = panics_in_drop();
+            // A future that owns a guard until it is dropped, and one poll away from its end.
+            let mut guard = Some(guard);
+            let ends = spawn(std::future::poll_fn(move |_| {
+                let _owned = &mut guard;
+                std::task::Poll::Ready(5)
+            }));
+            assert_eq!(text(ends.await.unwrap_err()), "in drop");
+
+            let guard = panics_in_drop();
+            let aborted = spawn(async move {
+                let _guard = guard;
+                pending::<()>().await;
+            });
+            rounds(1).await;
+            aborted.abort();
+            assert_eq!(text(aborted.await.unwrap_err()), "in drop");
+
+            let mut guard = Some(panics_in_drop());
+            let both = spawn(std::future::poll_fn(move |_| -> std::task::Poll<()> {
+                let _owned = &mut guard;
+                panic!("in poll")
+            }));
+            assert_eq!(text(both.await.unwrap_err()), "in poll", "the first panic is the one that tells why");
+            spawn(rounds(3)).await.unwrap();
+        });
+        assert_eq!((runtime.metrics().tasks, runtime.metrics().ready), (0, 0));
+    });
+}
+
+#[test]
+fn a_panic_in_the_drop_of_an_output_or_a_payload_that_nobody_takes_does_no_harm() {
+    watch(|| {
+        let runtime = unobserved();
+        let reached = Count::default();
+        runtime.block_on(async {
+            for _ in 0..3 {
+                let (output, payload) = (reached.clone(), reached.clone());
+                drop(spawn(async move {
+                    on_drop(move || {
+                        output.add();
+                        panic!("in the output's drop");
+                    })
+                }));
+                drop(spawn(async move {
+                    panic_any(on_drop(move || {
+                        payload.add();
+                        panic!("in the payload's drop");
+                    }))
+                }));
+                rounds(2).await;
+            }
+            spawn(rounds(3)).await.unwrap();
+        });
+        assert_eq!((reached.get(), runtime.metrics().tasks), (6, 0));
+    });
+}
+
+#[test]
+fn a_panic_in_a_drop_at_the_end_of_the_runtime_stops_no_other_drop() {
+    watch(|| {
+        let runtime = unobserved();
+        let dropped = Count::default();
+        runtime.block_on(async {
+            for n in 0..30 {
+                let dropped = dropped.clone();
+                let guard = on_drop(move || {
+                    dropped.add();
+                    assert!(n % 3 != 0, "in drop");
+                });
+                let waits = spawn(async move {
+                    let guard = guard;
+                    if n % 2 == 0 {
+                        pending::<()>().await;
+                    }
+                    guard
+                });
+                // Some are over and were joined by nobody.
+                std::mem::forget(waits);
+            }
+            rounds(1).await;
+        });
+        drop(runtime);
+        assert_eq!(dropped.get(), 30);
+        in_order().block_on(rounds(2));
+    });
+}
+
+#[test]
+fn a_panic_of_the_root_future_is_the_callers_and_the_runtime_can_go_on() {
+    watch(|| {
+        let runtime = in_order();
+        let (ticks, dropped) = (Count::default(), Count::default());
+        let (ticked, guard, roots) = (ticks.clone(), dropped.at_drop(), dropped.at_drop());
+        let said = panic_of(|| {
+            runtime.block_on(async move {
+                let _roots = roots;
+                drop(spawn(async move {
+                    let _guard = guard;
+                    loop {
+                        ticked.add();
+                        sleep(Duration::from_secs(1)).await;
+                    }
+                }));
+                sleep(Duration::from_millis(2500)).await;
+                panic!("the root gives up");
+            })
+        });
+        assert_eq!((said.as_str(), ticks.get(), dropped.get()), ("the root gives up", 3, 1));
+        runtime.block_on(async { sleep(Duration::from_secs(2)).await });
+        assert_eq!((ticks.get(), dropped.get()), (5, 1));
+        let other = unobserved();
+        assert_eq!(other.block_on(async { spawn(async { 7 }).await.unwrap() }), 7);
+        drop(runtime);
+        assert_eq!(dropped.get(), 2);
+    });
+}
+
+#[test]
+fn a_panic_of_a_task_can_be_passed_on_by_the_root() {
+    watch(|| {
+        let runtime = unobserved();
+        let said = panic_of(|| {
+            runtime.block_on(async {
+                let error: Result<(), _> = spawn(async { panic!("from below") }).await;
+                resume_unwind(error.unwrap_err().into_panic())
+            })
+        });
+        assert_eq!(said, "from below");
+        runtime.block_on(rounds(1));
+    });
+}
+
+#[test]
+fn a_stored_waker_that_panics_when_woken_leaves_the_runtime_sound() {
+    watch(|| {
+        let runtime = in_order();
+        let panics = || Foreign::waker(|| panic!("in wake"), || ());
+        let ended = Rc::new(Cell::new(0));
+        let said = panic_of(|| {
+            runtime.block_on(async {
+                let mut sleeps = sleep(Duration::from_secs(1));
+                assert!(poll_with(&mut sleeps, &panics()).is_pending());
+                for _ in 0..3 {
+                    let ended = Rc::clone(&ended);
+                    drop(spawn(async move {
+                        sleep(Duration::from_secs(1)).await;
+                        ended.set(ended.get() + 1);
+                    }));
+                }
+                sleep(Duration::from_secs(5)).await;
+            });
+        });
+        assert_eq!(said, "in wake");
+        runtime.block_on(async { sleep(Duration::from_secs(1)).await });
+        assert_eq!(ended.get(), 3, "timers that were due beside it fire");
+        let said = panic_of(|| {
+            runtime.block_on(async {
+                let mut task = spawn(rounds(1));
+                assert!(poll_with(&mut task, &panics()).is_pending());
+                sleep(Duration::from_secs(1)).await;
+                task.await.unwrap();
+            });
+        });
+        assert_eq!(said, "in wake");
+        runtime.block_on(async { spawn(rounds(3)).await.unwrap() });
+        assert_eq!(runtime.metrics().tasks, 0);
+    });
+}
+
+#[test]
+fn a_panic_in_what_another_thread_sent_is_its_tasks() {
+    watch(|| {
+        let runtime = runtime();
+        let handle = runtime.handle();
+        let dropped = Count::default();
+        let guard = dropped.at_drop();
+        let panics_at_once = async || panic!("in the closure's future");
+        handle.spawn(panics_at_once).unwrap();
+        handle
+            .spawn(move || {
+                let _guard = guard;
+                assert!(std::env::args().count() == 0, "in the closure itself");
+                pending::<()>()
+            })
+            .unwrap();
+        runtime.block_on(async { sleep(Duration::from_millis(1)).await });
+        assert_eq!((dropped.get(), runtime.metrics().tasks), (1, 0));
+    });
+}
+
+#[test]
+fn blocking_jobs_that_panic_are_errors_and_the_pool_keeps_its_strength() {
+    watch(|| {
+        let runtime = builder().max_blocking_threads(3).build().unwrap();
+        runtime.block_on(async {
+            for n in 0..30 {
+                let error = spawn_blocking(move || panic_any(n)).await.map(|(): ()| ()).unwrap_err();
+                assert_eq!(*error.into_panic().downcast::<i32>().unwrap(), n);
+            }
+            // These end only if all three run at the same time.
+            let together = Arc::new(Barrier::new(3));
+            let jobs: Vec<_> = (0..3)
+                .map(|_| {
+                    let together = Arc::clone(&together);
+                    spawn_blocking(move || together.wait())
+                })
+                .collect();
+            assert!(join_all(jobs).await.into_iter().all(|job| job.is_ok()));
+        });
+    });
+}
