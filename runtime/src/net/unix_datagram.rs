@@ -153,7 +153,8 @@ impl UnixDatagram {
     }
 
     /// Sends a datagram to the socket at `path`. While that has no room for it, it waits, and tries again
-    /// after pauses of up to 40 ms, since the system does not tell when there is room.
+    /// after pauses of up to 40 ms, since the system tells only a [connected](Self::connect) socket of room
+    /// at the other end.
     ///
     /// # Errors
     ///
@@ -175,10 +176,12 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if the receiver has no room. [`writable`](Self::writable) does not tell when it has.
+    /// `WouldBlock` if the receiver has no room. [`writable`](Self::writable) does not tell when it has:
+    /// pause before the next attempt.
     /// Else as [`send_to`](Self::send_to).
     pub fn try_send_to(&self, bytes: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
-        self.socket.io().send_to(bytes, path)
+        // The path is looked at first, for an error that names it.
+        address(path.as_ref()).and_then(|_| self.socket.io().send_to(bytes, path))
     }
 
     /// As [`send_to`](Self::send_to) for any address: an abstract one, or one that a datagram came from.

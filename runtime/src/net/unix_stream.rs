@@ -24,6 +24,9 @@ use crate::reactor::{Direction, Waiter};
 /// [`AsyncRead`](futures_io::AsyncRead) and [`AsyncWrite`](futures_io::AsyncWrite). Dropping it closes
 /// the connection; what was sent reaches the peer.
 ///
+/// A program that takes back Rust's ignoring of `SIGPIPE` and is built with an old standard library, such
+/// as 1.85's, gets that signal where it writes to a closed peer. Newer ones prevent it.
+///
 /// Who the peer is, as a process or a user, is not offered: the standard library has no stable way to
 /// ask.
 ///
