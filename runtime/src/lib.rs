@@ -58,8 +58,8 @@ pub mod see;
 mod turn;
 mod runtime;
 
-pub mod task;
 pub mod time;
+pub mod task;
 pub mod net;
 pub mod signal;
 pub mod process;

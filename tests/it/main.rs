@@ -19,6 +19,7 @@ mod nesting;
 mod panics;
 mod reentrancy;
 mod scale;
+mod scopes;
 mod shutdown;
 mod sim;
 mod strangers;

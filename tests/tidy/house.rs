@@ -64,13 +64,13 @@ pub(crate) const HOUSE: [Room; 23] = [
     room(4, "see/",          250, "readers of the event stream"),
     room(4, "turn.rs",       170, "the steps of a turn: all that calls foreign code"),
     room(5, "runtime.rs",    220, "the order of a turn, and a runtime's life from build to shutdown"),
-    room(6, "task/",         250, "what users call: spawn, join, scope, blocking"),
     room(6, "time/",         250, "what users call: sleep, timeout, interval"),
-    room(7, "net/",          250, "what users call: sockets"),
-    room(8, "signal.rs",     250, "POSIX signals through a pipe to ourselves"),
-    room(9, "process/",      250, "child processes"),
-    room(9, "io/",           250, "the standard input"),
-    room(9, "interop/",      150, "traits of other libraries, each behind its feature"),
+    room(7, "task/",         250, "what users call: spawn, join, scope, blocking"),
+    room(8, "net/",          250, "what users call: sockets"),
+    room(9, "signal.rs",     250, "POSIX signals through a pipe to ourselves"),
+    room(10, "process/",      250, "child processes"),
+    room(10, "io/",           250, "the standard input"),
+    room(10, "interop/",      150, "traits of other libraries, each behind its feature"),
 ];
 
 /// The room of `module`, the first name of a path that starts at the crate's root.

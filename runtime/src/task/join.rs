@@ -33,7 +33,6 @@ use crate::tasks::{Abort, Info, Join, Outcome};
 /// assert_eq!(task.await.unwrap(), 42);
 /// # });
 /// ```
-#[must_use = "dropping a JoinHandle detaches its task; say so with drop(), or await it"]
 pub struct JoinHandle<T> {
     task: TaskKey,
     at: &'static Location<'static>,
@@ -167,7 +166,7 @@ fn is_over(task: TaskKey) -> bool {
     current().is_some_and(|core| core.number == task.0.runtime && core.tasks.is_over(task))
 }
 
-fn describe_current(core: &Core) -> String {
+pub(crate) fn describe_current(core: &Core) -> String {
     match core.current_task() {
         Some(task) => describe(task, core.tasks.info(task).and_then(|info| info.name).as_deref()),
         None => String::from("code outside any task"),
@@ -270,11 +269,7 @@ impl fmt::Display for JoinError {
         match reason {
             Reason::Panicked(payload) => {
                 let payload = payload.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
-                    (Some(text), _) => write!(f, " panicked: {text}"),
-                    (_, Some(text)) => write!(f, " panicked: {text}"),
-                    _ => f.write_str(" panicked"),
-                }
+                write!(f, " panicked{}", panic_text(&**payload))
             }
             Reason::Aborted(Abort::Asked { by, at }) => write!(f, " was aborted by {by} at {at}"),
             Reason::Aborted(Abort::Shutdown) => f.write_str(" was dropped with its runtime"),
@@ -282,6 +277,12 @@ impl fmt::Display for JoinError {
             Reason::JoinsItself => f.write_str(" awaits its own JoinHandle, which can never be ready"),
         }
     }
+}
+
+/// What a panic said, behind a colon; nothing if it said nothing that can be shown.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.map_or_else(String::new, |text| format!(": {text}"))
 }
 
 impl fmt::Debug for JoinError {

@@ -1,12 +1,18 @@
-//! Tasks: spawning, joining, aborting, yielding, and work that blocks.
+//! Tasks: spawning, joining, aborting, yielding, scopes, and work that blocks.
 
 mod blocking;
 mod join;
+mod scope;
+mod scope_error;
+mod scoped_handle;
 mod spawn;
 mod yield_now;
 
 pub use crate::event::TaskId;
 pub use blocking::spawn_blocking;
 pub use join::{AbortHandle, JoinError, JoinHandle};
+pub use scope::{Canceller, Scope, scope};
+pub use scope_error::{Cancelled, Failure, ScopeError};
+pub use scoped_handle::ScopedJoinHandle;
 pub use spawn::{Builder, id, spawn};
 pub use yield_now::{YieldNow, yield_now};

@@ -1,0 +1,320 @@
+//! Scopes: tasks that end before the block that spawned them, and may therefore borrow from it.
+//!
+//! A scope is one future. Its children live in a map inside it, so whoever drops the scope drops them
+//! first, and the compiler knows it: no unsafe code is needed for them to borrow. But a child must be
+//! woken, and seen, by itself. So each has a *stand-in*: a task of the runtime that owns nothing.
+//!
+//! ```text
+//!     wake the child's waker -> its stand-in is queued, and polled: it notes its own key, and wakes
+//!     the scope -> the scope is polled: it polls the children whose keys are noted, and no others
+//! ```
+//!
+//! While a child is polled, it is the current task, under its stand-in's id.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::context::expect_current;
+use crate::event::{Cause, TaskId};
+use crate::key::TaskKey;
+use crate::task::scope_error::{Cancelled, Failure, Reason, ScopeError};
+use crate::task::scoped_handle::{Output, ScopedJoinHandle};
+use crate::time::{Sleep, sleep};
+use crate::waker::waker_of;
+
+/// Runs `body` and waits for every task that it spawns on its [`Scope`]. Such tasks may borrow
+/// whatever was declared before the scope.
+///
+/// The first child that fails, by a panic or by an error given to [`Scope::try_spawn`], cancels the
+/// body and the other children: they are dropped where they stand. So are they when the scope itself
+/// is dropped, at whatever await point, as by a timeout around it.
+///
+/// # Errors
+///
+/// If a child failed, or the scope was cancelled. The error holds every failure, and the reason.
+///
+/// # Panics
+///
+/// If `body` panics; the children are dropped on the way. If no runtime runs on this thread.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the children first, and loses what they would have returned.
+///
+/// ```
+/// # oneloop::run(async {
+/// let words = [String::from("one"), String::from("loop")];
+/// let lengths = oneloop::task::scope(async |s| {
+///     let one = s.spawn(async { words[0].len() });
+///     let two = s.spawn(async { words[1].len() });
+///     one.await + two.await
+/// });
+/// assert_eq!(lengths.await.unwrap(), 7);
+/// # });
+/// ```
+pub async fn scope<'env, T, F>(body: F) -> Result<T, ScopeError>
+where
+    F: AsyncFnOnce(&Scope<'env>) -> T,
+{
+    let scope = Scope { children: Rc::default(), notes: Rc::default() };
+    // Declared before the body, so dropped after it.
+    let _ending = Ending(&scope);
+    let (mut output, mut failures) = (None, Vec::new());
+    {
+        let mut body = pin!(body(&scope));
+        poll_fn(|cx| {
+            scope.notes.parent.replace(Some(cx.waker().clone()));
+            if output.is_none() {
+                if let Poll::Ready(value) = body.as_mut().poll(cx) {
+                    output = Some(value);
+                }
+            }
+            scope.poll_noted(&mut failures);
+            let complete = output.is_some() && scope.is_empty();
+            let over = complete || !failures.is_empty() || scope.notes.is_cancelled(cx);
+            if over { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+    let complete = scope.is_empty() && failures.is_empty();
+    scope.drop_children(&mut failures);
+    match output {
+        Some(output) if complete && failures.is_empty() => Ok(output),
+        _ => Err(ScopeError::new(scope.notes.cancelled.take(), failures)),
+    }
+}
+
+/// Spawns tasks that end with their [`scope`]. A clone spawns on the same scope, so that a child may
+/// take one along and spawn siblings.
+#[derive(Clone)]
+pub struct Scope<'env> {
+    children: Rc<RefCell<BTreeMap<TaskKey, Child<'env>>>>,
+    notes: Rc<Notes>,
+}
+
+type Body<'env> = Pin<Box<dyn Future<Output = Option<Reason>> + 'env>>;
+
+struct Child<'env> {
+    body: Body<'env>,
+    at: &'static Location<'static>,
+}
+
+/// What a scope shares with stand-ins and cancellers, which borrow nothing.
+#[derive(Default)]
+struct Notes {
+    /// The stand-ins of the children that are not over, by key.
+    live: RefCell<BTreeSet<TaskKey>>,
+    /// Those that are to be polled.
+    woken: RefCell<Vec<TaskKey>>,
+    /// Whoever polls the scope.
+    parent: RefCell<Option<Waker>>,
+    cancelled: RefCell<Option<Cancelled>>,
+    limit: RefCell<Option<(Sleep, Cancelled)>>,
+    /// The scope is over, or about to be: nobody would poll another child.
+    closed: Cell<bool>,
+}
+
+impl<'env> Scope<'env> {
+    /// Spawns a child. If it panics, the scope fails. The handle gives its output; when it is dropped,
+    /// the output is lost, and the scope waits for the child all the same.
+    ///
+    /// # Panics
+    ///
+    /// If no runtime runs on this thread.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> ScopedJoinHandle<F::Output>
+    where
+        F: Future + 'env,
+        F::Output: 'env,
+    {
+        let (output, handle) = Output::new();
+        let body = async move {
+            output.give(future.await);
+            None
+        };
+        self.add(Box::pin(body), Location::caller());
+        handle
+    }
+
+    /// Spawns a child that may fail: its error fails the scope, as a panic does.
+    ///
+    /// # Panics
+    ///
+    /// If no runtime runs on this thread.
+    #[track_caller]
+    pub fn try_spawn<F, T, E>(&self, future: F) -> ScopedJoinHandle<T>
+    where
+        F: Future<Output = Result<T, E>> + 'env,
+        T: 'env,
+        E: Into<Box<dyn std::error::Error>>,
+    {
+        let (output, handle) = Output::new();
+        let body = async move {
+            match future.await {
+                Ok(value) => {
+                    output.give(value);
+                    None
+                }
+                Err(error) => Some(Reason::Error(error.into())),
+            }
+        };
+        self.add(Box::pin(body), Location::caller());
+        handle
+    }
+
+    /// Cancels the scope: the next time its task is polled, body and children are dropped. `why`
+    /// reaches the error, and so do the caller's task and line. Only the first reason counts.
+    #[track_caller]
+    pub fn cancel(&self, why: impl Into<String>) {
+        self.canceller().cancel(why);
+    }
+
+    /// Cancels the scope when `limit` has passed.
+    ///
+    /// # Panics
+    ///
+    /// If no runtime runs on this thread.
+    #[track_caller]
+    pub fn cancel_after(&self, limit: Duration) {
+        let why = format!("it took longer than {limit:?}");
+        self.notes.limit.replace(Some((sleep(limit), Cancelled::here(why, Location::caller()))));
+        self.notes.wake_parent();
+    }
+
+    /// A handle that cancels the scope from elsewhere on this thread. It borrows nothing.
+    pub fn canceller(&self) -> Canceller {
+        Canceller(Rc::clone(&self.notes))
+    }
+
+    fn add(&self, body: Body<'env>, at: &'static Location<'static>) {
+        let core = expect_current("Scope::spawn");
+        if self.notes.closed.get() {
+            return;
+        }
+        let stand_in = core.spawn(Box::pin(StandIn(Rc::clone(&self.notes))), None, at);
+        drop(core.tasks.detach(stand_in));
+        self.notes.live.borrow_mut().insert(stand_in);
+        self.children.borrow_mut().insert(stand_in, Child { body, at });
+    }
+
+    fn is_empty(&self) -> bool {
+        self.notes.live.borrow().is_empty()
+    }
+
+    /// Polls the children that were woken, each once. What is woken meanwhile waits for the next time.
+    fn poll_noted(&self, failures: &mut Vec<Failure>) {
+        for key in self.notes.woken.take() {
+            let child = self.children.borrow_mut().remove(&key);
+            let Some(Child { mut body, at }) = child else { continue };
+            let waker = waker_of(key);
+            let mut cx = Context::from_waker(&waker);
+            match as_task(key, || body.as_mut().poll(&mut cx)) {
+                Ok(Poll::Pending) => drop(self.children.borrow_mut().insert(key, Child { body, at })),
+                Ok(Poll::Ready(reason)) => self.end_child(key, body, at, reason, failures),
+                Err(payload) => self.end_child(key, body, at, Some(Reason::Panic(payload)), failures),
+            }
+        }
+    }
+
+    /// Drops a child's body, and reports how it ended if it failed.
+    fn end_child(
+        &self,
+        key: TaskKey,
+        body: Body<'env>,
+        at: &'static Location<'static>,
+        reason: Option<Reason>,
+        failures: &mut Vec<Failure>,
+    ) {
+        let dropped = as_task(key, || drop(body));
+        let failed = [reason, dropped.err().map(Reason::Panic)];
+        failures.extend(failed.into_iter().flatten().map(|reason| Failure { task: TaskId(key), at, reason }));
+        self.notes.live.borrow_mut().remove(&key);
+        // The stand-in finds itself gone from the list, and ends.
+        waker_of(key).wake();
+    }
+
+    fn drop_children(&self, failures: &mut Vec<Failure>) {
+        self.notes.closed.set(true);
+        loop {
+            let child = self.children.borrow_mut().pop_first();
+            let Some((key, Child { body, at })) = child else { break };
+            self.end_child(key, body, at, None, failures);
+        }
+    }
+}
+
+/// Runs a child's code as the task that stands in for it, and catches its panic.
+fn as_task<R>(key: TaskKey, f: impl FnOnce() -> R) -> std::thread::Result<R> {
+    let core = expect_current("a scope");
+    let before = core.cause.replace(Cause::Task(TaskId(key)));
+    let result = catch_unwind(AssertUnwindSafe(f));
+    core.cause.set(before);
+    result
+}
+
+impl Notes {
+    fn wake_parent(&self) {
+        let parent = self.parent.take();
+        if let Some(parent) = parent {
+            parent.wake();
+        }
+    }
+
+    fn is_cancelled(&self, cx: &mut Context<'_>) -> bool {
+        let limit = self.limit.take();
+        if let Some((mut sleep, why)) = limit {
+            match Pin::new(&mut sleep).poll(cx) {
+                Poll::Ready(()) => drop(self.cancelled.borrow_mut().get_or_insert(why)),
+                Poll::Pending => drop(self.limit.replace(Some((sleep, why)))),
+            }
+        }
+        self.cancelled.borrow().is_some()
+    }
+}
+
+/// The task by which a child is woken and seen.
+struct StandIn(Rc<Notes>);
+
+impl Future for StandIn {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        let key = expect_current("a scope").current_task().expect("a stand-in is polled as a task");
+        if !self.0.live.borrow().contains(&key) {
+            return Poll::Ready(());
+        }
+        self.0.woken.borrow_mut().push(key);
+        self.0.wake_parent();
+        Poll::Pending
+    }
+}
+
+/// Drops what is left of a scope that is dropped before its end.
+struct Ending<'a, 'env>(&'a Scope<'env>);
+
+impl Drop for Ending<'_, '_> {
+    fn drop(&mut self) {
+        self.0.drop_children(&mut Vec::new());
+    }
+}
+
+/// Cancels a scope from elsewhere on its thread. Made by [`Scope::canceller`]; harmless when the scope
+/// is over.
+#[derive(Clone)]
+pub struct Canceller(Rc<Notes>);
+
+impl Canceller {
+    /// As [`Scope::cancel`].
+    #[track_caller]
+    pub fn cancel(&self, why: impl Into<String>) {
+        let why = Cancelled::here(why.into(), Location::caller());
+        self.0.cancelled.borrow_mut().get_or_insert(why);
+        self.0.wake_parent();
+    }
+}
