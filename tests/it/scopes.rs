@@ -200,7 +200,7 @@ fn dropping_a_scope_at_any_await_drops_its_children_first() {
 fn scopes_nest_and_an_inner_failure_is_the_inner_scopes() {
     watch(|| {
         sim(7).block_on(async {
-            let data = vec![1, 2, 3];
+            let data = [1, 2, 3];
             let result = scope(async |outer| {
                 let inner = outer.spawn(async {
                     scope(async |s| {
