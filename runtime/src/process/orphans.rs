@@ -17,45 +17,59 @@ use std::time::Duration;
 use crate::context::{Core, REGISTRY, at_home};
 use crate::signal::{SignalKind, signal};
 
-static ORPHANS: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+static ORPHANS: Mutex<Vec<Orphan>> = Mutex::new(Vec::new());
 
-/// How often, and how long each time, a thread waits for a killed process to end.
+struct Orphan {
+    child: Child,
+    /// Whether it was killed, and so is to end within a moment.
+    killed: bool,
+}
+
+/// How often a thread asks for the end of killed processes, and how long it sleeps between.
 const PATIENCE: (u32, Duration) = (100, Duration::from_millis(1));
 
 /// Takes a child over from the runtime with this number, and waits for its end in the background.
-pub(crate) fn adopt(mut child: Child, killed: bool, runtime: u32, at: &'static Location<'static>) {
-    let runtime_ends = REGISTRY.exact(runtime).is_none();
-    if has_ended(&mut child) || (runtime_ends && killed && ends_soon(&mut child)) {
+pub(crate) fn adopt(child: Child, killed: bool, runtime: u32, at: &'static Location<'static>) {
+    let mut orphan = Orphan { child, killed };
+    if orphan.has_ended() {
         return;
     }
-    orphans().push(child);
+    orphans().push(orphan);
     at_home(runtime, move |core| wait_for_all(core, at));
+    if REGISTRY.exact(runtime).is_none() {
+        wait_for_killed();
+    }
 }
 
 /// Asks every orphan whether it has ended. Returns how many have not.
 pub(crate) fn reap() -> usize {
     let mut orphans = orphans();
-    orphans.retain_mut(|child| !has_ended(child));
+    orphans.retain_mut(|orphan| !orphan.has_ended());
     orphans.len()
 }
 
-fn orphans() -> MutexGuard<'static, Vec<Child>> {
+fn orphans() -> MutexGuard<'static, Vec<Orphan>> {
     ORPHANS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A child that cannot be asked is not ours any more: somebody else has been told of its end.
-fn has_ended(child: &mut Child) -> bool {
-    !matches!(child.try_wait(), Ok(None))
+impl Orphan {
+    /// A child that cannot be asked is not ours any more: somebody else has been told of its end.
+    fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
 }
 
-/// Where the runtime itself is being dropped, no task will run again. A killed process is gone within a
-/// moment, so the thread can as well wait for it.
-fn ends_soon(child: &mut Child) -> bool {
+/// Where no task will run again, because the runtime ends, the thread waits itself, as killed processes
+/// are gone within a moment. Those that were not killed may go on for ever.
+fn wait_for_killed() {
     let (times, pause) = PATIENCE;
-    (0..times).any(|_| {
+    for _ in 0..times {
+        reap();
+        if !orphans().iter().any(|orphan| orphan.killed) {
+            break;
+        }
         thread::sleep(pause);
-        has_ended(child)
-    })
+    }
 }
 
 /// Whether this runtime's task is there.
@@ -76,11 +90,12 @@ async fn until_none_is_left(_waiting: Waiting) {
     while reap() > 0 && ends.recv().await.is_some() {}
 }
 
-/// However the task ends, the next orphan needs another.
+/// However the task ends, the next orphan needs another. It ends early when its runtime does.
 struct Waiting(Rc<Waits>);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.0.set(false);
+        wait_for_killed();
     }
 }
