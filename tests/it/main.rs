@@ -10,6 +10,7 @@ mod trace;
 mod watch;
 
 mod abort;
+mod child;
 mod events;
 mod executor;
 mod intervals;
@@ -29,6 +30,7 @@ mod reentrancy;
 mod scale;
 mod scopes;
 mod shutdown;
+mod signals;
 mod sim;
 mod strangers;
 mod threads;
