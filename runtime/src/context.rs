@@ -10,7 +10,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::task::Context;
+use std::task::{Context, RawWakerVTable};
 
 use crate::event::{Cause, Event, Observer, TaskId, WaitsFor};
 use crate::inbox::{Inbox, Registry};
@@ -49,6 +49,8 @@ pub(crate) struct Core {
     pub(crate) incoming: Consumer<Message>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) observers: Box<[Box<dyn Observer>]>,
+    /// The functions of this runtime's wakers.
+    pub(crate) waker_table: &'static RawWakerVTable,
     /// What the loop is busy with.
     pub(crate) cause: Cell<Cause>,
     /// Blocking jobs whose threads have not reported back.
@@ -63,6 +65,7 @@ impl Core {
         (tasks, timers, reactor, pool): (Tasks, Timers, Reactor, Pool),
         (inbox, incoming): (Arc<Inbox<Message>>, Consumer<Message>),
         observers: Vec<Box<dyn Observer>>,
+        waker_table: &'static RawWakerVTable,
     ) -> Self {
         Self {
             number,
@@ -74,6 +77,7 @@ impl Core {
             incoming,
             counters: Arc::default(),
             observers: observers.into(),
+            waker_table,
             cause: Cell::new(Cause::Outside),
             jobs_away: Cell::new(0),
             operations_left: Cell::new(OPERATIONS_PER_POLL),

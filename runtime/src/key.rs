@@ -39,6 +39,11 @@ pub(crate) struct Key {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct TaskKey(pub(crate) Key);
 
+impl TaskKey {
+    /// No task: no runtime has number 0.
+    pub(crate) const NOBODY: Self = Self(Key { runtime: 0, slot: 0, serial: 0 });
+}
+
 /// The key of a pending timer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct TimerKey(pub(crate) Key);

@@ -18,10 +18,12 @@ use crate::key::TaskKey;
 use crate::metrics::Metrics;
 use crate::pool::{Abandoned, Limits, Pool};
 use crate::reactor::Reactor;
+use crate::see::diagnosis::Diagnosis;
 use crate::see::log::Log;
 use crate::tasks::{Abort, Outcome, Step, Tasks};
 use crate::timers::Timers;
 use crate::turn::{drain_inbox, end_task, fire_timers, park, poll_root, poll_task, without_panic};
+use crate::waker::{COUNTED, PLAIN};
 
 /// Runs a future to its end on a new runtime, and then drops the runtime with every task that is still
 /// on it. The counterpart of Python's `asyncio.run`.
@@ -60,6 +62,8 @@ pub struct Builder {
     seed: Option<u64>,
     polls_per_turn: usize,
     blocking: Limits,
+    diagnose: bool,
+    slow_poll: Duration,
     observers: Vec<Box<dyn Observer>>,
 }
 
@@ -81,6 +85,8 @@ impl Runtime {
             seed: None,
             polls_per_turn: 64,
             blocking: Limits { threads: 64, jobs: 65_536 },
+            diagnose: false,
+            slow_poll: Duration::from_millis(100),
             observers: Vec::new(),
         }
     }
@@ -259,6 +265,26 @@ impl Builder {
         self
     }
 
+    /// Looks for what keeps programs from going on, and reports it on stderr, a finding a line:
+    ///
+    /// - a task that waits and that *nobody can wake*: no waker of it is left anywhere;
+    /// - a loop about to sleep for ever, with who waits for whom;
+    /// - a poll that takes longer than [`slow_poll`](Self::slow_poll), while it is still going on and
+    ///   when it is over.
+    ///
+    /// For this, wakers are counted, and a thread watches the loop. `ONELOOP_DIAGNOSE=1` does the same
+    /// for every runtime of a program.
+    pub fn diagnose(mut self, diagnose: bool) -> Self {
+        self.diagnose = diagnose;
+        self
+    }
+
+    /// From how long on [`diagnose`](Self::diagnose) calls a poll slow: 100 ms, unless set here.
+    pub fn slow_poll(mut self, limit: Duration) -> Self {
+        self.slow_poll = limit;
+        self
+    }
+
     /// Adds an observer, which is told of every [`Event`](crate::event::Event).
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observers.push(Box::new(observer));
@@ -273,6 +299,11 @@ impl Builder {
     /// has 65,536 runtimes already.
     pub fn build(mut self) -> io::Result<Runtime> {
         self.observers.extend(Log::if_asked_for());
+        let mut waker_table = &PLAIN;
+        if self.diagnose || Diagnosis::is_asked_for() {
+            waker_table = &COUNTED;
+            self.observers.push(Box::new(Diagnosis::new(self.slow_poll)));
+        }
         let (reactor, bell) = Reactor::new()?;
         let inbox = Inbox::new(bell);
         let number = REGISTRY.enter(&inbox.0).ok_or_else(|| {
@@ -281,7 +312,7 @@ impl Builder {
         let tasks = Tasks::new(number, self.seed);
         let timers = Timers::new(number, self.virtual_clock);
         let stores = (tasks, timers, reactor.belongs_to(number), Pool::new(self.blocking));
-        let core = Rc::new(Core::new(number, stores, inbox, self.observers));
+        let core = Rc::new(Core::new(number, stores, inbox, self.observers, waker_table));
         Ok(Runtime { core, polls_per_turn: self.polls_per_turn, is_shut_down: false })
     }
 }

@@ -167,8 +167,16 @@ struct Inner {
     live: usize,
     /// Tasks whose `queued` flag is set.
     queued: usize,
-    /// The state of the generator that picks the next task, where a seed was given.
-    random: Option<u64>,
+    /// What picks the next task, where a seed was given.
+    random: Option<Random>,
+}
+
+/// A generator that picks among the ready tasks, for so many picks; after them they come in order.
+struct Random {
+    state: u64,
+    /// Only picks among two tasks or more count.
+    picks: u64,
+    most_picks: u64,
 }
 
 const ROOT: usize = 0;
@@ -184,9 +192,21 @@ impl Tasks {
             last_serial: 0,
             live: 0,
             queued: 0,
-            random: seed,
+            random: seed.map(|state| Random { state, picks: 0, most_picks: u64::MAX }),
         };
         Self { runtime, inner: RefCell::new(inner) }
+    }
+
+    /// Leaves only the first `most_picks` picks to the seed. Those that come later are in order.
+    pub(crate) fn limit_picks(&self, most_picks: u64) {
+        if let Some(random) = &mut self.inner.borrow_mut().random {
+            random.most_picks = most_picks;
+        }
+    }
+
+    /// How many picks the seed has decided.
+    pub(crate) fn picks(&self) -> u64 {
+        self.inner.borrow().random.as_ref().map_or(0, |random| random.picks)
     }
 
     /// How many tasks are not over, the root future not counted.
@@ -395,6 +415,12 @@ impl Tasks {
         self.inner.borrow_mut().find(key).is_none_or(|slot| slot.queued == Queued::Over)
     }
 
+    /// Whether the task waits for a wake.
+    pub(crate) fn is_waiting(&self, key: TaskKey) -> bool {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.find(key).is_some_and(|slot| slot.queued == Queued::No)
+    }
+
     /// What is known of a task that still has its slot.
     pub(crate) fn info(&self, key: TaskKey) -> Option<Info> {
         let inner = &mut *self.inner.borrow_mut();
@@ -451,9 +477,12 @@ impl Inner {
 
     #[cold]
     fn shuffle(&mut self) {
-        if let (Some(state), 2..) = (&mut self.random, self.ready.len()) {
-            let chosen = (u128::from(splitmix(state)) * self.ready.len() as u128) >> 64;
-            self.ready.swap(0, chosen as usize);
+        if let (Some(random), 2..) = (&mut self.random, self.ready.len()) {
+            if random.picks < random.most_picks {
+                random.picks += 1;
+                let chosen = (u128::from(splitmix(&mut random.state)) * self.ready.len() as u128) >> 64;
+                self.ready.swap(0, chosen as usize);
+            }
         }
     }
 

@@ -6,7 +6,6 @@
 //! joins the task.
 
 use std::any::Any;
-use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -39,7 +38,7 @@ pub(crate) fn poll_root<F: Future>(core: &Core, root: Pin<&mut F>, key: TaskKey)
     core.cause.set(Cause::Task(task));
     core.renew_budget();
     core.observe(|| Event::PollStart { task });
-    let polled = root.poll(&mut Context::from_waker(&waker_of(key)));
+    let polled = root.poll(&mut Context::from_waker(&waker_of(core, key)));
     let outcome = if polled.is_ready() { Polled::Ready } else { Polled::Pending };
     core.observe(|| Event::PollEnd { task, outcome });
     match polled {
@@ -55,8 +54,7 @@ pub(crate) fn poll_task(core: &Core, key: TaskKey, mut body: Body) {
     core.cause.set(Cause::Task(task));
     core.renew_budget();
     core.observe(|| Event::PollStart { task });
-    // There is nothing to drop in our wakers.
-    let waker = ManuallyDrop::new(waker_of(key));
+    let waker = waker_of(core, key);
     let polled = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_task(&mut Context::from_waker(&waker))));
     match polled {
         Ok(Poll::Pending) => {
@@ -164,7 +162,9 @@ fn park_virtually(core: &Core, timeout: Option<Duration>) {
     match timeout {
         Some(timeout) if !core.reactor.is_awaited() && core.jobs_away.get() == 0 => {
             core.inbox.unparked();
+            core.observe(|| Event::ParkStart { timeout: Some(timeout) });
             core.timers.move_virtual_clock(timeout);
+            core.observe(|| Event::ParkEnd { events: 0 });
         }
         _ => {
             let before = Instant::now();

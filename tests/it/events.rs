@@ -40,6 +40,8 @@ fn a_task_that_sleeps_and_is_joined_leaves_this_trace() {
             "timer 1 set by task 2 for 1s",
             "wait 2 for timer 1",
             "poll 2 ends Pending",
+            "park for Some(1s)",
+            "park ends, events 0",
             "turn 1 ends, polls 2",
             "turn 2, inbox 0",
             "timer 1 fired 0ns late",

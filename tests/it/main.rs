@@ -11,6 +11,7 @@ mod watch;
 
 mod abort;
 mod child;
+mod diagnosis;
 mod events;
 mod executor;
 mod intervals;

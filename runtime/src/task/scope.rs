@@ -209,10 +209,11 @@ impl<'env> Scope<'env> {
 
     /// Polls the children that were woken, each once. What is woken meanwhile waits for the next time.
     fn poll_noted(&self, failures: &mut Vec<Failure>) {
+        let core = expect_current("a scope");
         for key in self.notes.woken.take() {
             let child = self.children.borrow_mut().remove(&key);
             let Some(Child { mut body, at }) = child else { continue };
-            let waker = waker_of(key);
+            let waker = waker_of(&core, key);
             let mut cx = Context::from_waker(&waker);
             match as_task(key, || body.as_mut().poll(&mut cx)) {
                 Ok(Poll::Pending) => drop(self.children.borrow_mut().insert(key, Child { body, at })),
@@ -236,7 +237,7 @@ impl<'env> Scope<'env> {
         failures.extend(failed.into_iter().flatten().map(|reason| Failure { task: TaskId(key), at, reason }));
         self.notes.live.borrow_mut().remove(&key);
         // The stand-in finds itself gone from the list, and ends.
-        waker_of(key).wake();
+        waker_of(&expect_current("a scope"), key).wake_by_ref();
     }
 
     fn drop_children(&self, failures: &mut Vec<Failure>) {

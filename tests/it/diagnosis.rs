@@ -1,0 +1,165 @@
+//! The diagnosis: it names what keeps a program from going on, and is silent about all else.
+
+use std::cell::RefCell;
+use std::future::{pending, poll_fn};
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use oneloop::net::{TcpListener, TcpStream};
+use oneloop::task::{Builder, scope, spawn_blocking, yield_now};
+use oneloop::time::sleep;
+use oneloop::{JoinHandle, Runtime};
+
+use crate::support::child;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+fn diagnosed() -> Runtime {
+    Runtime::builder().diagnose(true).slow_poll(MILLISECOND * 50).build().expect("a runtime")
+}
+
+/// What a program says about itself.
+#[track_caller]
+fn findings(program: impl FnOnce()) -> Vec<String> {
+    let output = child(program);
+    let said = String::from_utf8_lossy(&output.stderr);
+    said.lines().filter_map(|line| line.strip_prefix("oneloop: ")).map(String::from).collect()
+}
+
+#[track_caller]
+fn assert_says(findings: &[String], parts: &[&str]) {
+    let says = |line: &String| parts.iter().all(|part| line.contains(part));
+    assert!(findings.iter().any(says), "{parts:?} is not in {findings:#?}");
+}
+
+#[test]
+fn a_task_that_left_no_waker_is_named_with_the_line_that_spawned_it() {
+    let findings = findings(|| {
+        diagnosed().block_on(async {
+            Builder::new().name("lost").spawn(poll_fn(|_| Poll::<()>::Pending));
+            sleep(MILLISECOND).await;
+            sleep(MILLISECOND).await;
+        });
+    });
+    assert_says(&findings, &["nobody can wake task", "\"lost\"", "diagnosis.rs", "no waker of it is left"]);
+    assert_eq!(findings.len(), 1, "said once: {findings:#?}");
+}
+
+#[test]
+fn a_task_whose_last_waker_is_dropped_is_named_too() {
+    let findings = findings(|| {
+        diagnosed().block_on(async {
+            let kept = Rc::new(RefCell::new(None::<Waker>));
+            let keep = Rc::clone(&kept);
+            Builder::new().name("bereft").spawn(async move {
+                sleep(MILLISECOND).await;
+                poll_fn(|cx| {
+                    keep.replace(Some(cx.waker().clone()));
+                    Poll::<()>::Pending
+                })
+                .await;
+            });
+            sleep(MILLISECOND * 3).await;
+            drop(kept.take());
+            sleep(MILLISECOND).await;
+        });
+    });
+    assert_says(&findings, &["nobody can wake task", "\"bereft\"", "last waited at"]);
+}
+
+#[test]
+fn tasks_that_wait_for_each_other_are_shown_as_a_circle_instead_of_a_silent_hang() {
+    let findings = findings(|| {
+        std::thread::spawn(|| {
+            std::thread::sleep(MILLISECOND * 500);
+            std::process::exit(0);
+        });
+        diagnosed().block_on(async {
+            let other: Rc<RefCell<Option<JoinHandle<()>>>> = Rc::default();
+            let others = Rc::clone(&other);
+            let first = Builder::new().name("hen").spawn(async move {
+                yield_now().await;
+                let egg = others.take().expect("the egg is there by now");
+                egg.await.unwrap();
+            });
+            other.replace(Some(Builder::new().name("egg").spawn(async { first.await.unwrap() })));
+            pending::<()>().await;
+        });
+    });
+    assert_says(&findings, &["the loop sleeps for ever"]);
+    assert_says(&findings, &["\"hen\"", "waits for the end of task 3"]);
+    assert_says(&findings, &["\"egg\"", "waits for the end of task 2"]);
+    assert_says(&findings, &["in a circle: task 2 waits for task 3 waits for task 2"]);
+}
+
+#[test]
+fn a_slow_poll_is_reported_while_it_goes_on_and_when_it_is_over() {
+    let findings = findings(|| {
+        diagnosed().block_on(async {
+            let hog = Builder::new().name("hog").spawn(async {
+                sleep(MILLISECOND).await;
+                std::thread::sleep(MILLISECOND * 300);
+            });
+            hog.await.unwrap();
+        });
+    });
+    let line = findings.iter().position(|line| line.contains("\"hog\"") && line.contains("holds up the loop"));
+    let over = findings.iter().position(|line| line.contains("\"hog\"") && line.contains("in one poll"));
+    assert!(line.is_some() && line < over, "{findings:#?}");
+}
+
+#[test]
+fn a_program_in_which_all_goes_well_is_met_with_silence() {
+    let findings = findings(|| {
+        diagnosed().block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let addr = listener.local_addr().unwrap();
+            let server = oneloop::spawn(async move {
+                let (stream, _) = listener.accept().await.unwrap();
+                let mut buffer = [0; 8];
+                let read = stream.read(&mut buffer).await.unwrap();
+                stream.write_all(&buffer[..read]).await.unwrap();
+            });
+            let client = TcpStream::connect(addr).await.unwrap();
+            client.write_all(b"hello").await.unwrap();
+            assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 5);
+            server.await.unwrap();
+            scope(async |s| {
+                for n in 0..10 {
+                    s.spawn(sleep(MILLISECOND * n));
+                }
+                assert_eq!(spawn_blocking(|| 7).await.unwrap(), 7);
+            })
+            .await
+            .unwrap();
+            let (tell, told) = one_wake();
+            std::thread::spawn(move || {
+                std::thread::sleep(MILLISECOND * 20);
+                tell();
+            });
+            told.await;
+        });
+    });
+    assert_eq!(findings, [""; 0]);
+}
+
+/// A channel for one wake from another thread.
+fn one_wake() -> (impl FnOnce() + Send, impl Future<Output = ()>) {
+    use std::sync::{Arc, Mutex};
+    let state = Arc::new(Mutex::new((false, None::<Waker>)));
+    let shared = Arc::clone(&state);
+    let tell = move || {
+        let mut state = shared.lock().unwrap();
+        state.0 = true;
+        let waker = state.1.take();
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+    };
+    let told = poll_fn(move |cx| {
+        let mut state = state.lock().unwrap();
+        state.1 = Some(cx.waker().clone());
+        if state.0 { Poll::Ready(()) } else { Poll::Pending }
+    });
+    (tell, told)
+}
