@@ -64,6 +64,8 @@ pub mod net;
 pub mod signal;
 pub mod process;
 pub mod io;
+#[cfg(feature = "hyper")]
+pub mod interop;
 
 pub use handle::{Handle, RuntimeGone};
 pub use metrics::Metrics;

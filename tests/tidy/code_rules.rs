@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::house::{self, DEPENDENCIES, FUNCTION_LINES, HEART_LINES, HOUSE, Room, UNSAFE_FILES};
+use crate::house::{self, DEPENDENCIES, FUNCTION_LINES, HEART_LINES, HOUSE, OPTIONAL_DEPENDENCIES, Room, UNSAFE_FILES};
 use crate::lexer::{self, Token};
 use crate::repo::{File, Finding, Repo, findings};
 
@@ -217,7 +217,8 @@ pub(crate) fn functions_fit_a_screen(repo: &Repo) -> Vec<Finding> {
     found
 }
 
-/// The runtime depends on six crates. What only its own tests need does not count.
+/// The runtime depends on six crates, and on others only behind features. What only its own tests need
+/// does not count.
 pub(crate) fn dependencies(repo: &Repo) -> Vec<Finding> {
     let manifest = match repo.require("runtime/Cargo.toml", "it names the six dependencies") {
         Ok(manifest) => manifest,
@@ -237,8 +238,14 @@ pub(crate) fn dependencies(repo: &Repo) -> Vec<Finding> {
         };
         let name = name.map(|name| name.trim_matches([' ', '"']));
         let renamed = text.contains("package =") || text.contains("package=");
-        if name.is_some_and(|name| renamed || !DEPENDENCIES.contains(&name)) {
-            let says = format!("the runtime depends on {} and on nothing else; do without it", DEPENDENCIES.join(", "));
+        let optional = text.replace(' ', "").contains("optional=true");
+        let may = |name| DEPENDENCIES.contains(&name) || optional && OPTIONAL_DEPENDENCIES.contains(&name);
+        if name.is_some_and(|name| renamed || !may(name)) {
+            let says = format!(
+                "the runtime depends on {}, on {} if that is optional, and on nothing else; do without it",
+                DEPENDENCIES.join(", "),
+                OPTIONAL_DEPENDENCIES.join(", ")
+            );
             found.push(Finding::new(&manifest.path, line, says));
         }
     }
@@ -347,8 +354,11 @@ fn a_seventh_dependency_is_found() {
     assert_eq!(of("[target.'cfg(unix)'.dependencies]\nrand.workspace = true"), bad);
     assert_eq!(of("[build-dependencies]\n\"cc\" = \"1\""), bad);
     assert_eq!(of("\n[dependencies.rand]\nversion = \"1\""), bad);
+    assert_eq!(of("[dependencies]\nhyper = \"1\""), bad);
+    assert_eq!(of("[dependencies]\ntokio = { version = \"1\", optional = true }"), bad);
     assert_eq!(findings(dependencies, &[]), ["runtime/Cargo.toml:1"]);
-    let good = "[dependencies]\nmio = \"1\" # for epoll\nlibc.workspace = true\n\n[dev-dependencies]\nproptest = \"1\"\n\
+    let good = "[dependencies]\nmio = \"1\" # for epoll\nlibc.workspace = true\n\
+                hyper = { version = \"1\", optional = true }\n\n[dev-dependencies]\nproptest = \"1\"\n\
                 [lints]\nworkspace = true";
     assert_eq!(of(good), [""; 0]);
 }

@@ -34,6 +34,10 @@ pub(crate) const UNSAFE_FILES: [&str; 2] = ["runtime/src/waker.rs", "runtime/src
 /// threads, and two crates that hold nothing but traits.
 pub(crate) const DEPENDENCIES: [&str; 6] = ["crossbeam-channel", "futures-core", "futures-io", "libc", "mio", "slab"];
 
+/// What it may depend on besides, but only where somebody asks for it: each is optional, and behind a
+/// feature of its name.
+pub(crate) const OPTIONAL_DEPENDENCIES: [&str; 1] = ["hyper"];
+
 impl Room {
     /// Whether the room belongs to the part that is to be read first, and as a whole. Folders do not.
     pub(crate) fn in_the_heart(&self) -> bool {

@@ -126,15 +126,19 @@ pub(crate) fn demo_list(repo: &Repo) -> Vec<Finding> {
             found.push(Finding::new(
                 &readme.path,
                 line,
-                format!("`{name}` is no demo: there is no demos/src/bin/{name}.rs; mend or remove the line"),
+                format!("`{name}` is no demo: there is no src/bin/{name}.rs in demos or a package below it; mend or remove the line"),
             ));
         }
     }
     found
 }
 
+/// The demo whose main file this is, in the package of the demos or in one below it.
 fn demo_of_file(path: &str) -> Option<&str> {
-    let inside = path.strip_prefix("demos/src/bin/")?;
+    let (package, inside) = path.strip_prefix("demos/")?.split_once("src/bin/")?;
+    if package.matches('/').count() > 1 {
+        return None;
+    }
     inside.strip_suffix("/main.rs").or_else(|| inside.strip_suffix(".rs").filter(|name| !name.contains('/')))
 }
 
@@ -279,8 +283,9 @@ fn a_demo_that_is_not_listed_and_one_that_is_not_there_are_found() {
         ("demos/src/bin/twin.rs", ""),
         ("demos/src/bin/step1/main.rs", ""),
         ("demos/src/bin/shy.rs", ""),
+        ("demos/web/src/bin/far.rs", ""),
     ];
-    assert_eq!(findings(demo_list, &files), ["demos/src/bin/shy.rs:1", "README.md:9"]);
+    assert_eq!(findings(demo_list, &files), ["demos/src/bin/shy.rs:1", "demos/web/src/bin/far.rs:1", "README.md:9"]);
     assert_eq!(findings(demo_list, &[]), ["README.md:1"]);
 }
 

@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_core::Stream;
+
 use crate::context::{expect_current, expect_home};
 use crate::time::{Instant, Sleep};
 
@@ -71,6 +73,8 @@ pub enum MissedTickBehavior {
 const STILL_IN_TIME: Duration = Duration::from_millis(5);
 
 /// Ticks. Made by [`interval`] and [`interval_at`].
+///
+/// It is a [`Stream`] too, which never ends.
 #[derive(Debug)]
 pub struct Interval {
     sleep: Sleep,
@@ -146,5 +150,17 @@ impl Interval {
         };
         // A period too long for the clock never ends.
         next.unwrap_or_else(|| planned + Duration::from_millis(u64::MAX))
+    }
+}
+
+impl Stream for Interval {
+    type Item = Instant;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Instant>> {
+        self.poll_tick(cx).map(Some)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (usize::MAX, None)
     }
 }
