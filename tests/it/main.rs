@@ -19,10 +19,16 @@ mod join;
 mod metrics;
 mod nesting;
 mod net_connect;
+mod net_cut;
+mod net_duplex;
+mod net_eyeballs;
 mod net_fair;
+mod net_halves;
 mod net_kit;
 mod net_life;
 mod net_streams;
+mod net_udp;
+mod net_unix;
 mod net_waiters;
 mod panics;
 #[cfg(target_os = "linux")]
