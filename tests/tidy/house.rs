@@ -21,7 +21,7 @@ pub(crate) struct Room {
 /// The last layer of the heart: with it the runtime is complete, though nobody can call it yet.
 const HEART_ENDS: u8 = 5;
 /// How many lines of code the heart may have in all.
-pub(crate) const HEART_LINES: usize = 2100;
+pub(crate) const HEART_LINES: usize = 2200;
 /// How many lines of code the map, `lib.rs`, may have.
 pub(crate) const LIB_LINES: usize = 100;
 /// How many lines a function may have: about a screen.
@@ -50,7 +50,7 @@ const fn room(layer: u8, name: &'static str, lines: usize, holds: &'static str) 
 }
 
 #[rustfmt::skip]
-pub(crate) const HOUSE: [Room; 23] = [
+pub(crate) const HOUSE: [Room; 24] = [
     //   layer  file         lines  holds
     room(0, "key.rs",         60, "keys (slot and serial) and the packed word inside a waker"),
     room(0, "wheel.rs",      200, "the timing wheel: no clock, no waker, no operating system"),
@@ -63,11 +63,11 @@ pub(crate) const HOUSE: [Room; 23] = [
     room(1, "inbox.rs",      90, "what other threads leave for the loop; the one concurrent file"),
     room(1, "pool.rs",       180, "threads for work that blocks"),
     room(2, "context.rs",     240, "the stores together, and the thread-local by which they are found"),
-    room(3, "waker.rs",      60, "the waker: one packed word, a local and a remote route"),
+    room(3, "waker.rs",      110, "the waker: one packed word, a local and a remote route"),
     room(3, "handle.rs",     60, "a runtime, seen from any thread"),
     room(4, "see/",          250, "readers of the event stream"),
     room(4, "turn.rs",       170, "the steps of a turn: all that calls foreign code"),
-    room(5, "runtime.rs",    220, "the order of a turn, and a runtime's life from build to shutdown"),
+    room(5, "runtime.rs",    240, "the order of a turn, and a runtime's life from build to shutdown"),
     room(6, "time/",         250, "what users call: sleep, timeout, interval"),
     room(7, "task/",         250, "what users call: spawn, join, scope, blocking"),
     room(8, "net/",          250, "what users call: sockets"),
@@ -75,6 +75,7 @@ pub(crate) const HOUSE: [Room; 23] = [
     room(10, "process/",      250, "child processes"),
     room(10, "io/",           250, "the standard input"),
     room(10, "interop/",      150, "traits of other libraries, each behind its feature"),
+    room(11, "explore.rs",    180, "one program in many of the orders that it may take"),
 ];
 
 /// The room of `module`, the first name of a path that starts at the crate's root.
