@@ -39,6 +39,7 @@ mod scopes;
 mod shutdown;
 mod signals;
 mod sim;
+mod stdin;
 mod strangers;
 mod threads;
 mod timers;

@@ -174,8 +174,9 @@ fn read_once(runtime: u32) {
     desk.reading = false;
     let waiting = std::mem::take(&mut desk.waiting);
     drop(desk);
-    at_home(runtime, |core| core.jobs_away.set(core.jobs_away.get() - 1));
+    // In this order: with nobody awake and nothing away, a virtual clock would jump.
     waiting.into_iter().for_each(Waker::wake);
+    at_home(runtime, |core| core.jobs_away.set(core.jobs_away.get() - 1));
 }
 
 fn desk() -> MutexGuard<'static, Desk> {

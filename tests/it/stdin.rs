@@ -1,0 +1,256 @@
+//! The standard input: read line by line, from whatever it is, without holding up the loop.
+
+use std::any::type_name_of_val;
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io::{self, BufRead, BufReader, Write};
+use std::pin::pin;
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_lite::{AsyncReadExt, StreamExt};
+use oneloop::io::stdin;
+use oneloop::spawn;
+use oneloop::time::{interval, timeout};
+
+use crate::watch::{Watch, in_order, runtime, watch};
+
+const CAME_TO_ITS_END: i32 = 42;
+
+/// Runs a test's body in a process of its own, with this standard input. Meanwhile `feed` runs here. As
+/// with `support::child`, the body must be a closure in the test's own function.
+fn fed<F: FnOnce()>(input: impl Into<Stdio>, feed: impl FnOnce(&mut Child), body: F) {
+    const INSIDE: &str = "ONELOOP_TEST_FED";
+    if std::env::var_os(INSIDE).is_some() {
+        watch(body);
+        std::process::exit(CAME_TO_ITS_END);
+    }
+    let _watch = Watch::new(Duration::from_secs(40));
+    let path = type_name_of_val(&body);
+    let test = path.split_once("::").and_then(|(_crate, path)| path.split("::{{closure}}").next()).unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, "1")
+        .stdin(input)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    feed(&mut child);
+    // What is still open stays so: waiting would close it.
+    let _open = child.stdin.take();
+    assert_eq!(child.wait().unwrap().code(), Some(CAME_TO_ITS_END));
+}
+
+/// Writes this, and ends the input.
+fn with(text: &'static [u8]) -> impl FnOnce(&mut Child) {
+    move |child| child.stdin.take().unwrap().write_all(text).unwrap()
+}
+
+/// Tells the process that feeds this one.
+fn say(word: &str) {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "\n{word}").unwrap();
+    stdout.flush().unwrap();
+}
+
+/// Waits until the body says this.
+fn hear(child: &mut Child, word: &str) {
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while line.trim() != word {
+        line.clear();
+        assert!(stdout.read_line(&mut line).unwrap() > 0, "it ended without saying {word}");
+    }
+    child.stdout = Some(stdout.into_inner());
+}
+
+#[test]
+fn lines_come_without_their_ends_and_the_last_one_needs_none() {
+    fed(Stdio::piped(), with(b"one\n\ntwo\r\nth\rree"), || {
+        runtime().block_on(async {
+            let lines: Vec<String> = stdin().lines().map(Result::unwrap).collect().await;
+            assert_eq!(lines, ["one", "", "two", "th\rree"]);
+            assert_eq!(stdin().lines().next_line().await.unwrap(), None);
+        });
+    });
+}
+
+#[test]
+fn the_loop_turns_while_nobody_types() {
+    let feed = |child: &mut Child| {
+        hear(child, "ticked");
+        child.stdin.as_mut().unwrap().write_all(b"half a li").unwrap();
+        hear(child, "ticked");
+        with(b"ne\n")(child);
+    };
+    fed(Stdio::piped(), feed, || {
+        runtime().block_on(async {
+            let reads = spawn(async { stdin().lines().next_line().await });
+            for _ in 0..2 {
+                let mut ticks = interval(Duration::from_millis(1));
+                for _ in 0..20 {
+                    ticks.tick().await;
+                }
+                assert!(!reads.is_finished());
+                say("ticked");
+            }
+            assert_eq!(reads.await.unwrap().unwrap().unwrap(), "half a line");
+        });
+    });
+}
+
+#[test]
+fn a_file_is_read_like_a_pipe() {
+    let path = std::env::temp_dir().join(format!("oneloop-stdin-{}", std::process::id()));
+    let text: String = (0..50_000).map(|number| format!("line {number}\n")).collect();
+    std::fs::write(&path, text).unwrap();
+    fed(
+        std::fs::File::open(&path).unwrap(),
+        |_| {},
+        || {
+            runtime().block_on(async {
+                let mut lines = stdin().lines();
+                for number in 0..50_000 {
+                    assert_eq!(lines.next_line().await.unwrap().unwrap(), format!("line {number}"));
+                }
+                assert_eq!(lines.next_line().await.unwrap(), None);
+            });
+        },
+    );
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn an_empty_input_ends_at_once_again_and_again() {
+    fed(
+        Stdio::null(),
+        |_| {},
+        || {
+            runtime().block_on(async {
+                for _ in 0..3 {
+                    assert_eq!(stdin().read(&mut [0; 8]).await.unwrap(), 0);
+                    assert_eq!(stdin().lines().next_line().await.unwrap(), None);
+                }
+                assert_eq!(stdin().read(&mut []).await.unwrap(), 0);
+            });
+        },
+    );
+}
+
+#[test]
+fn a_read_that_was_given_up_loses_nothing_not_even_with_its_runtime() {
+    let feed = |child: &mut Child| {
+        hear(child, "given up");
+        with(b"first\nsecond\n")(child);
+    };
+    fed(Stdio::piped(), feed, || {
+        runtime().block_on(async {
+            let mut lines = stdin().lines();
+            timeout(Duration::from_millis(5), lines.next_line()).await.unwrap_err();
+            let mut waits = pin!(lines.next_line());
+            assert!(poll_fn(|cx| Poll::Ready(waits.as_mut().poll(cx).is_pending())).await);
+        });
+        say("given up");
+        runtime().block_on(async {
+            assert_eq!(stdin().lines().next_line().await.unwrap().unwrap(), "first");
+            let mut rest = String::new();
+            stdin().read_to_string(&mut rest).await.unwrap();
+            assert_eq!(rest, "second\n");
+        });
+    });
+}
+
+#[test]
+fn each_line_goes_to_one_of_those_who_ask() {
+    fed(Stdio::piped(), with(b"1\n2\n3\n4\n5\n6\n7\n8\n"), || {
+        runtime().block_on(async {
+            let sum = Rc::new(Cell::new(0));
+            let readers: Vec<_> = (0..3)
+                .map(|_| {
+                    let sum = Rc::clone(&sum);
+                    spawn(async move {
+                        let mut lines = stdin().lines();
+                        while let Some(line) = lines.next_line().await.unwrap() {
+                            sum.set(sum.get() + line.parse::<u32>().unwrap());
+                            oneloop::task::yield_now().await;
+                        }
+                    })
+                })
+                .collect();
+            for reader in readers {
+                reader.await.unwrap();
+            }
+            assert_eq!(sum.get(), 36);
+        });
+    });
+}
+
+#[test]
+fn a_line_that_is_no_text_is_an_error_and_the_next_one_comes() {
+    fed(Stdio::piped(), with(b"\xff\xfe\nnext\n"), || {
+        runtime().block_on(async {
+            let mut lines = stdin().lines();
+            assert_eq!(lines.next_line().await.unwrap_err().kind(), io::ErrorKind::InvalidData);
+            assert_eq!(lines.next_line().await.unwrap().unwrap(), "next");
+        });
+    });
+}
+
+#[test]
+fn input_that_nobody_asked_for_is_left_to_a_child() {
+    fed(Stdio::piped(), with(b"for the child\n"), || {
+        runtime().block_on(async {
+            let _unused = stdin().lines();
+            let mut cat = oneloop::process::Command::new("cat");
+            let output = cat.stdin(Stdio::inherit()).output().await.unwrap();
+            assert_eq!(output.stdout, b"for the child\n");
+        });
+    });
+}
+
+#[test]
+fn a_read_in_progress_keeps_no_process_from_its_end() {
+    // The input stays open and silent until the process has ended.
+    fed(
+        Stdio::piped(),
+        |_| {},
+        || {
+            runtime().block_on(async {
+                timeout(Duration::from_millis(5), stdin().read(&mut [0; 8])).await.unwrap_err();
+            });
+        },
+    );
+}
+
+#[test]
+fn with_the_virtual_clock_input_is_waited_for() {
+    let feed = |child: &mut Child| {
+        hear(child, "waiting");
+        with(b"now\n")(child);
+    };
+    fed(Stdio::piped(), feed, || {
+        in_order().block_on(async {
+            let hour = spawn(oneloop::time::sleep(Duration::from_secs(3600)));
+            say("waiting");
+            assert_eq!(stdin().lines().next_line().await.unwrap().unwrap(), "now");
+            assert!(!hour.is_finished(), "the clock jumped while the input was read");
+            hour.await.unwrap();
+        });
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_input_stays_blocking_for_those_who_share_it() {
+    const O_NONBLOCK: u32 = 0o4000;
+    fed(Stdio::piped(), with(b"line\n"), || {
+        runtime().block_on(async {
+            assert_eq!(stdin().lines().next_line().await.unwrap().unwrap(), "line");
+        });
+        let info = std::fs::read_to_string("/proc/self/fdinfo/0").unwrap();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+        assert_eq!(u32::from_str_radix(flags.trim(), 8).unwrap() & O_NONBLOCK, 0);
+    });
+}
