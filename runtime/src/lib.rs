@@ -67,6 +67,9 @@ pub mod io;
 #[cfg(feature = "hyper")]
 pub mod interop;
 
+mod explore;
+
+pub use explore::explore;
 pub use handle::{Handle, RuntimeGone};
 pub use metrics::Metrics;
 pub use pool::Abandoned;

@@ -14,6 +14,7 @@ mod child;
 mod diagnosis;
 mod events;
 mod executor;
+mod explore;
 mod intervals;
 mod join;
 mod metrics;

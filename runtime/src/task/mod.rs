@@ -1,6 +1,7 @@
 //! Tasks: spawning, joining, aborting, yielding, scopes, and work that blocks.
 
 mod blocking;
+mod cancel_at_every_await;
 mod join;
 mod scope;
 mod scope_error;
@@ -10,6 +11,8 @@ mod yield_now;
 
 pub use crate::event::TaskId;
 pub use blocking::spawn_blocking;
+pub use cancel_at_every_await::cancel_at_every_await;
+pub(crate) use join::panic_text;
 pub use join::{AbortHandle, JoinError, JoinHandle};
 pub use scope::{Canceller, Scope, scope};
 pub use scope_error::{Cancelled, Failure, ScopeError};

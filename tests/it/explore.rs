@@ -1,0 +1,235 @@
+//! Exploring: a race is found, cut to its shortest schedule, and replayed by the line that reports it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::process::{Command, Output};
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use oneloop::task::{Builder, spawn_blocking, yield_now};
+use oneloop::time::sleep;
+use oneloop::{explore, spawn};
+
+use crate::support::{child, panic_of, rounds, text_of};
+use crate::watch::{Watch, in_order, watch};
+
+const REPLAY: &str = "ONELOOP_EXPLORE";
+
+/// One task reads, awaits and writes back; so does the other, a little later. In order, that is enough.
+async fn lost_update() {
+    let balance = Rc::new(Cell::new(0));
+    let deposit = |amount: u32, later: usize| {
+        let balance = Rc::clone(&balance);
+        spawn(async move {
+            rounds(later).await;
+            let before = balance.get();
+            yield_now().await;
+            balance.set(before + amount);
+        })
+    };
+    let (one, other) = (deposit(20, 0), deposit(30, 4));
+    one.await.unwrap();
+    other.await.unwrap();
+    assert_eq!(balance.get(), 50, "an update is lost");
+}
+
+/// A lock that is given up by `unlock` alone.
+#[derive(Clone, Default)]
+struct Lock(Rc<(Cell<bool>, RefCell<Vec<Waker>>)>);
+
+impl Lock {
+    async fn lock(&self) {
+        poll_fn(|cx| {
+            if self.0.0.replace(true) {
+                self.0.1.borrow_mut().push(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    fn unlock(&self) {
+        self.0.0.set(false);
+        self.0.1.take().into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Two tasks take the same two locks, each in another order.
+async fn lock_order() {
+    let (left, right) = (Lock::default(), Lock::default());
+    let philosopher = |name: &str, first: &Lock, second: &Lock, later: usize| {
+        let (first, second) = (first.clone(), second.clone());
+        Builder::new().name(name).spawn(async move {
+            rounds(later).await;
+            first.lock().await;
+            yield_now().await;
+            second.lock().await;
+            second.unlock();
+            first.unlock();
+        })
+    };
+    let (plato, kant) = (philosopher("plato", &left, &right, 0), philosopher("kant", &right, &left, 4));
+    plato.await.unwrap();
+    kant.await.unwrap();
+}
+
+/// Runs one test of this program with a schedule in its environment.
+fn replay(test: &str, schedule: &str) -> Output {
+    let program = std::env::current_exe().expect("this program knows its own path");
+    Command::new(program)
+        .args(["--exact", test, "--nocapture"])
+        .env(REPLAY, schedule)
+        .output()
+        .expect("this program can be started again")
+}
+
+/// The seed and the number of picks in a report.
+fn schedule_in(report: &str) -> (u64, u64) {
+    let (_, after) = report.split_once(&format!("{REPLAY}=")).expect("a report says how to replay");
+    let (schedule, _) = after.split_once(' ').expect("a command follows");
+    let (seed, picks) = schedule.split_once(':').expect("a schedule is seed:picks");
+    (seed.parse().unwrap(), picks.parse().unwrap())
+}
+
+/// Finds a failure of `program`, and replays it in another process: with its schedule it fails in the same way, and
+/// with one pick less it passes.
+fn found_cut_and_replayed<F: Future<Output = ()>>(test: &str, program: impl Fn() -> F, says: &str) {
+    if std::env::var_os(REPLAY).is_some() {
+        return explore(program, []);
+    }
+    let _watch = Watch::new(Duration::from_secs(60));
+    let report = panic_of(|| explore(&program, 0..1000));
+    assert!(report.contains(says), "{report}");
+    assert!(report.ends_with(&format!(" cargo test {test}")), "{report}");
+    assert_eq!(panic_of(|| explore(&program, 0..1000)), report, "the same search finds the same");
+    let (seed, picks) = schedule_in(&report);
+    assert!(picks > 0, "in order, the program is right: {report}");
+    let failed = replay(test, &format!("{seed}:{picks}"));
+    let cried = String::from_utf8_lossy(&failed.stderr);
+    let first_line = report.lines().next().unwrap();
+    assert!(!failed.status.success() && cried.contains(first_line), "{cried}");
+    let passed = replay(test, &format!("{seed}:{}", picks - 1));
+    let cried = String::from_utf8_lossy(&passed.stderr);
+    assert!(passed.status.success() && cried.contains("the program passed"), "{cried}");
+}
+
+#[test]
+fn a_lost_update_is_found_cut_and_replayed() {
+    found_cut_and_replayed("explore::a_lost_update_is_found_cut_and_replayed", lost_update, "an update is lost");
+}
+
+#[test]
+fn a_deadlock_is_found_cut_and_replayed() {
+    found_cut_and_replayed("explore::a_deadlock_is_found_cut_and_replayed", lock_order, "the program is stuck");
+}
+
+#[test]
+fn a_program_that_is_stuck_is_reported_with_its_tasks() {
+    watch(|| {
+        let report = panic_of(|| explore(lock_order, 0..1000));
+        for word in ["main", "plato", "kant", "waiting", "explore.rs", "the end of task"] {
+            assert!(report.contains(word), "{word:?} is not in\n{report}");
+        }
+    });
+}
+
+#[test]
+fn a_report_names_the_line_that_panicked_and_the_schedule_is_as_short_as_can_be() {
+    watch(|| {
+        let in_order = panic_of(|| explore(|| async { panic!("always") }, 7..9));
+        assert!(in_order.starts_with("always\n  panicked at "), "{in_order}");
+        assert!(
+            in_order.contains(file!()) && in_order.contains("first 0 picks of seed 7 (seeds tried: 1)"),
+            "{in_order}"
+        );
+    });
+}
+
+#[test]
+fn a_program_that_is_right_passes_a_thousand_seeds_in_different_orders() {
+    watch(|| {
+        let orders = RefCell::new(BTreeSet::new());
+        let program = || async {
+            let order = Rc::new(RefCell::new(Vec::new()));
+            let tasks: Vec<_> = (0..5)
+                .map(|n| {
+                    let order = Rc::clone(&order);
+                    spawn(async move {
+                        sleep(Duration::from_secs(1)).await;
+                        order.borrow_mut().push(n);
+                    })
+                })
+                .collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+            orders.borrow_mut().insert(order.take());
+        };
+        explore(program, 0..1000);
+        // Each of the 5! orders is missed by a thousand fair runs with a probability of about 0.0002.
+        assert!(orders.borrow().len() > 100, "{}", orders.borrow().len());
+    });
+}
+
+#[test]
+fn waiting_for_a_timer_or_a_blocking_job_is_not_being_stuck() {
+    watch(|| {
+        let program = || async {
+            sleep(Duration::from_secs(3600)).await;
+            assert_eq!(spawn_blocking(|| 7).await.unwrap(), 7);
+        };
+        explore(program, 0..10);
+    });
+}
+
+#[test]
+fn a_program_that_depends_on_more_than_its_seed_is_told_so() {
+    watch(|| {
+        let runs = Cell::new(0);
+        let program = || {
+            runs.set(runs.get() + 1);
+            async { assert!(runs.get() != 5, "the fifth run") }
+        };
+        let report = panic_of(|| explore(program, 0..10));
+        assert!(report.contains("the fifth run") && report.contains("depends on something besides it"), "{report}");
+    });
+}
+
+#[test]
+fn a_search_that_has_no_seed_or_is_inside_a_runtime_is_refused() {
+    watch(|| {
+        let no_seed = panic_of(|| explore(|| async {}, []));
+        assert!(no_seed.contains("was given no seed"), "{no_seed}");
+        let inside = panic_of(|| in_order().block_on(async { explore(|| async {}, 0..1) }));
+        assert!(inside.contains("outside a running oneloop runtime"), "{inside}");
+    });
+}
+
+#[test]
+fn a_schedule_that_cannot_be_read_is_refused() {
+    if std::env::var_os(REPLAY).is_some() {
+        return explore(|| async {}, 0..1);
+    }
+    watch(|| {
+        for wrong in ["", "7", "7:", ":3", "7:3:1", "-1:0", "x:y"] {
+            let refused = replay("explore::a_schedule_that_cannot_be_read_is_refused", wrong);
+            let cried = String::from_utf8_lossy(&refused.stderr);
+            assert!(!refused.status.success() && cried.contains("names no schedule"), "{wrong:?}: {cried}");
+        }
+    });
+}
+
+#[test]
+fn a_search_prints_nothing_but_its_report_and_other_panics_are_printed_as_ever() {
+    let output = child(|| {
+        let ends = std::panic::catch_unwind(|| explore(lost_update, 0..1000)).unwrap_err();
+        println!("report: {}", text_of(&*ends).lines().count());
+        let _ = std::panic::catch_unwind(|| panic!("another panic"));
+    });
+    let cried = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(cried.matches("an update is lost").count(), 1, "{cried}");
+    assert_eq!(cried.matches("another panic").count(), 1, "{cried}");
+}
