@@ -590,3 +590,23 @@ fn another_seed_gives_another_order() {
     let orders: BTreeSet<_> = (0..100).map(|seed| order(Some(seed))).collect();
     assert!(orders.len() > 90, "100 seeds gave no more than {} orders", orders.len());
 }
+
+#[test]
+fn a_limit_leaves_only_the_first_picks_to_the_seed() {
+    let order = |limit| {
+        let (store, _) = store_with(8, Some(5));
+        store.limit_picks(limit);
+        let order: Vec<_> = std::iter::from_fn(|| poll_next(&store, drop)).collect();
+        (store.picks(), order)
+    };
+    let (picks, seeds) = order(u64::MAX);
+    assert_eq!(picks, 7, "the last one is no pick");
+    assert!(!seeds.is_sorted());
+    assert!(order(0).1.is_sorted());
+    for limit in 0..=7 {
+        let (picks, limited) = order(limit as u64);
+        assert_eq!(picks, limit as u64);
+        assert_eq!(limited[..limit], seeds[..limit]);
+    }
+    assert_ne!(order(1).1, seeds);
+}
