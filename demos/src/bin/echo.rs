@@ -10,24 +10,20 @@
 //! line is the account. `ONELOOP_LOG=1` before the command shows the loop turning for each byte.
 
 use std::cell::Cell;
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::io::{self, ErrorKind, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::process::{ExitCode, exit};
+use std::process::ExitCode;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
-use std::task::{Poll, Waker};
-use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
 use futures_lite::future::or;
 use oneloop::net::{TcpListener, TcpStream};
+use oneloop::signal::stop_requested;
 use oneloop::task::JoinHandle;
 use oneloop::time::{Instant, sleep, timeout};
 use oneloop_demos::{address, fail, seconds};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 /// An echo server on one thread, for `nc`. Ctrl-C stops it gracefully, a second one at once.
 #[derive(Parser, Clone, Copy)]
@@ -62,15 +58,15 @@ fn main() -> ExitCode {
 async fn serve(args: Args) -> Result<(), String> {
     let listener = TcpListener::bind(args.addr).await;
     let listener = listener.map_err(|error| cannot_listen(&error))?;
-    let interrupted = interrupted().map_err(|error| format!("cannot listen for signals: {error}"))?;
+    let interrupted = stop_requested(); // listens from here on
     let addr = listener.local_addr().unwrap_or(args.addr);
     log(&format!("listening on {addr}; try: nc {} {}", addr.ip(), addr.port()));
 
     let mut server = Server::default();
-    let stop = async {
-        or(interrupted, after(args.seconds)).await;
+    let stop = or(async { interrupted.await.map(drop) }, async {
+        after(args.seconds).await;
         Ok(())
-    };
+    });
     let stopped = or(server.accept(&listener, args), stop).await;
     stopped.map_err(|error| format!("cannot go on: {error}"))?;
 
@@ -167,33 +163,6 @@ async fn after(time: Option<Duration>) {
         Some(time) => sleep(time).await,
         None => pending().await,
     }
-}
-
-/// A future that resolves at the first SIGINT or SIGTERM; the second one ends the process on the
-/// spot. Signals count from this call on, not from the first poll.
-///
-/// A thread waits for them and wakes the future: a waker may go to any thread.
-fn interrupted() -> io::Result<impl Future<Output = ()>> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let stop = Arc::new(Mutex::new((false, Waker::noop().clone())));
-    let theirs = Arc::clone(&stop);
-    thread::spawn(move || {
-        let mut signals = signals.forever();
-        signals.next();
-        let waker = {
-            let mut stop = theirs.lock().unwrap();
-            stop.0 = true;
-            stop.1.clone()
-        };
-        waker.wake();
-        signals.next();
-        exit(130);
-    });
-    Ok(poll_fn(move |cx| {
-        let mut stop = stop.lock().unwrap();
-        stop.1.clone_from(cx.waker());
-        if stop.0 { Poll::Ready(()) } else { Poll::Pending }
-    }))
 }
 
 /// What is wrong with the address, and the way out.
