@@ -47,12 +47,14 @@ impl<M> Inbox<M> {
     pub(crate) fn send(&self, message: M) -> Result<(), M> {
         self.messages.send(message).map_err(|gone| gone.0)?;
         fence(Ordering::SeqCst);
-        if self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::AcqRel) {
-            // mio resets a full eventfd by itself. Should the bell fail all the same, the loop still
-            // counts as parked, so that the next sender rings again.
-            if self.bell.wake().is_err() {
-                self.parked.store(true, Ordering::Release);
+        // mio resets a full eventfd by itself, so a bell hardly ever fails. Should it, the loop still
+        // counts as parked, for the next sender; and for one that saw it taken meanwhile, ring again.
+        for _attempt in 0..2 {
+            let mine = self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::AcqRel);
+            if !mine || self.bell.wake().is_ok() {
+                break;
             }
+            self.parked.store(true, Ordering::Release);
         }
         Ok(())
     }
@@ -98,6 +100,9 @@ impl<M> Registry<M> {
     /// when the numbers have run out.
     pub(crate) fn enter(&self, inbox: &Arc<Inbox<M>>) -> Option<u32> {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        if table.inboxes.len() > usize::from(u16::MAX) {
+            return None;
+        }
         for _ in 0..=u16::MAX {
             let number = table.last_number.checked_add(1)?;
             table.last_number = number;

@@ -282,7 +282,7 @@ impl Tasks {
     /// The task that a waker names, if it still has its slot.
     pub(crate) fn named_by(&self, word: WakeWord) -> Option<TaskKey> {
         let inner = self.inner.borrow();
-        let slot = inner.slots.get(word.slot()).filter(|slot| word.fits(slot.serial))?;
+        let slot = inner.slots.get(word.slot()).filter(|slot| slot.serial != 0 && word.fits(slot.serial))?;
         Some(self.key(word.slot(), slot.serial))
     }
 
