@@ -91,6 +91,59 @@ fn a_task_that_is_woken_a_hundred_thousand_times_is_polled_once() {
 }
 
 #[test]
+fn a_task_that_is_woken_again_and_again_does_not_run_twice_before_the_others() {
+    watch(|| {
+        let notes = Notes::default();
+        unobserved().block_on(async {
+            let notes = |name: &'static str| {
+                let notes = notes.clone();
+                async move {
+                    for n in 0..3 {
+                        notes.add(&format!("{name}{n}"));
+                        yield_now().await;
+                    }
+                }
+            };
+            let (send, receive) = std::sync::mpsc::channel();
+            let eager = notes("eager");
+            let eager = spawn(async move {
+                send.send(my_waker().await).unwrap();
+                one_wake().await;
+                eager.await;
+            });
+            rounds(1).await;
+            let waker = receive.recv().unwrap();
+            (0..3).for_each(|_| waker.wake_by_ref());
+            let _ = join_all([eager, spawn(notes("other"))]).await;
+        });
+        assert_eq!(notes.text(), "eager0 other0 eager1 other1 eager2 other2");
+    });
+}
+
+#[test]
+fn a_slots_former_tenant_leaves_no_place_in_the_queue_to_the_next() {
+    watch(|| {
+        let notes = Notes::default();
+        unobserved().block_on(async {
+            let wakes_itself = spawn(async { my_waker().await.wake() });
+            let ends = spawn(async {});
+            let slots = [ends.id().slot(), wakes_itself.id().slot()];
+            rounds(1).await;
+            // The first of these is over, and still stands in the queue.
+            wakes_itself.await.unwrap();
+            ends.await.unwrap();
+            let tasks = ["first", "second"].map(|name| {
+                let notes = notes.clone();
+                spawn(async move { notes.add(name) })
+            });
+            assert_eq!([0, 1].map(|n| tasks[n].id().slot()), slots, "each has a slot of theirs");
+            let _ = join_all(tasks).await;
+        });
+        assert_eq!(notes.text(), "first second");
+    });
+}
+
+#[test]
 fn a_task_that_wakes_itself_while_it_is_polled_is_polled_once_more() {
     watch(|| {
         for runtime in [runtime(), unobserved()] {

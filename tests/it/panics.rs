@@ -11,8 +11,8 @@ use oneloop::spawn;
 use oneloop::task::{JoinError, spawn_blocking, yield_now};
 use oneloop::time::{interval, sleep};
 
-use crate::support::{Count, Foreign, join_all, on_drop, panic_of, poll_with, rounds, text_of};
-use crate::watch::{builder, in_order, runtime, unobserved, watch};
+use crate::support::{Count, Foreign, join_all, my_waker, on_drop, panic_of, poll_with, rounds, text_of};
+use crate::watch::{builder, in_order, runtime, spawn_thread, unobserved, watch};
 
 fn text(error: JoinError) -> String {
     text_of(&*error.into_panic())
@@ -140,6 +140,27 @@ fn a_panic_in_the_drop_of_an_output_or_a_payload_that_nobody_takes_does_no_harm(
 }
 
 #[test]
+fn a_panic_in_the_drop_of_an_output_whose_handle_was_dropped_elsewhere_does_no_harm() {
+    watch(|| {
+        let (runtime, reached) = (runtime(), Count::default());
+        runtime.block_on(async {
+            let count = reached.clone();
+            let over = spawn(async move {
+                on_drop(move || {
+                    count.add();
+                    panic!("in the output's drop");
+                })
+            });
+            rounds(1).await;
+            spawn_thread(move || drop(over)).join().unwrap();
+            sleep(Duration::from_millis(1)).await;
+            assert_eq!(reached.get(), 1);
+            spawn(rounds(3)).await.unwrap();
+        });
+    });
+}
+
+#[test]
 fn a_panic_in_a_drop_at_the_end_of_the_runtime_stops_no_other_drop() {
     watch(|| {
         let runtime = unobserved();
@@ -186,10 +207,13 @@ fn a_panic_of_the_root_future_is_the_callers_and_the_runtime_can_go_on() {
                     }
                 }));
                 sleep(Duration::from_millis(2500)).await;
+                // It leaves no place in the queue either.
+                my_waker().await.wake();
                 panic!("the root gives up");
             })
         });
         assert_eq!((said.as_str(), ticks.get(), dropped.get()), ("the root gives up", 3, 1));
+        assert_eq!(runtime.metrics().ready, 0);
         runtime.block_on(async { sleep(Duration::from_secs(2)).await });
         assert_eq!((ticks.get(), dropped.get()), (5, 1));
         let other = unobserved();

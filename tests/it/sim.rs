@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
+use oneloop::net::TcpListener;
 use oneloop::task::{JoinHandle, yield_now};
 use oneloop::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use oneloop::{Runtime, spawn};
@@ -192,6 +193,30 @@ fn the_virtual_clock_stands_still_between_two_calls_of_block_on() {
         runtime.block_on(async { assert_eq!(start.elapsed(), Duration::from_secs(2)) });
         runtime.block_on(task).unwrap();
         runtime.block_on(async { assert_eq!(start.elapsed(), Duration::from_secs(5)) });
+    });
+}
+
+#[test]
+fn the_virtual_clock_does_not_jump_while_a_socket_is_awaited() {
+    watch(|| {
+        in_order().block_on(async {
+            let (start, hour) = (Instant::now(), Duration::from_secs(3600));
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let (here, handle) = (listener.local_addr().unwrap(), oneloop::Handle::current());
+            let connects = spawn_thread(move || {
+                while handle.metrics().parks == 0 {
+                    std::thread::yield_now();
+                }
+                std::net::TcpStream::connect(here)
+            });
+            let accepted = timeout(hour, listener.accept()).await;
+            assert!(accepted.is_ok() && start.elapsed() < hour);
+            connects.join().unwrap().unwrap();
+            // The listener is still there, but nobody awaits it.
+            let waited = start.elapsed();
+            sleep(hour).await;
+            assert_eq!((start.elapsed() - waited).as_secs(), hour.as_secs());
+        });
     });
 }
 
