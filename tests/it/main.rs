@@ -10,6 +10,7 @@ mod trace;
 mod watch;
 
 mod abort;
+mod cancel;
 mod child;
 mod diagnosis;
 mod events;
