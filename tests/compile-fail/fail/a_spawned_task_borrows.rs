@@ -1,0 +1,9 @@
+//! A spawned task may outlive whoever spawned it, so it borrows nothing. A scope's child may.
+
+fn main() {
+    oneloop::run(async {
+        let local = String::from("ends with the future of run");
+        let task = oneloop::spawn(async { local.len() });
+        println!("{}", task.await.unwrap());
+    });
+}
