@@ -47,12 +47,13 @@ fn refused_for_the_same_errors() {
         fs::copy(case, copies.join(case.file_name().expect("a file has a name"))).expect("a case can be copied");
     }
     let output = Command::new(env::current_exe().expect("this program knows its own path"))
-        .args(["--exact", "what_must_compile_does_and_what_must_not_does_not"])
+        .args(["--exact", "what_must_compile_does_and_what_must_not_does_not", "--nocapture"])
         .env(CASES, &copies)
         .env("TRYBUILD", "overwrite")
         .output()
         .expect("this program can be started again");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let [said, cried] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    assert!(output.status.success(), "a case is not refused:\n{said}\n{cried}");
     for case in cases {
         let expected = case.with_extension("stderr");
         let got = copies.join(expected.file_name().expect("a file has a name"));
