@@ -88,7 +88,7 @@ impl Timers {
     }
 
     /// Cancels a timer. Returns its waker, to be dropped, unless it has fired.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn cancel(&self, TimerKey(key): TimerKey) -> Option<Waker> {
         let pending = self.wheel.borrow_mut().remove(key.slot, key.serial)?;
         Some(pending.waker)
@@ -149,6 +149,6 @@ fn ticks_down(time: Duration) -> u64 {
 }
 
 fn ticks_up(time: Duration) -> u64 {
-    let whole = ticks_down(time);
-    if time.subsec_nanos() % TICK.subsec_nanos() == 0 { whole } else { whole.saturating_add(1) }
+    let begun = time.subsec_nanos().div_ceil(TICK.subsec_nanos());
+    time.as_secs().saturating_mul(1000).saturating_add(u64::from(begun))
 }

@@ -31,50 +31,43 @@ const LEVELS: usize = u64::BITS.div_ceil(DIGIT_BITS) as usize;
 /// The list, after all levels' lists, of entries that are due and not yet taken by `pop_due`.
 const DUE: u32 = LEVELS as u32 * LISTS_PER_LEVEL as u32;
 
+/// How many lists there are. The first so many entries of the slab are their heads: list number n is a
+/// ring through entry n, so an entry can be taken out of its ring without asking which list it is in,
+/// or whether it is the first or the last. The slots that users see are counted from behind the heads.
+const LISTS: u32 = DUE + 1;
+
 /// No entry: the end of the free list.
 const NIL: u32 = u32::MAX;
 
-/// A link with this bit set points not at an entry but at list number `link & !LIST`. Every list is a
-/// ring through itself: its last entry's `next` and its first entry's `prev` point back at the list,
-/// so an entry can be taken out of the ring without asking which list it is in.
-const LIST: u32 = 1 << 31;
-
 struct Entry<T> {
+    /// In a list's head: no entry of the list is due before this tick. It is exact until the earliest
+    /// entry is cancelled; then it is a lower bound that costs one look in vain.
     deadline: u64,
     serial: u64,
     prev: u32,
     /// The next entry of the same list; in a vacant entry, of the free list.
     next: u32,
-    /// `None` while the entry is vacant.
+    /// `None` in a list's head, and while the entry is vacant.
     value: Option<T>,
 }
 
-struct List {
-    first: u32,
-    last: u32,
-    /// No entry in this list is due before this tick. It is exact until the earliest entry is
-    /// cancelled; then it is a lower bound that costs one look in vain.
-    earliest: u64,
-}
-
-impl List {
-    fn empty(number: u32) -> Self {
-        Self { first: LIST | number, last: LIST | number, earliest: u64::MAX }
+impl<T> Entry<T> {
+    /// The head of an empty list.
+    fn head(list: u32) -> Self {
+        Self { deadline: u64::MAX, serial: 0, prev: list, next: list, value: None }
     }
 }
 
 /// The wheel. `now` starts at tick 0.
 pub(crate) struct Wheel<T> {
     now: u64,
+    /// The lists' heads, then all others.
     entries: Vec<Entry<T>>,
     free: u32,
     len: usize,
     last_serial: u64,
-    lists: Box<[List]>,
     /// A bit for each list of a level: is it occupied?
     occupied: [u64; LEVELS],
-    /// A bit for each level: is any of its lists occupied?
-    levels: u16,
 }
 
 impl<T> Wheel<T> {
@@ -82,13 +75,11 @@ impl<T> Wheel<T> {
     pub(crate) fn new() -> Self {
         Self {
             now: 0,
-            entries: Vec::new(),
+            entries: (0..LISTS).map(Entry::head).collect(),
             free: NIL,
             len: 0,
             last_serial: 0,
-            lists: (0..=DUE).map(List::empty).collect(),
             occupied: [0; LEVELS],
-            levels: 0,
         }
     }
 
@@ -102,7 +93,7 @@ impl<T> Wheel<T> {
     ///
     /// # Panics
     ///
-    /// If there are 2^31 entries.
+    /// If there are 2^32 entries, less a few hundred.
     #[inline]
     pub(crate) fn insert(&mut self, deadline: u64, value: T) -> (u32, u64) {
         self.last_serial += 1;
@@ -114,35 +105,33 @@ impl<T> Wheel<T> {
             (vacant.deadline, vacant.serial, vacant.value) = (deadline, serial, Some(value));
             slot
         } else {
-            assert!(self.entries.len() < LIST as usize, "a timer wheel holds at most 2^31 timers at a time");
-            self.entries.push(Entry { deadline, serial, prev: NIL, next: NIL, value: Some(value) });
-            (self.entries.len() - 1) as u32
+            self.add(Entry { deadline, serial, prev: NIL, next: NIL, value: Some(value) })
         };
         self.hang(slot, deadline);
-        (slot, serial)
+        (slot - LISTS, serial)
     }
 
     /// Takes an entry out before it is due. `None` if it was popped or removed already.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn remove(&mut self, slot: u32, serial: u64) -> Option<T> {
-        self.get_mut(slot, serial)?;
-        Some(self.take(slot))
+        let value = self.find(slot, serial)?.value.take()?;
+        self.unhang(slot + LISTS);
+        Some(value)
     }
 
     /// The value of an entry that has not been popped or removed.
     pub(crate) fn get_mut(&mut self, slot: u32, serial: u64) -> Option<&mut T> {
-        let entry = self.entries.get_mut(slot as usize)?;
-        if entry.serial == serial { entry.value.as_mut() } else { None }
+        self.find(slot, serial)?.value.as_mut()
     }
 
     /// No entry is due before this tick and, unless an entry was cancelled lately, one is due exactly
     /// then. `None` when there are no entries.
     pub(crate) fn next_deadline(&self) -> Option<u64> {
-        if self.lists[DUE as usize].first & LIST == 0 {
+        if self.first(DUE).is_some() {
             return Some(self.now);
         }
         let (_, list) = self.next_list()?;
-        Some(self.lists[list as usize].earliest)
+        Some(self.entries[list as usize].deadline)
     }
 
     /// Moves now forward to tick `to`, and everything due by then to the list that [`pop_due`]
@@ -167,28 +156,44 @@ impl<T> Wheel<T> {
     /// Takes the next entry that is due: its slot and serial, its deadline and its value. Entries come
     /// in the order of their deadlines and, within one tick, of their insertion.
     pub(crate) fn pop_due(&mut self) -> Option<((u32, u64), u64, T)> {
-        let slot = self.lists[DUE as usize].first;
-        if slot & LIST != 0 {
-            return None;
-        }
-        let Entry { deadline, serial, .. } = self.entries[slot as usize];
-        Some(((slot, serial), deadline, self.take(slot)))
+        let slot = self.first(DUE)?;
+        let Entry { deadline, serial, ref mut value, .. } = self.entries[slot as usize];
+        let value = value.take().expect("an entry in a list holds a value");
+        self.unhang(slot);
+        Some(((slot - LISTS, serial), deadline, value))
     }
 
     /// Every entry that is pending or due, in no particular order: slot and serial, deadline, value.
     pub(crate) fn iter(&self) -> impl Iterator<Item = ((u32, u64), u64, &T)> {
-        let numbered = self.entries.iter().enumerate();
+        let numbered = self.entries[LISTS as usize..].iter().enumerate();
         numbered.filter_map(|(slot, e)| Some(((slot as u32, e.serial), e.deadline, e.value.as_ref()?)))
+    }
+
+    /// The entry that users know by this slot and serial.
+    #[inline]
+    fn find(&mut self, slot: u32, serial: u64) -> Option<&mut Entry<T>> {
+        self.entries.get_mut(slot as usize + LISTS as usize).filter(|entry| entry.serial == serial)
+    }
+
+    /// A new entry at the end of the slab.
+    #[cold]
+    fn add(&mut self, entry: Entry<T>) -> u32 {
+        assert!(self.entries.len() < NIL as usize, "a timer wheel holds at most 2^32 timers at a time");
+        self.entries.push(entry);
+        (self.entries.len() - 1) as u32
+    }
+
+    /// The first entry of a list.
+    fn first(&self, list: u32) -> Option<u32> {
+        let first = self.entries[list as usize].next;
+        (first != list).then_some(first)
     }
 
     /// The level and the number of the occupied list that comes next.
     fn next_list(&self) -> Option<(u32, u32)> {
-        if self.levels == 0 {
-            return None;
-        }
-        let level = self.levels.trailing_zeros();
-        let digit = self.occupied[level as usize].trailing_zeros();
-        Some((level, level * LISTS_PER_LEVEL as u32 + digit))
+        let level = self.occupied.iter().position(|digits| *digits != 0)?;
+        let digit = self.occupied[level].trailing_zeros();
+        Some((level as u32, level as u32 * LISTS_PER_LEVEL as u32 + digit))
     }
 
     /// Hangs an entry on the list that its deadline and now point at.
@@ -197,7 +202,6 @@ impl<T> Wheel<T> {
         let deadline = deadline.max(self.now);
         let level = (deadline ^ self.now | 1).ilog2() / DIGIT_BITS;
         let digit = (deadline >> (DIGIT_BITS * level)) % LISTS_PER_LEVEL;
-        self.levels |= 1 << level;
         self.occupied[level as usize] |= 1 << digit;
         self.append(level * LISTS_PER_LEVEL as u32 + digit as u32, slot, deadline);
     }
@@ -205,9 +209,10 @@ impl<T> Wheel<T> {
     /// Empties a list whose first tick has come: what is due goes to the due list, the rest to lower
     /// levels. Both keep their order.
     fn hang_again(&mut self, list: u32) {
-        let mut slot = std::mem::replace(&mut self.lists[list as usize], List::empty(list)).first;
+        let head = std::mem::replace(&mut self.entries[list as usize], Entry::head(list));
         self.mark_empty(list);
-        while slot & LIST == 0 {
+        let mut slot = head.next;
+        while slot != list {
             let Entry { deadline, next, .. } = self.entries[slot as usize];
             if deadline <= self.now {
                 self.append(DUE, slot, deadline);
@@ -218,54 +223,39 @@ impl<T> Wheel<T> {
         }
     }
 
+    /// Makes an entry the last of a list.
     #[inline]
     fn append(&mut self, list: u32, slot: u32, deadline: u64) {
-        let ring = &mut self.lists[list as usize];
-        ring.earliest = ring.earliest.min(deadline);
-        let before = std::mem::replace(&mut ring.last, slot);
-        self.set_next(before, slot);
+        let head = &mut self.entries[list as usize];
+        head.deadline = head.deadline.min(deadline);
+        let before = std::mem::replace(&mut head.prev, slot);
+        self.entries[before as usize].next = slot;
         let entry = &mut self.entries[slot as usize];
-        (entry.prev, entry.next) = (before, LIST | list);
+        (entry.prev, entry.next) = (before, list);
     }
 
-    /// Takes an entry out of its ring and makes its slot vacant.
+    /// Takes an entry, whose value is gone, out of its list, and makes its slot free for another.
     #[inline(always)]
-    fn take(&mut self, slot: u32) -> T {
+    fn unhang(&mut self, slot: u32) {
         let entry = &mut self.entries[slot as usize];
-        let value = entry.value.take().expect("an entry in a list holds a value");
         let (prev, next) = (entry.prev, std::mem::replace(&mut entry.next, self.free));
         self.free = slot;
         self.len -= 1;
-        self.set_next(prev, next);
-        self.set_prev(next, prev);
+        self.entries[prev as usize].next = next;
+        self.entries[next as usize].prev = prev;
         if prev == next {
-            // Only a list has the same neighbour on both sides: it has just become empty.
-            self.lists[(prev & !LIST) as usize].earliest = u64::MAX;
-            self.mark_empty(prev & !LIST);
+            // Only a head has the same neighbour on both sides: its list has just become empty.
+            self.entries[prev as usize].deadline = u64::MAX;
+            self.mark_empty(prev);
         }
-        value
     }
 
     #[inline]
     fn mark_empty(&mut self, list: u32) {
         let (level, digit) = (list / LISTS_PER_LEVEL as u32, list % LISTS_PER_LEVEL as u32);
-        if list != DUE {
-            self.occupied[level as usize] &= !(1 << digit);
-            self.levels &= !(u16::from(self.occupied[level as usize] == 0) << level);
-        }
-    }
-
-    fn set_next(&mut self, link: u32, to: u32) {
-        match link & LIST {
-            0 => self.entries[link as usize].next = to,
-            _ => self.lists[(link & !LIST) as usize].first = to,
-        }
-    }
-
-    fn set_prev(&mut self, link: u32, to: u32) {
-        match link & LIST {
-            0 => self.entries[link as usize].prev = to,
-            _ => self.lists[(link & !LIST) as usize].last = to,
+        // The list of what is due is on no level.
+        if let Some(digits) = self.occupied.get_mut(level as usize) {
+            *digits &= !(1 << digit);
         }
     }
 }
