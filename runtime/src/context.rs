@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,10 +97,16 @@ impl Core {
         made
     }
 
+    /// Whether anybody observes. Observers are foreign code: where they are, no borrow may be alive.
+    #[inline]
+    pub(crate) fn is_observed(&self) -> bool {
+        !self.observers.is_empty()
+    }
+
     /// Tells the observers, if there are any. The event is made only then.
     #[inline]
     pub(crate) fn observe<'a>(&self, event: impl FnOnce() -> Event<'a>) {
-        if !self.observers.is_empty() {
+        if self.is_observed() {
             self.tell(&event());
         }
     }
@@ -113,8 +120,9 @@ impl Core {
     }
 
     /// Takes a task in.
+    #[inline]
     pub(crate) fn spawn(&self, body: Body, name: Option<String>, at: &'static Location<'static>) -> TaskKey {
-        if !self.observers.is_empty() {
+        if self.is_observed() {
             return self.spawn_observed(body, name.as_deref(), at);
         }
         self.tasks.insert(body, name, at)
@@ -128,9 +136,9 @@ impl Core {
     }
 
     /// Wakes a task by its word.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wake(&self, word: WakeWord, cause: Cause) {
-        if !self.observers.is_empty() {
+        if self.is_observed() {
             return self.wake_observed(word, cause);
         }
         if self.tasks.wake(word) == Woken::Stale {
@@ -181,11 +189,16 @@ impl Core {
     /// To be asked by every leaf future that may complete again and again without waiting. True means:
     /// the task has had its share of this poll, and is queued behind the others.
     pub(crate) fn is_exhausted(&self, cx: &Context<'_>) -> bool {
-        let exhausted = self.operations_left.get() == 0;
+        let exhausted = !self.may_complete();
         if exhausted {
             cx.waker().wake_by_ref();
         }
         exhausted
+    }
+
+    /// Whether the task has anything left of its share of this poll.
+    pub(crate) fn may_complete(&self) -> bool {
+        self.operations_left.get() > 0
     }
 
     /// To be told by every such future when it completes. One that waits has cost nothing: a task may
@@ -196,32 +209,34 @@ impl Core {
 
     /// A leaf future has left its waker.
     pub(crate) fn observe_wait(&self, on: WaitsFor, at: &'static Location<'static>) {
-        if let (false, Some(task)) = (self.observers.is_empty(), self.current_task()) {
+        if let (true, Some(task)) = (self.is_observed(), self.current_task()) {
             self.tell(&Event::Wait { task: TaskId(task), on, at });
         }
     }
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+    /// What an [`Entered`] puts here it takes out again. So there is nothing to drop when the thread
+    /// ends, and a look need not ask first whether that has happened.
+    static CURRENT: RefCell<Option<ManuallyDrop<Rc<Core>>>> = const { RefCell::new(None) };
     static THREAD: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Makes a core the current one until the guard is dropped.
 pub(crate) struct Entered {
-    before: Option<Rc<Core>>,
+    before: Option<ManuallyDrop<Rc<Core>>>,
 }
 
 impl Entered {
     pub(crate) fn new(core: &Rc<Core>) -> Self {
-        Self { before: CURRENT.replace(Some(Rc::clone(core))) }
+        Self { before: CURRENT.replace(Some(ManuallyDrop::new(Rc::clone(core)))) }
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
         // Bound to a name: it may be the last owner of a core, whose end must not happen in a borrow.
-        let _left = CURRENT.replace(self.before.take());
+        let _left = CURRENT.replace(self.before.take()).map(ManuallyDrop::into_inner);
     }
 }
 
@@ -244,7 +259,7 @@ pub(crate) fn expect_current(what: &str) -> Rc<Core> {
 
 #[cold]
 #[track_caller]
-fn no_loop(what: &str) -> ! {
+pub(crate) fn no_loop(what: &str) -> ! {
     panic!("{what} needs a running oneloop runtime on this thread: call it inside oneloop::run or Runtime::block_on")
 }
 
@@ -256,16 +271,14 @@ fn no_loop(what: &str) -> ! {
 #[inline(always)]
 #[track_caller]
 pub(crate) fn expect_home(number: u32, what: &str) -> Rc<Core> {
-    match current() {
-        Some(core) if core.number == number => core,
-        other => not_at_home(other.is_some(), number, what),
-    }
+    let Some(core) = current().filter(|core| core.number == number) else { not_at_home(number, what) };
+    core
 }
 
 #[cold]
 #[track_caller]
-fn not_at_home(elsewhere: bool, number: u32, what: &str) -> ! {
-    let here = if elsewhere { "inside another runtime" } else { "where no runtime is running" };
+pub(crate) fn not_at_home(number: u32, what: &str) -> ! {
+    let here = if current().is_some() { "inside another runtime" } else { "where no runtime is running" };
     let gone = if REGISTRY.exact(number).is_none() { " (which has been dropped)" } else { "" };
     panic!(
         "{what} was polled {here}: it belongs to the oneloop runtime it was created in{gone}, \
@@ -273,11 +286,19 @@ fn not_at_home(elsewhere: bool, number: u32, what: &str) -> ! {
     )
 }
 
-/// Looks at the current core without taking a share in it. Nothing foreign may run in `look`. While a
-/// thread ends and its locals are gone, it has no current core.
-#[inline]
+/// Looks at the current core without taking a share in it, which is the cheaper way. Nothing foreign may
+/// run in `look`.
+#[inline(always)]
 pub(crate) fn with_current<R>(look: impl FnOnce(&Rc<Core>) -> R) -> Option<R> {
-    CURRENT.try_with(|current| current.borrow().as_ref().map(look)).ok().flatten()
+    CURRENT.with(|current| current.borrow().as_deref().map(look))
+}
+
+/// The same for the core with this number, if it is the current one. Otherwise what `look` owns, which
+/// may be foreign, is dropped when no borrow is alive.
+#[inline(always)]
+pub(crate) fn with_home<R>(number: u32, look: impl FnOnce(&Core) -> R) -> Option<R> {
+    let mut look = Some(look);
+    with_current(|core| if core.number == number { look.take().map(|look| look(core)) } else { None }).flatten()
 }
 
 /// Does something on the thread of the runtime with this number: at once if that is running here,

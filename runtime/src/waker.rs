@@ -98,7 +98,7 @@ fn wake(data: *const ()) {
     let word = WakeWord(data.addr());
     let done = with_current(|core| {
         // An observer is foreign code, so an observed wake takes the way round.
-        let here = core.number as u16 == word.runtime() && core.observers.is_empty();
+        let here = core.number as u16 == word.runtime() && !core.is_observed();
         if here {
             core.counters.wakes_local.add(1);
             core.wake(word, core.cause.get());

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::context::{Core, at_home, expect_current, expect_home};
+use crate::context::{Core, at_home, expect_home, no_loop, not_at_home, with_current, with_home};
 use crate::event::{Event, TimerId, WaitsFor};
 use crate::key::TimerKey;
 use crate::time::Instant;
@@ -33,8 +33,10 @@ use crate::time::Instant;
 /// ```
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    let core = expect_current("oneloop::time::sleep");
-    Sleep::new(&core, core.timers.deadline(duration), Location::caller())
+    let at = Location::caller();
+    let sleep = with_current(|core| Sleep::new(core, core.timers.deadline(duration), at));
+    let Some(sleep) = sleep else { no_loop("oneloop::time::sleep") };
+    sleep
 }
 
 /// Waits until `deadline`, and not less. In all else as [`sleep`].
@@ -44,7 +46,11 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// If no runtime runs on this thread.
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep::new(&expect_current("oneloop::time::sleep_until"), deadline.0, Location::caller())
+    let at = Location::caller();
+    let Some(sleep) = with_current(|core| Sleep::new(core, deadline.0, at)) else {
+        no_loop("oneloop::time::sleep_until")
+    };
+    sleep
 }
 
 /// The future of [`sleep`] and [`sleep_until`]. Once it is ready it stays so, until it is
@@ -91,26 +97,44 @@ impl Sleep {
     pub fn reset(&mut self, deadline: Instant) {
         let core = expect_home(self.runtime, "a Sleep");
         self.deadline = deadline.0;
-        self.stage = match self.stage {
-            Stage::Set(timer) => match cancel(&core, timer) {
-                Some(waker) => self.arm(&core, waker),
-                None => Stage::New,
-            },
-            _ => Stage::New,
-        };
+        let before = std::mem::replace(&mut self.stage, Stage::New);
+        if let Stage::Set(timer) = before {
+            if let Some(waker) = cancel(&core, timer) {
+                self.arm(waker);
+            }
+        }
     }
 
+    /// Sets the timer.
     #[inline]
-    fn arm(&self, core: &Core, waker: Waker) -> Stage {
-        let timer = core.timers.insert(self.deadline, waker, self.at);
-        core.observe(|| Event::TimerSet {
-            timer: TimerId(timer),
-            by: core.cause.get(),
-            deadline: core.timers.since_start(self.deadline),
-            at: self.at,
-        });
-        core.observe_wait(WaitsFor::Timer(TimerId(timer)), self.at);
-        Stage::Set(timer)
+    fn arm(&mut self, waker: Waker) {
+        let (deadline, at) = (self.deadline, self.at);
+        let set = with_home(self.runtime, |core| (core.timers.insert(deadline, waker, at), core.is_observed()));
+        let Some((timer, is_observed)) = set else { not_at_home(self.runtime, "a Sleep") };
+        self.stage = Stage::Set(timer);
+        if is_observed {
+            self.tell_armed(TimerId(timer));
+        }
+    }
+
+    #[cold]
+    fn tell_armed(&self, timer: TimerId) {
+        let core = expect_home(self.runtime, "a Sleep");
+        let deadline = core.timers.since_start(self.deadline);
+        core.observe(|| Event::TimerSet { timer, by: core.cause.get(), deadline, at: self.at });
+        core.observe_wait(WaitsFor::Timer(timer), self.at);
+    }
+
+    /// Leaves another waker with the timer, unless that has fired.
+    #[inline]
+    fn wait_on(&mut self, timer: TimerKey, waker: Waker) {
+        let left = with_home(self.runtime, |core| (core.timers.update(timer, waker), core.is_observed()));
+        let Some((replaced, is_observed)) = left else { not_at_home(self.runtime, "a Sleep") };
+        if replaced.is_err() {
+            self.stage = Stage::Fired;
+        } else if is_observed {
+            expect_home(self.runtime, "a Sleep").observe_wait(WaitsFor::Timer(TimerId(timer)), self.at);
+        }
     }
 }
 
@@ -118,16 +142,9 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let core = expect_home(self.runtime, "a Sleep");
         match self.stage {
-            Stage::New => self.stage = self.arm(&core, cx.waker().clone()),
-            Stage::Set(timer) => match core.timers.update(timer, cx.waker().clone()) {
-                Ok(replaced) => {
-                    drop(replaced);
-                    core.observe_wait(WaitsFor::Timer(TimerId(timer)), self.at);
-                }
-                Err(_) => self.stage = Stage::Fired,
-            },
+            Stage::New => self.arm(cx.waker().clone()),
+            Stage::Set(timer) => self.wait_on(timer, cx.waker().clone()),
             Stage::Fired => {}
         }
         if self.is_elapsed() { Poll::Ready(()) } else { Poll::Pending }
@@ -137,12 +154,21 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Stage::Set(timer) = self.stage {
-            at_home(self.runtime, move |core| drop(cancel(core, timer)));
+            let looked = with_home(self.runtime, |core| (!core.is_observed()).then(|| core.timers.cancel(timer)));
+            match looked {
+                Some(Some(waker)) => drop(waker),
+                _ => cancel_the_long_way(timer),
+            }
         }
     }
 }
 
-#[inline(always)]
+/// From another thread, or with somebody to be told.
+#[cold]
+fn cancel_the_long_way(timer: TimerKey) {
+    at_home(timer.0.runtime, move |core| drop(cancel(core, timer)));
+}
+
 fn cancel(core: &Core, timer: TimerKey) -> Option<Waker> {
     let waker = core.timers.cancel(timer)?;
     core.observe(|| Event::TimerCancelled { timer: TimerId(timer) });
