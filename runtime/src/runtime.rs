@@ -20,9 +20,9 @@ use crate::pool::{Abandoned, Limits, Pool};
 use crate::reactor::Reactor;
 use crate::see::diagnosis::Diagnosis;
 use crate::see::log::Log;
-use crate::tasks::{Abort, Outcome, Step, Tasks};
+use crate::tasks::{Abort, Step, Tasks};
 use crate::timers::Timers;
-use crate::turn::{drain_inbox, end_task, fire_timers, park, poll_root, poll_task, without_panic};
+use crate::turn::{drain_inbox, drop_task, fire_timers, park, poll_root, poll_task, without_panic};
 use crate::waker::{COUNTED, PLAIN};
 
 /// Runs a future to its end on a new runtime, and then drops the runtime with every task that is still
@@ -147,7 +147,7 @@ impl Runtime {
             match core.tasks.next() {
                 Some(Step::Poll(task, body)) => poll_task(core, task, body),
                 Some(Step::PollRoot) => output = poll_root(core, root.as_mut(), root_key),
-                Some(Step::Drop(task, body, abort)) => end_task(core, task, body, Outcome::Aborted(abort)),
+                Some(Step::Drop(task, body, abort)) => drop_task(core, task, body, abort),
                 None => break,
             }
             polls += 1;
@@ -191,7 +191,7 @@ impl Runtime {
             let mut dropped = 0;
             for key in core.tasks.keys() {
                 let Some(body) = core.tasks.take(key) else { continue };
-                end_task(core, key, body, Outcome::Aborted(Box::new(Abort::Shutdown)));
+                drop_task(core, key, body, Box::new(Abort::Shutdown));
                 dropped += 1;
             }
             core.cause.set(Cause::Outside);

@@ -226,20 +226,23 @@ impl Tasks {
     /// If there are 2^24 tasks.
     pub(crate) fn insert(&self, body: Body, name: Option<String>, at: &'static Location<'static>) -> TaskKey {
         let inner = &mut *self.inner.borrow_mut();
-        inner.last_serial += 1;
-        inner.live += 1;
         let index = inner.vacant.pop().unwrap_or_else(|| {
             assert!(inner.slots.len() < MAX_SLOTS, "a runtime holds at most 16,777,216 tasks at a time");
             inner.slots.push(Slot::vacant(at));
             inner.slots.len() as u32 - 1
         });
-        let slot = &mut inner.slots[index as usize];
-        (slot.serial, slot.body, slot.at, slot.detached) = (inner.last_serial, Some(body), at, false);
-        if name.is_some() {
-            slot.rare = Some(Box::new(Rare { name, abort: None }));
-        }
+        inner.last_serial += 1;
+        inner.live += 1;
+        inner.queued += 1;
         let key = self.key(index as usize, inner.last_serial);
-        inner.enqueue(key);
+        inner.ready.push_back(WakeWord::new(key));
+        let slot = &mut inner.slots[index as usize];
+        (slot.serial, slot.body, slot.at) = (inner.last_serial, Some(body), at);
+        (slot.queued, slot.detached) = (Queued::Yes, false);
+        // A former tenant's is dropped here, where most find nothing to drop and nothing to make.
+        if name.is_some() || slot.rare.is_some() {
+            slot.rare = name.map(|name| Box::new(Rare { name: Some(name), abort: None }));
+        }
         key
     }
 
@@ -255,7 +258,8 @@ impl Tasks {
 
     /// Closes the root slot.
     pub(crate) fn end_root(&self) {
-        self.inner.borrow_mut().never_queue_again(ROOT);
+        let inner = &mut *self.inner.borrow_mut();
+        inner.queued -= usize::from(inner.slots[ROOT].never_queue_again());
     }
 
     /// Queues the task that a waker names, unless it is queued or gone.
@@ -287,7 +291,7 @@ impl Tasks {
     }
 
     /// Takes the next ready task out of the queue, and its body out of its slot.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&self) -> Option<Step> {
         let inner = &mut *self.inner.borrow_mut();
         loop {
@@ -318,11 +322,12 @@ impl Tasks {
 
     /// Ends a task whose body was given out and is dropped by now. Returns the waker of whoever joins
     /// it; and the outcome, to be dropped, if nobody ever will.
+    #[inline(always)]
     pub(crate) fn finish(&self, key: TaskKey, outcome: Outcome) -> (Option<Waker>, Option<Outcome>) {
         let inner = &mut *self.inner.borrow_mut();
-        inner.live -= 1;
-        inner.never_queue_again(key.0.slot as usize);
         let slot = &mut inner.slots[key.0.slot as usize];
+        inner.live -= 1;
+        inner.queued -= usize::from(slot.never_queue_again());
         if slot.detached {
             inner.vacate(key);
             return (None, Some(outcome));
@@ -334,6 +339,7 @@ impl Tasks {
     }
 
     /// Takes the outcome of a task, if it is over.
+    #[inline(always)]
     pub(crate) fn join(&self, key: TaskKey) -> Join {
         let inner = &mut *self.inner.borrow_mut();
         let Some(slot) = inner.find(key) else { return Join::Gone };
@@ -343,9 +349,9 @@ impl Tasks {
                 Join::Returned(output)
             }
             End::Here(failure) => {
-                let info = slot.info();
+                let failed = Join::Failed(failure, slot.info());
                 inner.vacate(key);
-                Join::Failed(failure, info)
+                failed
             }
             still_to_come => {
                 slot.end = still_to_come;
@@ -492,15 +498,8 @@ impl Inner {
 
     /// Makes the slot of a task that is over, and whose outcome was taken, free for another.
     fn vacate(&mut self, key: TaskKey) {
-        let slot = &mut self.slots[key.0.slot as usize];
-        (slot.serial, slot.rare) = (0, None);
+        self.slots[key.0.slot as usize].serial = 0;
         self.vacant.push(key.0.slot);
-    }
-
-    /// From here on every wake of this slot's tenant is stale.
-    fn never_queue_again(&mut self, slot: usize) {
-        let before = std::mem::replace(&mut self.slots[slot].queued, Queued::Over);
-        self.queued -= usize::from(before == Queued::Yes);
     }
 }
 
@@ -516,6 +515,11 @@ impl Slot {
             None => Step::Poll(key, body),
             Some(abort) => Step::Drop(key, body, abort),
         }
+    }
+
+    /// From here on every wake of this slot's tenant is stale. True if it was queued.
+    fn never_queue_again(&mut self) -> bool {
+        std::mem::replace(&mut self.queued, Queued::Over) == Queued::Yes
     }
 
     fn info(&self) -> Info {

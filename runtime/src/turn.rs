@@ -15,7 +15,7 @@ use crate::context::{Core, Message};
 use crate::event::{Cause, Event, Finished, Polled, Readiness, SourceId, TaskId, TimerId};
 use crate::key::TaskKey;
 use crate::reactor::Latches;
-use crate::tasks::{Body, Outcome};
+use crate::tasks::{Abort, Body, Outcome};
 use crate::waker::waker_of;
 
 /// Takes what other threads sent up to now. What they send meanwhile waits for the next turn.
@@ -56,24 +56,28 @@ pub(crate) fn poll_task(core: &Core, key: TaskKey, mut body: Body) {
     core.observe(|| Event::PollStart { task });
     let waker = waker_of(core, key);
     let polled = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_task(&mut Context::from_waker(&waker))));
-    match polled {
+    let (outcome, end) = match polled {
         Ok(Poll::Pending) => {
             core.tasks.put_back(key, body);
             core.observe(|| Event::PollEnd { task, outcome: Polled::Pending });
+            return;
         }
-        Ok(Poll::Ready(output)) => {
-            core.observe(|| Event::PollEnd { task, outcome: Polled::Ready });
-            end_task(core, key, body, Outcome::Returned(output));
-        }
-        Err(payload) => {
-            core.observe(|| Event::PollEnd { task, outcome: Polled::Panicked });
-            end_task(core, key, body, Outcome::Panicked(payload));
-        }
-    }
+        Ok(Poll::Ready(output)) => (Polled::Ready, Outcome::Returned(output)),
+        Err(payload) => (Polled::Panicked, Outcome::Panicked(payload)),
+    };
+    core.observe(|| Event::PollEnd { task, outcome });
+    end_task(core, key, body, end);
+}
+
+/// Ends a task that is not to be polled again.
+#[cold]
+pub(crate) fn drop_task(core: &Core, key: TaskKey, body: Body, abort: Box<Abort>) {
+    end_task(core, key, body, Outcome::Aborted(abort));
 }
 
 /// Ends a task: first its body is dropped, so that all it owned is gone when whoever joins it runs.
-pub(crate) fn end_task(core: &Core, key: TaskKey, body: Body, outcome: Outcome) {
+#[inline(always)]
+fn end_task(core: &Core, key: TaskKey, body: Body, outcome: Outcome) {
     core.cause.set(Cause::Task(TaskId(key)));
     let outcome = match catch_unwind(AssertUnwindSafe(|| drop(body))) {
         Ok(()) => outcome,

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll};
 
-use crate::context::{Core, at_home, current, expect_home};
+use crate::context::{Core, at_home, current, expect_home, with_home};
 use crate::event::{Event, TaskId, WaitsFor};
 use crate::key::TaskKey;
 use crate::tasks::{Abort, Info, Join, Outcome};
@@ -76,28 +76,47 @@ impl<T: 'static> Future for JoinHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         assert!(!self.taken, "a JoinHandle was polled after it had given its task's output");
-        let task = self.task;
-        let core = expect_home(task.0.runtime, "a JoinHandle");
-        if core.current_task() == Some(task) {
-            return Poll::Ready(Err(JoinError::new(task, core.tasks.info(task), Reason::JoinsItself)));
-        }
-        if core.is_exhausted(cx) {
-            return Poll::Pending;
-        }
-        let result = match core.tasks.join(task) {
-            Join::Returned(output) => Ok(*output.downcast().expect("a task's output has the type of its handle")),
-            Join::Failed(outcome, info) => Err(failed(task, outcome, info)),
-            Join::Pending => {
-                drop(core.tasks.leave_joiner(task, cx.waker().clone()));
-                core.observe_wait(WaitsFor::Join(TaskId(task)), self.at);
-                return Poll::Pending;
-            }
-            Join::Gone => unreachable!("an outcome stays in its slot until its only handle takes it"),
-        };
-        core.spend();
-        self.taken = true;
-        Poll::Ready(result)
+        let outcome = std::task::ready!(poll_outcome(self.task, self.at, cx));
+        // Of a task that awaits itself there is still an outcome to come.
+        self.taken = !matches!(&outcome, Err(error) if matches!(error.0.reason, Reason::JoinsItself));
+        let typed = |output: Box<dyn Any>| *output.downcast().expect("a task's output has the type of its handle");
+        Poll::Ready(outcome.map(typed))
     }
+}
+
+/// What is the same for outputs of all types.
+#[inline(never)]
+fn poll_outcome(
+    task: TaskKey,
+    at: &'static Location<'static>,
+    cx: &Context<'_>,
+) -> Poll<Result<Box<dyn Any>, JoinError>> {
+    let joined = with_home(task.0.runtime, |core| {
+        let joined = if core.may_complete() { core.tasks.join(task) } else { Join::Pending };
+        if !matches!(joined, Join::Pending) {
+            core.spend();
+        }
+        joined
+    });
+    match joined {
+        Some(Join::Returned(output)) => Poll::Ready(Ok(output)),
+        Some(Join::Failed(outcome, info)) => Poll::Ready(Err(failed(task, outcome, info))),
+        Some(Join::Gone) => unreachable!("an outcome stays in its slot until its only handle takes it"),
+        Some(Join::Pending) | None => wait(task, at, cx).map(Err),
+    }
+}
+
+/// Leaves a waker with a task that is not over, unless it would wait for ever.
+fn wait(task: TaskKey, at: &'static Location<'static>, cx: &Context<'_>) -> Poll<JoinError> {
+    let core = expect_home(task.0.runtime, "a JoinHandle");
+    if core.current_task() == Some(task) {
+        return Poll::Ready(JoinError::new(task, core.tasks.info(task), Reason::JoinsItself));
+    }
+    if !core.is_exhausted(cx) {
+        drop(core.tasks.leave_joiner(task, cx.waker().clone()));
+        core.observe_wait(WaitsFor::Join(TaskId(task)), at);
+    }
+    Poll::Pending
 }
 
 #[cold]
@@ -111,12 +130,16 @@ fn failed(task: TaskKey, outcome: Outcome, info: Info) -> JoinError {
 }
 
 impl<T> Drop for JoinHandle<T> {
+    #[inline]
     fn drop(&mut self) {
         if !self.taken {
-            let task = self.task;
-            at_home(task.0.runtime, move |core| drop(core.tasks.detach(task)));
+            detach(self.task);
         }
     }
+}
+
+fn detach(task: TaskKey) {
+    at_home(task.0.runtime, move |core| drop(core.tasks.detach(task)));
 }
 
 impl<T> fmt::Debug for JoinHandle<T> {
