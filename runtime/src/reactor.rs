@@ -21,6 +21,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
+use std::num::NonZeroU32;
 use std::panic::Location;
 use std::task::Waker;
 use std::time::Duration;
@@ -66,14 +67,16 @@ pub(crate) enum Direction {
 
 /// Who waits for one direction of a source. A waiter has one waker: the latest it was polled with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Waiter(u32);
+pub(crate) struct Waiter(NonZeroU32);
 
 impl Waiter {
     /// Whoever holds the source by `&mut`: there is one at a time.
-    pub(crate) const OWNER: Self = Self(0);
+    pub(crate) const OWNER: Self = Self(NonZeroU32::MIN);
     /// Those who share the source by `&` and poll it directly. They can be told apart only by their
     /// wakers.
-    pub(crate) const SHARER: Self = Self(1);
+    pub(crate) const SHARER: Self = Self(NonZeroU32::MIN.saturating_add(1));
+    /// The first of the futures, each of which has a number of its own.
+    const FIRST_FUTURE: Self = Self(NonZeroU32::MIN.saturating_add(2));
 }
 
 /// What a batch of events leaves to be done about a source, once the batch is in: the news of it, in
@@ -111,6 +114,8 @@ impl Latches {
 /// for more than one thing: so one who waits has its place here, and those beside it in a list apart.
 struct Source {
     serial: u64,
+    /// The line that opened it.
+    at: &'static Location<'static>,
     latches: Latches,
     /// Urgent data is on its way. A read stops before it, so a short read proves nothing.
     urgent: bool,
@@ -127,7 +132,7 @@ struct Waiting {
     at: &'static Location<'static>,
 }
 
-const _: () = assert!(size_of::<Source>() <= 56, "a source's size is a connection's cost: change it knowingly");
+const _: () = assert!(size_of::<Source>() <= 64, "a source's size is a connection's cost: change it knowingly");
 
 /// The reactor.
 pub(crate) struct Reactor {
@@ -139,7 +144,7 @@ pub(crate) struct Reactor {
     sources: RefCell<Slab<Source>>,
     ready: RefCell<VecDeque<Ready>>,
     last_serial: Cell<u64>,
-    last_waiter: Cell<u32>,
+    next_waiter: Cell<Waiter>,
     /// How many wait, over all sources.
     waiting: Cell<usize>,
 }
@@ -157,7 +162,7 @@ impl Reactor {
             sources: RefCell::new(Slab::new()),
             ready: RefCell::new(VecDeque::new()),
             last_serial: Cell::new(0),
-            last_waiter: Cell::new(Waiter::SHARER.0),
+            next_waiter: Cell::new(Waiter::FIRST_FUTURE),
             waiting: Cell::new(0),
         };
         Ok((reactor, bell))
@@ -186,7 +191,12 @@ impl Reactor {
 
     /// Registers a source for both directions, once and for all. `ready` says, by direction, whether
     /// the first attempt may be made without asking the kernel.
-    pub(crate) fn register(&self, io: &mut impl mio::event::Source, ready: [bool; 2]) -> io::Result<SourceKey> {
+    pub(crate) fn register(
+        &self,
+        io: &mut impl mio::event::Source,
+        ready: [bool; 2],
+        at: &'static Location<'static>,
+    ) -> io::Result<SourceKey> {
         let mut sources = self.sources.borrow_mut();
         let entry = sources.vacant_entry();
         let serial = self.last_serial.get() + 1;
@@ -194,7 +204,7 @@ impl Reactor {
         self.poll.borrow().registry().register(io, token(key), INTEREST)?;
         self.last_serial.set(serial);
         let latches = Latches { ready, closed: [false; 2] };
-        entry.insert(Source { serial, latches, urgent: false, first: None, others: None });
+        entry.insert(Source { serial, at, latches, urgent: false, first: None, others: None });
         Ok(SourceKey(key))
     }
 
@@ -241,10 +251,16 @@ impl Reactor {
         }
     }
 
+    /// The line that opened a source, which must be registered.
+    pub(crate) fn opened_at(&self, key: SourceKey) -> &'static Location<'static> {
+        self.with(key, |source| source.at).expect("a socket's source is registered for as long as it lives")
+    }
+
     /// A number for a future that is about to wait.
     pub(crate) fn new_waiter(&self) -> Waiter {
-        self.last_waiter.set(self.last_waiter.get().checked_add(1).unwrap_or(Waiter::SHARER.0 + 1));
-        Waiter(self.last_waiter.get())
+        let this = self.next_waiter.get();
+        self.next_waiter.set(this.0.checked_add(1).map_or(Waiter::FIRST_FUTURE, Waiter));
+        this
     }
 
     /// Leaves a waker until the next event. Returns the one it makes superfluous.
@@ -372,19 +388,17 @@ impl Source {
 
     /// Takes out everyone who waits for what has come, and says how many.
     fn take_waiting(&mut self, come: Latches, mut each: impl FnMut(Waker)) -> usize {
+        let come_for = |waiting: &Waiting| come.ready[waiting.direction as usize];
         let mut count = 0;
-        let mut stays = |waiting: Waiting| {
-            if !come.ready[waiting.direction as usize] {
-                return Some(waiting);
-            }
+        let mut take = |waiting: Waiting| {
             count += 1;
             each(waiting.waker);
-            None
         };
-        self.first = self.first.take().and_then(&mut stays);
+        self.first.take_if(|waiting| come_for(waiting)).into_iter().for_each(&mut take);
         if let Some(others) = &mut self.others {
-            let mut staying = others.0.drain(..).filter_map(&mut stays).collect();
-            others.0.append(&mut staying);
+            for waiting in std::mem::take(&mut others.0) {
+                if come_for(&waiting) { take(waiting) } else { others.0.push(waiting) }
+            }
         }
         count
     }

@@ -21,7 +21,7 @@ pub(crate) trait Listen: mio::event::Source + Send + Sized + 'static {
     fn adopt(raw: Self::Raw, at: &'static Location<'static>) -> io::Result<Self::Accepted>;
 }
 
-type TakeFrom<L> = fn(&L) -> io::Result<<L as Listen>::Raw>;
+type TakeFrom<L> = fn(&Socket<L>) -> io::Result<<L as Listen>::Raw>;
 
 /// Waits for the next connection; once it has given one, for the next.
 pub(crate) struct Accept<'a, L: Listen> {
@@ -34,8 +34,8 @@ pub(crate) struct Accept<'a, L: Listen> {
 
 impl<'a, L: Listen> Accept<'a, L> {
     pub(crate) fn new(socket: &'a Socket<L>, at: &'static Location<'static>) -> Self {
-        let attempts = socket.until(Direction::Read, at, L::accept as TakeFrom<L>);
-        Self { attempts, at, failures: 0, pause: None }
+        let take: TakeFrom<L> = |socket| socket.io().accept();
+        Self { attempts: socket.attempts(Direction::Read, at, take), at, failures: 0, pause: None }
     }
 }
 

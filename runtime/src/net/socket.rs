@@ -18,8 +18,6 @@ pub struct Socket<S: mio::event::Source + Send + 'static> {
     /// `None` only while it is being dropped.
     io: Option<S>,
     key: SourceKey,
-    /// The line that opened it, which speaks for whoever polls it without a future.
-    at: &'static Location<'static>,
 }
 
 /// By direction, whether the first attempt may be made at once.
@@ -36,9 +34,9 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         at: &'static Location<'static>,
     ) -> io::Result<Self> {
         let core = expect_current("a socket");
-        let key = core.reactor.register(&mut io, ready)?;
+        let key = core.reactor.register(&mut io, ready, at)?;
         core.observe(|| Event::SourceOpened { source: SourceId(key), resource, by: core.cause.get(), at });
-        Ok(Self { io: Some(io), key, at })
+        Ok(Self { io: Some(io), key })
     }
 
     pub(crate) fn io(&self) -> &S {
@@ -73,6 +71,27 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         waiter: impl FnOnce(&Core) -> Waiter,
         attempt: impl FnMut(&S) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
+        self.poll_with(cx, direction, |core| (waiter(core), at), attempt)
+    }
+
+    /// The same, for whoever polls the socket without a future: the line that opened it speaks for it.
+    pub(crate) fn poll_as<R>(
+        &self,
+        waiter: Waiter,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        attempt: impl FnMut(&S) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.poll_with(cx, direction, |core| (waiter, core.reactor.opened_at(self.key)), attempt)
+    }
+
+    fn poll_with<R>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        who: impl FnOnce(&Core) -> (Waiter, &'static Location<'static>),
+        attempt: impl FnMut(&S) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
         let core = expect_home(self.key.0.runtime, "a socket");
         if core.is_exhausted(cx) {
             return Poll::Pending;
@@ -82,22 +101,12 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
             return Poll::Ready(result);
         }
         // Nothing is lost between the attempt and here: the kernel is heard only between two turns.
-        drop(core.reactor.wait(self.key, direction, waiter(&core), cx.waker().clone(), at));
+        let (waiter, at) = who(&core);
+        drop(core.reactor.wait(self.key, direction, waiter, cx.waker().clone(), at));
         let source = SourceId(self.key);
         let on = if direction == Direction::Read { WaitsFor::Read(source) } else { WaitsFor::Write(source) };
         core.observe_wait(on, at);
         Poll::Pending
-    }
-
-    /// The same, for whoever polls the socket itself.
-    pub(crate) fn poll_as<R>(
-        &self,
-        waiter: Waiter,
-        cx: &mut Context<'_>,
-        direction: Direction,
-        attempt: impl FnMut(&S) -> io::Result<R>,
-    ) -> Poll<io::Result<R>> {
-        self.poll_io(cx, direction, self.at, |_| waiter, attempt)
     }
 
     /// `None` if the socket is not ready, as far as is known or as the attempt has shown.
@@ -135,14 +144,25 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
     }
 
     /// A future that makes attempts until one does not block.
-    pub(crate) fn until<R, F>(
+    pub(crate) fn until<R>(
+        &self,
+        direction: Direction,
+        at: &'static Location<'static>,
+        mut attempt: impl FnMut(&S) -> io::Result<R>,
+    ) -> impl Future<Output = io::Result<R>> {
+        self.attempts(direction, at, move |socket| attempt(socket.io()))
+    }
+
+    /// The same, for attempts that want the socket. An attempt that took it along would make the future
+    /// larger, and every idle connection has one.
+    pub(crate) fn attempts<R, F>(
         &self,
         direction: Direction,
         at: &'static Location<'static>,
         attempt: F,
     ) -> Attempts<'_, S, F>
     where
-        F: FnMut(&S) -> io::Result<R>,
+        F: FnMut(&Self) -> io::Result<R>,
     {
         Attempts { socket: self, direction, at, waiter: None, attempt }
     }
@@ -163,7 +183,7 @@ impl<S: mio::event::Source + Send + 'static> Drop for Socket<S> {
     }
 }
 
-/// The future of [`Socket::until`]. Dropped, it takes its waker away and leaves all else as it is.
+/// The future of [`Socket::attempts`]. Dropped, it takes its waker away and leaves all else as it is.
 pub(crate) struct Attempts<'a, S: mio::event::Source + Send + 'static, F> {
     socket: &'a Socket<S>,
     direction: Direction,
@@ -178,14 +198,14 @@ impl<S: mio::event::Source + Send + 'static, F> Unpin for Attempts<'_, S, F> {}
 impl<R, S, F> Future for Attempts<'_, S, F>
 where
     S: mio::event::Source + Send + 'static,
-    F: FnMut(&S) -> io::Result<R>,
+    F: FnMut(&Socket<S>) -> io::Result<R>,
 {
     type Output = io::Result<R>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { socket, direction, at, waiter, attempt } = &mut *self;
         let number = |core: &Core| *waiter.get_or_insert_with(|| core.reactor.new_waiter());
-        socket.poll_io(cx, *direction, at, number, attempt)
+        socket.poll_io(cx, *direction, at, number, |_| attempt(socket))
     }
 }
 

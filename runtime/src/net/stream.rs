@@ -67,8 +67,8 @@ bytes!(mio::net::TcpStream, true);
 bytes!(mio::net::UnixStream, false);
 
 impl<S: Bytes> Socket<S> {
-    fn read_some(&self, io: &S, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = io.read(buffer)?;
+    fn read_some(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.io().read(buffer)?;
         self.has_read(read, buffer.len());
         Ok(read)
     }
@@ -79,8 +79,8 @@ impl<S: Bytes> Socket<S> {
         }
     }
 
-    fn write_some(&self, io: &S, bytes: &[u8]) -> io::Result<usize> {
-        let written = io.write(bytes)?;
+    fn write_some(&self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.io().write(bytes)?;
         self.moved(Direction::Write, written, bytes.len());
         Ok(written)
     }
@@ -90,7 +90,7 @@ impl<S: Bytes> Socket<S> {
         at: &'static Location<'static>,
         buffer: &mut [u8],
     ) -> impl Future<Output = io::Result<usize>> {
-        self.until(Direction::Read, at, |io| self.read_some(io, buffer))
+        self.attempts(Direction::Read, at, |socket| socket.read_some(buffer))
     }
 
     pub(crate) fn write(
@@ -98,7 +98,7 @@ impl<S: Bytes> Socket<S> {
         at: &'static Location<'static>,
         bytes: &[u8],
     ) -> impl Future<Output = io::Result<usize>> {
-        self.until(Direction::Write, at, |io| self.write_some(io, bytes))
+        self.attempts(Direction::Write, at, |socket| socket.write_some(bytes))
     }
 
     pub(crate) fn write_all(
@@ -107,9 +107,9 @@ impl<S: Bytes> Socket<S> {
         bytes: &[u8],
     ) -> impl Future<Output = io::Result<()>> {
         let mut rest = bytes;
-        self.until(Direction::Write, at, move |io| {
+        self.attempts(Direction::Write, at, move |socket| {
             while !rest.is_empty() {
-                match self.write_some(io, rest)? {
+                match socket.write_some(rest)? {
                     0 => return Err(io::ErrorKind::WriteZero.into()),
                     written => rest = &rest[written..],
                 }
@@ -119,15 +119,15 @@ impl<S: Bytes> Socket<S> {
     }
 
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.try_io(Direction::Read, |io| self.read_some(io, buffer))
+        self.try_io(Direction::Read, |_| self.read_some(buffer))
     }
 
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.try_io(Direction::Write, |io| self.write_some(io, bytes))
+        self.try_io(Direction::Write, |_| self.write_some(bytes))
     }
 
     pub(crate) fn poll_read(&self, by: Waiter, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll_as(by, cx, Direction::Read, |io| self.read_some(io, buffer))
+        self.poll_as(by, cx, Direction::Read, |_| self.read_some(buffer))
     }
 
     pub(crate) fn poll_read_vectored(
@@ -145,7 +145,7 @@ impl<S: Bytes> Socket<S> {
     }
 
     pub(crate) fn poll_write(&self, by: Waiter, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_as(by, cx, Direction::Write, |io| self.write_some(io, bytes))
+        self.poll_as(by, cx, Direction::Write, |_| self.write_some(bytes))
     }
 
     /// Ends the writing side. That the connection is gone altogether is no failure.
