@@ -1,0 +1,209 @@
+//! A web server on one thread: axum finds the handler, hyper speaks HTTP, and the loop does the rest.
+//!
+//! ```text
+//! cargo run --release -p oneloop-web-demos    in one terminal,
+//! curl http://127.0.0.1:8080/hello/you        in as many others as you like
+//! ```
+//!
+//! What to watch: one line a request, and `/slow`, which sleeps for a second: ten at once take one
+//! second in all. Ctrl-C stops it in order: nobody new is let in, requests that are being answered may
+//! finish for a while.
+//!
+//! A server that strangers can reach needs an upper bound on everything they could use up. Here they
+//! are: connections (`--connections`), the size of a head (`HEAD_MAX`) and of a body (axum's two
+//! megabytes), and three deadlines: for the head, for the answer, and for the connection as a whole.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::io::{self, ErrorKind, Write};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_lock::Semaphore;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Path;
+use axum::http::{Request, Response, StatusCode};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use clap::Parser;
+use futures_lite::future::or;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use oneloop::interop::hyper::{Io, Timer};
+use oneloop::net::{TcpListener, TcpStream};
+use oneloop::signal::stop_requested;
+use oneloop::time::{Instant, sleep, timeout};
+use oneloop_demos::{address, fail, seconds};
+use tower_service::Service;
+
+/// How long a request's head may be, in bytes. hyper takes no less than 8192.
+const HEAD_MAX: usize = 16 * 1024;
+
+/// A web server on one thread. Ctrl-C stops it gracefully, a second one at once.
+#[derive(Parser, Clone, Copy)]
+struct Args {
+    /// Where to listen; port 0 takes any free one
+    #[arg(long, default_value = "127.0.0.1:8080", value_parser = address)]
+    addr: SocketAddr,
+    /// Stop by itself after this time
+    #[arg(long, value_name = "F", value_parser = seconds)]
+    seconds: Option<Duration>,
+    /// How many may be connected at a time; the next ones wait to be let in
+    #[arg(long, value_name = "N", default_value = "512", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    connections: u16,
+    /// How long a stop waits for requests that are being answered, in seconds
+    #[arg(long, value_name = "F", default_value = "5", value_parser = seconds)]
+    grace: Duration,
+    /// Hang up on whoever takes longer than so many seconds to send the head of a request
+    #[arg(long, value_name = "F", default_value = "10", value_parser = seconds)]
+    head: Duration,
+    /// Answer 503 if a handler has not answered after so many seconds
+    #[arg(long, value_name = "F", default_value = "10", value_parser = seconds)]
+    answer: Duration,
+    /// Hang up on everybody after so many seconds
+    #[arg(long, value_name = "F", default_value = "300", value_parser = seconds)]
+    lifetime: Duration,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match oneloop::Runtime::new().map(|runtime| runtime.block_on(serve(args))) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(problem)) => fail(problem),
+        Err(error) => fail(format_args!("cannot start a runtime: {error}")),
+    }
+}
+
+/// What is where.
+fn router() -> Router {
+    Router::new()
+        .route("/", get(async || "hello from one thread; try /hello/you, /slow, or POST to /length\n"))
+        .route("/hello/{name}", get(async |Path(name): Path<String>| format!("hello {name}\n")))
+        .route("/slow", get(slow))
+        .route("/length", post(async |body: Bytes| format!("{} bytes\n", body.len())))
+}
+
+/// Waits without keeping anybody else waiting.
+async fn slow() -> &'static str {
+    sleep(Duration::from_secs(1)).await;
+    "a second later\n"
+}
+
+/// The server's whole life: listen, serve until the stop, let the rest finish.
+async fn serve(args: Args) -> Result<(), String> {
+    let listener = TcpListener::bind(args.addr).await.map_err(|error| cannot_listen(&error))?;
+    let stop = stop_requested(); // from here on it is heard
+    let addr = listener.local_addr().unwrap_or(args.addr);
+    log(&format!("listening on {addr}; try: curl http://{addr}/hello/you"));
+
+    let places = Arc::new(Semaphore::new(args.connections.into()));
+    let (stopping, stop_heard) = async_channel::bounded(1);
+    let stop = async { or(async { stop.await.map(drop) }, after(args.seconds)).await };
+    or(accept(&listener, &places, &stop_heard, args), stop).await.map_err(|error| format!("cannot go on: {error}"))?;
+
+    drop(listener); // from here on the kernel refuses whoever comes
+    drop(stopping); // and every connection hears it
+    log("stopping");
+    // When all places are free, everybody has gone.
+    let everybody = async {
+        let mut left = Vec::new();
+        for _ in 0..args.connections {
+            left.push(places.acquire().await);
+        }
+    };
+    match timeout(args.grace, everybody).await {
+        Ok(()) => log("stopped"),
+        Err(_) => log("stopped; not everybody had finished"),
+    }
+    Ok(())
+}
+
+/// Accepts for ever; returns only if accepting has become impossible.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>, stop: &Stop, args: Args) -> io::Result<()> {
+    let router = router();
+    loop {
+        let place = places.acquire_arc().await;
+        let (stream, peer) = listener.accept().await?;
+        let connection = connection(stream, peer, router.clone(), stop.clone(), args);
+        oneloop::spawn(async {
+            connection.await;
+            drop(place);
+        });
+    }
+}
+
+/// A channel on which nothing is ever sent: it is closed when the server stops.
+type Stop = async_channel::Receiver<Infallible>;
+
+/// One client, for as long as it may stay. A stop ends it between two requests.
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: Stop, args: Args) {
+    let answer = service_fn(|request| answer(request, peer, router.clone(), args.answer));
+    let mut http = http1::Builder::new();
+    http.timer(Timer).header_read_timeout(args.head).max_buf_size(HEAD_MAX);
+    let mut http = pin!(http.serve_connection(Io::new(stream), answer));
+    let whole = async {
+        let stopped = async {
+            let _ = stop.recv().await;
+            None
+        };
+        match or(async { Some(http.as_mut().await) }, stopped).await {
+            Some(result) => result,
+            None => {
+                http.as_mut().graceful_shutdown();
+                http.await
+            }
+        }
+    };
+    match timeout(args.lifetime, whole).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => log(&format!("{peer} - {error}")),
+        Err(_) => log(&format!("{peer} - its time was up")),
+    }
+}
+
+/// Has the router answer, within the deadline, and prints the line in the log.
+async fn answer(
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    mut router: Router,
+    limit: Duration,
+) -> Result<Response<Body>, Infallible> {
+    let start = Instant::now();
+    let line = format!("{peer} {} {}", request.method(), request.uri().path());
+    let response = match timeout(limit, router.call(request)).await {
+        Ok(Ok(response)) => response,
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "it took too long\n").into_response(),
+    };
+    log(&format!("{line} {} {:.1} ms", response.status().as_u16(), start.elapsed().as_secs_f64() * 1000.0));
+    Ok(response)
+}
+
+/// Resolves after the time that was asked for, or never if none was.
+async fn after(time: Option<Duration>) -> io::Result<()> {
+    match time {
+        Some(time) => sleep(time).await,
+        None => pending().await,
+    }
+    Ok(())
+}
+
+/// What is wrong with the address, and the way out.
+fn cannot_listen(error: &io::Error) -> String {
+    let way_out = match error.kind() {
+        ErrorKind::AddrInUse => "another program has this port: stop it, or choose another port with --addr",
+        ErrorKind::AddrNotAvailable => "this machine does not have that address: try --addr 127.0.0.1:8080",
+        ErrorKind::PermissionDenied => "ports below 1024 need privileges: try --addr 127.0.0.1:8080",
+        _ => "try another address with --addr",
+    };
+    format!("{error}; {way_out}")
+}
+
+/// Prints a line. A server goes on when nobody reads its log any more.
+fn log(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}

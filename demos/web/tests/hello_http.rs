@@ -1,0 +1,193 @@
+//! The web server as its users meet it: what it answers, how it ends, and what it says to bad input.
+//!
+//! Every process is bounded in time by a watchdog, and ended by its own id.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+const HELLO: &str = env!("CARGO_BIN_EXE_hello_http");
+
+/// No test needs more than a few seconds; the rest is for slow machines.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A server on a free port, which cannot outlive its test, nor hang it.
+struct Server {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    addr: String,
+    /// Dropped when the process is over: the watchdog then lets go.
+    over: Sender<()>,
+}
+
+impl Server {
+    fn start(args: &[&str]) -> Self {
+        let mut command = Command::new(HELLO);
+        command.args(["--addr", "127.0.0.1:0"]).args(args).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (over, still_running) = channel::<()>();
+        let pid = Pid::from_child(&child);
+        thread::spawn(move || {
+            if still_running.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("watchdog: {HELLO} still runs after {LIMIT:?}, so it is killed");
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        });
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Self { child, stdout, addr: String::new(), over };
+        let line = server.line();
+        server.addr = line.split([' ', ';']).nth(2).unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
+        server
+    }
+
+    /// One line of its log.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.addr).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream
+    }
+
+    /// The whole answer to a request on a connection of its own.
+    fn ask(&self, head: &str) -> String {
+        let mut stream = self.connect();
+        write!(stream, "{head}\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn interrupt(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+    }
+
+    /// The rest of its log, and its exit code.
+    fn end(mut self) -> (String, Option<i32>) {
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        let code = self.child.wait().unwrap().code();
+        drop(self.over);
+        (rest, code)
+    }
+}
+
+#[test]
+fn requests_are_answered_and_each_has_its_line() {
+    let mut server = Server::start(&[]);
+    for (request, status, end, line) in [
+        ("GET /hello/you HTTP/1.1", "200", "\r\n\r\nhello you\n", " GET /hello/you 200 "),
+        ("GET /nowhere HTTP/1.1", "404", "\r\n\r\n", " GET /nowhere 404 "),
+        ("POST /length HTTP/1.1\r\ncontent-length: 0", "200", "\r\n\r\n0 bytes\n", " POST /length 200 "),
+    ] {
+        let answer = server.ask(request);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.ends_with(end), "{answer}");
+        let logged = server.line();
+        assert!(logged.contains(line) && logged.ends_with(" ms\n"), "{logged}");
+    }
+    server.interrupt();
+    assert_eq!(server.end(), ("stopping\nstopped\n".to_owned(), Some(0)));
+}
+
+#[test]
+fn curl_is_answered() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no curl to ask with");
+        return;
+    }
+    let server = Server::start(&[]);
+    let url = format!("http://{}/hello/curl", server.addr);
+    let output = Command::new("curl").args(["--silent", "--max-time", "30", "--noproxy", "*", &url]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "hello curl\n");
+    server.interrupt();
+    assert_eq!(server.end().1, Some(0));
+}
+
+#[test]
+fn slow_requests_wait_side_by_side() {
+    let server = Server::start(&[]);
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| assert!(server.ask("GET /slow HTTP/1.1").ends_with("a second later\n")));
+        }
+    });
+    assert!((1.0..10.0).contains(&start.elapsed().as_secs_f64()), "{:?}", start.elapsed());
+    server.interrupt();
+    server.end();
+}
+
+#[test]
+fn a_stop_lets_a_request_finish_and_ends_idle_connections() {
+    let mut server = Server::start(&["--grace", "50"]);
+    let (mut idle, mut busy) = (server.connect(), server.connect());
+    write!(idle, "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    assert!(server.line().contains(" GET / 200 "));
+    write!(busy, "GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    // Whoever comes later has been answered, so the request above has been read.
+    server.ask("GET / HTTP/1.1");
+    server.line();
+    server.interrupt();
+    assert_eq!(server.line(), "stopping\n");
+    let mut answer = String::new();
+    idle.read_to_string(&mut answer).unwrap();
+    answer.clear();
+    busy.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("a second later\n"), "{answer}");
+    let (log, code) = server.end();
+    assert!(log.contains(" GET /slow 200 ") && log.ends_with("stopped\n"), "{log}");
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn deadlines_hold_for_the_head_the_answer_and_the_connection() {
+    let mut server = Server::start(&["--head", "0.05"]);
+    let mut silent = server.connect();
+    write!(silent, "GET / HTTP/1.1\r\n").unwrap();
+    silent.read_to_string(&mut String::new()).unwrap();
+    assert!(server.line().contains("timeout"));
+    server.interrupt();
+    server.end();
+
+    let server = Server::start(&["--answer", "0.05"]);
+    assert!(server.ask("GET /slow HTTP/1.1").starts_with("HTTP/1.1 503 "));
+    server.interrupt();
+    server.end();
+
+    let mut server = Server::start(&["--lifetime", "0.05"]);
+    server.connect().read_to_string(&mut String::new()).unwrap();
+    assert!(server.line().ends_with("its time was up\n"));
+    server.interrupt();
+    server.end();
+}
+
+#[test]
+fn it_stops_by_itself_when_it_was_asked_to() {
+    assert_eq!(Server::start(&["--seconds", "0.05"]).end(), ("stopping\nstopped\n".to_owned(), Some(0)));
+}
+
+#[test]
+fn bad_input_is_named_with_the_way_out() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    for (args, code, words) in [
+        (["--addr", &taken], 1, [&taken as &str, "--addr"]),
+        (["--addr", "localhost"], 2, ["--addr", "such as 127.0.0.1"]),
+        (["--connections", "0"], 2, ["--connections", "1..=10000"]),
+        (["--grace", "soon"], 2, ["--grace", "such as 10"]),
+    ] {
+        let output = Command::new(HELLO).args(args).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(words.iter().all(|word| stderr.contains(word)) && !stderr.contains("panicked"), "{stderr}");
+    }
+}
