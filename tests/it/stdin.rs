@@ -3,7 +3,7 @@
 use std::any::type_name_of_val;
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Read, Write};
 use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
@@ -55,15 +55,18 @@ fn say(word: &str) {
     stdout.flush().unwrap();
 }
 
-/// Waits until the body says this.
+/// Waits until the body says this. What it says after that is left for the next who waits.
 fn hear(child: &mut Child, word: &str) {
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    while line.trim() != word {
-        line.clear();
-        assert!(stdout.read_line(&mut line).unwrap() > 0, "it ended without saying {word}");
+    let stdout = child.stdout.as_mut().unwrap();
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    while stdout.read(&mut byte).unwrap() == 1 {
+        match byte {
+            [b'\n'] if line == word.as_bytes() => return,
+            [b'\n'] => line.clear(),
+            [byte] => line.push(byte),
+        }
     }
-    child.stdout = Some(stdout.into_inner());
+    panic!("it ended without saying {word}");
 }
 
 #[test]
