@@ -47,6 +47,7 @@ fn is_in_the_table(process: u32) -> bool {
     answer.success()
 }
 
+/// To be used alone: every child that another test starts has the orphans asked for.
 async fn until_gone_from_the_table(process: u32) {
     while is_in_the_table(process) {
         yield_now().await;
@@ -230,32 +231,36 @@ fn killing_ends_a_child() {
 
 #[test]
 fn a_child_that_takes_too_long_can_be_killed_by_dropping_it() {
-    on_a_loop(async {
-        let mut command = Command::new("cat");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-        let (id, open) = (child.id().unwrap(), child.stdin.take());
-        timeout(Duration::from_millis(20), child.wait_with_output()).await.unwrap_err();
-        until_gone_from_the_table(id).await;
-        drop(open);
+    alone(|| {
+        runtime().block_on(async {
+            let mut command = Command::new("cat");
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+            let (id, open) = (child.id().unwrap(), child.stdin.take());
+            timeout(Duration::from_millis(20), child.wait_with_output()).await.unwrap_err();
+            until_gone_from_the_table(id).await;
+            drop(open);
+        });
     });
 }
 
 #[test]
 fn a_dropped_child_goes_on_and_leaves_no_zombie() {
-    on_a_loop(async {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (id, stdin, stdout) = (child.id().unwrap(), child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        drop(child);
-        stdin.write_all(b"still here").await.unwrap();
-        let mut buffer = [0; 64];
-        let read = stdout.read(&mut buffer).await.unwrap();
-        assert_eq!(&buffer[..read], b"still here");
-        drop(stdin);
-        until_gone_from_the_table(id).await;
-        drop(stdout);
-        while Handle::current().metrics().tasks > 0 {
-            yield_now().await;
-        }
+    alone(|| {
+        runtime().block_on(async {
+            let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            let (id, stdin, stdout) = (child.id().unwrap(), child.stdin.take().unwrap(), child.stdout.take().unwrap());
+            drop(child);
+            stdin.write_all(b"still here").await.unwrap();
+            let mut buffer = [0; 64];
+            let read = stdout.read(&mut buffer).await.unwrap();
+            assert_eq!(&buffer[..read], b"still here");
+            drop(stdin);
+            until_gone_from_the_table(id).await;
+            drop(stdout);
+            while Handle::current().metrics().tasks > 0 {
+                yield_now().await;
+            }
+        });
     });
 }
 

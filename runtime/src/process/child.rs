@@ -117,19 +117,11 @@ impl Child {
     /// Dropping the future loses nothing; the standard input stays closed.
     #[track_caller]
     pub fn wait(&mut self) -> impl Future<Output = io::Result<ExitStatus>> + '_ {
-        Ended { child: self, at: Location::caller() }
+        self.wait_at(Location::caller())
     }
 
-    fn poll_wait(&mut self, cx: &mut Context<'_>, at: &'static Location<'static>) -> Poll<io::Result<ExitStatus>> {
-        loop {
-            // In this order: should it end right after it was asked, the signal is still to come.
-            if let Some(status) = self.try_wait()? {
-                return Poll::Ready(Ok(status));
-            }
-            if ready!(self.ends.poll_at(cx, at)).is_none() {
-                return Poll::Ready(Err(io::Error::other("the signals' pipe failed")));
-            }
-        }
+    pub(crate) fn wait_at(&mut self, at: &'static Location<'static>) -> Ended<'_> {
+        Ended { child: self, at }
     }
 
     /// Waits until the process has ended, reading its standard output and its standard error meanwhile,
@@ -151,22 +143,23 @@ impl Child {
     ///
     /// **Not** cancel-safe: dropping the future drops the child, and what was read of its output.
     #[track_caller]
-    pub fn wait_with_output(mut self) -> impl Future<Output = io::Result<Output>> {
-        let at = Location::caller();
-        async move {
-            self.stdin = None;
-            let (out, err) = (self.stdout.take(), self.stderr.take());
-            let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-            // One after the other would not do: the child may be stuck in writing to either.
-            poll_fn(|cx| {
-                let out = out.as_ref().map_or(Poll::Ready(Ok(())), |pipe| pipe.poll_collect(cx, at, &mut stdout))?;
-                let err = err.as_ref().map_or(Poll::Ready(Ok(())), |pipe| pipe.poll_collect(cx, at, &mut stderr))?;
-                if out.is_ready() && err.is_ready() { Poll::Ready(io::Result::Ok(())) } else { Poll::Pending }
-            })
-            .await?;
-            let status = Ended { child: &mut self, at }.await?;
-            Ok(Output { status, stdout, stderr })
-        }
+    pub fn wait_with_output(self) -> impl Future<Output = io::Result<Output>> {
+        self.collect_at(Location::caller())
+    }
+
+    pub(crate) async fn collect_at(mut self, at: &'static Location<'static>) -> io::Result<Output> {
+        self.stdin = None;
+        let (out, err) = (self.stdout.take(), self.stderr.take());
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        // One after the other would not do: the child may be stuck in writing to either.
+        poll_fn(|cx| {
+            let out = out.as_ref().map_or(Poll::Ready(Ok(())), |pipe| pipe.poll_collect(cx, at, &mut stdout))?;
+            let err = err.as_ref().map_or(Poll::Ready(Ok(())), |pipe| pipe.poll_collect(cx, at, &mut stderr))?;
+            if out.is_ready() && err.is_ready() { Poll::Ready(io::Result::Ok(())) } else { Poll::Pending }
+        })
+        .await?;
+        let status = self.wait_at(at).await?;
+        Ok(Output { status, stdout, stderr })
     }
 
     /// Kills the process, with SIGKILL, and returns without waiting for its end. One that has ended is
@@ -200,7 +193,7 @@ impl Child {
         let at = Location::caller();
         async move {
             self.start_kill()?;
-            Ended { child: self, at }.await.map(drop)
+            self.wait_at(at).await.map(drop)
         }
     }
 }
@@ -224,7 +217,7 @@ impl fmt::Debug for Child {
 }
 
 /// The future of [`Child::wait`]. Dropped, it takes its waker away.
-struct Ended<'a> {
+pub(crate) struct Ended<'a> {
     child: &'a mut Child,
     at: &'static Location<'static>,
 }
@@ -233,9 +226,17 @@ impl Future for Ended<'_> {
     type Output = io::Result<ExitStatus>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<ExitStatus>> {
-        let at = self.at;
-        self.child.stdin = None;
-        self.child.poll_wait(cx, at)
+        let Self { child, at } = &mut *self;
+        child.stdin = None;
+        loop {
+            // In this order: should it end right after it was asked, the signal is still to come.
+            if let Some(status) = child.try_wait()? {
+                return Poll::Ready(Ok(status));
+            }
+            if ready!(child.ends.poll_at(cx, at)).is_none() {
+                return Poll::Ready(Err(io::Error::other("the signals' pipe failed")));
+            }
+        }
     }
 }
 

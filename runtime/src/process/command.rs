@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
 
@@ -153,11 +154,11 @@ impl Command {
     /// [`kill_on_drop`](Self::kill_on_drop) says.
     #[track_caller]
     pub fn status(&mut self) -> impl Future<Output = io::Result<ExitStatus>> + use<> {
-        let child = self.spawn();
-        async {
+        let (child, at) = (self.spawn(), Location::caller());
+        async move {
             let mut child = child?;
             drop((child.stdin.take(), child.stdout.take(), child.stderr.take()));
-            child.wait().await
+            child.wait_at(at).await
         }
     }
 
@@ -188,8 +189,8 @@ impl Command {
         if !self.set[2] {
             self.stderr(Stdio::piped());
         }
-        let child = self.spawn();
-        async { child?.wait_with_output().await }
+        let (child, at) = (self.spawn(), Location::caller());
+        async move { child?.collect_at(at).await }
     }
 
     /// The standard library's command inside, to read.
