@@ -8,7 +8,8 @@ use crate::context::{Core, Message, expect_current};
 use crate::inbox::Inbox;
 use crate::metrics::{Counters, Metrics};
 
-/// A way to reach a runtime from any thread. It keeps nothing alive but itself.
+/// A way to reach a runtime from any thread. It does not keep the runtime alive, but for the one file
+/// descriptor by which it is woken.
 #[derive(Clone)]
 pub struct Handle {
     number: u32,

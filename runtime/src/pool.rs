@@ -84,6 +84,8 @@ struct Shared {
 struct State {
     unfinished: usize,
     threads: BTreeMap<u64, thread::JoinHandle<()>>,
+    /// Those that have nothing more to do, and are ending.
+    ended: Vec<thread::JoinHandle<()>>,
     last_thread: u64,
     /// Where the jobs that are being run were spawned, by thread.
     running: BTreeMap<u64, &'static Location<'static>>,
@@ -147,6 +149,7 @@ impl Pool {
         let thread = thread::Builder::new().name(name).spawn(move || shared.work(number, &queue))?;
         state.last_thread = number;
         state.threads.insert(number, thread);
+        state.ended.clear();
         Ok(())
     }
 
@@ -173,7 +176,14 @@ impl Pool {
             let waited = self.shared.a_thread_ended.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        Abandoned { jobs: state.running.values().copied().collect() }
+        let abandoned = Abandoned { jobs: state.running.values().copied().collect() };
+        let ended = std::mem::take(&mut state.ended);
+        drop(state);
+        for thread in ended {
+            // A thread of the pool runs jobs that do not panic.
+            let _ = thread.join();
+        }
+        abandoned
     }
 }
 
@@ -214,7 +224,8 @@ impl Shared {
     }
 
     fn end(&self, mut state: MutexGuard<'_, State>, number: u64) {
-        state.threads.remove(&number);
+        let ended = state.threads.remove(&number);
+        state.ended.extend(ended);
         self.a_thread_ended.notify_all();
     }
 }

@@ -131,10 +131,10 @@ impl Runtime {
         drain_inbox(core);
         fire_timers(core);
         let (polls, output) = self.poll_ready(root, root_key);
+        core.publish_sizes();
         if output.is_none() {
             park(core);
         }
-        core.publish_sizes();
         core.observe(|| Event::TurnEnd { turn, polls });
         output
     }
@@ -191,7 +191,8 @@ impl Runtime {
             let mut dropped = 0;
             for key in core.tasks.keys() {
                 let Some(body) = core.tasks.take(key) else { continue };
-                drop_task(core, key, body, Box::new(Abort::Shutdown));
+                // Whoever joins it may be foreign, and panic when woken.
+                without_panic(|| drop_task(core, key, body, Box::new(Abort::Shutdown)));
                 dropped += 1;
             }
             core.cause.set(Cause::Outside);

@@ -11,6 +11,7 @@ mod watch;
 
 mod abort;
 mod cancel;
+mod corners;
 mod child;
 mod diagnosis;
 mod events;

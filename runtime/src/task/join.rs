@@ -101,7 +101,8 @@ fn poll_outcome(
     match joined {
         Some(Join::Returned(output)) => Poll::Ready(Ok(output)),
         Some(Join::Failed(outcome, info)) => Poll::Ready(Err(failed(task, outcome, info))),
-        Some(Join::Gone) => unreachable!("an outcome stays in its slot until its only handle takes it"),
+        // An outcome stays in its slot until its only handle takes it, or the runtime ends.
+        Some(Join::Gone) => Poll::Ready(Err(JoinError::new(task, None, Reason::Aborted(Abort::Shutdown)))),
         Some(Join::Pending) | None => wait(task, at, cx).map(Err),
     }
 }
