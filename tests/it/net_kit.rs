@@ -4,14 +4,14 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::time::{Instant, sleep, sleep_until, timeout};
 
-pub(crate) use crate::support::open_files as descriptors;
+use crate::support::open_files;
 use crate::watch::{runtime, watch};
 
 /// Where a listener of the tests binds: loopback, a port of the system's choice.
@@ -38,11 +38,18 @@ pub(crate) fn half() -> (TcpStream, std::net::TcpStream) {
     (TcpStream::from_std(here).expect("a stream can be registered"), there)
 }
 
+/// One listener for all, because the end of a connection that closes first keeps its port from being
+/// used again for a minute, and the listener's is one that may be.
+static LISTENER: LazyLock<Mutex<std::net::TcpListener>> =
+    LazyLock::new(|| Mutex::new(std::net::TcpListener::bind(ANY_PORT).expect("loopback has a port")));
+
 /// A connection of the standard library's.
 pub(crate) fn std_pair() -> (std::net::TcpStream, std::net::TcpStream) {
-    let listener = std::net::TcpListener::bind(ANY_PORT).expect("loopback has a port");
+    let listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
     let here = std::net::TcpStream::connect(listener.local_addr().unwrap()).expect("the listener listens");
-    let (there, _) = listener.accept().expect("the connection was made");
+    let (there, peer) = listener.accept().expect("the connection was made");
+    drop(listener);
+    assert_eq!(peer, here.local_addr().unwrap(), "nobody else connects here");
     for end in [&here, &there] {
         end.set_nodelay(true).unwrap();
         end.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -95,6 +102,12 @@ pub(crate) async fn fill(stream: &TcpStream) -> usize {
         sleep(Duration::from_millis(1)).await;
     }
     written
+}
+
+/// How many descriptors the process has open, the listener of [`half`] always among them.
+pub(crate) fn descriptors() -> usize {
+    LazyLock::force(&LISTENER);
+    open_files()
 }
 
 /// Counts how often it is woken.

@@ -345,16 +345,33 @@ fn what_is_no_socket_is_refused_and_closed() {
 #[test]
 fn a_descriptor_that_was_replaced_behind_our_back_does_not_stop_the_loop() {
     alone(|| {
-        let runtime = runtime();
+        let reports = Reports::default();
+        let runtime = builder().observer(reports.clone()).build().unwrap();
         runtime.block_on(async {
             let before = descriptors();
-            for _ in 0..20 {
-                let (here, there) = half();
+            for lives_on in [false, true, false, true] {
+                let (here, mut there) = std_pair();
+                let duplicate = lives_on.then(|| here.try_clone().unwrap());
+                let here = TcpStream::from_std(here).unwrap();
+                let (_, slot) = reports.last_opened.get();
+                settle(&here).await;
                 let null = File::open("/dev/null").unwrap();
-                // The kernel closes the socket and forgets its registration; we are not told.
+                // The kernel closes the socket, unless it has a duplicate. Then it goes on reporting it,
+                // as nobody can deregister it any more.
                 nix::unistd::dup2(null.as_raw_fd(), here.as_raw_fd()).unwrap();
                 turns(1).await;
-                drop((here, there));
+                drop((here, null));
+                let (tenant, mut to_tenant) = half();
+                let (its_number, its_slot) = reports.last_opened.get();
+                assert_eq!(its_slot, slot);
+                settle(&tenant).await;
+                let before = reports.of(its_number);
+                let _may_be_closed = there.write_all(b"x");
+                turns(2).await;
+                assert_eq!(reports.of(its_number), before, "an event of the old tenant reached the new one");
+                to_tenant.write_all(b"x").unwrap();
+                assert_eq!(soon(tenant.read(&mut [0; 8])).await.unwrap(), 1);
+                drop(duplicate);
             }
             turns(1).await;
             assert_eq!(Handle::current().metrics().sources, 0);

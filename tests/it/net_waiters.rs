@@ -226,6 +226,26 @@ fn a_cancelled_reader_leaves_the_writer_be_and_loses_no_byte() {
 }
 
 #[test]
+fn a_cancelled_waiter_takes_no_others_place() {
+    on_a_loop(async {
+        let (here, mut there) = half();
+        let here = Rc::new(here);
+        settle(&here).await;
+        for cancelled in 0..4 {
+            let mut readers: Vec<_> = (0..4).map(|_| BY_ITSELF(Rc::clone(&here))).collect();
+            turns(1).await;
+            let gone = readers.remove(cancelled);
+            gone.abort();
+            assert!(gone.await.unwrap_err().is_cancelled());
+            there.write_all(b"abc").unwrap();
+            for reader in readers {
+                assert_eq!(soon(reader).await.unwrap().unwrap(), 1);
+            }
+        }
+    });
+}
+
+#[test]
 fn a_cancelled_writer_leaves_the_reader_be() {
     on_a_loop(async {
         let (here, mut there) = half();

@@ -1,6 +1,6 @@
 //! Other threads: what they send arrives, every time, and soon, whatever the loop is doing just then.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::rc::Rc;
@@ -68,8 +68,8 @@ fn a_wake_on_the_edge_of_a_park_is_never_lost() {
                                 thread::yield_now();
                             }
                             // A little later each time, so that the wake meets every step of the park.
-                            for _ in 0..round % 500 {
-                                std::hint::spin_loop();
+                            for _ in 0..round % 250 {
+                                std::hint::black_box(asked.load(Ordering::Relaxed));
                             }
                             answered.store(round, Ordering::Release);
                             waker.wake_by_ref();
@@ -364,6 +364,38 @@ fn an_abort_from_another_thread_reaches_a_loop_that_sleeps() {
             assert!(task.await.unwrap_err().is_cancelled());
             thread.join().unwrap();
         }
+    });
+}
+
+/// Sends another task whenever one has arrived, as long as it is told to.
+#[derive(Clone, Default)]
+struct Echo {
+    handle: Rc<OnceCell<Handle>>,
+    goes_on: Rc<Cell<bool>>,
+}
+
+impl Observer for Echo {
+    fn on_event(&self, _: Duration, event: &Event<'_>) {
+        if let (Event::Spawn { .. }, true, Some(handle)) = (event, self.goes_on.get(), self.handle.get()) {
+            handle.spawn(|| async {}).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_is_sent_while_the_inbox_is_emptied_waits_for_the_next_turn() {
+    watch(|| {
+        let echo = Echo::default();
+        let runtime = builder().observer(echo.clone()).build().unwrap();
+        echo.handle.set(runtime.handle()).unwrap();
+        echo.goes_on.set(true);
+        runtime.block_on(async {
+            drop(spawn(async {}));
+            let before = runtime.metrics().turns;
+            turns(10).await;
+            assert!(runtime.metrics().turns - before >= 10);
+            echo.goes_on.set(false);
+        });
     });
 }
 
