@@ -66,6 +66,23 @@ pub(crate) async fn resolve(addr: &(impl ToSocketAddrs + ?Sized)) -> io::Result<
     found.map_err(|error| cannot("look up", shown, &error))
 }
 
+/// Makes an attempt with one address after the other, up to the first that succeeds. The error names
+/// the last.
+pub(crate) async fn try_each<T>(
+    verb: &str,
+    addr: &(impl ToSocketAddrs + ?Sized),
+    mut attempt: impl FnMut(SocketAddr) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut failed = no_address();
+    for addr in resolve(addr).await? {
+        match attempt(addr) {
+            Ok(made) => return Ok(made),
+            Err(error) => failed = cannot(verb, addr, &error),
+        }
+    }
+    Err(failed)
+}
+
 /// An error that names what could not be done to what.
 pub(crate) fn cannot(verb: &str, what: impl fmt::Display, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot {verb} {what}: {error}"))

@@ -10,7 +10,7 @@ use futures_core::Stream;
 
 use crate::event::Resource;
 use crate::net::accept::{Accept, Listen};
-use crate::net::addr::{ToSocketAddrs, cannot, no_address, resolve};
+use crate::net::addr::{ToSocketAddrs, try_each};
 use crate::net::methods::{socket_methods, socket_traits};
 use crate::net::socket::{Socket, TRY_FIRST};
 use crate::net::tcp_stream::TcpStream;
@@ -50,16 +50,7 @@ impl TcpListener {
     #[track_caller]
     pub fn bind(addr: impl ToSocketAddrs) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
-        async move {
-            let mut failed = no_address();
-            for addr in resolve(&addr).await? {
-                match mio::net::TcpListener::bind(addr) {
-                    Ok(io) => return Self::register(io, at),
-                    Err(error) => failed = cannot("bind", addr, &error),
-                }
-            }
-            Err(failed)
-        }
+        async move { Self::register(try_each("bind", &addr, mio::net::TcpListener::bind).await?, at) }
     }
 
     /// Takes over a listener of the standard library, which is made non-blocking.

@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::task::{Context, Poll};
 
 use crate::event::Resource;
-use crate::net::addr::{ToSocketAddrs, cannot, no_address, resolve};
+use crate::net::addr::{ToSocketAddrs, no_address, resolve, try_each};
 use crate::net::datagram::datagram_methods;
 use crate::net::methods::{raw_methods, readable_method, socket_methods, socket_traits, writable_method};
 use crate::net::socket::{Socket, TRY_FIRST};
@@ -53,16 +53,7 @@ impl UdpSocket {
     #[track_caller]
     pub fn bind(addr: impl ToSocketAddrs) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
-        async move {
-            let mut failed = no_address();
-            for addr in resolve(&addr).await? {
-                match mio::net::UdpSocket::bind(addr) {
-                    Ok(io) => return Self::register(io, at),
-                    Err(error) => failed = cannot("bind", addr, &error),
-                }
-            }
-            Err(failed)
-        }
+        async move { Self::register(try_each("bind", &addr, mio::net::UdpSocket::bind).await?, at) }
     }
 
     /// Takes over a socket of the standard library, which is made non-blocking.
@@ -101,14 +92,7 @@ impl UdpSocket {
     ///
     /// If it cannot be connected to any; the error names the last one tried.
     pub async fn connect(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
-        let mut failed = no_address();
-        for addr in resolve(&addr).await? {
-            match self.socket.io().connect(addr) {
-                Ok(()) => return Ok(()),
-                Err(error) => failed = cannot("connect to", addr, &error),
-            }
-        }
-        Err(failed)
+        try_each("connect to", &addr, |addr| self.socket.io().connect(addr)).await
     }
 
     /// Sends a datagram to `target`: of several addresses, to the first that the socket can send to. Waits
