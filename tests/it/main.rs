@@ -10,6 +10,7 @@ mod trace;
 mod watch;
 
 mod abort;
+mod budget;
 mod cancel;
 mod corners;
 mod child;

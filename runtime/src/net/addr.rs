@@ -1,9 +1,11 @@
 //! Addresses: what may stand where a socket's address is asked for.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
+use crate::context::ready_at_a_price;
 use crate::task::spawn_blocking;
 
 /// What may be given as an address: a [`SocketAddr`], an IP address with a port, several addresses to
@@ -57,7 +59,10 @@ pub async fn lookup_host(host: impl ToSocketAddrs) -> io::Result<impl Iterator<I
 
 pub(crate) async fn resolve(addr: &(impl ToSocketAddrs + ?Sized)) -> io::Result<Vec<SocketAddr>> {
     let (name, port) = match addr.addrs()? {
-        Addresses::Known(addrs) => return Ok(addrs),
+        Addresses::Known(addrs) => {
+            poll_fn(|cx| ready_at_a_price(cx)).await;
+            return Ok(addrs);
+        }
         Addresses::Named(name, port) => (name, port),
     };
     let shown = name.clone();

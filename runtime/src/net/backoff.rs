@@ -3,10 +3,9 @@
 use std::future::poll_fn;
 use std::io;
 use std::panic::Location;
-use std::task::Poll;
 use std::time::Duration;
 
-use crate::context::{Core, expect_current};
+use crate::context::{Core, expect_current, ready_at_a_price};
 use crate::time::Sleep;
 
 const SHORTEST: Duration = Duration::from_millis(5);
@@ -29,7 +28,8 @@ pub(crate) async fn insist<R>(
     mut attempt: impl FnMut() -> io::Result<R>,
 ) -> io::Result<R> {
     for failures in 0.. {
-        match in_turn(&mut attempt).await {
+        poll_fn(|cx| ready_at_a_price(cx)).await;
+        match attempt() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 pause(&expect_current("a socket"), growing(failures.min(3)), at).await;
             }
@@ -37,17 +37,4 @@ pub(crate) async fn insist<R>(
         }
     }
     unreachable!("the loop ends by returning")
-}
-
-/// Does something that may be done again and again without waiting, but not for ever in one poll.
-async fn in_turn<R>(mut f: impl FnMut() -> R) -> R {
-    poll_fn(|cx| {
-        let core = expect_current("a socket");
-        if core.is_exhausted(cx) {
-            return Poll::Pending;
-        }
-        core.spend();
-        Poll::Ready(f())
-    })
-    .await
 }

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::process::{ExitStatus, Output};
 use std::task::{Context, Poll, ready};
 
+use crate::context::ready_at_a_price;
 use crate::process::orphans;
 use crate::process::pipes::{ChildStderr, ChildStdin, ChildStdout};
 use crate::signal::{Signal, SignalKind, signal};
@@ -228,6 +229,9 @@ impl Future for Ended<'_> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<ExitStatus>> {
         let Self { child, at } = &mut *self;
         child.stdin = None;
+        if child.status.is_some() {
+            ready!(ready_at_a_price(cx));
+        }
         loop {
             // In this order: should it end right after it was asked, the signal is still to come.
             if let Some(status) = child.try_wait()? {

@@ -8,13 +8,13 @@ use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
 use super::pipe::{Listening, empty};
 use super::{COUNTS, SignalKind, install};
-use crate::context::{at_home, expect_current, expect_home};
+use crate::context::{at_home, expect_current, expect_home, ready_at_a_price};
 use crate::reactor::{Direction, Waiter};
 
 /// Waits for the next SIGINT, which Ctrl-C on the terminal sends. It listens from the call on, not only
@@ -144,6 +144,9 @@ impl Signal {
                 Poll::Ready(Err(_)) => return Poll::Ready(None),
                 Poll::Ready(Ok(())) => {}
             }
+        } else {
+            // It needs no system call, but to count.
+            ready!(ready_at_a_price(cx));
         }
         self.forget();
         self.seen = count(self.kind);

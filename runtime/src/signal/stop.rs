@@ -6,6 +6,7 @@ use std::panic::Location;
 use std::sync::atomic::Ordering;
 
 use super::{NOBODY_ASKS, NOT_YET, STOP, Signal, SignalKind, signal};
+use crate::context::ready_at_a_price;
 
 /// Waits until the process is asked to stop, by SIGINT or SIGTERM, and says by which. Whoever awaits
 /// this then stops in order: accept nobody else, let those who are here finish for a while, report.
@@ -48,7 +49,7 @@ pub fn stop_requested() -> impl Future<Output = io::Result<SignalKind>> {
         };
         loop {
             if let Some(kind) = asked() {
-                return Ok(kind).into();
+                return ready_at_a_price(cx).map(|()| Ok(kind));
             }
             // Both must be polled: either may come.
             let news = signals.each_mut().map(|signal| signal.poll_at(cx, at).is_ready());

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll};
 
-use crate::context::{Core, at_home, current, expect_home, with_home};
+use crate::context::{Core, at_home, current, expect_home, ready_at_a_price, with_home};
 use crate::event::{Event, TaskId, WaitsFor};
 use crate::key::TaskKey;
 use crate::tasks::{Abort, Info, Join, Outcome};
@@ -111,6 +111,7 @@ fn poll_outcome(
 fn wait(task: TaskKey, at: &'static Location<'static>, cx: &Context<'_>) -> Poll<JoinError> {
     let core = expect_home(task.0.runtime, "a JoinHandle");
     if core.current_task() == Some(task) {
+        std::task::ready!(ready_at_a_price(cx));
         return Poll::Ready(JoinError::new(task, core.tasks.info(task), Reason::JoinsItself));
     }
     if !core.is_exhausted(cx) {

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
+
+use crate::context::ready_at_a_price;
 
 /// Waits for a child of a [`scope`](crate::task::scope) and gives its output.
 ///
@@ -53,6 +55,9 @@ impl<T> Future for ScopedJoinHandle<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        if self.is_finished() {
+            ready!(ready_at_a_price(cx));
+        }
         let waker = cx.waker().clone();
         match self.0.replace(State::Taken) {
             State::Here(output) => Poll::Ready(output),

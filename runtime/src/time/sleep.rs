@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::context::{Core, at_home, expect_home, no_loop, not_at_home, with_current, with_home};
+use crate::context::{Core, at_home, expect_home, no_loop, not_at_home, ready_at_a_price, with_current, with_home};
 use crate::event::{Event, TimerId, WaitsFor};
 use crate::key::TimerKey;
 use crate::time::Instant;
@@ -145,7 +145,8 @@ impl Future for Sleep {
         match self.stage {
             Stage::New => self.arm(cx.waker().clone()),
             Stage::Set(timer) => self.wait_on(timer, cx.waker().clone()),
-            Stage::Fired => {}
+            // Whoever awaits it again and again has to let the others run.
+            Stage::Fired => return ready_at_a_price(cx),
         }
         if self.is_elapsed() { Poll::Ready(()) } else { Poll::Pending }
     }
