@@ -11,7 +11,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll, RawWakerVTable};
+use std::task::RawWakerVTable;
 
 use crate::event::{Cause, Event, Observer, TaskId, WaitsFor};
 use crate::inbox::{Inbox, Registry};
@@ -34,10 +34,6 @@ pub(crate) enum Message {
     Run(Box<dyn FnOnce(&Core) + Send>),
 }
 
-/// How many operations a task may complete in one poll before it is made to yield, so that a socket
-/// that always has data cannot keep the rest from running.
-const OPERATIONS_PER_POLL: u32 = 128;
-
 /// The running loop.
 pub(crate) struct Core {
     /// The runtime's number, as in every key of its stores.
@@ -56,7 +52,8 @@ pub(crate) struct Core {
     pub(crate) cause: Cell<Cause>,
     /// Blocking jobs whose threads have not reported back.
     pub(crate) jobs_away: Cell<usize>,
-    operations_left: Cell<u32>,
+    /// How much the task may still do in this poll.
+    pub(crate) operations_left: Cell<u32>,
     extensions: RefCell<Vec<Rc<dyn Any>>>,
 }
 
@@ -81,7 +78,7 @@ impl Core {
             waker_table,
             cause: Cell::new(Cause::Outside),
             jobs_away: Cell::new(0),
-            operations_left: Cell::new(OPERATIONS_PER_POLL),
+            operations_left: Cell::new(0),
             extensions: RefCell::default(),
         }
     }
@@ -181,50 +178,12 @@ impl Core {
         }
     }
 
-    /// A new poll begins: the task may do its share of operations.
-    pub(crate) fn renew_budget(&self) {
-        self.operations_left.set(OPERATIONS_PER_POLL);
-    }
-
-    /// To be asked by every leaf future that may complete again and again without waiting. True means:
-    /// the task has had its share of this poll, and is queued behind the others.
-    pub(crate) fn is_exhausted(&self, cx: &Context<'_>) -> bool {
-        let exhausted = !self.may_complete();
-        if exhausted {
-            cx.waker().wake_by_ref();
-        }
-        exhausted
-    }
-
-    /// Whether the task has anything left of its share of this poll.
-    pub(crate) fn may_complete(&self) -> bool {
-        self.operations_left.get() > 0
-    }
-
-    /// To be told by every such future when it completes. One that waits has cost nothing: a task may
-    /// wait for any number of things in one poll.
-    pub(crate) fn spend(&self) {
-        self.operations_left.set(self.operations_left.get().saturating_sub(1));
-    }
-
     /// A leaf future has left its waker.
     pub(crate) fn observe_wait(&self, on: WaitsFor, at: &'static Location<'static>) {
         if let (true, Some(task)) = (self.is_observed(), self.current_task()) {
             self.tell(&Event::Wait { task: TaskId(task), on, at });
         }
     }
-}
-
-/// For leaf futures that have nothing left to do but to be ready, again and again if they are asked to:
-/// ready, at the price of one operation of whichever task asks.
-pub(crate) fn ready_at_a_price(cx: &Context<'_>) -> Poll<()> {
-    if let Some(core) = current() {
-        if core.is_exhausted(cx) {
-            return Poll::Pending;
-        }
-        core.spend();
-    }
-    Poll::Ready(())
 }
 
 thread_local! {

@@ -50,6 +50,7 @@ mod inbox;
 mod pool;
 
 mod context;
+mod budget;
 
 mod waker;
 mod handle;

@@ -98,15 +98,19 @@ fn a_task_that_awaits_itself_again_and_again_lets_others_run() {
         in_order().block_on(async {
             let own = Rc::new(RefCell::new(None::<JoinHandle<()>>));
             let given = Rc::clone(&own);
+            let done = Count::default();
+            let told = done.clone();
             let task = spawn(async move {
                 let mut own = given.take().expect("it was put there before the first poll");
                 lets_others_run("joining itself", async || assert!((&mut own).await.is_err())).await;
+                told.add();
             });
             let watched = task.abort_handle();
             own.replace(Some(task));
             while !watched.is_finished() {
                 yield_now().await;
             }
+            assert_eq!(done.get(), 1);
         });
     });
 }

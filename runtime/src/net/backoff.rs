@@ -5,7 +5,8 @@ use std::io;
 use std::panic::Location;
 use std::time::Duration;
 
-use crate::context::{Core, expect_current, ready_at_a_price};
+use crate::budget::ready_at_a_price;
+use crate::context::{Core, expect_current};
 use crate::time::Sleep;
 
 const SHORTEST: Duration = Duration::from_millis(5);

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::process::{ExitStatus, Output};
 use std::task::{Context, Poll, ready};
 
-use crate::context::ready_at_a_price;
+use crate::budget::ready_at_a_price;
 use crate::process::orphans;
 use crate::process::pipes::{ChildStderr, ChildStdin, ChildStdout};
 use crate::signal::{Signal, SignalKind, signal};

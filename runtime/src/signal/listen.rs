@@ -14,7 +14,8 @@ use futures_core::Stream;
 
 use super::pipe::{Listening, empty};
 use super::{COUNTS, SignalKind, install};
-use crate::context::{at_home, expect_current, expect_home, ready_at_a_price};
+use crate::budget::ready_at_a_price;
+use crate::context::{at_home, expect_current, expect_home};
 use crate::reactor::{Direction, Waiter};
 
 /// Waits for the next SIGINT, which Ctrl-C on the terminal sends. It listens from the call on, not only

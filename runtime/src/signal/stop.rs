@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::sync::atomic::Ordering;
 
 use super::{NOBODY_ASKS, NOT_YET, STOP, Signal, SignalKind, signal};
-use crate::context::ready_at_a_price;
+use crate::budget::ready_at_a_price;
 
 /// Waits until the process is asked to stop, by SIGINT or SIGTERM, and says by which. Whoever awaits
 /// this then stops in order: accept nobody else, let those who are here finish for a while, report.

@@ -11,7 +11,8 @@ use std::pin::Pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll};
 
-use crate::context::{Core, at_home, current, expect_home, ready_at_a_price, with_home};
+use crate::budget::ready_at_a_price;
+use crate::context::{Core, at_home, current, expect_home, with_home};
 use crate::event::{Event, TaskId, WaitsFor};
 use crate::key::TaskKey;
 use crate::tasks::{Abort, Info, Join, Outcome};

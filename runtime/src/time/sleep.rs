@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::context::{Core, at_home, expect_home, no_loop, not_at_home, ready_at_a_price, with_current, with_home};
+use crate::budget::ready_at_a_price;
+use crate::context::{Core, at_home, expect_home, no_loop, not_at_home, with_current, with_home};
 use crate::event::{Event, TimerId, WaitsFor};
 use crate::key::TimerKey;
 use crate::time::Instant;
