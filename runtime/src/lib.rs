@@ -40,6 +40,7 @@
 mod key;
 mod wheel;
 mod sync;
+mod handler;
 
 pub mod event;
 mod metrics;

@@ -36,9 +36,9 @@ pub(crate) fn unsafe_code(repo: &Repo) -> Vec<Finding> {
     let mut found = Vec::new();
     for file in repo.rust_files().filter(|file| !UNSAFE_FILES.contains(&file.path.as_str())) {
         for token in file.tokens().iter().filter(|token| token.text == "unsafe") {
-            let [waker, signal] = UNSAFE_FILES;
+            let [waker, handler] = UNSAFE_FILES;
             let says =
-                format!("unsafe code stands in {waker} and {signal} only; find a safe way, or a safe function there");
+                format!("unsafe code stands in {waker} and {handler} only; find a safe way, or a safe function there");
             found.push(Finding::new(&file.path, token.line, says));
         }
     }
@@ -272,7 +272,7 @@ fn a_file_without_a_header_is_found() {
 #[test]
 fn unsafe_code_outside_its_two_files_is_found() {
     let code = "// unsafe\n#[allow(unsafe_code)]\nfn f() {\n    \"unsafe\";\n    unsafe { g() }\n}\n";
-    let files = [("runtime/src/waker.rs", code), ("runtime/src/signal.rs", code), ("demos/src/bin/echo.rs", code)];
+    let files = [("runtime/src/waker.rs", code), ("runtime/src/handler.rs", code), ("demos/src/bin/echo.rs", code)];
     assert_eq!(findings(unsafe_code, &files), ["demos/src/bin/echo.rs:5"]);
 }
 

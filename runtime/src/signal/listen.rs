@@ -7,15 +7,15 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
+use super::SignalKind;
 use super::pipe::{Listening, empty};
-use super::{COUNTS, SignalKind, install};
 use crate::budget::ready_at_a_price;
 use crate::context::{at_home, expect_current, expect_home};
+use crate::handler;
 use crate::reactor::{Direction, Waiter};
 
 /// Waits for the next SIGINT, which Ctrl-C on the terminal sends. It listens from the call on, not only
@@ -80,7 +80,10 @@ pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     let core = expect_current("oneloop::signal::signal");
     let at = Location::caller();
-    install(kind)?;
+    if let Some(why) = kind.why_not() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{kind} cannot be listened to: {why}")));
+    }
+    handler::install(kind.as_raw_value())?;
     core.extension::<Listening>().begin(at)?;
     let waiter = core.reactor.new_waiter();
     Ok(Signal { kind, seen: count(kind), runtime: core.number, waiter, waits: false, at })
@@ -219,5 +222,5 @@ impl Drop for Recv<'_> {
 
 /// How many signals of this kind there have been.
 fn count(kind: SignalKind) -> usize {
-    COUNTS[kind.as_raw_value() as usize].load(Ordering::SeqCst)
+    handler::count(kind.as_raw_value())
 }

@@ -3,10 +3,10 @@
 use std::future::poll_fn;
 use std::io;
 use std::panic::Location;
-use std::sync::atomic::Ordering;
 
-use super::{NOBODY_ASKS, NOT_YET, STOP, Signal, SignalKind, signal};
+use super::{Signal, SignalKind, signal};
 use crate::budget::ready_at_a_price;
+use crate::handler::{asked_to_stop, await_stop};
 
 /// Waits until the process is asked to stop, by SIGINT or SIGTERM, and says by which. Whoever awaits
 /// this then stops in order: accept nobody else, let those who are here finish for a while, report.
@@ -64,12 +64,11 @@ pub fn stop_requested() -> impl Future<Output = io::Result<SignalKind>> {
 #[track_caller]
 fn listen() -> io::Result<[Signal; 2]> {
     let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
-    // Fails if another has done it before, or if the request is here already.
-    let _ = STOP.compare_exchange(NOBODY_ASKS, NOT_YET, Ordering::SeqCst, Ordering::SeqCst);
+    await_stop();
     Ok(signals)
 }
 
 /// The signal that asked.
 fn asked() -> Option<SignalKind> {
-    Some(STOP.load(Ordering::SeqCst)).filter(|signal| *signal > NOT_YET).map(SignalKind::from_raw)
+    asked_to_stop().map(SignalKind::from_raw)
 }

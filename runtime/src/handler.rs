@@ -1,0 +1,336 @@
+//! The handler of POSIX signals, and whom it rings. All that signals need of libc stands here.
+//!
+//! A signal handler interrupts a thread anywhere, in the middle of an allocation or with a lock held. Ours
+//! counts the signal and writes one byte into the pipe of whoever wants to be rung: a runtime in which
+//! somebody listens, or the thread that shows what a stuck loop is at. Both read the count after the byte.
+//!
+//! What must never happen here: a lock, an allocation or a panic in the handler, or a pipe closed while
+//! a handler on another thread may still write to it. Sources: signal-safety(7), sigaction(2).
+#![allow(unsafe_code, reason = "handlers are installed by sigaction(2) and may call next to nothing")]
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+
+use libc::{c_int, c_void, siginfo_t};
+
+/// Signals are numbered from 1. Linux has 64, FreeBSD 128.
+pub(crate) const SIGNALS: usize = 128;
+
+/// How often each signal was handled in this process.
+static COUNTS: [AtomicUsize; SIGNALS] = [const { AtomicUsize::new(0) }; SIGNALS];
+
+/// What handled a signal before us.
+static PREVIOUS: [OnceLock<libc::sigaction>; SIGNALS] = [const { OnceLock::new() }; SIGNALS];
+
+/// Which signals we handle.
+static INSTALLED: Mutex<[bool; SIGNALS]> = Mutex::new([false; SIGNALS]);
+
+/// The signal that asked this process to stop: `NOBODY_ASKS` while nobody would hear it, `NOT_YET`
+/// while it is awaited.
+static STOP: AtomicI32 = AtomicI32::new(NOBODY_ASKS);
+const NOBODY_ASKS: i32 = -1;
+const NOT_YET: i32 = 0;
+
+/// What a shell reports for a process that SIGINT has ended.
+const INTERRUPTED: c_int = 128 + libc::SIGINT;
+
+type Handler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
+type PlainHandler = extern "C" fn(c_int);
+
+/// The handler of every signal that anybody has asked for. Async-signal-safe: atomics, write(2),
+/// _exit(2), and `errno` as it was.
+extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    // SAFETY: errno_place returns this thread's errno, which lives as long as the thread.
+    let errno = unsafe { *errno_place() };
+    note_stop(signal);
+    COUNTS[signal as usize].fetch_add(1, Ordering::SeqCst);
+    for doorbell in doorbells() {
+        doorbell.ring();
+    }
+    // SAFETY: as above.
+    unsafe { *errno_place() = errno };
+    pass_on(signal, info, context);
+}
+
+/// The first SIGINT or SIGTERM asks for a stop; a SIGINT after that does not ask. SIGTERM may well come
+/// twice without anybody being impatient: timeout(1), for one, sends it to the process and to its group.
+fn note_stop(signal: c_int) {
+    if signal == libc::SIGINT || signal == libc::SIGTERM {
+        let asked = STOP.compare_exchange(NOT_YET, signal, Ordering::SeqCst, Ordering::SeqCst);
+        if signal == libc::SIGINT && asked.is_err_and(|before| before != NOBODY_ASKS) {
+            // SAFETY: _exit is async-signal-safe and does not return.
+            unsafe { libc::_exit(INTERRUPTED) };
+        }
+    }
+}
+
+/// Calls whoever handled the signal before us.
+fn pass_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    let Some(previous) = PREVIOUS[signal as usize].get() else { return };
+    let address = previous.sa_sigaction;
+    if address == libc::SIG_DFL || address == libc::SIG_IGN {
+        return;
+    }
+    let address = std::ptr::with_exposed_provenance::<()>(address);
+    if previous.sa_flags & libc::SA_SIGINFO == 0 {
+        // SAFETY: the kernel gave this address as a handler's, neither of the two that are none, and its
+        // flags say that it takes one argument. Data and function pointers are of one size on POSIX.
+        let handler = unsafe { std::mem::transmute::<*const (), PlainHandler>(address) };
+        handler(signal);
+    } else {
+        // SAFETY: as above, but the flags say that it takes three.
+        let handler = unsafe { std::mem::transmute::<*const (), Handler>(address) };
+        handler(signal, info, context);
+    }
+}
+
+/// How often a signal that is listened to has been handled in this process.
+pub(crate) fn count(signal: c_int) -> usize {
+    COUNTS[signal as usize].load(Ordering::SeqCst)
+}
+
+/// From here on the handler takes note of who asks for a stop, if it has not done so before.
+pub(crate) fn await_stop() {
+    // Fails if another has done it before, or if the request is here already.
+    let _ = STOP.compare_exchange(NOBODY_ASKS, NOT_YET, Ordering::SeqCst, Ordering::SeqCst);
+}
+
+/// The signal that asked this process to stop.
+pub(crate) fn asked_to_stop() -> Option<c_int> {
+    Some(STOP.load(Ordering::SeqCst)).filter(|signal| *signal > NOT_YET)
+}
+
+/// Makes us the handler of a signal, which must be one that can be handled, for the rest of the process's
+/// life.
+pub(crate) fn install(signal: c_int) -> io::Result<()> {
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if installed[signal as usize] {
+        return Ok(());
+    }
+    // The handler needs to know whom to pass the signal on to when it is called for the first time.
+    let previous = sigaction(signal, None)?;
+    PREVIOUS[signal as usize].get_or_init(|| previous);
+    let mut action = previous;
+    action.sa_sigaction = handle as Handler as *const () as usize;
+    // Calls that a signal interrupts go on by themselves, and foreign code's small stacks are spared.
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+    // SAFETY: sigemptyset writes the mask of a sigaction that is ours.
+    unsafe { libc::sigemptyset(&raw mut action.sa_mask) };
+    sigaction(signal, Some(&action))?;
+    installed[signal as usize] = true;
+    Ok(())
+}
+
+/// sigaction(2): sets what handles a signal, if there is something to set, and returns what did.
+fn sigaction(signal: c_int, action: Option<&libc::sigaction>) -> io::Result<libc::sigaction> {
+    // SAFETY: a sigaction is plain data, and all zeros are a valid one.
+    let mut previous = unsafe { std::mem::zeroed::<libc::sigaction>() };
+    let action = action.map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: both pointers are null or lead to a sigaction of ours, and the only handler that is ever
+    // set is `handle`, which is async-signal-safe.
+    match unsafe { libc::sigaction(signal, action, &raw mut previous) } {
+        0 => Ok(previous),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Where this thread keeps its `errno`.
+fn errno_place() -> *mut c_int {
+    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+    use libc::__errno as place;
+    #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "redox"))]
+    use libc::__errno_location as place;
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+    use libc::__error as place;
+    // SAFETY: it only computes an address.
+    unsafe { place() }
+}
+
+/// One listener's way to be reached by a handler. Doorbells are never freed, because a handler may be
+/// looking at one at any time; listeners that end leave theirs to others.
+struct Doorbell {
+    /// The pipe's writing end; -1 while nobody listens here.
+    pipe: AtomicI32,
+    /// How many handlers may be using `pipe` right now.
+    ringing: AtomicUsize,
+    taken: AtomicBool,
+    next: OnceLock<Box<Doorbell>>,
+}
+
+static DOORBELLS: Doorbell = Doorbell::new();
+
+/// All doorbells. Fit for a handler: it only follows pointers that never change once they are set.
+fn doorbells() -> impl Iterator<Item = &'static Doorbell> {
+    std::iter::successors(Some(&DOORBELLS), |doorbell| doorbell.next.get().map(Box::as_ref))
+}
+
+impl Doorbell {
+    const fn new() -> Self {
+        Self {
+            pipe: AtomicI32::new(-1),
+            ringing: AtomicUsize::new(0),
+            taken: AtomicBool::new(false),
+            next: OnceLock::new(),
+        }
+    }
+
+    /// Called by the handler.
+    fn ring(&self) {
+        self.ringing.fetch_add(1, Ordering::SeqCst);
+        let pipe = self.pipe.load(Ordering::SeqCst);
+        if pipe >= 0 {
+            // SAFETY: the byte is there, and the pipe is open: whoever closes it has set `pipe` to -1
+            // before, and then waited until nobody was ringing. It does not block.
+            unsafe { libc::write(pipe, [b'!'].as_ptr().cast(), 1) };
+        }
+        self.ringing.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A listener's hold on a doorbell. While it lives, every signal that is handled writes a byte into its
+/// pipe.
+pub(crate) struct Reached {
+    doorbell: &'static Doorbell,
+    /// The process that took the doorbell.
+    process: u32,
+    /// Closed after the doorbell was given back.
+    _pipe: OwnedFd,
+}
+
+impl Reached {
+    /// Takes the writing end of a pipe, or of a pair of sockets, that must not block.
+    pub(crate) fn by(pipe: impl Into<OwnedFd>) -> Self {
+        let pipe = pipe.into();
+        let free = |doorbell: &&Doorbell| !doorbell.taken.swap(true, Ordering::SeqCst);
+        let doorbell = loop {
+            // The end of the chain may be another's by the time it is looked at again.
+            let Some(doorbell) = doorbells().find(free) else {
+                let last = doorbells().last().unwrap_or(&DOORBELLS);
+                last.next.get_or_init(|| Box::new(Doorbell::new()));
+                continue;
+            };
+            break doorbell;
+        };
+        doorbell.pipe.store(pipe.as_raw_fd(), Ordering::SeqCst);
+        Self { doorbell, process: std::process::id(), _pipe: pipe }
+    }
+}
+
+impl Drop for Reached {
+    fn drop(&mut self) {
+        self.doorbell.pipe.store(-1, Ordering::SeqCst);
+        // A forked child has no other threads; had one of them been ringing, it would seem to for ever.
+        if self.process == std::process::id() {
+            while self.doorbell.ringing.load(Ordering::SeqCst) > 0 {
+                thread::yield_now();
+            }
+            self.doorbell.taken.store(false, Ordering::SeqCst);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn raise(signal: c_int) {
+        // SAFETY: every signal that is raised here has been installed before.
+        unsafe { libc::raise(signal) };
+    }
+
+    #[test]
+    fn a_full_pipe_neither_blocks_the_handler_nor_changes_errno() {
+        let (sender, mut receiver) = mio::unix::pipe::new().unwrap();
+        let _reached = Reached::by(sender);
+        install(libc::SIGWINCH).unwrap();
+        let before = count(libc::SIGWINCH);
+        // SAFETY: errno_place returns this thread's errno.
+        unsafe { *errno_place() = 1234 };
+        for _ in 0..100_000 {
+            raise(libc::SIGWINCH);
+        }
+        // SAFETY: as above.
+        assert_eq!(unsafe { *errno_place() }, 1234);
+        assert_eq!(count(libc::SIGWINCH) - before, 100_000);
+        let mut bytes = vec![0; 1 << 20];
+        let full = receiver.read(&mut bytes).unwrap();
+        assert!((1..100_000).contains(&full), "the pipe holds {full} bytes and was never full");
+    }
+
+    #[test]
+    fn whoever_handled_a_signal_before_is_still_called() {
+        static SEEN: AtomicI32 = AtomicI32::new(0);
+        extern "C" fn plain(signal: c_int) {
+            SEEN.fetch_add(signal, Ordering::SeqCst);
+        }
+        extern "C" fn informed(signal: c_int, info: *mut siginfo_t, _: *mut c_void) {
+            // SAFETY: the kernel gives a handler with SA_SIGINFO a valid one.
+            let by_kernel = unsafe { (*info).si_signo };
+            SEEN.fetch_add(if by_kernel == signal { signal } else { 1000 }, Ordering::SeqCst);
+        }
+        for (signal, address, flags) in [
+            (libc::SIGUSR1, plain as PlainHandler as *const () as usize, 0),
+            (libc::SIGUSR2, informed as Handler as *const () as usize, libc::SA_SIGINFO),
+        ] {
+            let mut action = sigaction(signal, None).unwrap();
+            (action.sa_sigaction, action.sa_flags) = (address, flags);
+            sigaction(signal, Some(&action)).unwrap();
+            install(signal).unwrap();
+            SEEN.store(0, Ordering::SeqCst);
+            let before = count(signal);
+            raise(signal);
+            assert_eq!((SEEN.load(Ordering::SeqCst), count(signal) - before), (signal, 1));
+        }
+    }
+
+    #[test]
+    fn a_forked_child_counts_for_itself() {
+        install(libc::SIGALRM).unwrap();
+        let before = count(libc::SIGALRM);
+        // SAFETY: the child calls nothing but raise and _exit, and counts.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            raise(libc::SIGALRM);
+            // SAFETY: it does not return.
+            unsafe { libc::_exit(count(libc::SIGALRM).abs_diff(before) as c_int) };
+        }
+        let mut status = 0;
+        // SAFETY: `status` is ours.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!((libc::WEXITSTATUS(status), count(libc::SIGALRM) - before), (1, 0));
+    }
+
+    #[test]
+    fn a_pipe_stays_open_while_a_handler_may_write_to_it() {
+        let (sender, _receiver) = mio::unix::pipe::new().unwrap();
+        let reached = Reached::by(sender);
+        let doorbell = reached.doorbell;
+        doorbell.ringing.fetch_add(1, Ordering::SeqCst);
+        let (tell, told) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                drop(reached);
+                tell.send(()).unwrap();
+            });
+            assert_eq!(told.recv_timeout(Duration::from_millis(50)), Err(mpsc::RecvTimeoutError::Timeout));
+            doorbell.ringing.fetch_sub(1, Ordering::SeqCst);
+            told.recv_timeout(Duration::from_secs(10)).unwrap();
+        });
+    }
+
+    #[test]
+    fn listeners_that_end_leave_their_doorbells_to_others() {
+        for _ in 0..1000 {
+            let (sender, _receiver) = mio::unix::pipe::new().unwrap();
+            drop(Reached::by(sender));
+        }
+        assert!(doorbells().count() < 10);
+    }
+}
