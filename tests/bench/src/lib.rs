@@ -9,6 +9,8 @@
 //! - [`probe`]: what a process can learn about its own memory and CPU time;
 //! - [`drive`]: running one workload in a child process, plain or under valgrind or strace;
 //! - [`table`]: the rows, and the Markdown they become;
+//! - [`growth`]: what one more costs where many are already there;
+//! - [`plot`]: the picture of that;
 //! - [`guard`]: oneloop's instruction counts against the committed limits.
 
 pub mod shape;
@@ -19,4 +21,6 @@ pub mod client;
 pub mod probe;
 pub mod drive;
 pub mod table;
+pub mod growth;
+pub mod plot;
 pub mod guard;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use oneloop_bench::table::Table;
 use oneloop_bench::work::{Job, Workload};
-use oneloop_bench::{client, drive, guard, peers};
+use oneloop_bench::{client, drive, growth, guard, peers};
 
 /// oneloop beside other runtimes: the same work, the same machine, the same run.
 #[derive(Parser)]
@@ -30,6 +30,15 @@ enum Command {
         workloads: Vec<Workload>,
         #[command(flatten)]
         selection: Selection,
+    },
+    /// Measure what one more task, timer, request and connection costs among up to a million, and draw it.
+    Growth {
+        /// Where the picture goes.
+        #[arg(long, default_value = "growth.svg")]
+        out: PathBuf,
+        /// The largest number of tasks and timers.
+        #[arg(long, default_value_t = 1_000_000)]
+        most: u64,
     },
     /// Compare oneloop's instruction counts with the committed limits; exit 1 when one is above.
     Guard,
@@ -71,7 +80,8 @@ struct JobArguments {
     /// How many times it is done.
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     units: u64,
-    /// Pending sleeps for sleep_drop (0 if not given), connections for echo (100 if not given).
+    /// Waiting tasks for spawn_join and pending sleeps for sleep_drop (0 if not given), connections for
+    /// echo (100 if not given).
     extra: Option<u64>,
 }
 
@@ -106,6 +116,7 @@ fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
         Command::All { selection } => compare(&Workload::ALL, &selection),
         Command::Only { workloads, selection } => compare(&workloads, &selection),
+        Command::Growth { out, most } => growth::show(&out, most),
         Command::Guard => guard::check(),
         Command::Profile { job, out } => profile(&job, &out),
         Command::Counts { job } => counts(&job),

@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::hint::black_box;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -140,7 +140,8 @@ pub struct Job {
     pub workload: Workload,
     /// How many times.
     pub units: u64,
-    /// Pending sleeps for `sleep_drop`, connections for `echo`; no meaning elsewhere.
+    /// Tasks that wait all the time for `spawn_join`, pending sleeps for `sleep_drop`, connections for
+    /// `echo`; no meaning elsewhere.
     pub extra: u64,
 }
 
@@ -148,7 +149,7 @@ pub struct Job {
 pub fn run<R: Runtime>(job: Job, announce: Announce<'_>) -> Figures {
     let Job { workload, units, extra } = job;
     match workload {
-        Workload::SpawnJoin => in_task::<R, _>(spawn_join::<R>(units)),
+        Workload::SpawnJoin => in_task::<R, _>(spawn_join::<R>(units, extra)),
         Workload::SpawnJoinValue => in_task::<R, _>(spawn_join_value::<R>(units)),
         Workload::SpawnJoinOne => in_task::<R, _>(spawn_join_one::<R>(units)),
         Workload::SpawnJoinRoot => R::block_on(spawn_join_one::<R>(units)),
@@ -171,7 +172,11 @@ fn in_task<R: Runtime, T: 'static>(work: impl Future<Output = T> + 'static) -> T
     R::block_on(async { R::join(R::spawn(work)).await })
 }
 
-async fn spawn_join<R: Runtime>(units: u64) {
+async fn spawn_join<R: Runtime>(units: u64, waiting: u64) {
+    for other in 0..waiting {
+        R::detach(R::spawn(pending::<()>()));
+        breathe::<R>(other).await;
+    }
     let mut handles = Vec::with_capacity(CROWD);
     for batch in batches(units) {
         handles.extend(batch.map(|_| R::spawn(async {})));
