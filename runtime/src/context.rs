@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::RawWakerVTable;
 
-use crate::event::{Cause, Event, Observer, TaskId, WaitsFor};
+use crate::event::{Cause, Event, TaskId, WaitsFor};
 use crate::inbox::{Inbox, Registry};
 use crate::key::{TaskKey, WakeWord};
 use crate::metrics::Counters;
+use crate::observers::Observers;
 use crate::pool::Pool;
 use crate::reactor::Reactor;
 use crate::sync::Consumer;
@@ -45,7 +46,7 @@ pub(crate) struct Core {
     pub(crate) inbox: Arc<Inbox<Message>>,
     pub(crate) incoming: Consumer<Message>,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) observers: Box<[Box<dyn Observer>]>,
+    pub(crate) observers: Observers,
     /// The functions of this runtime's wakers.
     pub(crate) waker_table: &'static RawWakerVTable,
     /// What the loop is busy with.
@@ -62,7 +63,7 @@ impl Core {
         number: u32,
         (tasks, timers, reactor, pool): (Tasks, Timers, Reactor, Pool),
         (inbox, incoming): (Arc<Inbox<Message>>, Consumer<Message>),
-        observers: Vec<Box<dyn Observer>>,
+        observers: Observers,
         waker_table: &'static RawWakerVTable,
     ) -> Self {
         Self {
@@ -74,7 +75,7 @@ impl Core {
             inbox,
             incoming,
             counters: Arc::default(),
-            observers: observers.into(),
+            observers,
             waker_table,
             cause: Cell::new(Cause::Outside),
             jobs_away: Cell::new(0),
@@ -97,7 +98,7 @@ impl Core {
     /// Whether anybody observes. Observers are foreign code: where they are, no borrow may be alive.
     #[inline]
     pub(crate) fn is_observed(&self) -> bool {
-        !self.observers.is_empty()
+        self.observers.any()
     }
 
     /// Tells the observers, if there are any. The event is made only then.
@@ -109,11 +110,8 @@ impl Core {
     }
 
     #[cold]
-    fn tell(&self, event: &Event<'_>) {
-        let at = self.timers.uptime();
-        for observer in &self.observers {
-            observer.on_event(at, event);
-        }
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        self.observers.tell(self.timers.uptime(), event);
     }
 
     /// Takes a task in.
@@ -128,7 +126,7 @@ impl Core {
     #[cold]
     fn spawn_observed(&self, body: Body, name: Option<&str>, at: &'static Location<'static>) -> TaskKey {
         let key = self.tasks.insert(body, name.map(String::from), at);
-        self.tell(&Event::Spawn { task: TaskId(key), by: self.cause.get(), name, at });
+        self.tell(&Event::Spawn { task: TaskId(key), by: self.cause.get(), name, at: at.into() });
         key
     }
 
@@ -181,7 +179,15 @@ impl Core {
     /// A leaf future has left its waker.
     pub(crate) fn observe_wait(&self, on: WaitsFor, at: &'static Location<'static>) {
         if let (true, Some(task)) = (self.is_observed(), self.current_task()) {
-            self.tell(&Event::Wait { task: TaskId(task), on, at });
+            self.tell(&Event::Wait { task: TaskId(task), on, at: at.into() });
+        }
+    }
+
+    /// A waker that a leaf future had left was taken back, unwoken: tells whose it was.
+    #[cold]
+    pub(crate) fn observe_wait_dropped(&self, task: Option<TaskKey>, on: WaitsFor) {
+        if let Some(task) = task.or_else(|| self.current_task()) {
+            self.observe(|| Event::WaitDropped { task: TaskId(task), on });
         }
     }
 }

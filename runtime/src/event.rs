@@ -40,6 +40,30 @@ use crate::key::{Key, SourceKey, TaskKey, TimerKey};
 pub trait Observer: 'static {
     /// Called for each event. `at` is the time since the runtime was built, by the clock in force.
     fn on_event(&self, at: Duration, event: &Event<'_>);
+
+    /// Called when it is added to a loop that runs already, before its first event.
+    fn on_attached(&self, _at: Duration) {}
+}
+
+/// A place in a source file: where something was made.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Place {
+    pub file: &'static str,
+    pub line: u32,
+    pub column: u32,
+}
+
+impl From<&'static Location<'static>> for Place {
+    fn from(at: &'static Location<'static>) -> Self {
+        Self { file: at.file(), line: at.line(), column: at.column() }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
 }
 
 macro_rules! id {
@@ -97,31 +121,36 @@ pub enum Event<'a> {
     /// A turn begins; `inbox` messages from other threads are waiting.
     TurnStart { turn: u64, inbox: usize },
     /// A task was born and queued. The root future of `block_on` is a task named "main".
-    Spawn { task: TaskId, by: Cause, name: Option<&'a str>, at: &'static Location<'static> },
+    Spawn { task: TaskId, by: Cause, name: Option<&'a str>, at: Place },
     /// A task is about to be polled.
     PollStart { task: TaskId },
     /// The poll is over.
     PollEnd { task: TaskId, outcome: Polled },
     /// A task's leaf future left its waker and waits; `at` is the line that created the future.
-    Wait { task: TaskId, on: WaitsFor, at: &'static Location<'static> },
+    Wait { task: TaskId, on: WaitsFor, at: Place },
+    /// A task no longer waits for this, though it has not come: the future that waited was dropped, or
+    /// went to another task.
+    WaitDropped { task: TaskId, on: WaitsFor },
     /// A task was woken. `queued` is false if it was in the ready queue already.
     Wake { task: TaskId, cause: Cause, queued: bool },
     /// A wake arrived for a task that is no more. Harmless, and normal.
     StaleWake { cause: Cause },
     /// Somebody asked for a task to end; it will be dropped when its turn comes.
-    Abort { task: TaskId, by: Cause, at: &'static Location<'static> },
+    Abort { task: TaskId, by: Cause, at: Place },
     /// A task is over.
     Finish { task: TaskId, outcome: Finished },
     /// A timer was set. `deadline` is the time since the runtime was built.
-    TimerSet { timer: TimerId, by: Cause, deadline: Duration, at: &'static Location<'static> },
+    TimerSet { timer: TimerId, by: Cause, deadline: Duration, at: Place },
     /// A timer fired, `late` after its deadline.
     TimerFired { timer: TimerId, late: Duration },
     /// A timer was dropped before it fired.
     TimerCancelled { timer: TimerId },
-    /// A source was registered with the kernel.
-    SourceOpened { source: SourceId, resource: Resource, by: Cause, at: &'static Location<'static> },
-    /// The kernel reported a source ready.
+    /// A source was registered with the kernel. `ready` says what is attempted without asking first.
+    SourceOpened { source: SourceId, resource: Resource, ready: Readiness, by: Cause, at: Place },
+    /// The kernel reported a source ready. It stays so until it is drained.
     SourceReady { source: SourceId, ready: Readiness },
+    /// An attempt showed that there is nothing more to read, or no room to write, for now.
+    SourceDrained { source: SourceId, read: bool, write: bool },
     /// A source was deregistered.
     SourceClosed { source: SourceId },
     /// The loop asks the kernel for events and sleeps for at most `timeout`: for ever if `None`, not
@@ -131,6 +160,9 @@ pub enum Event<'a> {
     ParkEnd { events: usize },
     /// A turn is over, after `polls` polls.
     TurnEnd { turn: u64, polls: usize },
+    /// The diagnosis found something that keeps the program, or a task of it, from going on. `text` says
+    /// it in a sentence.
+    Finding { kind: Finding, task: Option<TaskId>, text: &'a str },
 }
 
 /// Who did it: what the loop was busy with when a wake, a spawn or an abort happened.
@@ -178,6 +210,22 @@ pub enum WaitsFor {
     Write(SourceId),
     /// Another task's end.
     Join(TaskId),
+}
+
+/// What the diagnosis finds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
+pub enum Finding {
+    /// A poll took so long that it held up all others.
+    SlowPoll,
+    /// A task wakes itself again and again, and does not wait for anything.
+    SelfWakeStorm,
+    /// A task waits, and no waker of it is left.
+    NobodyCanWake,
+    /// The loop sleeps, and nothing outside can wake it.
+    EveryoneWaits,
+    /// Many timers fired together, late.
+    TimerPileUp,
 }
 
 /// What kind of thing a source is.

@@ -50,6 +50,7 @@ mod reactor;
 mod inbox;
 mod pool;
 
+mod observers;
 mod context;
 mod budget;
 

@@ -240,15 +240,24 @@ impl Reactor {
     }
 
     /// An attempt took or gave less than it could have: the socket is drained or full, unless its end
-    /// is still to be seen.
-    pub(crate) fn fell_short(&self, key: SourceKey, direction: Direction) {
-        if SHORT_MEANS_DRAINED {
-            let way = direction as usize;
-            self.with(key, |source| {
-                let cut = source.urgent && direction == Direction::Read;
-                source.latches.ready[way] = source.latches.closed[way] || cut;
-            });
+    /// is still to be seen. Says whether it is drained.
+    pub(crate) fn fell_short(&self, key: SourceKey, direction: Direction) -> bool {
+        if !SHORT_MEANS_DRAINED {
+            return false;
         }
+        let way = direction as usize;
+        let still_ready = self.with(key, |source| {
+            let cut = source.urgent && direction == Direction::Read;
+            source.latches.ready[way] = source.latches.closed[way] || cut;
+            source.latches.ready[way]
+        });
+        still_ready == Some(false)
+    }
+
+    /// Whether one of the wakers that wait for this fits.
+    pub(crate) fn waits(&self, key: SourceKey, direction: Direction, fits: impl Fn(&Waker) -> bool) -> bool {
+        let any = |source: &mut Source| source.waiting_mut().any(|w| w.direction == direction && fits(&w.waker));
+        self.with(key, any).unwrap_or(false)
     }
 
     /// The line that opened a source, which must be registered.

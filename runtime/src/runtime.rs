@@ -16,6 +16,7 @@ use crate::handle::Handle;
 use crate::inbox::Inbox;
 use crate::key::TaskKey;
 use crate::metrics::Metrics;
+use crate::observers::Observers;
 use crate::pool::{Abandoned, Limits, Pool};
 use crate::reactor::Reactor;
 use crate::see::diagnosis::Diagnosis;
@@ -64,7 +65,7 @@ pub struct Builder {
     blocking: Limits,
     diagnose: bool,
     slow_poll: Duration,
-    observers: Vec<Box<dyn Observer>>,
+    observers: Vec<Rc<dyn Observer>>,
 }
 
 impl Runtime {
@@ -288,7 +289,7 @@ impl Builder {
 
     /// Adds an observer, which is told of every [`Event`](crate::event::Event).
     pub fn observer(mut self, observer: impl Observer) -> Self {
-        self.observers.push(Box::new(observer));
+        self.observers.push(Rc::new(observer));
         self
     }
 
@@ -303,7 +304,7 @@ impl Builder {
         let mut waker_table = &PLAIN;
         if self.diagnose || Diagnosis::is_asked_for() {
             waker_table = &COUNTED;
-            self.observers.push(Box::new(Diagnosis::new(self.slow_poll)));
+            self.observers.push(Rc::new(Diagnosis::new(self.slow_poll)));
         }
         let (reactor, bell) = Reactor::new()?;
         let inbox = Inbox::new(bell);
@@ -313,7 +314,7 @@ impl Builder {
         let tasks = Tasks::new(number, self.seed);
         let timers = Timers::new(number, self.virtual_clock);
         let stores = (tasks, timers, reactor.belongs_to(number), Pool::new(self.blocking));
-        let core = Rc::new(Core::new(number, stores, inbox, self.observers, waker_table));
+        let core = Rc::new(Core::new(number, stores, inbox, Observers::new(self.observers), waker_table));
         Ok(Runtime { core, polls_per_turn: self.polls_per_turn, is_shut_down: false })
     }
 }
@@ -327,7 +328,7 @@ struct RootSlot<'a> {
 impl<'a> RootSlot<'a> {
     fn new(core: &'a Core, at: &'static Location<'static>) -> Self {
         let key = core.tasks.start_root(at);
-        core.observe(|| Event::Spawn { task: TaskId(key), by: Cause::Outside, name: Some("main"), at });
+        core.observe(|| Event::Spawn { task: TaskId(key), by: Cause::Outside, name: Some("main"), at: at.into() });
         Self { core, key }
     }
 }

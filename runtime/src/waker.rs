@@ -43,6 +43,11 @@ pub(crate) fn word_of(waker: &Waker) -> Option<WakeWord> {
     ours.then(|| WakeWord(waker.data().addr()))
 }
 
+/// The task that a waker wakes, if it is one of this runtime's and still there.
+pub(crate) fn task_of(core: &Core, waker: &Waker) -> Option<TaskKey> {
+    word_of(waker).and_then(|word| core.tasks.named_by(word))
+}
+
 /// How many wakers of each task are kept, and the tasks whose last one went.
 struct Kept {
     counts: BTreeMap<usize, usize>,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::task::{Builder, scope, spawn_blocking, yield_now};
-use oneloop::time::sleep;
+use oneloop::time::{advance, sleep};
 use oneloop::{JoinHandle, Runtime};
 
 use crate::support::child;
@@ -107,6 +107,20 @@ fn a_slow_poll_is_reported_while_it_goes_on_and_when_it_is_over() {
     let line = findings.iter().position(|line| line.contains("\"hog\"") && line.contains("holds up the loop"));
     let over = findings.iter().position(|line| line.contains("\"hog\"") && line.contains("in one poll"));
     assert!(line.is_some() && line < over, "{findings:#?}");
+}
+
+#[test]
+fn a_poll_is_slow_by_the_clock_of_the_runtime() {
+    let findings = findings(|| {
+        let builder = Runtime::builder().virtual_clock().diagnose(true).slow_poll(MILLISECOND * 500);
+        builder.build().expect("a runtime").block_on(async {
+            advance(MILLISECOND * 400);
+            yield_now().await;
+            advance(MILLISECOND * 600);
+        });
+    });
+    assert_says(&findings, &["\"main\"", "ran for 600ms in one poll"]);
+    assert_eq!(findings.len(), 1, "{findings:#?}");
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! The event stream: the exact sequence of small programs, each step with its exact cause.
 
 use std::cell::RefCell;
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use oneloop::event::{Event, Observer};
+use oneloop::net::{TcpListener, TcpStream, UnixStream};
 use oneloop::task::{Builder, yield_now};
-use oneloop::time::{sleep, timeout};
+use oneloop::time::{advance, sleep, timeout};
 use oneloop::{Handle, Runtime, spawn};
 
-use crate::support::{Count, join_all, my_waker, on_drop, one_wake, rounds};
+use crate::support::{Count, join_all, my_waker, on_drop, one_wake, panic_of, rounds};
 use crate::trace::Trace;
 use crate::watch::{builder, spawn_thread, watch};
 
@@ -227,8 +230,8 @@ impl Observer for Places {
             Event::TimerSet { at, .. } => ("timer", at),
             _ => return,
         };
-        assert_eq!(at.file(), file!(), "{event:?}");
-        self.0.borrow_mut().push((what, at.line()));
+        assert_eq!(at.file, file!(), "{event:?}");
+        self.0.borrow_mut().push((what, at.line));
     }
 }
 
@@ -303,5 +306,102 @@ fn a_runtime_without_observers_does_the_same_polls() {
             (polls.get(), did.polls, did.turns, did.wakes_local)
         });
         assert_eq!(polls[0], polls[1]);
+    });
+}
+
+#[test]
+fn a_wait_that_is_given_up_is_told_once_and_only_when_nothing_is_left_of_it() {
+    watch(|| {
+        let trace = Trace::default();
+        traced(&trace).block_on(async {
+            let (one, _other) = UnixStream::pair().unwrap();
+            let slow = spawn(sleep(SECOND));
+            assert!(timeout(Duration::ZERO, one.read(&mut [0; 8])).await.is_err());
+            // Two futures of one task wait for the same thing: the first to go leaves the second.
+            let (mut first, mut second) = (Box::pin(one.readable()), Box::pin(one.readable()));
+            poll_fn(|cx| {
+                assert!(first.as_mut().poll(cx).is_pending() && second.as_mut().poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            trace.take();
+            drop(first);
+            assert_eq!(trace.take(), [""; 0]);
+            drop(second);
+            assert_eq!(trace.take(), ["wait 1 to read 1 dropped"]);
+            let mut slow = slow;
+            poll_fn(|cx| {
+                assert!(Pin::new(&mut slow).poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            trace.take();
+            drop(slow);
+            assert_eq!(trace.take(), ["wait 1 for task 2 dropped"]);
+        });
+    });
+}
+
+#[test]
+fn what_drains_a_source_is_told() {
+    watch(|| {
+        let trace = Trace::default();
+        builder().observer(trace.clone()).build().unwrap().block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let other = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (one, _) = listener.accept().await.unwrap();
+            trace.take();
+            // Nothing to read yet.
+            assert!(timeout(Duration::from_millis(1), one.read(&mut [0; 8])).await.is_err());
+            assert_eq!(trace.take_only("source"), ["source 3 drained to read"]);
+            other.write_all(b"!").await.unwrap();
+            one.readable().await.unwrap();
+            trace.take();
+            let mut buffer = [0; 8];
+            assert_eq!(one.read(&mut buffer).await.unwrap(), 1);
+            let told = trace.take_only("source");
+            // A short read proves it; on other systems the next attempt does.
+            assert!(told.iter().all(|line| line == "source 3 drained to read") && told.len() <= 1, "{told:?}");
+            assert_eq!(told.len(), usize::from(cfg!(target_os = "linux") && !cfg!(mio_unsupported_force_poll_poll)));
+        });
+    });
+}
+
+#[test]
+fn an_observer_that_comes_later_is_told_from_there_on_and_before_the_others() {
+    watch(|| {
+        let (first, late) = (Trace::default(), Trace::default());
+        let runtime = builder().virtual_clock().observer(first.clone()).build().unwrap();
+        runtime.block_on(async {
+            yield_now().await;
+            first.take();
+            oneloop::see::attach(late.clone());
+            sleep(SECOND).await;
+        });
+        assert_eq!(first.take(), late.take());
+        let unobserved = crate::watch::unobserved();
+        unobserved.block_on(async {
+            oneloop::see::attach(late.clone());
+            yield_now().await;
+        });
+        let expected = ["wake 1 by task 1", "poll 1 ends Pending", "poll 1", "poll 1 ends Ready"];
+        assert_eq!(late.take()[..4], expected);
+    });
+}
+
+#[test]
+fn time_that_a_task_pretends_to_take_makes_timers_late_by_as_much() {
+    watch(|| {
+        let trace = Trace::timed();
+        traced(&trace).block_on(async {
+            let sleeps = spawn(sleep(SECOND));
+            yield_now().await;
+            advance(SECOND * 3);
+            sleeps.await.unwrap();
+        });
+        let told = trace.take();
+        assert!(told.contains(&String::from("3s timer 1 fired 2s late")), "{told:?}");
+        let refused = panic_of(|| crate::watch::runtime().block_on(async { advance(SECOND) }));
+        assert!(refused.contains("moves the virtual clock, and this runtime runs on the real one"), "{refused}");
     });
 }

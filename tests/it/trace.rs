@@ -44,11 +44,11 @@ fn line(event: &Event<'_>) -> String {
         Event::Spawn { task, by, name: Some(name), .. } => format!("spawn {task} {name} by {}", cause(by)),
         Event::PollStart { task } => format!("poll {task}"),
         Event::PollEnd { task, outcome } => format!("poll {task} ends {outcome:?}"),
-        Event::Wait { task, on, .. } => match on {
-            WaitsFor::Timer(timer) => format!("wait {task} for timer {timer}"),
-            WaitsFor::Join(other) => format!("wait {task} for task {other}"),
-            other => format!("wait {task} for {other:?}"),
-        },
+        Event::Wait { task, on, .. } => format!("wait {task} {}", waits(on)),
+        Event::WaitDropped { task, on } => format!("wait {task} {} dropped", waits(on)),
+        Event::SourceOpened { source, .. } => format!("source {source} opened"),
+        Event::SourceDrained { source, read: true, .. } => format!("source {source} drained to read"),
+        Event::SourceDrained { source, .. } => format!("source {source} drained to write"),
         Event::Wake { task, cause: by, queued: true } => format!("wake {task} by {}", cause(by)),
         Event::Wake { task, cause: by, queued: false } => format!("wake {task} by {} in vain", cause(by)),
         Event::StaleWake { cause: by } => format!("stale wake by {}", cause(by)),
@@ -60,6 +60,16 @@ fn line(event: &Event<'_>) -> String {
         Event::ParkStart { timeout } => format!("park for {timeout:?}"),
         Event::ParkEnd { events } => format!("park ends, events {events}"),
         ref other => format!("{other:?}"),
+    }
+}
+
+fn waits(on: WaitsFor) -> String {
+    match on {
+        WaitsFor::Timer(timer) => format!("for timer {timer}"),
+        WaitsFor::Join(other) => format!("for task {other}"),
+        WaitsFor::Read(source) => format!("to read {source}"),
+        WaitsFor::Write(source) => format!("to write {source}"),
+        other => format!("for {other:?}"),
     }
 }
 

@@ -19,9 +19,9 @@ pub(crate) struct Room {
 }
 
 /// The last layer of the heart: with it the runtime is complete, though nobody can call it yet.
-const HEART_ENDS: u8 = 5;
+const HEART_ENDS: u8 = 6;
 /// How many lines of code the heart may have in all.
-pub(crate) const HEART_LINES: usize = 2200;
+pub(crate) const HEART_LINES: usize = 2300;
 /// How many lines of code the map, `lib.rs`, may have.
 pub(crate) const LIB_LINES: usize = 100;
 /// How many lines a function may have: about a screen.
@@ -51,34 +51,35 @@ const fn room(layer: u8, name: &'static str, lines: usize, holds: &'static str) 
 }
 
 #[rustfmt::skip]
-pub(crate) const HOUSE: [Room; 26] = [
+pub(crate) const HOUSE: [Room; 27] = [
     //   layer  file         lines  holds
     room(0, "key.rs",         60, "keys (slot and serial) and the packed word inside a waker"),
     room(0, "wheel.rs",      200, "the timing wheel: no clock, no waker, no operating system"),
     room(0, "sync.rs",        20, "the concurrent primitives, which the loom models swap for their own"),
     room(0, "handler.rs",    180, "the handler of POSIX signals, and whom it rings"),
-    room(1, "event.rs",      130, "the events that an observer sees"),
+    room(1, "event.rs",      160, "the events that an observer sees"),
     room(1, "metrics.rs",    80, "what a runtime holds and has done, in numbers"),
     room(1, "tasks.rs",      380, "the bodies of the tasks and the ready queue"),
     room(1, "timers.rs",     120, "the clock, real or virtual, and a wheel of wakers"),
     room(1, "reactor.rs",    300, "the sockets' registrations; the only file that knows the kernel's poll"),
     room(1, "inbox.rs",      90, "what other threads leave for the loop; the one concurrent file"),
     room(1, "pool.rs",       180, "threads for work that blocks"),
-    room(2, "context.rs",     240, "the stores together, and the thread-local by which they are found"),
-    room(3, "budget.rs",      40, "how much a task may do in one poll"),
-    room(3, "waker.rs",      110, "the waker: one packed word, a local and a remote route"),
-    room(3, "handle.rs",     60, "a runtime, seen from any thread"),
-    room(4, "see/",          250, "readers of the event stream"),
-    room(4, "turn.rs",       170, "the steps of a turn: all that calls foreign code"),
-    room(5, "runtime.rs",    240, "the order of a turn, and a runtime's life from build to shutdown"),
-    room(6, "time/",         250, "what users call: sleep, timeout, interval"),
-    room(7, "task/",         250, "what users call: spawn, join, scope, blocking"),
-    room(8, "net/",          250, "what users call: sockets"),
-    room(9, "signal.rs",     250, "what users call: waiting for a POSIX signal"),
-    room(10, "process/",      250, "child processes"),
-    room(10, "io/",           250, "the standard input"),
-    room(10, "interop/",      150, "traits of other libraries, each behind its feature"),
-    room(11, "explore.rs",    180, "one program in many of the orders that it may take"),
+    room(2, "observers.rs",   40, "who is told of events, and whether anybody is"),
+    room(3, "context.rs",     240, "the stores together, and the thread-local by which they are found"),
+    room(4, "budget.rs",      40, "how much a task may do in one poll"),
+    room(4, "waker.rs",      110, "the waker: one packed word, a local and a remote route"),
+    room(4, "handle.rs",     60, "a runtime, seen from any thread"),
+    room(5, "see/",          250, "readers of the event stream"),
+    room(5, "turn.rs",       170, "the steps of a turn: all that calls foreign code"),
+    room(6, "runtime.rs",    240, "the order of a turn, and a runtime's life from build to shutdown"),
+    room(7, "time/",         250, "what users call: sleep, timeout, interval"),
+    room(8, "task/",         250, "what users call: spawn, join, scope, blocking"),
+    room(9, "net/",          250, "what users call: sockets"),
+    room(10, "signal.rs",     250, "what users call: waiting for a POSIX signal"),
+    room(11, "process/",      250, "child processes"),
+    room(11, "io/",           250, "the standard input"),
+    room(11, "interop/",      150, "traits of other libraries, each behind its feature"),
+    room(12, "explore.rs",    180, "one program in many of the orders that it may take"),
 ];
 
 /// The room of `module`, the first name of a path that starts at the crate's root.

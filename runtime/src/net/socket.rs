@@ -6,12 +6,13 @@
 use std::io;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use crate::context::{Core, at_home, current, expect_current, expect_home};
-use crate::event::{Event, Resource, SourceId, WaitsFor};
+use crate::event::{Event, Readiness, Resource, SourceId, WaitsFor};
 use crate::key::SourceKey;
 use crate::reactor::{Direction, Waiter};
+use crate::waker::task_of;
 
 /// A registered mio object.
 pub struct Socket<S: mio::event::Source + Send + 'static> {
@@ -35,7 +36,11 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
     ) -> io::Result<Self> {
         let core = expect_current("a socket");
         let key = core.reactor.register(&mut io, ready, at)?;
-        core.observe(|| Event::SourceOpened { source: SourceId(key), resource, by: core.cause.get(), at });
+        let source = SourceId(key);
+        core.observe(|| {
+            let ready = Readiness { read: ready[0], write: ready[1], ..Readiness::default() };
+            Event::SourceOpened { source, resource, ready, by: core.cause.get(), at: at.into() }
+        });
         Ok(Self { io: Some(io), key })
     }
 
@@ -102,10 +107,9 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         }
         // Nothing is lost between the attempt and here: the kernel is heard only between two turns.
         let (waiter, at) = who(&core);
-        drop(core.reactor.wait(self.key, direction, waiter, cx.waker().clone(), at));
-        let source = SourceId(self.key);
-        let on = if direction == Direction::Read { WaitsFor::Read(source) } else { WaitsFor::Write(source) };
-        core.observe_wait(on, at);
+        let replaced = core.reactor.wait(self.key, direction, waiter, cx.waker().clone(), at);
+        taken_back(&core, self.key, direction, replaced);
+        core.observe_wait(waits_for(self.key, direction), at);
         Poll::Pending
     }
 
@@ -120,6 +124,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
             match attempt(self.io()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     core.reactor.would_block(self.key, direction);
+                    drained(core, self.key, direction);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => return Some(result),
@@ -133,14 +138,16 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         // Nothing moved is not a short read: it is the end, and there is no more to wait for.
         if 0 < moved && moved < asked {
             if let Some(core) = current().filter(|core| core.number == self.key.0.runtime) {
-                core.reactor.fell_short(self.key, direction);
+                if core.reactor.fell_short(self.key, direction) {
+                    drained(&core, self.key, direction);
+                }
             }
         }
     }
 
     /// Takes back the waker that [`poll_io`](Self::poll_io) left for a waiter.
     pub(crate) fn forget(&self, core: &Core, direction: Direction, waiter: Waiter) {
-        drop(core.reactor.forget(self.key, direction, waiter));
+        taken_back(core, self.key, direction, core.reactor.forget(self.key, direction, waiter));
     }
 
     /// A future that makes attempts until one does not block.
@@ -168,7 +175,30 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
     }
 }
 
-fn close<S: mio::event::Source>(core: &Core, io: &mut S, key: SourceKey) -> Vec<std::task::Waker> {
+fn waits_for(key: SourceKey, direction: Direction) -> WaitsFor {
+    match direction {
+        Direction::Read => WaitsFor::Read(SourceId(key)),
+        Direction::Write => WaitsFor::Write(SourceId(key)),
+    }
+}
+
+/// A source's latch was cleared.
+#[inline]
+fn drained(core: &Core, key: SourceKey, direction: Direction) {
+    let (read, write) = (direction == Direction::Read, direction == Direction::Write);
+    core.observe(|| Event::SourceDrained { source: SourceId(key), read, write });
+}
+
+/// A waker came back that no event has taken. Its task may have left another here, and still wait.
+#[inline]
+fn taken_back(core: &Core, key: SourceKey, direction: Direction, waker: Option<Waker>) {
+    let Some(waker) = waker else { return };
+    if core.is_observed() && !core.reactor.waits(key, direction, |other| other.will_wake(&waker)) {
+        core.observe_wait_dropped(task_of(core, &waker), waits_for(key, direction));
+    }
+}
+
+fn close<S: mio::event::Source>(core: &Core, io: &mut S, key: SourceKey) -> Vec<Waker> {
     let wakers = core.reactor.deregister(io, key);
     core.observe(|| Event::SourceClosed { source: SourceId(key) });
     wakers
@@ -213,7 +243,9 @@ impl<S: mio::event::Source + Send + 'static, F> Drop for Attempts<'_, S, F> {
     fn drop(&mut self) {
         if let Some(waiter) = self.waiter {
             let (key, direction) = (self.socket.key, self.direction);
-            at_home(key.0.runtime, move |core| drop(core.reactor.forget(key, direction, waiter)));
+            at_home(key.0.runtime, move |core| {
+                taken_back(core, key, direction, core.reactor.forget(key, direction, waiter));
+            });
         }
     }
 }

@@ -7,12 +7,11 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::context::{Core, current};
-use crate::event::{Event, Observer, Polled, TaskId, WaitsFor};
+use crate::event::{Event, Observer, Place, Polled, TaskId, WaitsFor};
 use crate::key::TaskKey;
 use crate::see::dump::{Dump, TaskState};
 use crate::waker::{kept_wakers, take_bereft, word_of};
@@ -28,16 +27,19 @@ pub(crate) struct Diagnosis {
 /// A poll, from its start.
 struct Poll {
     of: String,
+    /// For the watching thread, which cannot read the runtime's clock.
     since: Instant,
+    /// By the runtime's clock.
+    started: Duration,
     reported: bool,
 }
 
 #[derive(Default)]
 struct Told {
     /// Names and lines, by task.
-    tasks: BTreeMap<TaskId, (Option<String>, &'static Location<'static>)>,
+    tasks: BTreeMap<TaskId, (Option<String>, Place)>,
     /// The line of the future that each task waited for last.
-    waited_at: BTreeMap<TaskId, &'static Location<'static>>,
+    waited_at: BTreeMap<TaskId, Place>,
     /// Tasks that returned `Pending` since the loop last slept.
     pending: BTreeSet<TaskId>,
     /// Findings that are reported.
@@ -65,15 +67,16 @@ impl Diagnosis {
         Self { slow_poll, poll, told: RefCell::default() }
     }
 
-    fn poll_started(&self, task: TaskId) {
+    fn poll_started(&self, task: TaskId, started: Duration) {
         let of = self.told.borrow().describe(task);
-        *lock(&self.poll) = Some(Poll { of, since: Instant::now(), reported: false });
+        *lock(&self.poll) = Some(Poll { of, since: Instant::now(), started, reported: false });
     }
 
-    fn poll_ended(&self, task: TaskId, outcome: Polled) {
+    fn poll_ended(&self, task: TaskId, outcome: Polled, now: Duration) {
         let ended = lock(&self.poll).take();
-        if let Some(Poll { of, since, .. }) = ended.filter(|poll| poll.since.elapsed() > self.slow_poll) {
-            report(format_args!("{of} ran for {:.0?} in one poll, and nothing else could", since.elapsed()));
+        if let Some(Poll { of, started, .. }) = ended.filter(|poll| now.saturating_sub(poll.started) > self.slow_poll) {
+            let took = now.saturating_sub(started);
+            report(format_args!("{of} ran for {took:.0?} in one poll, and nothing else could"));
         }
         if outcome == Polled::Pending {
             self.told.borrow_mut().pending.insert(task);
@@ -119,14 +122,14 @@ impl Diagnosis {
 }
 
 impl Observer for Diagnosis {
-    fn on_event(&self, _at: Duration, event: &Event<'_>) {
+    fn on_event(&self, now: Duration, event: &Event<'_>) {
         match *event {
             Event::Spawn { task, name, at, .. } => {
                 self.told.borrow_mut().tasks.insert(task, (name.map(String::from), at));
             }
             Event::Wait { task, at, .. } => drop(self.told.borrow_mut().waited_at.insert(task, at)),
-            Event::PollStart { task } => self.poll_started(task),
-            Event::PollEnd { task, outcome } => self.poll_ended(task, outcome),
+            Event::PollStart { task } => self.poll_started(task, now),
+            Event::PollEnd { task, outcome } => self.poll_ended(task, outcome, now),
             Event::Finish { task, .. } => self.told.borrow_mut().forget(task),
             Event::ParkStart { timeout } if timeout != Some(Duration::ZERO) => {
                 let Some(core) = current() else { return };

@@ -4,11 +4,10 @@
 //! the wakers they hold: a waker is a task's number, so it says whose it is.
 
 use std::fmt;
-use std::panic::Location;
 use std::time::Duration;
 
 use crate::context::{Core, expect_current};
-use crate::event::{SourceId, TaskId, TimerId, WaitsFor};
+use crate::event::{Place, SourceId, TaskId, TimerId, WaitsFor};
 use crate::reactor::Direction;
 use crate::tasks::State;
 use crate::waker::word_of;
@@ -52,7 +51,7 @@ pub struct TaskRow {
     /// What it is doing.
     pub state: TaskState,
     /// The line that spawned it.
-    pub spawned: &'static Location<'static>,
+    pub spawned: Place,
     /// What it waits for: any of these will wake it. What it waits for outside the runtime, as on a
     /// channel, is not known here.
     pub waits: Vec<Wait>,
@@ -78,7 +77,7 @@ pub struct Wait {
     /// What it is.
     pub on: WaitsFor,
     /// The line that made the future that waits, where there is such a line.
-    pub at: Option<&'static Location<'static>>,
+    pub at: Option<Place>,
     /// For a timer: how long until it is due.
     pub left: Option<Duration>,
 }
@@ -96,12 +95,12 @@ impl Dump {
         let now = core.timers.uptime();
         core.timers.each_waiter(|timer, deadline, waker, at| {
             let left = Some(deadline.saturating_sub(now));
-            note(waker, Wait { on: WaitsFor::Timer(TimerId(timer)), at: Some(at), left });
+            note(waker, Wait { on: WaitsFor::Timer(TimerId(timer)), at: Some(at.into()), left });
         });
         core.reactor.each_waiter(|source, direction, waker, at| {
             let source = SourceId(source);
             let on = if direction == Direction::Read { WaitsFor::Read(source) } else { WaitsFor::Write(source) };
-            note(waker, Wait { on, at: Some(at), left: None });
+            note(waker, Wait { on, at: Some(at.into()), left: None });
         });
         core.tasks.each_joiner(|task, waker| {
             note(waker, Wait { on: WaitsFor::Join(TaskId(task)), at: None, left: None });
@@ -120,7 +119,7 @@ impl TaskRow {
             State::Done => TaskState::Done,
         };
         let name = row.info.name.or_else(|| (id.slot() == 0).then(|| String::from("main")));
-        Self { id, name, state, spawned: row.info.at, waits: Vec::new() }
+        Self { id, name, state, spawned: row.info.at.into(), waits: Vec::new() }
     }
 }
 

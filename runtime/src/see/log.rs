@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::event::{Cause, Event, Finished, Observer, Polled, TaskId};
@@ -36,9 +37,9 @@ struct Line {
 
 impl Log {
     /// The log, if `ONELOOP_LOG` is set to anything but `0` or nothing.
-    pub(crate) fn if_asked_for() -> Option<Box<dyn Observer>> {
+    pub(crate) fn if_asked_for() -> Option<Rc<dyn Observer>> {
         let asked = std::env::var_os("ONELOOP_LOG").is_some_and(|value| !value.is_empty() && value != "0");
-        asked.then(|| Box::new(Self::default()) as Box<dyn Observer>)
+        asked.then(|| Rc::new(Self::default()) as Rc<dyn Observer>)
     }
 }
 

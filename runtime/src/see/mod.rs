@@ -7,4 +7,41 @@ pub(crate) mod diagnosis;
 mod dump;
 pub(crate) mod log;
 
+use std::rc::Rc;
+
+use crate::context::expect_current;
+use crate::event::Observer;
+
 pub use dump::{Dump, TaskRow, TaskState, Wait, dump};
+
+/// Adds an observer to the runtime that runs on this thread. It is told of every event from here on,
+/// before the observers that were there.
+///
+/// # Panics
+///
+/// If no runtime runs on this thread.
+///
+/// ```
+/// use std::{cell::Cell, rc::Rc, time::Duration};
+/// use oneloop::event::{Event, Observer};
+///
+/// struct Timers(Rc<Cell<u32>>);
+///
+/// impl Observer for Timers {
+///     fn on_event(&self, _at: Duration, event: &Event<'_>) {
+///         self.0.set(self.0.get() + u32::from(matches!(event, Event::TimerFired { .. })));
+///     }
+/// }
+///
+/// oneloop::run(async {
+///     let fired = Rc::new(Cell::new(0));
+///     oneloop::see::attach(Timers(fired.clone()));
+///     oneloop::time::sleep(Duration::from_millis(1)).await;
+///     assert_eq!(fired.get(), 1);
+/// });
+/// ```
+#[track_caller]
+pub fn attach(observer: impl Observer) {
+    let core = expect_current("oneloop::see::attach");
+    core.observers.add(Rc::new(observer), core.timers.uptime());
+}

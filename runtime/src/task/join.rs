@@ -16,6 +16,7 @@ use crate::context::{Core, at_home, current, expect_home, with_home};
 use crate::event::{Event, TaskId, WaitsFor};
 use crate::key::TaskKey;
 use crate::tasks::{Abort, Info, Join, Outcome};
+use crate::waker::task_of;
 
 /// Waits for a task and gives its output. Dropping it detaches the task, which goes on.
 ///
@@ -142,7 +143,15 @@ impl<T> Drop for JoinHandle<T> {
 }
 
 fn detach(task: TaskKey) {
-    at_home(task.0.runtime, move |core| drop(core.tasks.detach(task)));
+    at_home(task.0.runtime, move |core| {
+        let (joiner, outcome) = core.tasks.detach(task);
+        if let Some(joiner) = joiner {
+            if core.is_observed() {
+                core.observe_wait_dropped(task_of(core, &joiner), WaitsFor::Join(TaskId(task)));
+            }
+        }
+        drop(outcome);
+    });
 }
 
 impl<T> fmt::Debug for JoinHandle<T> {
@@ -166,7 +175,7 @@ impl AbortHandle {
         let by = here.map_or_else(|| String::from("another thread"), |core| describe_current(&core));
         at_home(task.0.runtime, move |core| {
             if core.tasks.abort(task, Box::new(Abort::Asked { by, at })) {
-                core.observe(|| Event::Abort { task: TaskId(task), by: core.cause.get(), at });
+                core.observe(|| Event::Abort { task: TaskId(task), by: core.cause.get(), at: at.into() });
             }
         });
     }

@@ -122,7 +122,7 @@ impl Sleep {
     fn tell_armed(&self, timer: TimerId) {
         let core = expect_home(self.runtime, "a Sleep");
         let deadline = core.timers.since_start(self.deadline);
-        core.observe(|| Event::TimerSet { timer, by: core.cause.get(), deadline, at: self.at });
+        core.observe(|| Event::TimerSet { timer, by: core.cause.get(), deadline, at: self.at.into() });
         core.observe_wait(WaitsFor::Timer(timer), self.at);
     }
 

@@ -1,0 +1,47 @@
+//! The observers of a loop: who is told, and whether anybody is.
+//!
+//! They may come while the loop runs, even while they are being told. So the list is shared: whoever
+//! tells takes a share in it, and no borrow is alive while an observer, which is foreign code, runs.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::event::{Event, Observer};
+
+/// Those who are told.
+pub(crate) struct Observers {
+    all: RefCell<Rc<[Rc<dyn Observer>]>>,
+    /// Whether there are any: the one branch that an event costs where there are none.
+    any: Cell<bool>,
+}
+
+impl Observers {
+    pub(crate) fn new(all: Vec<Rc<dyn Observer>>) -> Self {
+        Self { any: Cell::new(!all.is_empty()), all: RefCell::new(all.into()) }
+    }
+
+    #[inline]
+    pub(crate) fn any(&self) -> bool {
+        self.any.get()
+    }
+
+    /// Adds one. It is told before the others, so that it hears what made one of them speak before it
+    /// hears what that one says.
+    pub(crate) fn add(&self, observer: Rc<dyn Observer>, now: Duration) {
+        observer.on_attached(now);
+        let others = Rc::clone(&self.all.borrow());
+        let all = std::iter::once(observer).chain(others.iter().cloned()).collect();
+        // The former list ends here, where no borrow is alive.
+        drop((self.all.replace(all), others));
+        self.any.set(true);
+    }
+
+    #[cold]
+    pub(crate) fn tell(&self, now: Duration, event: &Event<'_>) {
+        let all = Rc::clone(&self.all.borrow());
+        for observer in all.iter() {
+            observer.on_event(now, event);
+        }
+    }
+}
