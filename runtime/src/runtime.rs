@@ -315,6 +315,8 @@ impl Builder {
         let timers = Timers::new(number, self.virtual_clock);
         let stores = (tasks, timers, reactor.belongs_to(number), Pool::new(self.blocking));
         let core = Rc::new(Core::new(number, stores, inbox, Observers::new(self.observers), waker_table));
+        // An observer may poll something before any task is polled.
+        core.renew_budget();
         Ok(Runtime { core, polls_per_turn: self.polls_per_turn, is_shut_down: false })
     }
 }
