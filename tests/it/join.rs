@@ -2,17 +2,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::panic::panic_any;
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use oneloop::spawn;
 use oneloop::task::{self, Builder, JoinError, JoinHandle, yield_now};
 use oneloop::time::{sleep, timeout};
 
-use crate::support::{Count, join_all, on_drop, panic_of, poll_with, rounds, text_of};
+use crate::support::{Count, Foreign, join_all, on_drop, panic_of, poll_with, rounds, text_of};
 use crate::watch::{in_order, runtime, spawn_thread, unobserved, watch};
 
 #[test]
@@ -46,15 +46,21 @@ fn a_join_waits_for_a_task_that_is_not_over_and_finds_one_that_is() {
 fn whoever_joins_runs_after_all_that_the_task_owned_is_gone() {
     watch(|| {
         unobserved().block_on(async {
-            let dropped = Count::default();
+            let (dropped, seen) = (Count::default(), Count::default());
             let owned = dropped.at_drop();
-            let mut task = spawn(async move {
-                rounds(1).await;
-                let _owned = owned;
-            });
-            assert!(poll_with(&mut task, Waker::noop()).is_pending());
+            let mut polled = false;
+            // Unlike an async block, it does not drop what it owns when it is ready.
+            let mut task = spawn(poll_fn(move |cx| {
+                let _owned = &owned;
+                cx.waker().wake_by_ref();
+                if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }
+            }));
+            let (gone, told) = (dropped.clone(), seen.clone());
+            let joiner = Foreign::waker(move || (0..gone.get()).for_each(|_| told.add()), || ());
+            assert!(poll_with(&mut task, &joiner).is_pending());
+            rounds(3).await;
+            assert_eq!((dropped.get(), seen.get()), (1, 1), "gone, and before the wake");
             task.await.unwrap();
-            assert_eq!(dropped.get(), 1);
         });
     });
 }

@@ -14,6 +14,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use oneloop::event::{Event, Observer};
+use oneloop::net::UnixStream;
 use oneloop::task::{AbortHandle, Builder, yield_now};
 use oneloop::time::{Instant, interval, sleep};
 use oneloop::{Handle, Runtime, see, spawn};
@@ -52,6 +53,9 @@ impl Mischief {
         let guard = sendable.gone.at_drop();
         handle.spawn(move || async move { drop(guard) }).unwrap();
         drop((future, see::dump().to_string(), handle.metrics()));
+        let (one, two) = UnixStream::pair().unwrap();
+        assert!(poll_with(&mut pin!(one.read(&mut [0])), Waker::noop()).is_pending());
+        drop((one, two));
         // Its end makes it the current runtime for a moment.
         drop(Runtime::new().unwrap());
         drop((soon, joined));
@@ -227,6 +231,39 @@ fn the_drop_of_a_stored_waker_may_do_anything() {
         sleep(Duration::from_millis(2)).await;
         assert_eq!(mischief.done.get(), 6, "woken");
         assert!(poll_with(&mut ends, &mischief.at_waker_drop()).is_ready());
+        assert_eq!(mischief.done.get(), 7, "superfluous");
+    });
+}
+
+#[test]
+fn the_wake_and_the_drop_of_a_sockets_stored_waker_may_do_anything() {
+    while_it_runs(7, &async |mischief| {
+        let (one, two) = UnixStream::pair().unwrap();
+        let mut buffer = [0; 2];
+        let mut read = pin!(one.read(&mut buffer));
+        assert!(poll_with(&mut read, &mischief.at_waker_drop()).is_pending());
+        assert!(poll_with(&mut read, &mischief.at_waker_drop()).is_pending());
+        assert_eq!(mischief.done.get(), 1, "replaced");
+        assert!(poll_with(&mut read, &mischief.at_wake()).is_pending());
+        assert_eq!(mischief.done.get(), 2, "replaced again");
+        let (mut twice, mut gives_up) = ([0; 2], [0; 2]);
+        let mut also_reads = pin!(one.read(&mut twice));
+        assert!(poll_with(&mut also_reads, &mischief.at_wake()).is_pending());
+        {
+            let mut read = pin!(one.read(&mut gives_up));
+            assert!(poll_with(&mut read, &mischief.at_waker_drop()).is_pending());
+        }
+        assert_eq!(mischief.done.get(), 3, "given up");
+        two.write_all(b"x").await.unwrap();
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(mischief.done.get(), 5, "two are woken by one event");
+        assert!(poll_with(&mut read, Waker::noop()).is_ready());
+        let owned = two;
+        let mut closed = Box::pin(async move { owned.read(&mut [0]).await });
+        assert!(poll_with(&mut closed, &mischief.at_waker_drop()).is_pending());
+        drop(closed);
+        assert_eq!(mischief.done.get(), 6, "closed");
+        assert!(poll_with(&mut also_reads, &mischief.at_waker_drop()).is_ready());
         assert_eq!(mischief.done.get(), 7, "superfluous");
     });
 }

@@ -331,6 +331,25 @@ fn ten_thousand_real_sleeps_off_the_milliseconds_beat_are_never_early() {
     });
 }
 
+/// A loop that sleeps wakes up on the beat. One that never rests looks at its timers at every moment, also
+/// just before a deadline.
+#[test]
+fn a_loop_that_never_rests_fires_no_timer_early() {
+    watch(|| {
+        unobserved().block_on(async {
+            let spinner = spawn(rounds(usize::MAX));
+            for n in 1..=50 {
+                let asked = Duration::from_micros(37 * n);
+                let start = std::time::Instant::now();
+                sleep(asked).await;
+                let slept = start.elapsed();
+                assert!(slept >= asked, "{slept:?} instead of {asked:?}");
+            }
+            spinner.abort();
+        });
+    });
+}
+
 #[test]
 fn a_deadline_off_the_milliseconds_beat_is_rounded_up_to_it() {
     watch(|| {

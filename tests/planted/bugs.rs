@@ -1,0 +1,606 @@
+//! The table. Each entry is a rule that somebody could break by a line, and the test that says so.
+//!
+//! The rules are numbered as in `docs/architecture.md`, "What always holds". An entry is planted by
+//! replacing a piece of one line, which must stand in its function (or, without one, in its file) exactly
+//! once; a fast test holds the table to that. Who changes such a line changes the entry with it.
+
+/// One wrong version.
+pub(crate) struct Bug {
+    /// Which of the rules it breaks.
+    pub(crate) rule: u8,
+    /// What the wrong version does.
+    pub(crate) what: &'static str,
+    /// The file, in the runtime's sources.
+    pub(crate) file: &'static str,
+    /// The function that the line stands in, as in `fn wake(`; empty for anywhere in the file.
+    pub(crate) inside: &'static str,
+    pub(crate) right: &'static str,
+    pub(crate) wrong: &'static str,
+    /// The test that must turn red: the test program, and the test's path in it.
+    pub(crate) test: &'static str,
+}
+
+impl Bug {
+    pub(crate) fn path(&self) -> String {
+        format!("runtime/src/{}", self.file)
+    }
+
+    /// The test program.
+    pub(crate) fn program(&self) -> &'static str {
+        self.test.split_once(' ').map_or(self.test, |(program, _)| program)
+    }
+
+    /// The test's path in its program.
+    pub(crate) fn name(&self) -> &'static str {
+        self.test.split_once(' ').map_or("", |(_, name)| name)
+    }
+
+    /// The file's text with the bug in it.
+    pub(crate) fn planted(&self, text: &str) -> Result<String, String> {
+        let place = self.place(text).ok_or_else(|| format!("{}: there is no `{}`", self.file, self.inside))?;
+        let found: Vec<usize> = text[place.clone()].match_indices(self.right).map(|(at, _)| place.start + at).collect();
+        let [at] = found[..] else {
+            return Err(format!(
+                "{}: `{}` stands there {} times{}; the planted bug \"{}\" needs a line that stands there once",
+                self.file,
+                self.right,
+                found.len(),
+                if self.inside.is_empty() { String::new() } else { format!(", in `{}`", self.inside) },
+                self.what,
+            ));
+        };
+        Ok([&text[..at], self.wrong, &text[at + self.right.len()..]].concat())
+    }
+
+    /// Where in the text the function stands: up to the brace that closes it.
+    fn place(&self, text: &str) -> Option<std::ops::Range<usize>> {
+        if self.inside.is_empty() {
+            return Some(0..text.len());
+        }
+        let start = text.find(self.inside)?;
+        let line = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let indent = text[line..].find(|letter: char| letter != ' ')?;
+        let end = text[start..].find(&format!("\n{}}}\n", &text[line..line + indent]))?;
+        Some(start..start + end)
+    }
+}
+
+#[rustfmt::skip]
+pub(crate) const BUGS: &[Bug] = &[
+    // --- 1: no borrow is alive while foreign code runs -----------------------------------------------
+    Bug {
+        rule: 1, what: "a timer's replaced waker is dropped while the wheel is borrowed",
+        file: "timers.rs", inside: "fn update(",
+        right: "Ok(std::mem::replace(&mut pending.waker, waker))",
+        wrong: "{ pending.waker = waker; Ok(Waker::noop().clone()) }",
+        test: "it reentrancy::the_drop_of_a_stored_waker_may_do_anything",
+    },
+    Bug {
+        rule: 1, what: "a joiner's replaced waker is dropped while the tasks are borrowed",
+        file: "tasks.rs", inside: "fn leave_joiner(",
+        right: "joiner.replace(waker)",
+        wrong: "{ *joiner = Some(waker); None }",
+        test: "it reentrancy::the_drop_of_a_stored_waker_may_do_anything",
+    },
+    Bug {
+        rule: 1, what: "a joiner is woken while the tasks are borrowed",
+        file: "tasks.rs", inside: "fn finish(",
+        right: "End::ToCome(joiner) => (joiner, None)",
+        wrong: "End::ToCome(joiner) => { joiner.into_iter().for_each(Waker::wake); (None, None) }",
+        test: "it reentrancy::the_wake_of_a_stored_waker_may_do_anything",
+    },
+    Bug {
+        rule: 1, what: "an output that nobody wants is dropped while the tasks are borrowed",
+        file: "tasks.rs", inside: "fn finish(",
+        right: "return (None, Some(outcome));",
+        wrong: "drop(outcome); return (None, None);",
+        test: "it reentrancy::the_drop_of_an_output_or_of_a_panics_payload_may_do_anything",
+    },
+    Bug {
+        rule: 1, what: "the last timers' wakers are dropped while the wheel is borrowed",
+        file: "timers.rs", inside: "fn take_wakers(",
+        right: "std::iter::from_fn(|| wheel.pop_due()).map(|(.., pending)| pending.waker).collect()",
+        wrong: "while wheel.pop_due().is_some() {} Vec::new()",
+        test: "it reentrancy::anything_may_be_done_at_the_end_of_the_runtime",
+    },
+    Bug {
+        rule: 1, what: "a task is polled while the thread-local is borrowed",
+        file: "turn.rs", inside: "fn poll_task(",
+        right: "|| body.as_mut().poll_task(&mut Context::from_waker(&waker))",
+        wrong: "|| crate::context::with_current(|_| body.as_mut().poll_task(&mut Context::from_waker(&waker))).unwrap()",
+        test: "it reentrancy::a_poll_may_do_anything",
+    },
+    Bug {
+        rule: 1, what: "an observer is told while the thread-local is borrowed",
+        file: "waker.rs", inside: "fn wake(",
+        right: " && !core.is_observed()",
+        wrong: "",
+        test: "it reentrancy::an_observer_may_do_anything_at_every_event",
+    },
+    Bug {
+        rule: 1, what: "a socket's replaced waker is dropped while the sources are borrowed",
+        file: "reactor.rs", inside: "fn wait(",
+        right: "return Some(std::mem::replace(&mut waiting.waker, waker));",
+        wrong: "waiting.waker = waker; return None;",
+        test: "it reentrancy::the_wake_and_the_drop_of_a_sockets_stored_waker_may_do_anything",
+    },
+    // --- 2: the serial before the flag, and the flag before the poll ---------------------------------
+    Bug {
+        rule: 2, what: "a wake finds its task by the slot alone",
+        file: "tasks.rs", inside: "fn wake(",
+        right: "!word.fits(slot.serial)",
+        wrong: "false",
+        test: "it wakers::a_wake_for_a_slots_former_tenant_wakes_nobody",
+    },
+    Bug {
+        rule: 2, what: "a stale wake sets the flag, and swallows the next real one",
+        file: "tasks.rs", inside: "fn wake(",
+        right: "if !word.fits(slot.serial) {",
+        wrong: "if !word.fits(slot.serial) { if slot.queued == Queued::No { slot.queued = Queued::Yes; }",
+        test: "it wakers::a_wake_for_a_slots_former_tenant_does_not_swallow_the_next_one_for_its_tenant",
+    },
+    Bug {
+        rule: 2, what: "the flag is cleared after the poll, and a wake during it is lost",
+        file: "tasks.rs", inside: "fn put_back(",
+        right: "self.inner.borrow_mut().slots[key.0.slot as usize].body = Some(body);",
+        wrong: "let slot = &mut self.inner.borrow_mut().slots[key.0.slot as usize]; slot.body = Some(body); slot.queued = Queued::No;",
+        test: "it executor::a_task_that_wakes_itself_while_it_is_polled_is_polled_once_more",
+    },
+    Bug {
+        rule: 2, what: "a queue's entry is believed by its slot alone",
+        file: "tasks.rs", inside: "fn next(",
+        right: "!word.fits(slot.serial) || ",
+        wrong: "",
+        test: "it executor::a_slots_former_tenant_leaves_no_place_in_the_queue_to_the_next",
+    },
+    Bug {
+        rule: 2, what: "a task that is queued is queued again",
+        file: "tasks.rs", inside: "fn wake(",
+        right: "Queued::Yes => Woken::AlreadyQueued",
+        wrong: "Queued::Yes => { inner.ready.push_back(word); Woken::AlreadyQueued }",
+        test: "models tasks_model::the_store_does_what_a_naive_executor_does",
+    },
+    Bug {
+        rule: 2, what: "a handle reaches its slot's next tenant",
+        file: "tasks.rs", inside: "fn find(",
+        right: "slot.serial == key.0.serial",
+        wrong: "slot.serial != 0",
+        test: "it abort::an_abort_handle_of_a_task_that_is_over_does_not_reach_its_slots_next_tenant",
+    },
+    Bug {
+        rule: 2, what: "a task that is over can be woken",
+        file: "tasks.rs", inside: "fn never_queue_again(",
+        right: "Queued::Over) == Queued::Yes",
+        wrong: "Queued::No) == Queued::Yes",
+        test: "it wakers::a_task_that_is_over_is_not_woken_although_nobody_has_joined_it",
+    },
+    // --- 3: push, then ring; say parked, then look ----------------------------------------------------
+    Bug {
+        rule: 3, what: "a sender rings before its message is there",
+        file: "inbox.rs", inside: "fn send(",
+        right: "self.messages.send(message).map_err(|gone| gone.0)?;",
+        wrong: "if self.parked.swap(false, Ordering::AcqRel) { let _ = self.bell.wake(); } self.messages.send(message).map_err(|gone| gone.0)?; return Ok(());",
+        test: "loom models::a_message_that_races_with_the_park_arrives",
+    },
+    Bug {
+        rule: 3, what: "a sender's look at the flag may come before its push is seen",
+        file: "inbox.rs", inside: "fn send(",
+        right: "fence(Ordering::SeqCst);",
+        wrong: "",
+        test: "loom models::a_message_that_races_with_the_park_arrives",
+    },
+    Bug {
+        rule: 3, what: "the loop's look at the messages may come before its flag is seen",
+        file: "inbox.rs", inside: "fn may_park(",
+        right: "fence(Ordering::SeqCst);",
+        wrong: "",
+        test: "loom models::a_message_that_races_with_the_park_arrives",
+    },
+    Bug {
+        rule: 3, what: "the loop looks first and then says that it is parked",
+        file: "inbox.rs", inside: "fn may_park(",
+        right: "self.parked.store(true, Ordering::Relaxed);",
+        wrong: "let nothing = incoming.is_empty(); self.parked.store(true, Ordering::Relaxed); if nothing { return true; }",
+        test: "loom models::a_message_that_races_with_the_park_arrives",
+    },
+    Bug {
+        rule: 3, what: "a bell that fails is not rung again",
+        file: "inbox.rs", inside: "fn send(",
+        right: "self.parked.store(true, Ordering::Release);",
+        wrong: "break;",
+        test: "loom models::a_bell_that_fails_once_is_rung_again_by_the_next_sender",
+    },
+    Bug {
+        rule: 3, what: "every message rings, also while the loop is awake",
+        file: "inbox.rs", inside: "fn send(",
+        right: "let mine = self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::AcqRel);",
+        wrong: "let mine = true; let _ = self.parked.swap(false, Ordering::AcqRel);",
+        test: "loom models::nobody_rings_while_the_loop_is_awake",
+    },
+    Bug {
+        rule: 3, what: "the loop forgets to say that it is awake again",
+        file: "inbox.rs", inside: "fn unparked(",
+        right: "self.parked.store(false, Ordering::Relaxed);",
+        wrong: "",
+        test: "loom models::nobody_rings_while_the_loop_is_awake",
+    },
+    Bug {
+        rule: 3, what: "the loop parks without asking its inbox",
+        file: "turn.rs", inside: "fn park(",
+        right: " && !core.inbox.may_park(&core.incoming)",
+        wrong: " && false",
+        test: "it threads::a_wake_reaches_a_loop_that_sleeps",
+    },
+    Bug {
+        rule: 3, what: "a wake for another thread's runtime takes the local route",
+        file: "waker.rs", inside: "fn wake(",
+        right: "core.number as u16 == word.runtime()",
+        wrong: "true",
+        test: "it wakers::a_waker_of_a_runtime_on_another_thread_wakes_it_from_inside_this_one",
+    },
+    Bug {
+        rule: 3, what: "a runtime that is gone keeps its place in the registry",
+        file: "runtime.rs", inside: "fn shut_down(",
+        right: "REGISTRY.leave(self.core.number);",
+        wrong: "",
+        test: "it net_life::a_runtime_gives_back_every_descriptor_when_it_is_dropped",
+    },
+    // --- 4: readiness is remembered until it is disproved ----------------------------------------------
+    Bug {
+        rule: 4, what: "a short read forgets that the peer has hung up",
+        file: "reactor.rs", inside: "fn fell_short(",
+        right: "source.latches.closed[way] || cut",
+        wrong: "cut",
+        test: "it net_streams::a_short_read_does_not_forget_the_end",
+    },
+    Bug {
+        rule: 4, what: "a read that urgent data cuts short is taken for the last",
+        file: "reactor.rs", inside: "fn fell_short(",
+        right: "source.latches.closed[way] || cut",
+        wrong: "source.latches.closed[way] && !cut",
+        test: "it net_cut::bytes_behind_urgent_data_are_read",
+    },
+    Bug {
+        rule: 4, what: "a read that fills its buffer is taken for a short one",
+        file: "net/socket.rs", inside: "fn moved(",
+        right: "moved < asked",
+        wrong: "moved <= asked",
+        test: "it net_streams::a_buffer_smaller_than_the_data_leaves_the_rest_readable_at_once",
+    },
+    Bug {
+        rule: 4, what: "a second waiter takes the first one's place",
+        file: "reactor.rs", inside: "fn add(&mut self, waiting",
+        right: "Some(_) => self.others.get_or_insert_with(|| Box::new(Others(Vec::new()))).0.push(waiting),",
+        wrong: "Some(first) => *first = waiting,",
+        test: "it net_waiters::no_reader_of_a_shared_stream_is_forgotten",
+    },
+    Bug {
+        rule: 4, what: "of several waiters one alone is woken",
+        file: "reactor.rs", inside: "fn take_waiting(",
+        right: "if come_for(&waiting) {",
+        wrong: "if false && come_for(&waiting) {",
+        test: "it net_waiters::no_reader_of_a_shared_stream_is_forgotten",
+    },
+    Bug {
+        rule: 4, what: "a waiter that is given up stays",
+        file: "reactor.rs", inside: "fn forget(",
+        right: "self.with(key, |source| source.remove(direction, waiter))??",
+        wrong: "self.with(key, |source| None.filter(|_: &Waiting| source.serial == 0 || (direction, waiter) == (direction, waiter)))??",
+        test: "it net_halves::what_is_given_up_is_awaited_no_more",
+    },
+    Bug {
+        rule: 4, what: "what a future was woken with first is what wakes it for ever",
+        file: "reactor.rs", inside: "fn wait(",
+        right: "return Some(std::mem::replace(&mut waiting.waker, waker));",
+        wrong: "return Some(waker);",
+        test: "it net_waiters::a_future_polled_with_changing_wakers_keeps_the_latest_only",
+    },
+    // --- 5: a batch sets latches; deregister before closing ---------------------------------------------
+    Bug {
+        rule: 5, what: "a closed socket is not deregistered",
+        file: "reactor.rs", inside: "fn deregister(",
+        right: "let _ = self.poll.borrow().registry().deregister(io);",
+        wrong: "let _ = io;",
+        test: "it net_life::a_closed_socket_is_reported_no_more_though_its_descriptor_lives_on",
+    },
+    Bug {
+        rule: 5, what: "a slot is kept when the kernel knows nothing of its socket",
+        file: "reactor.rs", inside: "fn deregister(",
+        right: "let _ = self.poll.borrow().registry().deregister(io);",
+        wrong: "if self.poll.borrow().registry().deregister(io).is_err() { return Vec::new(); }",
+        test: "it net_life::a_descriptor_that_was_replaced_behind_our_back_does_not_stop_the_loop",
+    },
+    Bug {
+        rule: 5, what: "a forked child deregisters its parent's sockets",
+        file: "reactor.rs", inside: "fn is_foreign_process(",
+        right: "std::process::id() != self.process",
+        wrong: "std::process::id() != self.process && false",
+        test: "it process::a_forked_child_may_drop_all_it_inherited_without_disturbing_its_parent",
+    },
+    Bug {
+        rule: 5, what: "somebody is woken while the batch is still coming in",
+        file: "reactor.rs", inside: "fn park(",
+        right: "waker: Some(waker) });",
+        wrong: "waker: None }); waker.wake();",
+        test: "it reentrancy::the_wake_and_the_drop_of_a_sockets_stored_waker_may_do_anything",
+    },
+    // --- 6: no timer fires early -------------------------------------------------------------------------
+    Bug {
+        rule: 6, what: "deadlines round down to the tick",
+        file: "timers.rs", inside: "fn ticks_up(",
+        right: ".div_ceil(TICK.subsec_nanos())",
+        wrong: " / TICK.subsec_nanos()",
+        test: "it timers::a_deadline_off_the_milliseconds_beat_is_rounded_up_to_it",
+    },
+    Bug {
+        rule: 6, what: "the time rounds up to the tick",
+        file: "timers.rs", inside: "fn collect_due(",
+        right: "ticks_down(self.uptime())",
+        wrong: "ticks_up(self.uptime())",
+        test: "it timers::a_loop_that_never_rests_fires_no_timer_early",
+    },
+    Bug {
+        rule: 6, what: "a list is emptied without regard to the digits above it",
+        file: "wheel.rs", inside: "fn advance(",
+        right: "let first_tick = above | digit << shift;",
+        wrong: "let first_tick = above & !0xfff | digit << shift;",
+        test: "models wheel_model::a_timer_fires_at_its_tick_on_every_edge_at_every_uptime",
+    },
+    Bug {
+        rule: 6, what: "what is due a tick later is due now",
+        file: "wheel.rs", inside: "fn hang_again(",
+        right: "if deadline <= self.now {",
+        wrong: "if deadline <= self.now.saturating_add(1) {",
+        test: "models wheel_model::the_wheel_does_what_a_sorted_list_does",
+    },
+    Bug {
+        rule: 6, what: "a sleep too long for the clock is none",
+        file: "timers.rs", inside: "fn deadline(",
+        right: ".unwrap_or_else(|| self.started + Duration::from_millis(u64::MAX))",
+        wrong: ".unwrap_or(now)",
+        test: "it timers::a_sleep_too_long_for_the_clock_is_one_that_does_not_end",
+    },
+    Bug {
+        rule: 6, what: "cancelling a timer that has fired cancels its slot's next tenant",
+        file: "wheel.rs", inside: "fn find(",
+        right: "entry.serial == serial",
+        wrong: "entry.serial >= serial",
+        test: "models wheel_model::the_wheel_does_what_a_sorted_list_does",
+    },
+    Bug {
+        rule: 6, what: "a deadline in the past hangs where now has been already",
+        file: "wheel.rs", inside: "fn hang(",
+        right: "let deadline = deadline.max(self.now);",
+        wrong: "",
+        test: "models wheel_model::the_wheel_does_what_a_sorted_list_does",
+    },
+    Bug {
+        rule: 6, what: "a park of more than a minute is one for ever",
+        file: "timers.rs", inside: "fn until_next(",
+        right: ".saturating_sub(self.uptime()))",
+        wrong: ".saturating_sub(self.uptime())).filter(|left| left.as_secs() < 60)",
+        test: "it intervals::a_period_too_long_for_the_clock_ticks_once",
+    },
+    Bug {
+        rule: 6, what: "a sleep that moved to another task wakes the one before",
+        file: "timers.rs", inside: "fn update(",
+        right: "Ok(std::mem::replace(&mut pending.waker, waker))",
+        wrong: "{ let _kept = &pending.waker; Ok(waker) }",
+        test: "it wakers::a_future_that_is_polled_with_two_wakers_wakes_the_latest_alone",
+    },
+    // --- 7: a panic belongs to its task --------------------------------------------------------------------
+    Bug {
+        rule: 7, what: "a panic in a poll is not caught",
+        file: "turn.rs", inside: "fn poll_task(",
+        right: "catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_task(&mut Context::from_waker(&waker))))",
+        wrong: "Ok::<_, Box<dyn Any + Send>>(body.as_mut().poll_task(&mut Context::from_waker(&waker)))",
+        test: "it panics::a_panic_in_a_task_reaches_whoever_joins_it_and_nobody_else",
+    },
+    Bug {
+        rule: 7, what: "a panic in the drop of a future is not caught",
+        file: "turn.rs", inside: "fn end_task(",
+        right: "catch_unwind(AssertUnwindSafe(|| drop(body)))",
+        wrong: "Ok::<_, Box<dyn Any + Send>>(drop(body))",
+        test: "it panics::a_panic_in_the_drop_of_a_future_is_its_tasks_and_the_runtime_goes_on",
+    },
+    Bug {
+        rule: 7, what: "a panic in the drop of an output that nobody wants is not caught",
+        file: "turn.rs", inside: "fn end_task(",
+        right: "without_panic(|| drop(unwanted));",
+        wrong: "drop(unwanted);",
+        test: "it panics::a_panic_in_the_drop_of_an_output_or_a_payload_that_nobody_takes_does_no_harm",
+    },
+    Bug {
+        rule: 7, what: "a panic of the root future leaves the thread inside the runtime",
+        file: "context.rs", inside: "impl Drop for Entered",
+        right: "let _left = ",
+        wrong: "if std::thread::panicking() { return; } let _left = ",
+        test: "it panics::a_panic_of_the_root_future_is_the_callers_and_the_runtime_can_go_on",
+    },
+    Bug {
+        rule: 7, what: "a root future that ends while it is queued is counted as ready for ever",
+        file: "tasks.rs", inside: "fn end_root(",
+        right: "inner.queued -= usize::from(inner.slots[ROOT].never_queue_again());",
+        wrong: "inner.slots[ROOT].never_queue_again();",
+        test: "it panics::a_panic_of_the_root_future_is_the_callers_and_the_runtime_can_go_on",
+    },
+    Bug {
+        rule: 7, what: "whoever joins a task is woken before the task's future is dropped",
+        file: "turn.rs", inside: "fn end_task(",
+        right: "let outcome = match catch_unwind(AssertUnwindSafe(|| drop(body))) {",
+        wrong: "let _late = body; let outcome = match Ok::<(), Box<dyn Any + Send>>(()) {",
+        test: "it join::whoever_joins_runs_after_all_that_the_task_owned_is_gone",
+    },
+    // --- 8: every step of a turn is bounded -------------------------------------------------------------------
+    Bug {
+        rule: 8, what: "a turn polls for as long as anything is ready",
+        file: "runtime.rs", inside: "fn poll_ready<",
+        right: "polls < self.polls_per_turn && ",
+        wrong: "",
+        test: "it executor::a_turn_makes_as_many_polls_as_it_was_told_and_no_more",
+    },
+    Bug {
+        rule: 8, what: "operations that need not wait cost a task nothing",
+        file: "budget.rs", inside: "fn spend(",
+        right: ".saturating_sub(1)",
+        wrong: "",
+        test: "it executor::a_task_whose_joins_are_always_ready_does_not_starve_its_siblings",
+    },
+    Bug {
+        rule: 8, what: "the inbox is drained for as long as messages come",
+        file: "turn.rs", inside: "fn drain_inbox(",
+        right: "for _ in 0..core.incoming.len() {",
+        wrong: "loop {",
+        test: "it threads::what_is_sent_while_the_inbox_is_emptied_waits_for_the_next_turn",
+    },
+    Bug {
+        rule: 8, what: "timers are looked at only when no task is ready",
+        file: "runtime.rs", inside: "fn turn<",
+        right: "fire_timers(core);",
+        wrong: "if core.tasks.ready() == 0 { fire_timers(core); }",
+        test: "it executor::tasks_that_are_always_ready_do_not_hold_up_a_timer_that_is_due",
+    },
+    Bug {
+        rule: 8, what: "the kernel is looked at only when no task is ready",
+        file: "turn.rs", inside: "fn park(",
+        right: "if core.reactor.len() > 0 {",
+        wrong: "if core.reactor.len() > 0 && core.tasks.ready() == 0 {",
+        test: "it net_fair::thousands_of_ready_tasks_do_not_keep_the_kernel_from_being_heard",
+    },
+    Bug {
+        rule: 8, what: "an exhausted task is not queued behind the others",
+        file: "budget.rs", inside: "fn is_exhausted(",
+        right: "if exhausted {",
+        wrong: "if exhausted && false {",
+        test: "it executor::a_task_whose_joins_are_always_ready_does_not_starve_its_siblings",
+    },
+    Bug {
+        rule: 8, what: "a timer that is set while others fire fires with them",
+        file: "wheel.rs", inside: "fn insert(",
+        right: "self.hang(slot, deadline);",
+        wrong: "if deadline <= self.now { self.append(DUE, slot, deadline) } else { self.hang(slot, deadline) }",
+        test: "models wheel_model::what_is_inserted_while_draining_waits_for_the_next_advance",
+    },
+    // --- 9: nothing spins ----------------------------------------------------------------------------------------
+    Bug {
+        rule: 9, what: "an idle loop looks every millisecond",
+        file: "turn.rs", inside: "fn park(",
+        right: "core.timers.until_next() };",
+        wrong: "core.timers.until_next().or(Some(Duration::from_millis(1))) };",
+        test: "it executor::a_loop_with_nothing_to_do_does_nothing",
+    },
+    Bug {
+        rule: 9, what: "accept tries again at once when no descriptor is left",
+        file: "net/accept.rs", inside: "fn pause_after(",
+        right: "libc::ENOSPC => Some(growing(failures))",
+        wrong: "libc::ENOSPC => Some(Duration::ZERO)",
+        test: "it process::a_listener_without_descriptors_rests_while_others_are_served_and_recovers",
+    },
+    Bug {
+        rule: 9, what: "accept gives up when no descriptor is left",
+        file: "net/accept.rs", inside: "fn pause_after(",
+        right: "libc::ENOSPC => Some(growing(failures))",
+        wrong: "libc::ENOSPC => None.or_else(|| Some(growing(failures)).filter(|_| false))",
+        test: "it process::a_listener_without_descriptors_rests_while_others_are_served_and_recovers",
+    },
+    Bug {
+        rule: 9, what: "a wait that times out keeps its timer",
+        file: "time/sleep.rs", inside: "impl Drop for Sleep",
+        right: "if let Stage::Set(timer) = self.stage {",
+        wrong: "if let (Stage::Set(timer), false) = (self.stage, true) {",
+        test: "it metrics::live_counts_follow_the_tasks_and_timers",
+    },
+    // --- 10: same seed, same run ----------------------------------------------------------------------------------
+    Bug {
+        rule: 10, what: "the runtime's number gets into the choices",
+        file: "runtime.rs", inside: "fn build(",
+        right: "Tasks::new(number, self.seed)",
+        wrong: "Tasks::new(number, self.seed.map(|seed| seed ^ u64::from(number)))",
+        test: "it sim::the_same_seed_gives_the_same_trace_in_every_run_and_on_every_thread",
+    },
+    Bug {
+        rule: 10, what: "the virtual clock jumps although a blocking job is away",
+        file: "turn.rs", inside: "fn park_virtually(",
+        right: " && core.jobs_away.get() == 0",
+        wrong: "",
+        test: "it timers::the_virtual_clock_does_not_jump_while_a_blocking_job_is_away",
+    },
+    Bug {
+        rule: 10, what: "the virtual clock jumps although a socket is awaited",
+        file: "turn.rs", inside: "fn park_virtually(",
+        right: "!core.reactor.is_awaited() && ",
+        wrong: "",
+        test: "it sim::the_virtual_clock_does_not_jump_while_a_socket_is_awaited",
+    },
+    Bug {
+        rule: 10, what: "the virtual clock jumps a tick too far",
+        file: "turn.rs", inside: "fn park_virtually(",
+        right: "core.timers.move_virtual_clock(timeout);",
+        wrong: "core.timers.move_virtual_clock(timeout + Duration::from_millis(1));",
+        test: "it sim::the_virtual_clock_jumps_exactly_to_the_next_deadline",
+    },
+    Bug {
+        rule: 10, what: "without a seed the newest runs first",
+        file: "tasks.rs", inside: "fn pick(",
+        right: "self.ready.pop_front()",
+        wrong: "self.ready.pop_back()",
+        test: "it executor::ready_tasks_run_in_the_order_in_which_they_became_ready",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use super::{BUGS, Bug};
+    use crate::tree::project;
+
+    #[test]
+    fn every_bug_can_be_planted_in_exactly_one_place() {
+        let cannot = BUGS.iter().filter_map(|bug| {
+            let text = fs::read_to_string(project().join(bug.path())).map_err(|error| format!("{}: {error}", bug.file));
+            text.and_then(|text| bug.planted(&text)).err()
+        });
+        let cannot: Vec<String> = cannot.collect();
+        assert!(cannot.is_empty(), "to mend in tests/planted/bugs.rs:\n{}", cannot.join("\n"));
+    }
+
+    #[test]
+    fn every_bug_is_a_line_and_changes_something() {
+        for bug in BUGS {
+            assert!(!bug.right.contains('\n') && !bug.wrong.contains('\n'), "{}", bug.what);
+            assert_ne!(bug.right, bug.wrong, "{}", bug.what);
+        }
+    }
+
+    #[test]
+    fn every_test_that_is_to_kill_is_there() {
+        for bug in BUGS {
+            let (module, test) = bug.name().split_once("::").expect("module and test");
+            let path = format!("tests/{}/{module}.rs", bug.program());
+            let text = fs::read_to_string(project().join(&path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+            assert!(text.contains(&format!("\nfn {test}() {{")), "{path} has no test {test}, for \"{}\"", bug.what);
+        }
+    }
+
+    #[test]
+    fn every_rule_that_a_test_can_hold_has_planted_bugs() {
+        let rules: BTreeSet<u8> = BUGS.iter().map(|bug| bug.rule).collect();
+        assert_eq!(rules, (1..=10).collect());
+        let sentences: BTreeSet<&str> = BUGS.iter().map(|bug| bug.what).collect();
+        assert_eq!(sentences.len(), BUGS.len(), "two bugs are told in the same words");
+    }
+
+    #[test]
+    fn a_bug_is_planted_inside_its_function_alone() {
+        let text = "fn a() {\n    x;\n}\n\nfn b() {\n    x;\n}\n";
+        let bug = |inside, right| {
+            Bug { rule: 1, what: "w", file: "f", inside, right, wrong: "y", test: "it t::t" }.planted(text)
+        };
+        assert_eq!(bug("fn b(", "x").unwrap(), "fn a() {\n    x;\n}\n\nfn b() {\n    y;\n}\n");
+        assert!(bug("", "x").unwrap_err().contains("2 times"));
+        assert!(bug("fn a(", "z").unwrap_err().contains("0 times"));
+        assert!(bug("fn c(", "x").unwrap_err().contains("no `fn c(`"));
+    }
+}
