@@ -12,6 +12,7 @@ mod watch;
 mod abort;
 mod budget;
 mod cancel;
+mod chrome;
 mod corners;
 mod child;
 mod diagnosis;

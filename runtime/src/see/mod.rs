@@ -3,6 +3,7 @@
 //! The readers of the stream know nothing else of the runtime, which is why they stand below it: the
 //! builder attaches those that the environment asks for. [`dump`] asks the stores.
 
+mod chrome;
 pub(crate) mod diagnosis;
 mod dump;
 pub(crate) mod log;
@@ -12,6 +13,7 @@ use std::rc::Rc;
 use crate::context::expect_current;
 use crate::event::Observer;
 
+pub use chrome::ChromeTrace;
 pub use dump::{Dump, TaskRow, TaskState, Wait, dump};
 
 /// Adds an observer to the runtime that runs on this thread. It is told of every event from here on,

@@ -1,0 +1,299 @@
+//! The Chrome trace on paper: how [`ChromeTrace`]'s picture is written as JSON.
+//!
+//! The format is Google's "Trace Event Format", the object form of it. The loop is process 1 with one
+//! thread, the tasks are process 2 with a thread each, whose id is the task's number. Rows stand in the
+//! order of their times, and of two that begin together the one that ends later stands first, so that
+//! each slice stands before what is inside it and before the arrows that begin or end there.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use super::parts::{About, Drawn, What};
+use super::{ChromeTrace, Picture};
+use crate::event::{Cause, TaskId, WaitsFor};
+
+const LOOP: Track = Track { process: 1, thread: 1 };
+
+#[derive(Clone, Copy)]
+struct Track {
+    process: u8,
+    thread: u64,
+}
+
+/// One row of the file, still without its text.
+struct Row<'a> {
+    at: u64,
+    end: u64,
+    track: Track,
+    kind: Kind<'a>,
+}
+
+enum Kind<'a> {
+    Slice(&'a What),
+    ArrowStart(&'static str, usize),
+    ArrowEnd(&'static str, usize),
+    Count(&'static str, u64),
+    Note(&'a str),
+}
+
+type Names = BTreeMap<TaskId, Rc<About>>;
+
+impl ChromeTrace {
+    /// Writes the trace as JSON. What is still going on is drawn as if it ended now, and goes on.
+    ///
+    /// # Errors
+    ///
+    /// What the writer says.
+    pub fn write_to(&self, mut out: impl Write) -> io::Result<()> {
+        let picture = self.0.borrow();
+        let unfinished = unfinished(&picture);
+        let mut names: Names = picture.tasks.iter().map(|(id, task)| (*id, Rc::clone(&task.about))).collect();
+        let mut rows = Vec::new();
+        // Lives stand first, so that they hold even what begins and ends with them.
+        for (number, drawn) in unfinished.iter().chain(&picture.drawn).enumerate() {
+            if let What::Life(id, about, _) = &drawn.what {
+                names.insert(*id, Rc::clone(about));
+            }
+            drawn.rows(number, picture.dropped_until, &mut rows);
+        }
+        rows.sort_by_key(|row| (row.at, Reverse(row.end)));
+        write!(out, "{{\"displayTimeUnit\":\"ns\",\"otherData\":{{\"dropped\":\"{}\"}},", picture.dropped)?;
+        write!(out, "\"traceEvents\":[")?;
+        write_names(&mut out, &picture, &names)?;
+        for row in &rows {
+            write!(out, ",\n{}", row.text(&names))?;
+        }
+        writeln!(out, "\n]}}")
+    }
+}
+
+/// What has begun and not ended: lives first, then from the outside in.
+fn unfinished(picture: &Picture) -> Vec<Drawn> {
+    let end = picture.now + 1;
+    let mut unfinished: Vec<Drawn> = Vec::new();
+    let mut add = |start, what| unfinished.push(Drawn { start, end, what });
+    for (id, task) in &picture.tasks {
+        let step = picture.step.as_ref().filter(|step| step.what.task() == Some(*id));
+        add(task.since, What::Life(*id, Rc::clone(&task.about), step.and_then(|step| step.finished)));
+    }
+    for (id, task) in &picture.tasks {
+        task.idling(*id).into_iter().for_each(|(since, what)| add(since, what));
+    }
+    picture.turn.iter().for_each(|(turn, since)| add(*since, What::Turn(*turn)));
+    picture.step.iter().for_each(|step| add(step.since, step.what.clone()));
+    unfinished
+}
+
+/// The names of the tracks, in the order in which they are to be shown.
+fn write_names(out: &mut impl Write, picture: &Picture, names: &Names) -> io::Result<()> {
+    let dropped = match picture.dropped {
+        0 => String::new(),
+        dropped => format!(" (the oldest {dropped} slices, arrows and counts were dropped)"),
+    };
+    let mut name = |first, what: &str, track: Track, name: &str| {
+        let Track { process, thread } = track;
+        let comma = if first { "\n" } else { ",\n" };
+        let name = Text(name);
+        write!(
+            out,
+            "{comma}{{\"ph\":\"M\",\"name\":\"{what}_name\",\"pid\":{process},\"tid\":{thread},\"args\":{{\"name\":{name}}}}},\n\
+             {{\"ph\":\"M\",\"name\":\"{what}_sort_index\",\"pid\":{process},\"tid\":{thread},\"args\":{{\"sort_index\":{thread}}}}}"
+        )
+    };
+    name(true, "process", LOOP, &format!("the loop{dropped}"))?;
+    name(false, "thread", LOOP, "turns")?;
+    if !names.is_empty() {
+        name(false, "process", Track { process: 2, thread: 2 }, "tasks")?;
+    }
+    for (id, about) in names {
+        name(false, "thread", Track::of(*id), &full_name(*id, about.name.as_deref()))?;
+    }
+    Ok(())
+}
+
+impl Drawn {
+    fn rows<'a>(&'a self, number: usize, dropped_until: u64, rows: &mut Vec<Row<'a>>) {
+        let &Self { start, end, ref what } = self;
+        let mut row = |at, end, track, kind| rows.push(Row { at, end, track, kind });
+        match *what {
+            // The step it comes from may be gone.
+            What::Arrow(..) if start <= dropped_until => {}
+            What::Arrow(name, from, to) => {
+                row(start, start, from.map_or(LOOP, Track::of), Kind::ArrowStart(name, number));
+                row(end, end, Track::of(to), Kind::ArrowEnd(name, number));
+            }
+            What::Count(name, value) => row(end, end, LOOP, Kind::Count(name, value)),
+            What::Note(ref text) => row(end, end, LOOP, Kind::Note(text)),
+            What::Life(task, ..) | What::Ready(task) | What::Waits(task, ..) => {
+                row(start, end, Track::of(task), Kind::Slice(what));
+            }
+            _ => {
+                row(start, end, LOOP, Kind::Slice(what));
+                what.task().into_iter().for_each(|task| row(start, end, Track::of(task), Kind::Slice(what)));
+            }
+        }
+    }
+}
+
+impl Row<'_> {
+    fn text(&self, names: &Names) -> String {
+        let Self { at, end, track: Track { process, thread }, ref kind } = *self;
+        let (begin, length) = (Micros(at), Micros(end - at));
+        let place = format_args!("\"pid\":{process},\"tid\":{thread},\"ts\":{begin}").to_string();
+        match *kind {
+            Kind::Slice(what) => {
+                let (category, name) = what.title(process == LOOP.process, names);
+                let (name, args) = (Text(&name), what.args());
+                format!(
+                    "{{\"ph\":\"X\",\"cat\":\"{category}\",\"name\":{name},{place},\"dur\":{length},\"args\":{{{args}}}}}"
+                )
+            }
+            Kind::ArrowStart(name, id) => {
+                format!("{{\"ph\":\"s\",\"cat\":\"wake\",\"name\":\"{name}\",\"id\":{id},{place}}}")
+            }
+            Kind::ArrowEnd(name, id) => {
+                format!("{{\"ph\":\"f\",\"bp\":\"e\",\"cat\":\"wake\",\"name\":\"{name}\",\"id\":{id},{place}}}")
+            }
+            Kind::Note(text) => {
+                format!("{{\"ph\":\"i\",\"s\":\"t\",\"cat\":\"finding\",\"name\":{},{place}}}", Text(text))
+            }
+            Kind::Count(name, value) => {
+                format!("{{\"ph\":\"C\",\"name\":\"{name}\",{place},\"args\":{{\"{name}\":{value}}}}}")
+            }
+        }
+    }
+}
+
+impl What {
+    /// Its category, and what stands on the slice. On its own track a task need not be named.
+    fn title(&self, on_the_loop: bool, names: &Names) -> (&'static str, Cow<'static, str>) {
+        let named = |id: TaskId| full_name(id, names.get(&id).and_then(|about| about.name.as_deref()));
+        match *self {
+            Self::Turn(turn) => ("turn", format!("turn {turn}").into()),
+            Self::Poll(task, _) if on_the_loop => ("poll", format!("poll {}", named(task)).into()),
+            Self::Poll(..) => ("poll", "poll".into()),
+            Self::Drop(task) if on_the_loop => ("drop", format!("drop {}", named(task)).into()),
+            Self::Drop(_) => ("drop", "drop".into()),
+            Self::Timer(timer, _) => ("timer", format!("timer {timer}").into()),
+            Self::Source(source, _) => ("source", format!("source {source}").into()),
+            Self::Thread(thread) => ("thread", format!("thread {thread}").into()),
+            Self::Park(..) => ("park", "park".into()),
+            Self::Life(task, ..) => ("task", named(task).into()),
+            Self::Ready(_) => ("ready", "ready".into()),
+            Self::Waits(_, Some((on, _)), _) => ("waits", format!("waits for {}", describe(on)).into()),
+            Self::Waits(_, None, _) => ("waits", "waits".into()),
+            Self::Arrow(name, ..) | Self::Count(name, _) => ("", name.into()),
+            Self::Note(..) => ("finding", "finding".into()),
+        }
+    }
+
+    /// What is shown when the slice is selected.
+    fn args(&self) -> Args {
+        let mut args = Args(String::new());
+        match self {
+            Self::Poll(_, Some(outcome)) => args.add("outcome", &format!("{outcome:?}").to_lowercase()),
+            Self::Timer(_, late) => args.add("late", &format!("{late:?}")),
+            Self::Source(_, ready) => args.add("ready", &format!("{ready:?}")),
+            Self::Park(timeout, events) => {
+                args.add(
+                    "timeout",
+                    &timeout.map_or_else(|| String::from("for ever"), |timeout| format!("{timeout:?}")),
+                );
+                args.add("events", &events.to_string());
+            }
+            Self::Life(_, about, outcome) => {
+                if let Some((by, at)) = about.spawned {
+                    args.add("spawned at", &at.to_string());
+                    args.add("spawned by", &cause(by));
+                }
+                let outcome = outcome.map_or_else(|| String::from("not over"), |outcome| format!("{outcome:?}"));
+                args.add("outcome", &outcome.to_lowercase());
+            }
+            Self::Waits(_, Some((_, at)), more) => {
+                args.add("at", &at.to_string());
+                if *more > 0 {
+                    args.add("and for others", &more.to_string());
+                }
+            }
+            Self::Waits(..) => args.add("for", "something the runtime cannot see"),
+            _ => {}
+        }
+        args
+    }
+}
+
+impl Track {
+    fn of(task: TaskId) -> Self {
+        Self { process: 2, thread: task.as_u64() }
+    }
+}
+
+fn full_name(task: TaskId, name: Option<&str>) -> String {
+    name.map_or_else(|| format!("task {task}"), |name| format!("task {task} {name}"))
+}
+
+fn describe(on: WaitsFor) -> String {
+    match on {
+        WaitsFor::Timer(timer) => format!("timer {timer}"),
+        WaitsFor::Read(source) => format!("source {source} to be readable"),
+        WaitsFor::Write(source) => format!("source {source} to be writable"),
+        WaitsFor::Join(task) => format!("the end of task {task}"),
+    }
+}
+
+fn cause(by: Cause) -> String {
+    match by {
+        Cause::Task(task) => format!("task {task}"),
+        Cause::Timer(timer) => format!("timer {timer}"),
+        Cause::Source(source) => format!("source {source}"),
+        Cause::Thread(thread) => format!("thread {thread}"),
+        Cause::Outside => String::from("outside"),
+    }
+}
+
+/// The members of a JSON object, all of them strings.
+struct Args(String);
+
+impl Args {
+    fn add(&mut self, name: &str, value: &str) {
+        let comma = if self.0.is_empty() { "" } else { "," };
+        // A string takes all that is written to it.
+        let _ = write!(self.0, "{comma}{}:{}", Text(name), Text(value));
+    }
+}
+
+impl fmt::Display for Args {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Nanoseconds, shown as microseconds, which is what the format counts in.
+struct Micros(u64);
+
+impl fmt::Display for Micros {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0 / 1000, self.0 % 1000)
+    }
+}
+
+/// A text as a JSON string.
+struct Text<'a>(&'a str);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for letter in self.0.chars() {
+            match letter {
+                '"' | '\\' => write!(f, "\\{letter}")?,
+                letter if letter < ' ' => write!(f, "\\u{:04x}", u32::from(letter))?,
+                letter => f.write_char(letter)?,
+            }
+        }
+        f.write_char('"')
+    }
+}

@@ -1,0 +1,120 @@
+//! The parts of the picture: slices, arrows and counts, and the tasks as they are while they are drawn.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::event::{Cause, Finished, Place, Polled, Readiness, SourceId, TaskId, TimerId, WaitsFor};
+
+/// Something on the picture, with its start and its end in nanoseconds.
+#[derive(Clone)]
+pub(super) struct Drawn {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) what: What,
+}
+
+#[derive(Clone)]
+pub(super) enum What {
+    Turn(u64),
+    Poll(TaskId, Option<Polled>),
+    /// A task's body is dropped, and whoever joined it is woken.
+    Drop(TaskId),
+    Timer(TimerId, Duration),
+    Source(SourceId, Readiness),
+    Thread(u64),
+    Park(Option<Duration>, usize),
+    Life(TaskId, Rc<About>, Option<Finished>),
+    /// In the ready queue.
+    Ready(TaskId),
+    /// For the first of these, and so many more.
+    Waits(TaskId, Option<(WaitsFor, Place)>, usize),
+    /// From a step that the task is the actor of, or nobody's step, to this task's next.
+    Arrow(&'static str, Option<TaskId>, TaskId),
+    Count(&'static str, u64),
+    /// What the diagnosis found, and said.
+    Note(Rc<str>),
+}
+
+/// What the loop is doing.
+pub(super) struct Step {
+    pub(super) since: u64,
+    pub(super) what: What,
+    /// The step's task is over with it.
+    pub(super) finished: Option<Finished>,
+}
+
+/// Where a task came from.
+pub(super) struct About {
+    pub(super) name: Option<String>,
+    pub(super) spawned: Option<(Cause, Place)>,
+}
+
+/// A task that is not over.
+pub(super) struct Task {
+    pub(super) about: Rc<About>,
+    pub(super) since: u64,
+    /// Since when it has not been polled, if it is not being polled now.
+    pub(super) idle_since: Option<u64>,
+    pub(super) queued: bool,
+    /// What it has said to wait for since its last poll began.
+    pub(super) waits: Vec<(WaitsFor, Place)>,
+    /// The arrow that will lead to its next step: when it began, its name, and whose step it came from.
+    pub(super) arrow: Option<(u64, &'static str, Option<TaskId>)>,
+}
+
+pub(super) struct Counter {
+    pub(super) name: &'static str,
+    pub(super) value: u64,
+    pub(super) drawn: u64,
+}
+
+impl What {
+    /// The task that polls and drops are of.
+    pub(super) fn task(&self) -> Option<TaskId> {
+        match *self {
+            Self::Poll(task, _) | Self::Drop(task) => Some(task),
+            _ => None,
+        }
+    }
+
+    /// Who acts in this step.
+    pub(super) fn actor(&self) -> Option<Cause> {
+        match *self {
+            Self::Poll(task, _) | Self::Drop(task) => Some(Cause::Task(task)),
+            Self::Timer(timer, _) => Some(Cause::Timer(timer)),
+            Self::Source(source, _) => Some(Cause::Source(source)),
+            Self::Thread(thread) => Some(Cause::Thread(thread)),
+            _ => None,
+        }
+    }
+}
+
+impl Task {
+    pub(super) fn new(since: u64, name: Option<&str>, spawned: Option<(Cause, Place)>) -> Self {
+        let about = Rc::new(About { name: name.map(String::from), spawned });
+        Self { about, since, idle_since: None, queued: false, waits: Vec::new(), arrow: None }
+    }
+
+    pub(super) fn wait(&mut self, on: WaitsFor, at: Place) {
+        if self.waits.iter().all(|(other, _)| *other != on) {
+            self.waits.push((on, at));
+        }
+    }
+
+    /// What it does while it is not polled, and since when.
+    pub(super) fn idling(&self, id: TaskId) -> Option<(u64, What)> {
+        let what = if self.queued {
+            What::Ready(id)
+        } else {
+            What::Waits(id, self.waits.first().copied(), self.waits.len().saturating_sub(1))
+        };
+        Some((self.idle_since?, what))
+    }
+}
+
+impl Counter {
+    /// What was there before the trace began was not counted.
+    pub(super) fn take_one(&mut self) {
+        self.value = self.value.saturating_sub(1);
+    }
+}
