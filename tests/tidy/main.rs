@@ -8,6 +8,7 @@ mod code_rules;
 mod house;
 mod lexer;
 mod markdown;
+mod page_rules;
 mod repo;
 mod text_rules;
 mod tour;
@@ -75,6 +76,16 @@ fn every_relative_link_leads_somewhere() {
 #[test]
 fn the_readme_lists_every_demo_and_no_other() {
     check(text_rules::demo_list);
+}
+
+#[test]
+fn the_page_is_small() {
+    check(page_rules::page_is_small);
+}
+
+#[test]
+fn the_page_stands_alone() {
+    check(page_rules::page_stands_alone);
 }
 
 #[test]
