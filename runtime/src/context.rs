@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
-use std::panic::Location;
+use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -31,8 +31,8 @@ pub(crate) static REGISTRY: LazyLock<Registry<Message>> = LazyLock::new(Registry
 pub(crate) enum Message {
     /// A wake, and the number of the thread it came from.
     Wake(WakeWord, u64),
-    /// Everything else: something to be done on the loop's thread.
-    Run(Box<dyn FnOnce(&Core) + Send>),
+    /// Everything else: something to be done on the loop's thread, and who asks for it.
+    Run(Box<dyn FnOnce(&Core) + Send>, u64),
 }
 
 /// The running loop.
@@ -112,6 +112,24 @@ impl Core {
     #[cold]
     pub(crate) fn tell(&self, event: &Event<'_>) {
         self.observers.tell(self.timers.uptime(), event);
+    }
+
+    /// Tells of a moment at which nothing is out of its place. So an observer's panic goes on from here.
+    #[inline]
+    pub(crate) fn observe_between_steps<'a>(&self, event: impl FnOnce() -> Event<'a>) {
+        if self.is_observed() {
+            self.tell(&event());
+            self.let_observers_panic();
+        }
+    }
+
+    /// Lets the panic of an observer go on, if there was one.
+    pub(crate) fn let_observers_panic(&self) {
+        if let Some(payload) = self.observers.take_panic() {
+            // It was perhaps about to park, and does not.
+            self.inbox.unparked();
+            resume_unwind(payload);
+        }
     }
 
     /// Takes a task in.
@@ -292,7 +310,7 @@ pub(crate) fn at_home(number: u32, f: impl FnOnce(&Core) + Send + 'static) {
 fn send_home(number: u32, f: impl FnOnce(&Core) + Send + 'static) {
     if let Some(inbox) = REGISTRY.exact(number) {
         // A runtime that is gone meanwhile has nothing left to do it to.
-        let _ = inbox.send(Message::Run(Box::new(f)));
+        let _ = inbox.send(Message::Run(Box::new(f), thread_number()));
     }
 }
 

@@ -14,8 +14,8 @@ use crate::key::{Key, SourceKey, TaskKey, TimerKey};
 ///
 /// An observer may do what any code on that thread may do, and even spawn or wake: no internal borrow
 /// is alive while it runs. What it does is part of the run, though, so most observers only write down.
-/// It must not panic: that is a panic of whatever the loop was about to do, which may be to put a task or
-/// a timer back, and is then not done.
+/// If it panics, the loop first finishes the step it is at, so that no task and no timer is lost. Then the
+/// panic leaves `block_on`, which may be called again. At the end of the runtime it is only reported.
 ///
 /// ```
 /// use std::{cell::Cell, rc::Rc, time::Duration};

@@ -163,7 +163,6 @@ impl Observer for StuckIsAFailure {
         if core.reactor.is_awaited() || core.jobs_away.get() > 0 {
             return;
         }
-        core.inbox.unparked();
         panic!(
             "the program is stuck: none of its tasks is ready, and there is no timer, socket or blocking job to \
              wait for\n{}",

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::context::{Core, Message, expect_current};
+use crate::context::{Core, Message, expect_current, thread_number};
 use crate::inbox::Inbox;
 use crate::metrics::{Counters, Metrics};
 
@@ -67,7 +67,7 @@ impl Handle {
             let task = core.spawn(Box::pin(async move { make().await }), None, at);
             drop(core.tasks.detach(task));
         };
-        self.inbox.send(Message::Run(Box::new(spawn))).map_err(|_| RuntimeGone(()))
+        self.inbox.send(Message::Run(Box::new(spawn), thread_number())).map_err(|_| RuntimeGone(()))
     }
 
     /// What the runtime holds, as of its last turn, and has done. A loop that is blocked cannot count.

@@ -3,7 +3,9 @@
 //! They may come while the loop runs, even while they are being told. So the list is shared: whoever
 //! tells takes a share in it, and no borrow is alive while an observer, which is foreign code, runs.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,11 +16,13 @@ pub(crate) struct Observers {
     all: RefCell<Rc<[Rc<dyn Observer>]>>,
     /// Whether there are any: the one branch that an event costs where there are none.
     any: Cell<bool>,
+    /// What one of them panicked with, until nothing is out of its place.
+    panic: Cell<Option<Box<dyn Any + Send>>>,
 }
 
 impl Observers {
     pub(crate) fn new(all: Vec<Rc<dyn Observer>>) -> Self {
-        Self { any: Cell::new(!all.is_empty()), all: RefCell::new(all.into()) }
+        Self { any: Cell::new(!all.is_empty()), all: RefCell::new(all.into()), panic: Cell::default() }
     }
 
     #[inline]
@@ -41,7 +45,16 @@ impl Observers {
     pub(crate) fn tell(&self, now: Duration, event: &Event<'_>) {
         let all = Rc::clone(&self.all.borrow());
         for observer in all.iter() {
-            observer.on_event(now, event);
+            // Whoever tells may have a task's body in hand, so a panic has to wait until it is put back.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| observer.on_event(now, event))) {
+                // Its drop could panic again.
+                std::mem::forget(self.panic.replace(Some(payload)));
+            }
         }
+    }
+
+    /// Takes what one of them panicked with.
+    pub(crate) fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
+        self.panic.take()
     }
 }

@@ -26,6 +26,9 @@ use crate::timers::Timers;
 use crate::turn::{drain_inbox, drop_task, fire_timers, park, poll_root, poll_task, without_panic};
 use crate::waker::{COUNTED, PLAIN};
 
+/// How often the end of a runtime goes through what was spawned meanwhile.
+const MOST_ROUNDS: usize = 1000;
+
 /// Runs a future to its end on a new runtime, and then drops the runtime with every task that is still
 /// on it. The counterpart of Python's `asyncio.run`.
 ///
@@ -115,12 +118,16 @@ impl Runtime {
         );
         let _entered = Entered::new(&self.core);
         let mut root = pin!(future);
-        let root_slot = RootSlot::new(&self.core, Location::caller());
-        loop {
+        let mut root_slot = RootSlot::new(&self.core, Location::caller());
+        let output = loop {
             if let Some(output) = self.turn(root.as_mut(), root_slot.key) {
-                return output;
+                break output;
             }
-        }
+        };
+        root_slot.outcome = Finished::Returned;
+        drop(root_slot);
+        self.core.let_observers_panic();
+        output
     }
 
     /// One turn of the loop. Every step is bounded, so none can keep the others waiting for ever.
@@ -136,23 +143,27 @@ impl Runtime {
         if output.is_none() {
             park(core);
         }
-        core.observe(|| Event::TurnEnd { turn, polls });
+        core.observe_between_steps(|| Event::TurnEnd { turn, polls });
         output
     }
 
     /// Polls what is ready, in order, at most `polls_per_turn` times.
     fn poll_ready<F: Future>(&self, mut root: Pin<&mut F>, root_key: TaskKey) -> (usize, Option<F::Output>) {
         let core = &*self.core;
-        let (mut polls, mut output) = (0, None);
-        while polls < self.polls_per_turn && output.is_none() {
+        let (mut steps, mut drops, mut output) = (0, 0, None);
+        while steps < self.polls_per_turn && output.is_none() {
             match core.tasks.next() {
                 Some(Step::Poll(task, body)) => poll_task(core, task, body),
                 Some(Step::PollRoot) => output = poll_root(core, root.as_mut(), root_key),
-                Some(Step::Drop(task, body, abort)) => drop_task(core, task, body, abort),
+                Some(Step::Drop(task, body, abort)) => {
+                    drop_task(core, task, body, abort);
+                    drops += 1;
+                }
                 None => break,
             }
-            polls += 1;
+            steps += 1;
         }
+        let polls = steps - drops;
         core.counters.polls.add(polls as u64);
         core.cause.set(Cause::Outside);
         (polls, output)
@@ -173,13 +184,18 @@ impl Runtime {
         let _entered = Entered::new(&self.core);
         self.drop_tasks();
         let abandoned = self.core.pool.close(limit);
-        // The results of jobs that have ended meanwhile are dropped here, and not on their threads.
-        self.drop_tasks();
         REGISTRY.leave(self.core.number);
-        drain_inbox(&self.core);
-        for waker in self.core.timers.take_wakers().into_iter().chain(self.core.reactor.take_wakers()) {
-            without_panic(|| drop(waker));
+        // The results of jobs that have ended meanwhile are dropped here, and not on their threads. And the
+        // last wakers may be foreign: what is dropped with them may spawn.
+        for _round in 0..MOST_ROUNDS {
+            self.drop_tasks();
+            let wakers = self.core.timers.take_wakers().into_iter().chain(self.core.reactor.take_wakers());
+            if wakers.map(|waker| without_panic(|| drop(waker))).count() == 0 {
+                break;
+            }
         }
+        // The panic hook has told of it, and nobody is left to hear more.
+        std::mem::forget(self.core.observers.take_panic());
         abandoned
     }
 
@@ -187,7 +203,7 @@ impl Runtime {
     /// is dropped in the next round, but not for ever.
     fn drop_tasks(&self) {
         let core = &*self.core;
-        for _round in 0..1000 {
+        for _round in 0..MOST_ROUNDS {
             drain_inbox(core);
             let mut dropped = 0;
             for key in core.tasks.keys() {
@@ -325,22 +341,25 @@ impl Builder {
 struct RootSlot<'a> {
     core: &'a Core,
     key: TaskKey,
+    /// That it has panicked, until it is known to have returned.
+    outcome: Finished,
 }
 
 impl<'a> RootSlot<'a> {
     fn new(core: &'a Core, at: &'static Location<'static>) -> Self {
+        // Of an observer that panicked while the last root did, say. One panic was enough.
+        std::mem::forget(core.observers.take_panic());
         let key = core.tasks.start_root(at);
         core.observe(|| Event::Spawn { task: TaskId(key), by: Cause::Outside, name: Some("main"), at: at.into() });
-        Self { core, key }
+        Self { core, key, outcome: Finished::Panicked }
     }
 }
 
 impl Drop for RootSlot<'_> {
     fn drop(&mut self) {
-        let outcome = if std::thread::panicking() { Finished::Panicked } else { Finished::Returned };
         self.core.cause.set(Cause::Outside);
         self.core.tasks.end_root();
-        self.core.observe(|| Event::Finish { task: TaskId(self.key), outcome });
+        self.core.observe(|| Event::Finish { task: TaskId(self.key), outcome: self.outcome });
     }
 }
 

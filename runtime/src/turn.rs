@@ -27,7 +27,11 @@ pub(crate) fn drain_inbox(core: &Core) {
                 core.counters.wakes_remote.add(1);
                 core.wake(word, Cause::Thread(thread));
             }
-            Message::Run(f) => without_panic(|| f(core)),
+            Message::Run(f, thread) => {
+                core.cause.set(Cause::Thread(thread));
+                without_panic(|| f(core));
+                core.cause.set(Cause::Outside);
+            }
         }
     }
 }
@@ -41,10 +45,7 @@ pub(crate) fn poll_root<F: Future>(core: &Core, root: Pin<&mut F>, key: TaskKey)
     let polled = root.poll(&mut Context::from_waker(&waker_of(core, key)));
     let outcome = if polled.is_ready() { Polled::Ready } else { Polled::Pending };
     core.observe(|| Event::PollEnd { task, outcome });
-    match polled {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    }
+    if let Poll::Ready(output) = polled { Some(output) } else { None }
 }
 
 /// Polls a task and puts its body back, or ends the task.
@@ -166,7 +167,7 @@ fn park_virtually(core: &Core, timeout: Option<Duration>) {
     match timeout {
         Some(timeout) if !core.reactor.is_awaited() && core.jobs_away.get() == 0 => {
             core.inbox.unparked();
-            core.observe(|| Event::ParkStart { timeout: Some(timeout) });
+            core.observe_between_steps(|| Event::ParkStart { timeout: Some(timeout) });
             core.timers.move_virtual_clock(timeout);
             core.observe(|| Event::ParkEnd { events: 0 });
         }
@@ -180,7 +181,7 @@ fn park_virtually(core: &Core, timeout: Option<Duration>) {
 
 /// Lets the kernel have its say, and then wakes whoever waited for it.
 fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
-    core.observe(|| Event::ParkStart { timeout });
+    core.observe_between_steps(|| Event::ParkStart { timeout });
     let parked = core.reactor.park(timeout);
     core.inbox.unparked();
     let events = parked.unwrap_or_else(|error| panic!("the kernel's event queue failed: {error}"));

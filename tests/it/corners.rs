@@ -152,3 +152,29 @@ fn threads_of_the_pool_are_gone_when_the_runtime_is() {
         }
     });
 }
+
+#[test]
+fn what_the_last_wakers_spawn_when_they_are_dropped_is_dropped_inside_the_runtime() {
+    watch(|| {
+        let (runtime, inside) = (unobserved(), Count::default());
+        let found = inside.clone();
+        runtime.block_on(async {
+            let spawns = Foreign::waker(
+                || (),
+                move || {
+                    let found = found.clone();
+                    let asks = on_drop(move || {
+                        let _there_is_one = Handle::current();
+                        found.add();
+                    });
+                    drop(spawn(async move { drop(asks) }));
+                },
+            );
+            let mut far = sleep(Duration::from_secs(9));
+            assert!(poll_with(&mut far, &spawns).is_pending());
+            std::mem::forget(far);
+        });
+        assert_eq!(panic_of(|| drop(runtime)), "no panic");
+        assert_eq!(inside.get(), 1);
+    });
+}

@@ -35,6 +35,7 @@ mod net_streams;
 mod net_udp;
 mod net_unix;
 mod net_waiters;
+mod observers;
 mod panics;
 #[cfg(target_os = "linux")]
 mod process;
