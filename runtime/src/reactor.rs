@@ -351,6 +351,14 @@ impl Reactor {
         wakers
     }
 
+    /// Every source, with the line that opened it, visited by `look`.
+    pub(crate) fn each_source(&self, mut look: impl FnMut(SourceKey, Latches, &'static Location<'static>)) {
+        for (slot, source) in self.sources.borrow().iter() {
+            let key = SourceKey(Key { runtime: self.runtime, slot: slot as u32, serial: source.serial });
+            look(key, source.latches, source.at);
+        }
+    }
+
     /// Everyone who waits, with the line that created the future, visited by `look`, which must not be
     /// foreign code.
     pub(crate) fn each_waiter(&self, mut look: impl FnMut(SourceKey, Direction, &Waker, &'static Location<'static>)) {

@@ -21,6 +21,7 @@ use crate::pool::{Abandoned, Limits, Pool};
 use crate::reactor::Reactor;
 use crate::see::diagnosis::Diagnosis;
 use crate::see::log::Log;
+use crate::see::to_file::ToFile;
 use crate::tasks::{Abort, Step, Tasks};
 use crate::timers::Timers;
 use crate::turn::{drain_inbox, drop_task, fire_timers, park, poll_root, poll_task, without_panic};
@@ -73,7 +74,8 @@ pub struct Builder {
 
 impl Runtime {
     /// A runtime with the real clock, tasks in the order in which they become ready, and no observer
-    /// but the one that the environment asks for: `ONELOOP_LOG=1` writes a line a turn to stderr.
+    /// but those that the environment asks for: `ONELOOP_LOG=1` writes a line a turn to stderr, and
+    /// `ONELOOP_RECORD=path` all that happened to a file, when the runtime ends.
     ///
     /// # Errors
     ///
@@ -316,7 +318,7 @@ impl Builder {
     /// If the system refuses an event queue, as when no file descriptors are left; or if the process
     /// has 65,536 runtimes already.
     pub fn build(mut self) -> io::Result<Runtime> {
-        self.observers.extend(Log::if_asked_for());
+        self.observers.extend(Log::if_asked_for().into_iter().chain(ToFile::if_asked_for()));
         let mut waker_table = &PLAIN;
         if self.diagnose || Diagnosis::is_asked_for() {
             waker_table = &COUNTED;

@@ -451,6 +451,16 @@ impl Tasks {
         inner.slots.iter().enumerate().filter(|(_, slot)| slot.serial != 0).filter_map(row).collect()
     }
 
+    /// The tasks in the ready queue, in its order.
+    pub(crate) fn queue(&self) -> Vec<TaskKey> {
+        let inner = self.inner.borrow();
+        let key = |word: &WakeWord| {
+            let slot = inner.slots.get(word.slot())?;
+            (word.fits(slot.serial) && slot.queued == Queued::Yes).then(|| self.key(word.slot(), slot.serial))
+        };
+        inner.ready.iter().filter_map(key).collect()
+    }
+
     /// Every waker that waits for a task's end, visited by `look`, which must not be foreign code.
     pub(crate) fn each_joiner(&self, mut look: impl FnMut(TaskKey, &Waker)) {
         for (index, slot) in self.inner.borrow().slots.iter().enumerate() {

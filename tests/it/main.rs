@@ -17,6 +17,7 @@ mod corners;
 mod child;
 mod diagnosis;
 mod events;
+mod events_example;
 mod executor;
 mod explore;
 mod intervals;

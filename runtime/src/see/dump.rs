@@ -70,6 +70,17 @@ pub enum TaskState {
     Done,
 }
 
+impl From<State> for TaskState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Waiting => Self::Waiting,
+            State::Ready => Self::Ready,
+            State::Running => Self::Running,
+            State::Done => Self::Done,
+        }
+    }
+}
+
 /// Something a task waits for.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -112,12 +123,7 @@ impl Dump {
 impl TaskRow {
     fn new(row: crate::tasks::Row) -> Self {
         let id = TaskId(row.key);
-        let state = match row.state {
-            State::Waiting => TaskState::Waiting,
-            State::Ready => TaskState::Ready,
-            State::Running => TaskState::Running,
-            State::Done => TaskState::Done,
-        };
+        let state = row.state.into();
         let name = row.info.name.or_else(|| (id.slot() == 0).then(|| String::from("main")));
         Self { id, name, state, spawned: row.info.at.into(), waits: Vec::new() }
     }

@@ -6,7 +6,18 @@
 mod chrome;
 pub(crate) mod diagnosis;
 mod dump;
+mod json;
+mod live;
 pub(crate) mod log;
+mod ndjson;
+mod parse;
+mod record;
+mod recording;
+mod ring;
+mod state;
+mod things;
+pub(crate) mod to_file;
+mod words;
 
 use std::rc::Rc;
 
@@ -15,6 +26,10 @@ use crate::event::Observer;
 
 pub use chrome::ChromeTrace;
 pub use dump::{Dump, TaskRow, TaskState, Wait, dump};
+pub use recording::Recording;
+pub use ring::{Batch, Ring};
+pub use state::{Phase, State};
+pub use things::{On, Source, Task, Timer, Waiting, Who};
 
 /// Adds an observer to the runtime that runs on this thread. It is told of every event from here on,
 /// before the observers that were there.
