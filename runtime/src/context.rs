@@ -134,25 +134,25 @@ impl Core {
 
     /// Takes a task in.
     #[inline]
-    pub(crate) fn spawn(&self, body: Body, name: Option<String>, at: &'static Location<'static>) -> TaskKey {
-        if self.is_observed() {
-            return self.spawn_observed(body, name.as_deref(), at);
+    pub(crate) fn spawn(&self, body: Body, name: Option<&str>, at: &'static Location<'static>) -> TaskKey {
+        let key = self.tasks.insert(body, at);
+        if name.is_some() || self.is_observed() {
+            self.introduce(key, name, at);
         }
-        self.tasks.insert(body, name, at)
+        key
     }
 
     #[cold]
-    fn spawn_observed(&self, body: Body, name: Option<&str>, at: &'static Location<'static>) -> TaskKey {
-        let key = self.tasks.insert(body, name.map(String::from), at);
-        self.tell(&Event::Spawn { task: TaskId(key), by: self.cause.get(), name, at: at.into() });
-        key
+    fn introduce(&self, key: TaskKey, name: Option<&str>, at: &'static Location<'static>) {
+        self.tasks.set_name(key, name);
+        self.observe(|| Event::Spawn { task: TaskId(key), by: self.cause.get(), name, at: at.into() });
     }
 
     /// Wakes a task by its word.
     #[inline(always)]
-    pub(crate) fn wake(&self, word: WakeWord, cause: Cause) {
+    pub(crate) fn wake(&self, word: WakeWord, cause: impl FnOnce() -> Cause) {
         if self.is_observed() {
-            return self.wake_observed(word, cause);
+            return self.wake_observed(word, cause());
         }
         if self.tasks.wake(word) == Woken::Stale {
             self.counters.wakes_stale.add(1);

@@ -39,6 +39,7 @@
 
 mod key;
 mod wheel;
+mod ready;
 mod sync;
 mod handler;
 

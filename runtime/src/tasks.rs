@@ -9,7 +9,7 @@
 //!                   1 insert                      2 next                    5 finish
 //!     (no slot) ---------------> Idle, queued ---------------> Polling -----------------> Done
 //!                                  ^      ^                       |                         |
-//!                                  | wake |                       | 3 put_back              | 6 join / detach
+//!                                  | wake |                       | 3 put_back              | 6 take_output / detach
 //!                                  |      |                       v                         v
 //!                                  |      +---- wake ----------- Idle, not queued       (no slot)
 //!                                  4 a wake during the poll queues it again
@@ -25,12 +25,12 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::key::{Key, MAX_SLOTS, TaskKey, WakeWord};
+use crate::ready::Ready;
 
 /// A future whose output's type is forgotten, so that tasks of all types fit one slab. `Box<()>` takes
 /// no memory, so a task that returns nothing allocates nothing for it.
@@ -101,11 +101,10 @@ pub(crate) enum Step {
     Drop(TaskKey, Body, Box<Abort>),
 }
 
-/// What a join found.
+/// What became of a task without an output.
 pub(crate) enum Join {
-    /// Not over yet.
+    /// Not over yet, or its output is there to be taken.
     Pending,
-    Returned(Box<dyn Any>),
     Failed(Outcome, Info),
     /// The slot's tenant is another one: the outcome was taken before.
     Gone,
@@ -128,12 +127,14 @@ struct Slot {
     /// What few tasks have, out of line so that a million tasks stay small.
     rare: Option<Box<Rare>>,
     queued: Queued,
-    detached: bool,
+    next_vacant: u32,
 }
 
 /// Who is to be told of a task's end; and later, what there is to tell.
 enum End {
     ToCome(Option<Waker>),
+    /// Nobody: the task is detached.
+    Unwanted,
     Here(Outcome),
 }
 
@@ -159,27 +160,20 @@ pub(crate) struct Tasks {
 
 struct Inner {
     slots: Vec<Slot>,
-    /// The slots without a tenant.
-    vacant: Vec<u32>,
-    ready: VecDeque<WakeWord>,
+    /// The first of the slots without a tenant, each of which knows the next.
+    vacant: u32,
+    ready: Ready<WakeWord>,
     last_serial: u64,
     /// Tasks that are not over.
     live: usize,
     /// Tasks whose `queued` flag is set.
     queued: usize,
-    /// What picks the next task, where a seed was given.
-    random: Option<Random>,
-}
-
-/// A generator that picks among the ready tasks, for so many picks; after them they come in order.
-struct Random {
-    state: u64,
-    /// Only picks among two tasks or more count.
-    picks: u64,
-    most_picks: u64,
 }
 
 const ROOT: usize = 0;
+
+/// No slot: the end of the list of vacant ones.
+const NONE: u32 = u32::MAX;
 
 impl Tasks {
     /// An empty store. With a seed, [`next`](Self::next) picks among the ready tasks by a generator
@@ -187,26 +181,23 @@ impl Tasks {
     pub(crate) fn new(runtime: u32, seed: Option<u64>) -> Self {
         let inner = Inner {
             slots: vec![Slot::vacant(Location::caller())],
-            vacant: Vec::new(),
-            ready: VecDeque::new(),
+            vacant: NONE,
+            ready: Ready::new(seed),
             last_serial: 0,
             live: 0,
             queued: 0,
-            random: seed.map(|state| Random { state, picks: 0, most_picks: u64::MAX }),
         };
         Self { runtime, inner: RefCell::new(inner) }
     }
 
     /// Leaves only the first `most_picks` picks to the seed. Those that come later are in order.
     pub(crate) fn limit_picks(&self, most_picks: u64) {
-        if let Some(random) = &mut self.inner.borrow_mut().random {
-            random.most_picks = most_picks;
-        }
+        self.inner.borrow_mut().ready.limit_picks(most_picks);
     }
 
     /// How many picks the seed has decided.
     pub(crate) fn picks(&self) -> u64 {
-        self.inner.borrow().random.as_ref().map_or(0, |random| random.picks)
+        self.inner.borrow().ready.picks()
     }
 
     /// How many tasks are not over, the root future not counted.
@@ -224,26 +215,29 @@ impl Tasks {
     /// # Panics
     ///
     /// If there are 2^24 tasks.
-    pub(crate) fn insert(&self, body: Body, name: Option<String>, at: &'static Location<'static>) -> TaskKey {
+    pub(crate) fn insert(&self, body: Body, at: &'static Location<'static>) -> TaskKey {
         let inner = &mut *self.inner.borrow_mut();
-        let index = inner.vacant.pop().unwrap_or_else(|| {
-            assert!(inner.slots.len() < MAX_SLOTS, "a runtime holds at most 16,777,216 tasks at a time");
-            inner.slots.push(Slot::vacant(at));
-            inner.slots.len() as u32 - 1
-        });
+        if inner.vacant == NONE {
+            inner.add_slot(at);
+        }
+        let index = inner.vacant;
         inner.last_serial += 1;
         inner.live += 1;
         inner.queued += 1;
         let key = self.key(index as usize, inner.last_serial);
-        inner.ready.push_back(WakeWord::new(key));
+        inner.ready.push(WakeWord::new(key));
         let slot = &mut inner.slots[index as usize];
+        inner.vacant = slot.next_vacant;
         (slot.serial, slot.body, slot.at) = (inner.last_serial, Some(body), at);
-        (slot.queued, slot.detached) = (Queued::Yes, false);
-        // A former tenant's is dropped here, where most find nothing to drop and nothing to make.
-        if name.is_some() || slot.rare.is_some() {
-            slot.rare = name.map(|name| Box::new(Rare { name: Some(name), abort: None }));
-        }
+        slot.queued = Queued::Yes;
         key
+    }
+
+    /// Gives a task its name, if it is to have one.
+    pub(crate) fn set_name(&self, key: TaskKey, name: Option<&str>) {
+        if let (Some(name), Some(slot)) = (name, self.inner.borrow_mut().find(key)) {
+            slot.rare.get_or_insert_default().name = Some(name.to_owned());
+        }
     }
 
     /// Gives the root slot a new tenant and queues it.
@@ -275,7 +269,7 @@ impl Tasks {
             Queued::No => {
                 slot.queued = Queued::Yes;
                 inner.queued += 1;
-                inner.ready.push_back(word);
+                inner.ready.push(word);
                 Woken::Queued
             }
             Queued::Yes => Woken::AlreadyQueued,
@@ -295,7 +289,7 @@ impl Tasks {
     pub(crate) fn next(&self) -> Option<Step> {
         let inner = &mut *self.inner.borrow_mut();
         loop {
-            let word = inner.pick()?;
+            let word = inner.ready.pop()?;
             let Some(slot) = inner.slots.get_mut(word.slot()) else { continue };
             if !word.fits(slot.serial) || slot.queued != Queued::Yes {
                 continue;
@@ -314,7 +308,7 @@ impl Tasks {
     }
 
     /// Puts a body back after a poll that was not its last.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put_back(&self, key: TaskKey, body: Body) {
         // A body that was given out keeps its slot until it is put back or finished.
         self.inner.borrow_mut().slots[key.0.slot as usize].body = Some(body);
@@ -328,36 +322,29 @@ impl Tasks {
         let slot = &mut inner.slots[key.0.slot as usize];
         inner.live -= 1;
         inner.queued -= usize::from(slot.never_queue_again());
-        if slot.detached {
-            inner.vacate(key);
-            return (None, Some(outcome));
-        }
         match std::mem::replace(&mut slot.end, End::Here(outcome)) {
             End::ToCome(joiner) => (joiner, None),
+            End::Unwanted => (None, inner.vacate(key)),
             End::Here(_) => unreachable!("a task ends once"),
         }
     }
 
-    /// Takes the outcome of a task, if it is over.
+    /// Takes the output of a task that has returned.
     #[inline(always)]
-    pub(crate) fn join(&self, key: TaskKey) -> Join {
+    pub(crate) fn take_output(&self, key: TaskKey) -> Option<Box<dyn Any>> {
+        let inner = &mut *self.inner.borrow_mut();
+        let End::Here(Outcome::Returned(_)) = inner.find(key)?.end else { return None };
+        let Outcome::Returned(output) = inner.vacate(key)? else { return None };
+        Some(output)
+    }
+
+    /// Takes what there is to say of a task that has no output to take.
+    pub(crate) fn take_failure(&self, key: TaskKey) -> Join {
         let inner = &mut *self.inner.borrow_mut();
         let Some(slot) = inner.find(key) else { return Join::Gone };
-        match std::mem::replace(&mut slot.end, End::ToCome(None)) {
-            End::Here(Outcome::Returned(output)) => {
-                inner.vacate(key);
-                Join::Returned(output)
-            }
-            End::Here(failure) => {
-                let failed = Join::Failed(failure, slot.info());
-                inner.vacate(key);
-                failed
-            }
-            still_to_come => {
-                slot.end = still_to_come;
-                Join::Pending
-            }
-        }
+        let End::Here(Outcome::Panicked(_) | Outcome::Aborted(_)) = slot.end else { return Join::Pending };
+        let info = slot.info();
+        inner.vacate(key).map_or(Join::Gone, |failure| Join::Failed(failure, info))
     }
 
     /// Leaves a waker to be woken at the end of a task that is not over, and returns the one that it
@@ -373,16 +360,11 @@ impl Tasks {
     pub(crate) fn detach(&self, key: TaskKey) -> (Option<Waker>, Option<Outcome>) {
         let inner = &mut *self.inner.borrow_mut();
         let Some(slot) = inner.find(key) else { return (None, None) };
-        match std::mem::replace(&mut slot.end, End::ToCome(None)) {
-            End::ToCome(joiner) => {
-                slot.detached = true;
-                (joiner, None)
-            }
-            End::Here(outcome) => {
-                inner.vacate(key);
-                (None, Some(outcome))
-            }
+        if let End::Here(_) = slot.end {
+            return (None, inner.vacate(key));
         }
+        let End::ToCome(joiner) = std::mem::replace(&mut slot.end, End::Unwanted) else { return (None, None) };
+        (joiner, None)
     }
 
     /// Leaves a note that a task is to be dropped, and queues it. False if it is over, or noted already.
@@ -479,44 +461,41 @@ impl Inner {
     fn enqueue(&mut self, key: TaskKey) {
         self.slots[key.0.slot as usize].queued = Queued::Yes;
         self.queued += 1;
-        self.ready.push_back(WakeWord::new(key));
+        self.ready.push(WakeWord::new(key));
     }
 
-    /// The next entry of the queue: the oldest, or with a seed any.
     #[inline]
-    fn pick(&mut self) -> Option<WakeWord> {
-        if self.random.is_some() {
-            self.shuffle();
+    fn find(&mut self, key: TaskKey) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(key.0.slot as usize)?;
+        if slot.serial == key.0.serial { Some(slot) } else { None }
+    }
+
+    /// Takes the outcome of a task that is over, and makes its slot free for another.
+    #[inline]
+    fn vacate(&mut self, key: TaskKey) -> Option<Outcome> {
+        let slot = &mut self.slots[key.0.slot as usize];
+        let End::Here(outcome) = std::mem::replace(&mut slot.end, End::ToCome(None)) else { return None };
+        if slot.rare.is_some() {
+            slot.rare = None;
         }
-        self.ready.pop_front()
+        slot.serial = 0;
+        slot.next_vacant = std::mem::replace(&mut self.vacant, key.0.slot);
+        Some(outcome)
     }
 
     #[cold]
-    fn shuffle(&mut self) {
-        if let (Some(random), 2..) = (&mut self.random, self.ready.len()) {
-            if random.picks < random.most_picks {
-                random.picks += 1;
-                let chosen = (u128::from(splitmix(&mut random.state)) * self.ready.len() as u128) >> 64;
-                self.ready.swap(0, chosen as usize);
-            }
-        }
-    }
-
-    fn find(&mut self, key: TaskKey) -> Option<&mut Slot> {
-        self.slots.get_mut(key.0.slot as usize).filter(|slot| slot.serial == key.0.serial)
-    }
-
-    /// Makes the slot of a task that is over, and whose outcome was taken, free for another.
-    fn vacate(&mut self, key: TaskKey) {
-        self.slots[key.0.slot as usize].serial = 0;
-        self.vacant.push(key.0.slot);
+    fn add_slot(&mut self, at: &'static Location<'static>) {
+        assert!(self.slots.len() < MAX_SLOTS, "a runtime holds at most 16,777,216 tasks at a time");
+        self.vacant = self.slots.len() as u32;
+        self.slots.push(Slot::vacant(at));
     }
 }
 
 impl Slot {
     /// A slot without a tenant: serial 0 is nobody's, and no wake queues it.
     fn vacant(at: &'static Location<'static>) -> Self {
-        Self { serial: 0, body: None, end: End::ToCome(None), at, rare: None, queued: Queued::Over, detached: false }
+        let (end, queued) = (End::ToCome(None), Queued::Over);
+        Self { serial: 0, body: None, end, at, rare: None, queued, next_vacant: NONE }
     }
 
     /// What is to be done with the body of a task that may have been aborted.
@@ -535,13 +514,4 @@ impl Slot {
     fn info(&self) -> Info {
         Info { name: self.rare.as_ref().and_then(|rare| rare.name.clone()), at: self.at }
     }
-}
-
-/// One step of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators",
-/// OOPSLA 2014): 64 well-mixed bits from a counter.
-fn splitmix(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

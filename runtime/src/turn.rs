@@ -25,7 +25,7 @@ pub(crate) fn drain_inbox(core: &Core) {
         match message {
             Message::Wake(word, thread) => {
                 core.counters.wakes_remote.add(1);
-                core.wake(word, Cause::Thread(thread));
+                core.wake(word, || Cause::Thread(thread));
             }
             Message::Run(f, thread) => {
                 core.cause.set(Cause::Thread(thread));
@@ -49,7 +49,7 @@ pub(crate) fn poll_root<F: Future>(core: &Core, root: Pin<&mut F>, key: TaskKey)
 }
 
 /// Polls a task and puts its body back, or ends the task.
-#[inline]
+#[inline(always)]
 pub(crate) fn poll_task(core: &Core, key: TaskKey, mut body: Body) {
     let task = TaskId(key);
     core.cause.set(Cause::Task(task));

@@ -106,7 +106,7 @@ fn wake(data: *const ()) {
         let here = core.number as u16 == word.runtime() && !core.is_observed();
         if here {
             core.counters.wakes_local.add(1);
-            core.wake(word, core.cause.get());
+            core.wake(word, || core.cause.get());
         }
         here
     });
@@ -120,7 +120,7 @@ fn wake_the_long_way(word: WakeWord) {
     match current() {
         Some(core) if core.number as u16 == word.runtime() => {
             core.counters.wakes_local.add(1);
-            core.wake(word, core.cause.get());
+            core.wake(word, || core.cause.get());
         }
         _ => {
             if let Some(inbox) = REGISTRY.hint(word.runtime()) {

@@ -14,6 +14,8 @@ mod inbox;
 #[path = "../../runtime/src/key.rs"]
 #[allow(dead_code, reason = "sources have keys too, and no model")]
 mod key;
+#[path = "../../runtime/src/ready.rs"]
+mod ready;
 #[path = "../../runtime/src/sync.rs"]
 mod sync;
 #[path = "../../runtime/src/tasks.rs"]

@@ -192,7 +192,8 @@ impl Pair {
         let id = self.tasks.len();
         let name = named.then(|| format!("task {id}"));
         let body = Box::pin(Probe(id, Rc::clone(&self.ledger)));
-        let key = self.store.insert(body, name.clone(), Location::caller());
+        let key = self.store.insert(body, Location::caller());
+        self.store.set_name(key, name.as_deref());
         self.admit(key, name, false);
     }
 
@@ -343,17 +344,19 @@ impl Pair {
         let Naive { key, stage, .. } = self.tasks[id];
         let waker = Waker::from(Arc::new(Joiner));
         if matches!(stage, Stage::Idle | Stage::Out) {
-            assert!(matches!(self.store.join(key), Join::Pending));
+            assert!(self.store.take_output(key).is_none());
+            assert!(matches!(self.store.take_failure(key), Join::Pending));
             let replaced = self.store.leave_joiner(key, waker.clone());
             assert_same(replaced.as_ref(), self.tasks[id].joiner.replace(waker).as_ref());
             return;
         }
         assert_same(self.store.leave_joiner(key, waker.clone()).as_ref(), Some(&waker));
-        match self.store.join(key) {
-            Join::Returned(output) if stage == Stage::Over => {
-                assert_eq!(owner(&Outcome::Returned(output)), id);
-                self.vacate(id);
-            }
+        if let Some(output) = self.store.take_output(key) {
+            assert_eq!((owner(&Outcome::Returned(output)), stage), (id, Stage::Over));
+            self.vacate(id);
+            return;
+        }
+        match self.store.take_failure(key) {
             Join::Failed(outcome, info) if stage == Stage::Over => {
                 assert_eq!((owner(&outcome), info.name), (id, self.tasks[id].name.clone()));
                 self.vacate(id);
@@ -509,7 +512,7 @@ fn a_seed_gives_one_order_and_loses_nobody() {
 /// A store with tasks that have nothing to do.
 fn store_with(tasks: usize, seed: Option<u64>) -> (Tasks, Vec<TaskKey>) {
     let store = Tasks::new(RUNTIME, seed);
-    let keys = (0..tasks).map(|_| store.insert(Box::pin(async {}), None, Location::caller()));
+    let keys = (0..tasks).map(|_| store.insert(Box::pin(async {}), Location::caller()));
     let keys = keys.collect();
     (store, keys)
 }
@@ -567,7 +570,7 @@ fn a_stale_wake_never_swallows_a_real_one() {
     drop(store.detach(old));
     assert_eq!(wake(&store, old), Woken::Queued);
     drop(store.finish(old, Outcome::Returned(Box::new(()))));
-    let new = store.insert(Box::pin(async {}), None, Location::caller());
+    let new = store.insert(Box::pin(async {}), Location::caller());
     assert_eq!((old, new.0.slot), (keys[0], old.0.slot), "the slot is used again");
     // The old task's last wake is still in the queue, in front.
     assert_eq!(poll_next(&store, drop), Some(new));

@@ -21,7 +21,7 @@ pub(crate) struct Room {
 /// The last layer of the heart: with it the runtime is complete, though nobody can call it yet.
 const HEART_ENDS: u8 = 6;
 /// How many lines of code the heart may have in all.
-pub(crate) const HEART_LINES: usize = 2330;
+pub(crate) const HEART_LINES: usize = 2355;
 /// How many lines of code the map, `lib.rs`, may have.
 pub(crate) const LIB_LINES: usize = 100;
 /// How many lines a function may have: about a screen.
@@ -51,15 +51,16 @@ const fn room(layer: u8, name: &'static str, lines: usize, holds: &'static str) 
 }
 
 #[rustfmt::skip]
-pub(crate) const HOUSE: [Room; 27] = [
+pub(crate) const HOUSE: [Room; 28] = [
     //   layer  file         lines  holds
     room(0, "key.rs",         60, "keys (slot and serial) and the packed word inside a waker"),
     room(0, "wheel.rs",      200, "the timing wheel: no clock, no waker, no operating system"),
+    room(0, "ready.rs",       60, "the ready queue: in order, or as a seed has it"),
     room(0, "sync.rs",        20, "the concurrent primitives, which the loom models swap for their own"),
     room(0, "handler.rs",    180, "the handler of POSIX signals, and whom it rings"),
     room(1, "event.rs",      160, "the events that an observer sees"),
     room(1, "metrics.rs",    80, "what a runtime holds and has done, in numbers"),
-    room(1, "tasks.rs",      390, "the bodies of the tasks and the ready queue"),
+    room(1, "tasks.rs",      370, "the bodies of the tasks, and which of them are ready"),
     room(1, "timers.rs",     120, "the clock, real or virtual, and a wheel of wakers"),
     room(1, "reactor.rs",    310, "the sockets' registrations; the only file that knows the kernel's poll"),
     room(1, "inbox.rs",      90, "what other threads leave for the loop; the one concurrent file"),

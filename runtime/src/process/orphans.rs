@@ -79,7 +79,7 @@ struct Waits(Cell<bool>);
 fn wait_for_all(core: &Core, at: &'static Location<'static>) {
     let waits = core.extension::<Waits>();
     if !waits.0.replace(true) {
-        let task = core.spawn(Box::pin(until_none_is_left(Waiting(waits))), Some("orphans".into()), at);
+        let task = core.spawn(Box::pin(until_none_is_left(Waiting(waits))), Some("orphans"), at);
         drop(core.tasks.detach(task));
     }
 }

@@ -78,34 +78,43 @@ impl<T: 'static> Future for JoinHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         assert!(!self.taken, "a JoinHandle was polled after it had given its task's output");
-        let outcome = std::task::ready!(poll_outcome(self.task, self.at, cx));
+        if let Some(output) = take_output(self.task) {
+            self.taken = true;
+            return Poll::Ready(Ok(*output.downcast().expect("a task's output has the type of its handle")));
+        }
+        let error = std::task::ready!(poll_failure(self.task, self.at, cx));
         // Of a task that awaits itself there is still an outcome to come.
-        self.taken = !matches!(&outcome, Err(error) if matches!(error.0.reason, Reason::JoinsItself));
-        let typed = |output: Box<dyn Any>| *output.downcast().expect("a task's output has the type of its handle");
-        Poll::Ready(outcome.map(typed))
+        self.taken = !matches!(error.0.reason, Reason::JoinsItself);
+        Poll::Ready(Err(error))
     }
 }
 
-/// What is the same for outputs of all types.
-#[inline(never)]
-fn poll_outcome(
-    task: TaskKey,
-    at: &'static Location<'static>,
-    cx: &Context<'_>,
-) -> Poll<Result<Box<dyn Any>, JoinError>> {
+fn take_output(task: TaskKey) -> Option<Box<dyn Any>> {
+    let output = with_home(task.0.runtime, |core| {
+        if !core.may_complete() {
+            return None;
+        }
+        let output = core.tasks.take_output(task)?;
+        core.spend();
+        Some(output)
+    });
+    output.flatten()
+}
+
+/// Why there is no output, if there never will be one; else leaves a waker.
+fn poll_failure(task: TaskKey, at: &'static Location<'static>, cx: &Context<'_>) -> Poll<JoinError> {
     let joined = with_home(task.0.runtime, |core| {
-        let joined = if core.may_complete() { core.tasks.join(task) } else { Join::Pending };
+        let joined = if core.may_complete() { core.tasks.take_failure(task) } else { Join::Pending };
         if !matches!(joined, Join::Pending) {
             core.spend();
         }
         joined
     });
     match joined {
-        Some(Join::Returned(output)) => Poll::Ready(Ok(output)),
-        Some(Join::Failed(outcome, info)) => Poll::Ready(Err(failed(task, outcome, info))),
+        Some(Join::Failed(outcome, info)) => Poll::Ready(failed(task, outcome, info)),
         // An outcome stays in its slot until its only handle takes it, or the runtime ends.
-        Some(Join::Gone) => Poll::Ready(Err(JoinError::new(task, None, Reason::Aborted(Abort::Shutdown)))),
-        Some(Join::Pending) | None => wait(task, at, cx).map(Err),
+        Some(Join::Gone) => Poll::Ready(JoinError::new(task, None, Reason::Aborted(Abort::Shutdown))),
+        Some(Join::Pending) | None => wait(task, at, cx),
     }
 }
 

@@ -78,7 +78,7 @@ impl Builder {
     {
         let core = expect_current("oneloop::task::Builder::spawn");
         let at = Location::caller();
-        JoinHandle::new(core.spawn(Box::pin(future), self.name, at), at)
+        JoinHandle::new(core.spawn(Box::pin(future), self.name.as_deref(), at), at)
     }
 }
 
