@@ -54,6 +54,11 @@ impl<T> Ready<T> {
         self.queue.pop_front()
     }
 
+    /// All that is queued, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.queue.iter()
+    }
+
     #[cold]
     fn shuffle(&mut self) {
         if let (Some(random), 2..) = (&mut self.random, self.queue.len()) {
