@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::future::{pending, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::task::{Builder, scope, spawn_blocking, yield_now};
-use oneloop::time::{advance, sleep};
+use oneloop::time::{advance, sleep, timeout};
 use oneloop::{JoinHandle, Runtime};
 
 use crate::support::child;
@@ -91,6 +92,52 @@ fn tasks_that_wait_for_each_other_are_shown_as_a_circle_instead_of_a_silent_hang
     assert_says(&findings, &["\"hen\"", "waits for the end of task 3"]);
     assert_says(&findings, &["\"egg\"", "waits for the end of task 2"]);
     assert_says(&findings, &["in a circle: task 2 waits for task 3 waits for task 2"]);
+}
+
+/// Two tasks that wait for each other's end, by what `wait` makes of a handle.
+async fn hen_and_egg<F: Future<Output = ()> + 'static>(wait: impl Fn(JoinHandle<()>) -> F + Copy + 'static) {
+    let other: Rc<RefCell<Option<JoinHandle<()>>>> = Rc::default();
+    let others = Rc::clone(&other);
+    let first = Builder::new().name("hen").spawn(async move {
+        yield_now().await;
+        let egg = others.take().expect("the egg is there by now");
+        wait(egg).await;
+    });
+    other.replace(Some(Builder::new().name("egg").spawn(async move { wait(first).await })));
+    sleep(MILLISECOND * 5).await;
+    sleep(MILLISECOND * 5).await;
+}
+
+#[test]
+fn a_circle_is_found_while_others_go_on_and_told_once() {
+    let findings = findings(|| diagnosed().block_on(hen_and_egg(async |other| drop(other.await))));
+    assert_says(&findings, &["in a circle: task 2 waits for task 3 waits for task 2"]);
+    for name in ["\"hen\"", "\"egg\""] {
+        assert_says(&findings, &[name, "spawned at", "last waited at", "diagnosis.rs"]);
+    }
+    assert_eq!(findings.len(), 3, "{findings:#?}");
+}
+
+#[test]
+fn who_joins_for_a_while_only_is_in_no_circle() {
+    let findings = findings(|| {
+        diagnosed().block_on(hen_and_egg(async |other| drop(timeout(MILLISECOND * 7, other).await)));
+    });
+    assert_eq!(findings, [""; 0]);
+}
+
+#[test]
+fn who_has_left_its_waker_elsewhere_too_is_in_no_circle() {
+    let findings = findings(|| {
+        diagnosed().block_on(hen_and_egg(|mut other| {
+            // Somebody else may wake it: the waker is kept elsewhere as well.
+            poll_fn(move |cx| {
+                std::mem::forget(cx.waker().clone());
+                Pin::new(&mut other).poll(cx).map(drop)
+            })
+        }));
+    });
+    assert_eq!(findings, [""; 0]);
 }
 
 #[test]

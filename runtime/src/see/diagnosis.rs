@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::context::{Core, current};
-use crate::event::{Event, Observer, Place, Polled, TaskId, WaitsFor};
+use crate::event::{Event, Observer, Place, Polled, TaskId};
 use crate::key::TaskKey;
+use crate::see::circle::Circles;
 use crate::see::dump::{Dump, TaskState};
 use crate::waker::{kept_wakers, take_bereft, word_of};
 
@@ -44,6 +45,9 @@ struct Told {
     pending: BTreeSet<TaskId>,
     /// Findings that are reported.
     forgotten: BTreeSet<TaskId>,
+    circles: Circles,
+    /// The tasks of those that are reported.
+    in_circles: BTreeSet<TaskId>,
     asleep_for_ever: bool,
 }
 
@@ -96,6 +100,24 @@ impl Diagnosis {
         }
     }
 
+    /// The loop is about to sleep. Where tasks wait for each other, and nobody else holds a waker of
+    /// theirs, they do so for ever, whatever else goes on.
+    fn look_for_circles(&self) {
+        let mut told = self.told.borrow_mut();
+        for circle in told.circles.closed() {
+            let is_known = circle.iter().any(|task| told.in_circles.contains(task));
+            if is_known || circle.iter().any(|task| kept_wakers(task.0) > 1) {
+                continue;
+            }
+            told.in_circles.extend(&circle);
+            let chain: Vec<_> = circle.iter().map(ToString::to_string).collect();
+            report(format_args!("tasks wait for each other in a circle: task {}", chain.join(" waits for task ")));
+            for task in &circle[..circle.len() - 1] {
+                report(format_args!("    {}", told.describe(*task)));
+            }
+        }
+    }
+
     /// The loop is about to sleep until somebody outside wakes it. Where nobody can, it says who waits
     /// for whom.
     fn look_for_the_end(&self, core: &Core) {
@@ -114,15 +136,12 @@ impl Diagnosis {
                 if waits.is_empty() { String::from("something the runtime cannot see") } else { waits.join(", ") };
             report(format_args!("    {} waits for {waits}", told.describe(task.id)));
         }
-        if let Some(cycle) = cycle(&dump) {
-            let chain: Vec<_> = cycle.iter().map(ToString::to_string).collect();
-            report(format_args!("    in a circle: task {}", chain.join(" waits for task ")));
-        }
     }
 }
 
 impl Observer for Diagnosis {
     fn on_event(&self, now: Duration, event: &Event<'_>) {
+        self.told.borrow_mut().circles.note(event);
         match *event {
             Event::Spawn { task, name, at, .. } => {
                 self.told.borrow_mut().tasks.insert(task, (name.map(String::from), at));
@@ -134,6 +153,7 @@ impl Observer for Diagnosis {
             Event::ParkStart { timeout } if timeout != Some(Duration::ZERO) => {
                 let Some(core) = current() else { return };
                 self.look_for_forgotten(&core);
+                self.look_for_circles();
                 if timeout.is_none() {
                     self.look_for_the_end(&core);
                 }
@@ -162,6 +182,7 @@ impl Told {
         self.waited_at.remove(&task);
         self.pending.remove(&task);
         self.forgotten.remove(&task);
+        self.in_circles.remove(&task);
     }
 }
 
@@ -186,28 +207,6 @@ fn somebody_outside(core: &Core) -> bool {
 /// How many threads this process has, where the system says.
 fn threads() -> Option<usize> {
     Some(std::fs::read_dir("/proc/self/task").ok()?.count())
-}
-
-/// A circle of tasks of which each waits for nothing but the next one's end.
-fn cycle(dump: &Dump) -> Option<Vec<TaskId>> {
-    let next = |id: TaskId| {
-        let task = dump.tasks.iter().find(|task| task.id == id)?;
-        match task.waits.as_slice() {
-            [wait] => {
-                if let WaitsFor::Join(other) = wait.on {
-                    Some(other)
-                } else {
-                    None
-                }
-            }
-            _ => None,
-        }
-    };
-    dump.tasks.iter().find_map(|task| {
-        let chain: Vec<_> = std::iter::successors(Some(task.id), |id| next(*id)).take(dump.tasks.len() + 1).collect();
-        let back = chain.iter().skip(1).position(|id| *id == task.id)?;
-        Some(chain[..=back + 1].to_vec())
-    })
 }
 
 fn report_if_slow(poll: &Mutex<Option<Poll>>, limit: Duration) {

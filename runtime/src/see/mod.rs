@@ -4,6 +4,7 @@
 //! builder attaches those that the environment asks for. [`dump`] asks the stores.
 
 mod chrome;
+mod circle;
 pub(crate) mod diagnosis;
 mod dump;
 mod json;
