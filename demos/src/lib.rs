@@ -1,9 +1,14 @@
-//! What the demos share: reading seconds and addresses from flags, and leaving with a sentence.
+//! What the demos share: reading seconds and addresses from flags, leaving with a sentence, and the
+//! stage for those that show the loop at work or in trouble.
 
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
+
+use oneloop::Runtime;
+use oneloop::time::{Instant, advance};
 
 /// The longest time a flag accepts: a year.
 const LONGEST: f64 = 365.0 * 24.0 * 3600.0;
@@ -33,6 +38,60 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
 pub fn fail(problem: impl Display) -> ExitCode {
     eprintln!("error: {problem}");
     ExitCode::FAILURE
+}
+
+/// The flags of the demos that are made to be watched. The virtual clock makes each run the same, and
+/// instant; the real one gives you time to look.
+#[derive(clap::Args, Clone, Copy)]
+pub struct Stage {
+    /// On the real clock. Watch it turn: put ONELOOP_SEE=1 before the command
+    #[arg(long)]
+    pub real: bool,
+    /// How often to play it
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: u32,
+}
+
+impl Stage {
+    /// Plays `scene` as often as it was asked for, on a runtime with the diagnosis on, which speaks on
+    /// stderr.
+    pub fn play(self, scene: impl AsyncFn(Self)) -> ExitCode {
+        self.play_with(Runtime::builder(), scene)
+    }
+
+    /// The same, on a runtime with settings of the demo's own.
+    pub fn play_with(self, builder: oneloop::Builder, scene: impl AsyncFn(Self)) -> ExitCode {
+        let builder = builder.diagnose(true);
+        let builder = if self.real { builder } else { builder.virtual_clock() };
+        let runtime = match builder.build() {
+            Ok(runtime) => runtime,
+            Err(error) => return fail(format_args!("cannot start a runtime: {error}")),
+        };
+        runtime.block_on(async {
+            for _ in 0..self.rounds {
+                scene(self).await;
+            }
+        });
+        ExitCode::SUCCESS
+    }
+
+    /// Keeps the loop busy: for so long on the real clock, as if for so long on the virtual one.
+    pub fn work(self, time: Duration) {
+        if self.real {
+            let start = Instant::now();
+            while start.elapsed() < time {
+                std::hint::spin_loop();
+            }
+        } else {
+            advance(time);
+        }
+    }
+}
+
+/// Prints a line with the time since `start`. A reader that has seen enough, such as `head`, is no
+/// failure, so errors are not looked at.
+pub fn say(start: Instant, what: impl Display) {
+    let _ = writeln!(io::stdout(), "[{:7.3}] {what}", start.elapsed().as_secs_f64());
 }
 
 #[cfg(test)]

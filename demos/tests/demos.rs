@@ -14,6 +14,12 @@ use rustix::process::{Pid, Signal, kill_process};
 const ECHO: &str = env!("CARGO_BIN_EXE_echo");
 const MULTIPLEX: &str = env!("CARGO_BIN_EXE_multiplex");
 const SLEEPERS: &str = env!("CARGO_BIN_EXE_sleepers");
+const DEADLOCK: &str = env!("CARGO_BIN_EXE_deadlock");
+const FORGOTTEN_WAKER: &str = env!("CARGO_BIN_EXE_forgotten_waker");
+const HOG: &str = env!("CARGO_BIN_EXE_hog");
+const SEE_SLEEPERS: &str = env!("CARGO_BIN_EXE_see_sleepers");
+const SELF_WAKE: &str = env!("CARGO_BIN_EXE_self_wake");
+const STARVATION: &str = env!("CARGO_BIN_EXE_starvation");
 const STEPS: [&str; 3] = [
     env!("CARGO_BIN_EXE_step1_block_on"),
     env!("CARGO_BIN_EXE_step2_arc_waker"),
@@ -206,7 +212,17 @@ fn sleepers_end_quietly_when_their_reader_goes_away() {
 
 #[test]
 fn every_demo_with_flags_explains_them() {
-    for (demo, flag) in [(ECHO, "--addr"), (MULTIPLEX, "--connections"), (SLEEPERS, "--virtual")] {
+    for (demo, flag) in [
+        (ECHO, "--addr"),
+        (MULTIPLEX, "--connections"),
+        (SLEEPERS, "--virtual"),
+        (DEADLOCK, "--in-order"),
+        (FORGOTTEN_WAKER, "--real"),
+        (HOG, "--polite"),
+        (SEE_SLEEPERS, "--tasks"),
+        (SELF_WAKE, "--rounds"),
+        (STARVATION, "--polls-per-turn"),
+    ] {
         let ended = run(demo, &["--help"]);
         ended.assert_code(0);
         assert!(ended.stdout.contains(flag) && ended.stdout.contains("Usage:"), "{}", ended.stdout);
@@ -414,4 +430,120 @@ fn multiplex_notices_a_lost_connection() {
     let ended = run(MULTIPLEX, &["--to", &addr, "--connections", "3", "--timers", "0", "--seconds", "2"]);
     ended.assert_code(1);
     assert!(ended.stdout.contains("FAILED; the first of it: client ") && ended.stdout.contains(": 3 lost"));
+}
+
+/// Runs a demo of the loop in trouble on the virtual clock, which makes all it says exact.
+#[track_caller]
+fn assert_says(demo: &str, args: &[&str], stdout: &str, stderr: &[&[&str]]) {
+    let ended = run(demo, args);
+    ended.assert_code(0);
+    assert_eq!(ended.stdout, stdout);
+    let said: Vec<&str> = ended.stderr.lines().collect();
+    assert_eq!(said.len(), stderr.len(), "{said:#?}");
+    for (line, words) in said.iter().zip(stderr) {
+        let missing = words.iter().find(|word| !line.contains(*word));
+        assert!(line.starts_with("oneloop: ") && missing.is_none(), "{missing:?} is not in {line:?}");
+    }
+}
+
+#[test]
+fn the_sleepers_to_watch_sleep_one_second_together() {
+    let expected = "\
+[  0.000] 30 tasks are spawned, and none has run yet
+[  1.000] 30 tasks have slept a second each, on one thread
+";
+    assert_says(SEE_SLEEPERS, &[], expected, &[]);
+    let twice = run(SEE_SLEEPERS, &["--rounds", "2"]);
+    assert_eq!(twice.stdout, expected.repeat(2));
+}
+
+#[test]
+fn a_hog_makes_all_ticks_late_and_is_named_unless_it_is_polite() {
+    let expected = "\
+[  0.300] hog begins two seconds of work
+[  2.300] hog is done
+[  2.300] tick: 2000 ms late
+[  3.100] the latest tick was 2000 ms late
+";
+    assert_says(HOG, &[], expected, &[&["\"hog\"", "hog.rs:", "ran for 2s in one poll"]]);
+    let polite = "\
+[  0.300] hog begins two seconds of work
+[  2.300] hog is done
+[  3.100] the latest tick was 62 ms late
+";
+    assert_says(HOG, &["--polite"], polite, &[]);
+}
+
+#[test]
+fn a_hog_is_named_on_the_real_clock_too_and_while_it_works() {
+    let ended = run(HOG, &["--real"]);
+    ended.assert_code(0);
+    for words in ["holds up the loop", "in one poll, and nothing else could"] {
+        let named = |line: &&str| line.contains("\"hog\"") && line.contains(words);
+        assert!(ended.stderr.lines().any(|line| named(&line)), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn who_forgets_its_waker_is_named_and_who_does_not_gets_its_letter() {
+    let expected = "\
+[  1.000] a letter is put into both mailboxes
+[  1.000] reader of the careful mailbox: got \"hello\"
+[  5.000] reader of the forgetful mailbox: still waits, for a letter that is there
+[  5.000] reader of the careful mailbox: is done
+";
+    let named: &[&str] = &["nobody can wake task 2 \"reader of the forgetful mailbox\"", "forgotten_waker.rs:"];
+    assert_says(FORGOTTEN_WAKER, &[], expected, &[named]);
+}
+
+#[test]
+fn a_deadlock_is_printed_as_a_circle_with_names_and_lines() {
+    let expected = "\
+[  0.000] ann has the fork
+[  0.000] ben has the knife
+[  0.000] ann wants the knife
+[  0.000] ben wants the fork
+[  1.000] main is polled every second: the loop goes on turning
+[  2.000] main is polled every second: the loop goes on turning
+[  3.000] main is polled every second: the loop goes on turning
+[  4.000] main is polled every second: the loop goes on turning
+[  4.000] main aborts ben, and so the knife comes free
+[  4.000] ann has the knife, and eats
+[  4.500] ann is done
+";
+    let said: [&[&str]; 3] = [
+        &["in a circle: task 2 waits for task 3 waits for task 2"],
+        &["task 2 \"ann\"", "spawned at", "deadlock.rs:"],
+        &["task 3 \"ben\"", "spawned at", "deadlock.rs:"],
+    ];
+    assert_says(DEADLOCK, &[], expected, &said);
+    let in_order = run(DEADLOCK, &["--in-order"]);
+    assert!(in_order.stderr.is_empty() && in_order.stdout.contains("ben is done"), "{}", in_order.stdout);
+}
+
+#[test]
+fn a_task_that_wakes_itself_is_polled_all_the_time() {
+    let expected = "\
+[  0.319] the flag is set
+[  0.320] asker needed 320 polls to see it, waiter 2
+";
+    let ended = run(SELF_WAKE, &[]);
+    ended.assert_code(0);
+    assert_eq!(ended.stdout, expected);
+}
+
+#[test]
+fn the_budget_and_the_length_of_a_turn_keep_the_greedy_from_starving_the_polite() {
+    let expected = |crowd| {
+        format!(
+            "\
+[  0.150] 1. beside a reader that never has to wait, main stood in the queue for 64ms
+[  0.300] 2. beside 100 tasks that give way all the time, main's timer and the queue took {crowd}ms more
+[  0.450] 3. beside a task that never awaits, they took 148ms more
+"
+        )
+    };
+    let loner: &[&[&str]] = &[&["\"loner\"", "starvation.rs:", "ran for 150ms in one poll"]];
+    assert_says(STARVATION, &[], &expected(76), loner);
+    assert_says(STARVATION, &["--polls-per-turn", "1000"], &expected(148), loner);
 }
