@@ -40,6 +40,7 @@ mod observers;
 mod panics;
 #[cfg(target_os = "linux")]
 mod process;
+mod recordings;
 mod reentrancy;
 mod scale;
 mod scopes;
