@@ -265,19 +265,19 @@ pub(crate) fn no_loop(what: &str) -> ! {
 /// If it is not.
 #[inline(always)]
 #[track_caller]
-pub(crate) fn expect_home(number: u32, what: &str) -> Rc<Core> {
-    let Some(core) = current().filter(|core| core.number == number) else { not_at_home(number, what) };
+pub(crate) fn expect_home(number: u32, did: &str) -> Rc<Core> {
+    let Some(core) = current().filter(|core| core.number == number) else { not_at_home(number, did) };
     core
 }
 
 #[cold]
 #[track_caller]
-pub(crate) fn not_at_home(number: u32, what: &str) -> ! {
+pub(crate) fn not_at_home(number: u32, did: &str) -> ! {
     let here = if current().is_some() { "inside another runtime" } else { "where no runtime is running" };
     let gone = if REGISTRY.exact(number).is_none() { " (which has been dropped)" } else { "" };
     panic!(
-        "{what} was polled {here}: it belongs to the oneloop runtime it was created in{gone}, \
-         so await it on that runtime's thread, inside its block_on"
+        "{did} {here}: it belongs to the oneloop runtime it was created in{gone}, \
+         so use it on that runtime's thread, inside its block_on"
     )
 }
 

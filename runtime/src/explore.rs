@@ -11,18 +11,19 @@
 //! Of a run, only `seed:picks` is kept. That is enough, as the same seed gives the same run; a program
 //! for which that is not so is told so.
 
-use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
+mod judge;
+mod quiet;
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::str::FromStr;
-use std::sync::Once;
-use std::time::Duration;
 
+use self::judge::{Judge, Watching};
+use self::quiet::Quiet;
 use crate::context::{Core, current, expect_current};
-use crate::event::{Event, Observer};
 use crate::runtime::Runtime;
-use crate::see::dump;
-use crate::task::panic_text;
+use crate::task::{Heard, panic_text};
 
 /// The variable that replays one schedule: `seed:picks`.
 const REPLAY: &str = "ONELOOP_EXPLORE";
@@ -31,7 +32,8 @@ const REPLAY: &str = "ONELOOP_EXPLORE";
 const ONE_BY_ONE: u64 = 1000;
 
 /// Runs a program once with each seed, each time on a new runtime with the virtual clock, and panics if
-/// it fails with any: if its future panics, or if it is stuck.
+/// it fails with any: if its future panics, if a task panics and nobody joins it, if it is stuck, or if it
+/// has not ended after a million polls.
 ///
 /// `program` makes the future to run. What the runs share (a static, something captured) they must
 /// not change. A seed decides which of the ready tasks goes next, again and again: each is another
@@ -51,7 +53,9 @@ const ONE_BY_ONE: u64 = 1000;
 /// It panics as well if there are no seeds, if a runtime is already running on this thread, or if the system
 /// refuses one its event queue.
 ///
-/// A panic of a task is a failure only if it reaches the program's future, as by `task.await.unwrap()`.
+/// A panic of a task that is joined is whoever's who joins it: it fails the program if it is passed on, as
+/// by `task.await.unwrap()`. That of a task that nobody joins, because its handle is dropped or the program
+/// is over, fails the program by itself. A poll that never returns hangs the search, as it would hang any loop.
 ///
 /// # The panic hook
 ///
@@ -130,15 +134,22 @@ struct Found {
 
 /// Runs the program once, and lets its panic pass.
 fn run<F: Future<Output = ()>>(program: &impl Fn() -> F, schedule: Schedule, picks: &Cell<u64>) {
-    let runtime = Runtime::builder().virtual_clock().seed(schedule.seed).observer(StuckIsAFailure).build();
-    let runtime = runtime.unwrap_or_else(|error| panic!("explore could not make a runtime: {error}"));
-    runtime.block_on(async {
+    let judge = Rc::new(Judge::default());
+    let builder = Runtime::builder().virtual_clock().seed(schedule.seed).observer(Watching(Rc::clone(&judge)));
+    let runtime = builder.build().unwrap_or_else(|error| panic!("explore could not make a runtime: {error}"));
+    let heard = runtime.block_on(async {
         let core = expect_current("explore");
         core.tasks.limit_picks(schedule.picks);
+        let heard = core.extension::<Heard>();
+        heard.start();
         let _counting = Counting { core, picks };
         // Called in here, since the program's own closure may need the runtime too.
         program().await;
+        heard
     });
+    // A panic whose handle is still about now has nobody to hear it any more.
+    drop(runtime);
+    judge.look_for_unheard(|task| !heard.of(task));
 }
 
 /// Notes how many picks were made when the program's future is over, or dropped by its panic.
@@ -153,34 +164,16 @@ impl Drop for Counting<'_> {
     }
 }
 
-/// Panics where the loop would sleep for ever, and so makes that the program's failure.
-struct StuckIsAFailure;
-
-impl Observer for StuckIsAFailure {
-    fn on_event(&self, _: Duration, event: &Event<'_>) {
-        let Event::ParkStart { timeout: None } = event else { return };
-        let core = expect_current("explore");
-        if core.reactor.is_awaited() || core.jobs_away.get() > 0 {
-            return;
-        }
-        panic!(
-            "the program is stuck: none of its tasks is ready, and there is no timer, socket or blocking job to \
-             wait for\n{}",
-            dump()
-        );
-    }
-}
-
 fn run_quietly<F: Future<Output = ()>>(program: &impl Fn() -> F, schedule: Schedule) -> Ran {
     let picks = Cell::new(0);
     let quiet = Quiet::new();
     let ended = catch_unwind(AssertUnwindSafe(|| run(program, schedule, &picks)));
-    let at = quiet.last_panic();
+    let at = quiet.last_place();
     let end = ended.map_err(|payload| {
         let text = panic_text(&*payload);
         let text = text.strip_prefix(": ").unwrap_or("a panic that says nothing");
-        // Where the program is stuck, the panic is ours, and its line says nothing.
-        let at = at.filter(|at| !at.starts_with(file!()));
+        // The judge's own panic is ours, and its line says nothing.
+        let at = at.filter(|at| !at.starts_with(file!().trim_end_matches(".rs")));
         at.map_or_else(|| String::from(text.trim_end()), |at| format!("{text}\n  panicked at {at}"))
     });
     Ran { picks: picks.get(), end }
@@ -238,49 +231,4 @@ fn replay<F: Future<Output = ()>>(program: &impl Fn() -> F, schedule: Schedule) 
 #[track_caller]
 fn not_a_schedule(text: &str) -> ! {
     panic!("{REPLAY} is {text:?}, which names no schedule: give it a seed and a number of picks, as in {REPLAY}=7:3")
-}
-
-thread_local! {
-    /// Where this thread panicked last, while it is quiet.
-    static QUIET: RefCell<Option<Option<String>>> = const { RefCell::new(None) };
-}
-
-/// For as long as it lives, panics of this thread are noted instead of printed.
-struct Quiet(());
-
-impl Quiet {
-    fn new() -> Self {
-        static HOOK: Once = Once::new();
-        HOOK.call_once(|| {
-            let others = take_hook();
-            set_hook(Box::new(move |info| {
-                if !note(info) {
-                    others(info);
-                }
-            }));
-        });
-        QUIET.set(Some(None));
-        Self(())
-    }
-
-    fn last_panic(&self) -> Option<String> {
-        QUIET.with_borrow_mut(|at| at.as_mut().and_then(Option::take))
-    }
-}
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        QUIET.set(None);
-    }
-}
-
-/// Notes a panic if this thread is quiet. Its locals may be gone already.
-fn note(info: &PanicHookInfo<'_>) -> bool {
-    let noted = QUIET.try_with(|quiet| {
-        let mut quiet = quiet.borrow_mut();
-        let Some(at) = quiet.as_mut() else { return false };
-        *at = info.location().map(ToString::to_string);
-        true
-    });
-    noted.unwrap_or(false)
 }

@@ -126,6 +126,90 @@ fn a_deadlock_is_found_cut_and_replayed() {
     found_cut_and_replayed("explore::a_deadlock_is_found_cut_and_replayed", lock_order, "the program is stuck");
 }
 
+/// A task that nobody joins finds something wrong, unless it comes first.
+async fn detached_panic() {
+    let told = Rc::new(Cell::new(false));
+    let seen = Rc::clone(&told);
+    drop(spawn(async move { assert!(!seen.get(), "too late") }));
+    let tells = spawn(async move {
+        rounds(3).await;
+        told.set(true);
+    });
+    tells.await.unwrap();
+}
+
+#[test]
+fn a_panic_of_a_task_that_nobody_joins_is_found_cut_and_replayed() {
+    let test = "explore::a_panic_of_a_task_that_nobody_joins_is_found_cut_and_replayed";
+    found_cut_and_replayed(test, detached_panic, "and nobody joined it");
+}
+
+#[test]
+fn a_panic_is_a_failure_unless_somebody_hears_of_it() {
+    watch(|| {
+        let panics = || Builder::new().name("p").spawn(async { panic!("an {}", "outcry") });
+        let detached = panic_of(|| {
+            explore(
+                || async {
+                    drop(panics());
+                    rounds(3).await;
+                },
+                0..1,
+            );
+        });
+        let dropped_later = panic_of(|| {
+            explore(
+                || async {
+                    let handle = panics();
+                    rounds(3).await;
+                    assert!(handle.is_finished());
+                    drop(handle);
+                    sleep(Duration::from_secs(1)).await;
+                },
+                0..1,
+            );
+        });
+        let at_the_end = panic_of(|| {
+            explore(
+                || async {
+                    let _handle = panics();
+                    rounds(3).await;
+                },
+                0..1,
+            );
+        });
+        for report in [detached, dropped_later, at_the_end] {
+            for part in
+                ["task 2 (spawned at", "and nobody joined it", "panicked at tests/it/explore.rs", ": an outcry", REPLAY]
+            {
+                assert!(report.contains(part), "{part:?} is not in\n{report}");
+            }
+        }
+        explore(|| async { assert!(panics().await.unwrap_err().is_panic()) }, 0..10);
+    });
+}
+
+/// One waits for a word, asking again and again, and the other forgets to give it if it comes late.
+async fn spins() {
+    let (asked, word) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+    let (count, given) = (Rc::clone(&asked), Rc::clone(&word));
+    let waits = spawn(async move {
+        while !word.get() {
+            asked.set(asked.get() + 1);
+            yield_now().await;
+        }
+    });
+    let gives = spawn(async move { given.set(count.get() < 3) });
+    gives.await.unwrap();
+    waits.await.unwrap();
+}
+
+#[test]
+fn a_program_that_spins_for_ever_is_found_cut_and_replayed() {
+    let test = "explore::a_program_that_spins_for_ever_is_found_cut_and_replayed";
+    found_cut_and_replayed(test, spins, "the program has not ended after 1000000 polls");
+}
+
 #[test]
 fn a_program_that_is_stuck_is_reported_with_its_tasks() {
     watch(|| {

@@ -61,8 +61,14 @@ impl Guests {
 }
 
 fn refusals(place: &str) -> [String; 5] {
-    ["a Sleep", "a Sleep", "a JoinHandle", "an Interval", "a Sleep"]
-        .map(|what| format!("{what} was polled {place}, so await it on that runtime's thread, inside its block_on"))
+    [
+        "a Sleep was polled",
+        "a Sleep was polled",
+        "a JoinHandle was polled",
+        "an Interval was polled",
+        "a Sleep was reset",
+    ]
+    .map(|did| format!("{did} {place}, so use it on that runtime's thread, inside its block_on"))
 }
 
 const NOWHERE: &str = "where no runtime is running: it belongs to the oneloop runtime it was created in";

@@ -51,7 +51,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
     /// Deregisters the mio object and gives it back.
     pub(crate) fn into_io(mut self) -> S {
         let mut io = self.io.take().expect("a socket has its mio object until it is dropped");
-        let core = expect_home(self.key.0.runtime, "a socket");
+        let core = expect_home(self.key.0.runtime, "a socket was used");
         drop(close(&core, &mut io, self.key));
         io
     }
@@ -62,7 +62,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
     ///
     /// `WouldBlock` if the socket is not ready; else whatever the attempt says.
     pub(crate) fn try_io<R>(&self, direction: Direction, attempt: impl FnMut(&S) -> io::Result<R>) -> io::Result<R> {
-        let core = expect_home(self.key.0.runtime, "a socket");
+        let core = expect_home(self.key.0.runtime, "a socket was used");
         self.attempt(&core, direction, attempt).unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
     }
 
@@ -97,7 +97,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         who: impl FnOnce(&Core) -> (Waiter, &'static Location<'static>),
         attempt: impl FnMut(&S) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        let core = expect_home(self.key.0.runtime, "a socket");
+        let core = expect_home(self.key.0.runtime, "a socket was polled");
         if core.is_exhausted(cx) {
             return Poll::Pending;
         }

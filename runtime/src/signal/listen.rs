@@ -128,7 +128,7 @@ impl Signal {
     }
 
     pub(crate) fn poll_at(&mut self, cx: &mut Context<'_>, at: &'static Location<'static>) -> Poll<Option<()>> {
-        let core = expect_home(self.runtime, "a Signal");
+        let core = expect_home(self.runtime, "a Signal was polled");
         let Some(pipe) = core.extension::<Listening>().pipe() else { return Poll::Ready(None) };
         if !self.has_come() {
             let (kind, seen, waiter) = (self.kind, self.seen, self.waiter);

@@ -4,6 +4,8 @@
 //! output is: the output never leaves the loop's thread, and a handle that is polled elsewhere panics.
 
 use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
@@ -120,7 +122,7 @@ fn poll_failure(task: TaskKey, at: &'static Location<'static>, cx: &Context<'_>)
 
 /// Leaves a waker with a task that is not over, unless it would wait for ever.
 fn wait(task: TaskKey, at: &'static Location<'static>, cx: &Context<'_>) -> Poll<JoinError> {
-    let core = expect_home(task.0.runtime, "a JoinHandle");
+    let core = expect_home(task.0.runtime, "a JoinHandle was polled");
     if core.current_task() == Some(task) {
         std::task::ready!(ready_at_a_price(cx));
         return Poll::Ready(JoinError::new(task, core.tasks.info(task), Reason::JoinsItself));
@@ -135,11 +137,35 @@ fn wait(task: TaskKey, at: &'static Location<'static>, cx: &Context<'_>) -> Poll
 #[cold]
 fn failed(task: TaskKey, outcome: Outcome, info: Info) -> JoinError {
     let reason = match outcome {
-        Outcome::Panicked(payload) => Reason::Panicked(Mutex::new(payload)),
+        Outcome::Panicked(payload) => {
+            let heard = current().map(|core| core.extension::<Heard>());
+            heard.iter().for_each(|heard| heard.note(task));
+            Reason::Panicked(Mutex::new(payload))
+        }
         Outcome::Aborted(abort) => Reason::Aborted(*abort),
         Outcome::Returned(_) => unreachable!("a task that returned has not failed"),
     };
     JoinError::new(task, Some(info), reason)
+}
+
+/// The tasks whose panic somebody was given, in a runtime that asks for it.
+#[derive(Default)]
+pub(crate) struct Heard(RefCell<Option<BTreeSet<TaskId>>>);
+
+impl Heard {
+    pub(crate) fn start(&self) {
+        self.0.replace(Some(BTreeSet::new()));
+    }
+
+    pub(crate) fn of(&self, task: TaskId) -> bool {
+        self.0.borrow().as_ref().is_some_and(|tasks| tasks.contains(&task))
+    }
+
+    fn note(&self, task: TaskKey) {
+        if let Some(tasks) = &mut *self.0.borrow_mut() {
+            tasks.insert(TaskId(task));
+        }
+    }
 }
 
 impl<T> Drop for JoinHandle<T> {

@@ -99,7 +99,7 @@ impl Interval {
 
     /// The same, for use in a `poll` function.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
-        let core = expect_home(self.runtime, "an Interval");
+        let core = expect_home(self.runtime, "an Interval was polled");
         if core.is_exhausted(cx) {
             return Poll::Pending;
         }
@@ -117,7 +117,7 @@ impl Interval {
 
     /// Starts the beat anew: the next tick comes one period from now.
     pub fn reset(&mut self) {
-        let core = expect_home(self.runtime, "an Interval");
+        let core = expect_home(self.runtime, "an Interval was reset");
         self.sleep.reset(Instant(core.timers.deadline(self.period)));
     }
 

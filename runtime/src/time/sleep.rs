@@ -96,7 +96,7 @@ impl Sleep {
     ///
     /// Where its runtime is not running.
     pub fn reset(&mut self, deadline: Instant) {
-        let core = expect_home(self.runtime, "a Sleep");
+        let core = expect_home(self.runtime, "a Sleep was reset");
         self.deadline = deadline.0;
         let before = std::mem::replace(&mut self.stage, Stage::New);
         if let Stage::Set(timer) = before {
@@ -111,7 +111,7 @@ impl Sleep {
     fn arm(&mut self, waker: Waker) {
         let (deadline, at) = (self.deadline, self.at);
         let set = with_home(self.runtime, |core| (core.timers.insert(deadline, waker, at), core.is_observed()));
-        let Some((timer, is_observed)) = set else { not_at_home(self.runtime, "a Sleep") };
+        let Some((timer, is_observed)) = set else { not_at_home(self.runtime, "a Sleep was polled") };
         self.stage = Stage::Set(timer);
         if is_observed {
             self.tell_armed(TimerId(timer));
@@ -120,7 +120,7 @@ impl Sleep {
 
     #[cold]
     fn tell_armed(&self, timer: TimerId) {
-        let core = expect_home(self.runtime, "a Sleep");
+        let core = expect_home(self.runtime, "a Sleep was polled");
         let deadline = core.timers.since_start(self.deadline);
         core.observe(|| Event::TimerSet { timer, by: core.cause.get(), deadline, at: self.at.into() });
         core.observe_wait(WaitsFor::Timer(timer), self.at);
@@ -130,11 +130,11 @@ impl Sleep {
     #[inline]
     fn wait_on(&mut self, timer: TimerKey, waker: Waker) {
         let left = with_home(self.runtime, |core| (core.timers.update(timer, waker), core.is_observed()));
-        let Some((replaced, is_observed)) = left else { not_at_home(self.runtime, "a Sleep") };
+        let Some((replaced, is_observed)) = left else { not_at_home(self.runtime, "a Sleep was polled") };
         if replaced.is_err() {
             self.stage = Stage::Fired;
         } else if is_observed {
-            expect_home(self.runtime, "a Sleep").observe_wait(WaitsFor::Timer(TimerId(timer)), self.at);
+            expect_home(self.runtime, "a Sleep was polled").observe_wait(WaitsFor::Timer(TimerId(timer)), self.at);
         }
     }
 }
