@@ -4,8 +4,6 @@
 //! output is: the output never leaves the loop's thread, and a handle that is polled elsewhere panics.
 
 use std::any::Any;
-use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
@@ -17,6 +15,7 @@ use crate::budget::ready_at_a_price;
 use crate::context::{Core, at_home, current, expect_home, with_home};
 use crate::event::{Event, TaskId, WaitsFor};
 use crate::key::TaskKey;
+use crate::task::heard::Heard;
 use crate::tasks::{Abort, Info, Join, Outcome};
 use crate::waker::task_of;
 
@@ -139,33 +138,13 @@ fn failed(task: TaskKey, outcome: Outcome, info: Info) -> JoinError {
     let reason = match outcome {
         Outcome::Panicked(payload) => {
             let heard = current().map(|core| core.extension::<Heard>());
-            heard.iter().for_each(|heard| heard.note(task));
+            heard.iter().for_each(|heard| heard.note(TaskId(task)));
             Reason::Panicked(Mutex::new(payload))
         }
         Outcome::Aborted(abort) => Reason::Aborted(*abort),
         Outcome::Returned(_) => unreachable!("a task that returned has not failed"),
     };
     JoinError::new(task, Some(info), reason)
-}
-
-/// The tasks whose panic somebody was given, in a runtime that asks for it.
-#[derive(Default)]
-pub(crate) struct Heard(RefCell<Option<BTreeSet<TaskId>>>);
-
-impl Heard {
-    pub(crate) fn start(&self) {
-        self.0.replace(Some(BTreeSet::new()));
-    }
-
-    pub(crate) fn of(&self, task: TaskId) -> bool {
-        self.0.borrow().as_ref().is_some_and(|tasks| tasks.contains(&task))
-    }
-
-    fn note(&self, task: TaskKey) {
-        if let Some(tasks) = &mut *self.0.borrow_mut() {
-            tasks.insert(TaskId(task));
-        }
-    }
 }
 
 impl<T> Drop for JoinHandle<T> {

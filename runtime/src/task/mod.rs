@@ -2,6 +2,7 @@
 
 mod blocking;
 mod cancel_at_every_await;
+mod heard;
 mod join;
 mod scope;
 mod scope_error;
@@ -12,8 +13,9 @@ mod yield_now;
 pub use crate::event::TaskId;
 pub use blocking::spawn_blocking;
 pub use cancel_at_every_await::cancel_at_every_await;
+pub(crate) use heard::Heard;
+pub(crate) use join::panic_text;
 pub use join::{AbortHandle, JoinError, JoinHandle};
-pub(crate) use join::{Heard, panic_text};
 pub use scope::{Canceller, Scope, scope};
 pub use scope_error::{Cancelled, Failure, ScopeError};
 pub use scoped_handle::ScopedJoinHandle;
