@@ -92,8 +92,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 1, what: "an output that nobody wants is dropped while the tasks are borrowed",
         file: "tasks.rs", inside: "fn finish(",
-        right: "return (None, Some(outcome));",
-        wrong: "drop(outcome); return (None, None);",
+        right: "End::Unwanted => (None, inner.vacate(key))",
+        wrong: "End::Unwanted => { drop(inner.vacate(key)); (None, None) }",
         test: "it reentrancy::the_drop_of_an_output_or_of_a_panics_payload_may_do_anything",
     },
     Bug {
@@ -435,7 +435,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 8, what: "a turn polls for as long as anything is ready",
         file: "runtime.rs", inside: "fn poll_ready<",
-        right: "polls < self.polls_per_turn && ",
+        right: "steps < self.polls_per_turn && ",
         wrong: "",
         test: "it executor::a_turn_makes_as_many_polls_as_it_was_told_and_no_more",
     },
@@ -541,9 +541,9 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 10, what: "without a seed the newest runs first",
-        file: "tasks.rs", inside: "fn pick(",
-        right: "self.ready.pop_front()",
-        wrong: "self.ready.pop_back()",
+        file: "ready.rs", inside: "fn pop(",
+        right: "self.queue.pop_front()",
+        wrong: "self.queue.pop_back()",
         test: "it executor::ready_tasks_run_in_the_order_in_which_they_became_ready",
     },
 ];
