@@ -111,7 +111,7 @@ impl Core {
 
     #[cold]
     pub(crate) fn tell(&self, event: &Event<'_>) {
-        self.observers.tell(self.timers.uptime(), event);
+        self.observers.tell(|| self.timers.uptime(), event);
     }
 
     /// Tells of a moment at which nothing is out of its place. So an observer's panic goes on from here.

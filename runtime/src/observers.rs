@@ -4,7 +4,7 @@
 //! tells takes a share in it, and no borrow is alive while an observer, which is foreign code, runs.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,11 +18,17 @@ pub(crate) struct Observers {
     any: Cell<bool>,
     /// What one of them panicked with, until nothing is out of its place.
     panic: Cell<Option<Box<dyn Any + Send>>>,
+    gate: OnceCell<Gate>,
 }
+
+/// Where the loop can be held: called before an event is told, and before its time is taken. It returns
+/// when the loop may go on.
+pub(crate) type Gate = Box<dyn Fn(&Event<'_>)>;
 
 impl Observers {
     pub(crate) fn new(all: Vec<Rc<dyn Observer>>) -> Self {
-        Self { any: Cell::new(!all.is_empty()), all: RefCell::new(all.into()), panic: Cell::default() }
+        let any = Cell::new(!all.is_empty());
+        Self { all: RefCell::new(all.into()), any, panic: Cell::default(), gate: OnceCell::new() }
     }
 
     #[inline]
@@ -41,8 +47,22 @@ impl Observers {
         self.any.set(true);
     }
 
+    /// Puts up a gate, if there is none yet. Nobody passes it while there are no observers.
+    pub(crate) fn put_gate(&self, gate: Gate) {
+        let _another = self.gate.set(gate);
+    }
+
+    /// From here on nobody is told. For a forked child: what its observers share with the parent's threads
+    /// may be locked for ever, so they are not even dropped.
+    pub(crate) fn abandon(&self) {
+        self.any.set(false);
+        std::mem::forget(self.all.replace(Rc::new([])));
+    }
+
     #[cold]
-    pub(crate) fn tell(&self, now: Duration, event: &Event<'_>) {
+    pub(crate) fn tell(&self, clock: impl Fn() -> Duration, event: &Event<'_>) {
+        self.gate.get().into_iter().for_each(|gate| gate(event));
+        let now = clock();
         let all = Rc::clone(&self.all.borrow());
         for observer in all.iter() {
             // Whoever tells may have a task's body in hand, so a panic has to wait until it is put back.

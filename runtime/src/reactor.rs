@@ -22,6 +22,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroU32;
+use std::os::fd::{AsRawFd, RawFd};
 use std::panic::Location;
 use std::task::Waker;
 use std::time::Duration;
@@ -177,6 +178,11 @@ impl Reactor {
     /// Whether this is a forked child of the process that made the reactor.
     pub(crate) fn is_foreign_process(&self) -> bool {
         std::process::id() != self.process
+    }
+
+    /// The descriptor of the kernel's event queue.
+    pub(crate) fn queue(&self) -> RawFd {
+        self.poll.borrow().as_raw_fd()
     }
 
     /// How many sources are registered.

@@ -21,6 +21,7 @@ use crate::pool::{Abandoned, Limits, Pool};
 use crate::reactor::Reactor;
 use crate::see::diagnosis::Diagnosis;
 use crate::see::log::Log;
+use crate::see::serve::show_if_asked;
 use crate::see::to_file::ToFile;
 use crate::tasks::{Abort, Step, Tasks};
 use crate::timers::Timers;
@@ -74,8 +75,9 @@ pub struct Builder {
 
 impl Runtime {
     /// A runtime with the real clock, tasks in the order in which they become ready, and no observer
-    /// but those that the environment asks for: `ONELOOP_LOG=1` writes a line a turn to stderr, and
-    /// `ONELOOP_RECORD=path` all that happened to a file, when the runtime ends.
+    /// but those that the environment asks for: `ONELOOP_LOG=1` writes a line a turn to stderr,
+    /// `ONELOOP_RECORD=path` all that happened to a file, when the runtime ends, and `ONELOOP_SEE=1` shows
+    /// the loop while it turns, as [`see::serve`](crate::see::serve) does.
     ///
     /// # Errors
     ///
@@ -182,6 +184,9 @@ impl Runtime {
     fn shut_down(&mut self, limit: Option<Duration>) -> Abandoned {
         if std::mem::replace(&mut self.is_shut_down, true) {
             return Abandoned::default();
+        }
+        if self.core.reactor.is_foreign_process() {
+            self.core.observers.abandon();
         }
         let _entered = Entered::new(&self.core);
         self.drop_tasks();
@@ -335,6 +340,7 @@ impl Builder {
         let core = Rc::new(Core::new(number, stores, inbox, Observers::new(self.observers), waker_table));
         // An observer may poll something before any task is polled.
         core.renew_budget();
+        show_if_asked(&core);
         Ok(Runtime { core, polls_per_turn: self.polls_per_turn, is_shut_down: false })
     }
 }

@@ -53,6 +53,11 @@ impl Timers {
         }
     }
 
+    /// When the runtime was built.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
     /// The time since the runtime was built.
     pub(crate) fn uptime(&self) -> Duration {
         self.since_start(self.now())

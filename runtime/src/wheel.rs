@@ -70,6 +70,13 @@ pub(crate) struct Wheel<T> {
     occupied: [u64; LEVELS],
 }
 
+/// The level on which an entry with this deadline hangs, which is not before now, and the digit there.
+#[inline(always)]
+pub(crate) fn place(now: u64, deadline: u64) -> (u32, u64) {
+    let level = (deadline ^ now | 1).ilog2() / DIGIT_BITS;
+    (level, (deadline >> (DIGIT_BITS * level)) % LISTS_PER_LEVEL)
+}
+
 impl<T> Wheel<T> {
     /// An empty wheel at tick 0.
     pub(crate) fn new() -> Self {
@@ -200,8 +207,7 @@ impl<T> Wheel<T> {
     #[inline]
     fn hang(&mut self, slot: u32, deadline: u64) {
         let deadline = deadline.max(self.now);
-        let level = (deadline ^ self.now | 1).ilog2() / DIGIT_BITS;
-        let digit = (deadline >> (DIGIT_BITS * level)) % LISTS_PER_LEVEL;
+        let (level, digit) = place(self.now, deadline);
         self.occupied[level as usize] |= 1 << digit;
         self.append(level * LISTS_PER_LEVEL as u32 + digit as u32, slot, deadline);
     }

@@ -44,6 +44,7 @@ mod recordings;
 mod reentrancy;
 mod scale;
 mod scopes;
+mod see_server;
 mod shutdown;
 mod signals;
 mod sim;

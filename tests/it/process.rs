@@ -205,7 +205,7 @@ fn a_storm_of_interruptions_hurts_neither_timers_nor_sockets() {
 }
 
 /// Forks. Returns what `child` said, when it is over; the child does not return.
-fn fork_and_wait(child: impl FnOnce()) -> WaitStatus {
+pub(crate) fn fork_and_wait(child: impl FnOnce()) -> WaitStatus {
     match fork::fork().expect("the system lets a process fork") {
         fork::Fork::Child => std::process::exit(i32::from(catch_unwind(AssertUnwindSafe(child)).is_err())),
         fork::Fork::Parent(pid) => waitpid(nix::unistd::Pid::from_raw(pid), None).unwrap(),

@@ -32,6 +32,12 @@ pub(crate) fn alone<F: FnOnce()>(body: F) {
 /// because that is how the process finds it.
 #[track_caller]
 pub(crate) fn child<F: FnOnce()>(body: F) -> Output {
+    child_with(&[], body)
+}
+
+/// The same, in an environment with these variables besides.
+#[track_caller]
+pub(crate) fn child_with<F: FnOnce()>(variables: &[(&str, &str)], body: F) -> Output {
     const INSIDE: &str = "ONELOOP_TEST_ALONE";
     if std::env::var_os(INSIDE).is_some() {
         crate::watch::watch(body);
@@ -45,6 +51,7 @@ pub(crate) fn child<F: FnOnce()>(body: F) -> Output {
     Command::new(program)
         .args(["--exact", test.expect("a closure's type is named after its function"), "--nocapture"])
         .env(INSIDE, "1")
+        .envs(variables.iter().copied())
         .output()
         .expect("this program can be started again")
 }

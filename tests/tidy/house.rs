@@ -21,7 +21,7 @@ pub(crate) struct Room {
 /// The last layer of the heart: with it the runtime is complete, though nobody can call it yet.
 const HEART_ENDS: u8 = 6;
 /// How many lines of code the heart may have in all.
-pub(crate) const HEART_LINES: usize = 2355;
+pub(crate) const HEART_LINES: usize = 2370;
 /// How many lines of code the map, `lib.rs`, may have.
 pub(crate) const LIB_LINES: usize = 100;
 /// How many lines a function may have: about a screen.
@@ -65,14 +65,14 @@ pub(crate) const HOUSE: [Room; 28] = [
     room(1, "reactor.rs",    310, "the sockets' registrations; the only file that knows the kernel's poll"),
     room(1, "inbox.rs",      90, "what other threads leave for the loop; the one concurrent file"),
     room(1, "pool.rs",       180, "threads for work that blocks"),
-    room(2, "observers.rs",   40, "who is told of events, and whether anybody is"),
+    room(2, "observers.rs",   55, "who is told of events, whether anybody is, and where the loop can be held"),
     room(3, "context.rs",     240, "the stores together, and the thread-local by which they are found"),
     room(4, "budget.rs",      40, "how much a task may do in one poll"),
     room(4, "waker.rs",      110, "the waker: one packed word, a local and a remote route"),
     room(4, "handle.rs",     60, "a runtime, seen from any thread"),
-    room(5, "see/",          250, "readers of the event stream"),
+    room(5, "see/",          250, "readers of the event stream, and the server that shows it"),
     room(5, "turn.rs",       170, "the steps of a turn: all that calls foreign code"),
-    room(6, "runtime.rs",    240, "the order of a turn, and a runtime's life from build to shutdown"),
+    room(6, "runtime.rs",    245, "the order of a turn, and a runtime's life from build to shutdown"),
     room(7, "time/",         250, "what users call: sleep, timeout, interval"),
     room(8, "task/",         250, "what users call: spawn, join, scope, blocking"),
     room(9, "net/",          250, "what users call: sockets"),

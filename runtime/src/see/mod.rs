@@ -15,6 +15,7 @@ mod parse;
 mod record;
 mod recording;
 mod ring;
+pub(crate) mod serve;
 mod state;
 mod things;
 pub(crate) mod to_file;
@@ -29,6 +30,7 @@ pub use chrome::ChromeTrace;
 pub use dump::{Dump, TaskRow, TaskState, Wait, dump};
 pub use recording::Recording;
 pub use ring::{Batch, Ring};
+pub use serve::{Server, serve, serve_with_token};
 pub use state::{Phase, State};
 pub use things::{On, Source, Task, Timer, Waiting, Who};
 

@@ -154,6 +154,13 @@ impl Ring {
         self.inner().last()
     }
 
+    /// A copy of the events before the one with number `before`, at most `max`, those next to it.
+    pub(crate) fn page(&self, before: u64, max: usize) -> Vec<Record> {
+        let inner = self.inner();
+        let until = before.saturating_sub(inner.dropped + 1).min(inner.events.len() as u64) as usize;
+        inner.events.range(until.saturating_sub(max)..until).cloned().collect()
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,0 +1,291 @@
+//! The gate: where the loop can be held, stepped and slowed down.
+//!
+//! The loop passes it before each event is told, on its own thread; viewers turn it from theirs. While
+//! nobody wants anything of it, a pass costs one look at a flag. The loop is held before a poll or before
+//! a turn, where none of its tasks' code runs, and never inside a poll: a task that is stopped in the
+//! middle of one might hold a lock that other threads want.
+//!
+//! ```text
+//!                 pause                    before the next poll
+//!     running ------------> about to stop ----------------------> held at "poll"
+//!        ^  \-- until wake of a task -> it is woken -> before the next poll -> held at "wake"
+//!        |                                                                |
+//!        +------- resume, or no viewer for two seconds -------------------+
+//!                                          step: as far as the next poll, or the next turn
+//! ```
+//!
+//! What must never happen here: that the loop waits for anybody who does not want it held. So the lock is
+//! taken for a few assignments at a time, and a held loop looks after itself: when nobody has been
+//! watching for a while, it goes on.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::event::Event;
+
+/// After how long without a viewer a held loop goes on by itself.
+const ALONE: Duration = Duration::from_secs(2);
+
+/// What a viewer may ask of the loop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Command {
+    /// Stop before the next poll.
+    Pause,
+    /// Go on.
+    Resume,
+    /// One poll, then stop before the next.
+    StepPoll,
+    /// Go on to where the next turn starts.
+    StepTurn,
+    /// Go on until the task with this number has been woken, then stop before the next poll.
+    UntilWake(u64),
+    /// Wait this long before each poll.
+    Slow(Duration),
+}
+
+/// Where the loop is held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Held {
+    /// Before a poll.
+    Poll,
+    /// Before a turn.
+    Turn,
+    /// Before a poll, after this task was woken.
+    Wake(u64),
+}
+
+/// What the loop is to do at the next occasion.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Wish {
+    Run,
+    StopAtPoll(Held),
+    /// Pass so many polls, then stop at the next.
+    Polls(u32),
+    /// Stop where the so many-th turn from here starts.
+    Turns(u32),
+    UntilWake(u64),
+}
+
+/// Whether the loop runs. Its `Display` is the line that viewers are sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Status {
+    held: Option<Held>,
+    delay: Duration,
+    /// How often it has changed: a loop that is held again after a step is news.
+    changes: u64,
+}
+
+/// The gate.
+pub(super) struct Gate {
+    /// False while there is nothing to do but to pass.
+    engaged: AtomicBool,
+    control: Mutex<Control>,
+    changed: Condvar,
+}
+
+struct Control {
+    wish: Wish,
+    status: Status,
+    viewers: usize,
+    /// When somebody last was there, or said something.
+    last_seen: Instant,
+}
+
+impl Gate {
+    pub(super) fn new() -> Self {
+        let last_seen = Instant::now();
+        let status = Status { held: None, delay: Duration::ZERO, changes: 0 };
+        let control = Control { wish: Wish::Run, status, viewers: 0, last_seen };
+        Self { engaged: AtomicBool::new(false), control: Mutex::new(control), changed: Condvar::new() }
+    }
+
+    /// Called on the loop's thread, before the event is told. It returns when the loop may go on.
+    pub(super) fn pass(&self, event: &Event<'_>) {
+        if !self.engaged.load(Ordering::Relaxed) {
+            return;
+        }
+        match *event {
+            Event::PollStart { .. } => self.before_poll(),
+            Event::TurnStart { .. } => self.before_turn(),
+            Event::Wake { task, .. } => {
+                let mut control = self.lock();
+                if control.wish == Wish::UntilWake(task.as_u64()) {
+                    control.wish = Wish::StopAtPoll(Held::Wake(task.as_u64()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[cold]
+    fn before_poll(&self) {
+        let mut control = self.lock();
+        let began = Instant::now();
+        // A step need not be slow: whoever steps sees each.
+        while matches!(control.wish, Wish::Run | Wish::UntilWake(_)) {
+            let left = control.status.delay.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return self.disengage_if_idle(&control);
+            }
+            control = self.wait(control, left);
+        }
+        match control.wish {
+            Wish::StopAtPoll(at) => self.hold(control, at),
+            Wish::Polls(_) => control.one_poll_less(),
+            Wish::Run | Wish::Turns(_) | Wish::UntilWake(_) => {}
+        }
+    }
+
+    #[cold]
+    fn before_turn(&self) {
+        let mut control = self.lock();
+        control.leave_if_alone();
+        match control.wish {
+            Wish::Turns(0 | 1) => self.hold(control, Held::Turn),
+            Wish::Turns(more) => control.wish = Wish::Turns(more - 1),
+            _ => {}
+        }
+    }
+
+    /// Holds the loop until it is wished otherwise. Where that is a poll and it is held before one, this is
+    /// the one.
+    fn hold(&self, mut control: MutexGuard<'_, Control>, at: Held) {
+        control.wish = Wish::StopAtPoll(Held::Poll);
+        control.say(Some(at));
+        self.changed.notify_all();
+        while let Wish::StopAtPoll(_) = control.wish {
+            control = self.wait(control, ALONE);
+        }
+        if at != Held::Turn {
+            control.one_poll_less();
+        }
+        control.say(None);
+        self.changed.notify_all();
+    }
+
+    /// Waits until something changes, for at most `limit`.
+    fn wait<'a>(&self, control: MutexGuard<'a, Control>, limit: Duration) -> MutexGuard<'a, Control> {
+        let alone_in = control.alone_in().map_or(limit, |alone| alone.min(limit));
+        let waited = self.changed.wait_timeout(control, alone_in.max(Duration::from_millis(1)));
+        let (mut control, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        control.leave_if_alone();
+        control
+    }
+
+    fn disengage_if_idle(&self, control: &Control) {
+        if control.wish == Wish::Run && control.status.delay.is_zero() {
+            self.engaged.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Turns the gate.
+    pub(super) fn command(&self, command: Command) {
+        let mut control = self.lock();
+        control.last_seen = Instant::now();
+        match (command, control.wish) {
+            (Command::Pause, _) => control.wish = Wish::StopAtPoll(Held::Poll),
+            (Command::Resume, _) => control.wish = Wish::Run,
+            // Who asks for two steps at once gets two.
+            (Command::StepPoll, Wish::Polls(asked)) => control.wish = Wish::Polls(asked.saturating_add(1)),
+            (Command::StepPoll, _) => control.wish = Wish::Polls(1),
+            (Command::StepTurn, Wish::Turns(asked)) => control.wish = Wish::Turns(asked.saturating_add(1)),
+            (Command::StepTurn, _) => control.wish = Wish::Turns(1),
+            (Command::UntilWake(task), _) => control.wish = Wish::UntilWake(task),
+            (Command::Slow(delay), _) => {
+                control.status.delay = delay;
+                control.status.changes += 1;
+            }
+        }
+        self.engaged.store(true, Ordering::Relaxed);
+        self.changed.notify_all();
+    }
+
+    /// A viewer is there until the guard is dropped.
+    pub(super) fn viewer(&self) -> Viewer<'_> {
+        self.lock().viewers += 1;
+        Viewer(self)
+    }
+
+    /// Whether the loop runs, as of now.
+    pub(super) fn status(&self) -> Status {
+        self.lock().status
+    }
+
+    /// Returns when the status is another than `known`, or after `limit`.
+    pub(super) fn status_after(&self, known: Status, limit: Duration) -> Status {
+        let control = self.lock();
+        if control.status != known {
+            return control.status;
+        }
+        let waited = self.changed.wait_timeout(control, limit);
+        waited.unwrap_or_else(PoisonError::into_inner).0.status
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Control> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Control {
+    fn say(&mut self, held: Option<Held>) {
+        self.status.held = held;
+        self.status.changes += 1;
+    }
+
+    fn one_poll_less(&mut self) {
+        match self.wish {
+            Wish::Polls(0 | 1) => self.wish = Wish::StopAtPoll(Held::Poll),
+            Wish::Polls(more) => self.wish = Wish::Polls(more - 1),
+            _ => {}
+        }
+    }
+
+    /// How long until the loop goes on because nobody watches; `None` while somebody does.
+    fn alone_in(&self) -> Option<Duration> {
+        (self.viewers == 0).then(|| ALONE.saturating_sub(self.last_seen.elapsed()))
+    }
+
+    /// Nobody is left who could let the loop go on.
+    fn leave_if_alone(&mut self) {
+        if self.alone_in() == Some(Duration::ZERO) {
+            self.wish = Wish::Run;
+            if !self.status.delay.is_zero() {
+                self.status.delay = Duration::ZERO;
+                self.status.changes += 1;
+            }
+        }
+    }
+}
+
+/// Somebody who watches.
+pub(super) struct Viewer<'a>(&'a Gate);
+
+impl Drop for Viewer<'_> {
+    fn drop(&mut self) {
+        let mut control = self.0.lock();
+        control.viewers -= 1;
+        control.last_seen = Instant::now();
+        // The held loop looks at the clock from here on.
+        self.0.changed.notify_all();
+    }
+}
+
+impl Status {
+    /// Whether the loop is held.
+    pub(super) fn is_held(self) -> bool {
+        self.held.is_some()
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.held {
+            None => write!(f, r#"{{"status":"running","delay":{}}}"#, self.delay.as_millis()),
+            Some(Held::Poll) => f.write_str(r#"{"status":"held","at":"poll"}"#),
+            Some(Held::Turn) => f.write_str(r#"{"status":"held","at":"turn"}"#),
+            Some(Held::Wake(task)) => write!(f, r#"{{"status":"held","at":"wake","task":{task}}}"#),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! A guest: what a stranger says, heard with so much patience and no more, and what it is told.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::door::{Stay, TO_LEAVE};
+use super::request::Refusal;
+
+/// How long a guest may take to begin: somebody may sit at a terminal and think.
+const TO_BEGIN: Duration = Duration::from_secs(60);
+/// How long it may then take to say what it wants.
+const TO_SAY: Duration = Duration::from_secs(2);
+/// How many bytes it may use for that.
+const ROOM: usize = 8192;
+
+/// Somebody who came in.
+pub(super) struct Guest {
+    pub(super) stay: Stay,
+    stream: Arc<TcpStream>,
+    /// What it has said and nobody has listened to yet.
+    said: Vec<u8>,
+}
+
+/// Where what has been said ends, if it is all there: a line, or a paragraph.
+pub(super) type Whole = fn(&[u8]) -> Option<usize>;
+
+/// A line, with its end.
+pub(super) fn a_line(said: &[u8]) -> Option<usize> {
+    said.iter().position(|byte| *byte == b'\n').map(|end| end + 1)
+}
+
+/// All lines up to the first that is empty.
+pub(super) fn a_head(said: &[u8]) -> Option<usize> {
+    let mut end = 0;
+    loop {
+        let line = a_line(&said[end..])?;
+        if matches!(&said[end..end + line], b"\n" | b"\r\n") {
+            return Some(end + line);
+        }
+        end += line;
+    }
+}
+
+/// Why a guest was not understood.
+pub(super) enum Trouble {
+    /// It is gone.
+    Gone(io::Error),
+    Refused(Refusal),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Gone(error)
+    }
+}
+
+impl Guest {
+    pub(super) fn new(stay: Stay, stream: Arc<TcpStream>) -> Self {
+        Self { stay, stream, said: Vec::new() }
+    }
+
+    /// Waits until something whole has been said, and leaves it there. Once a guest has begun, it is to
+    /// come to the end soon.
+    pub(super) fn hear(&mut self, whole: Whole, to_begin: Option<Duration>) -> Result<&str, Trouble> {
+        let mut until = to_begin.map(|limit| Instant::now() + limit);
+        let mut has_begun = false;
+        let end = loop {
+            if let Some(end) = whole(&self.said).filter(|end| *end <= ROOM) {
+                break end;
+            }
+            if self.said.len() >= ROOM {
+                return Err(Trouble::Refused(Refusal(431, "that is more than anybody has to say here")));
+            }
+            if !self.said.is_empty() && !std::mem::replace(&mut has_begun, true) {
+                until = Some(Instant::now() + TO_SAY);
+            }
+            self.read(until)?;
+        };
+        let said = std::str::from_utf8(&self.said[..end]);
+        said.map_err(|_| Trouble::Refused(Refusal(400, "this is no text")))
+    }
+
+    /// The same for a guest who has just come in.
+    pub(super) fn hear_first(&mut self, whole: Whole) -> Result<&str, Trouble> {
+        self.hear(whole, Some(TO_BEGIN))
+    }
+
+    /// Takes away what was heard.
+    pub(super) fn heard(&mut self, whole: Whole) {
+        let end = whole(&self.said).unwrap_or(self.said.len());
+        self.said.drain(..end);
+    }
+
+    fn read(&mut self, until: Option<Instant>) -> Result<(), Trouble> {
+        const LATE: Refusal = Refusal(408, "that took too long");
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        if left == Some(Duration::ZERO) {
+            return Err(Trouble::Refused(LATE));
+        }
+        self.stream.set_read_timeout(left)?;
+        let mut bytes = [0; 1024];
+        match (&*self.stream).read(&mut bytes) {
+            Ok(0) => Err(Trouble::Gone(io::ErrorKind::UnexpectedEof.into())),
+            Ok(read) => {
+                self.said.extend_from_slice(&bytes[..read]);
+                Ok(())
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted => Ok(()),
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Err(Trouble::Refused(LATE)),
+                _ => Err(Trouble::Gone(error)),
+            },
+        }
+    }
+
+    /// Sends something.
+    pub(super) fn say(&self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        (&*self.stream).write_all(bytes.as_ref())
+    }
+
+    /// Sends the last thing, and waits a moment until it has been taken: a socket that is closed with
+    /// something unread takes back what was sent.
+    pub(super) fn say_last(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.say(bytes)?;
+        self.stream.shutdown(Shutdown::Write)?;
+        let until = Instant::now() + TO_LEAVE;
+        let mut dropped = 0;
+        while dropped < 8 * ROOM && self.read(Some(until)).is_ok() {
+            dropped += std::mem::take(&mut self.said).len();
+        }
+        Ok(())
+    }
+}

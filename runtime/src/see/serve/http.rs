@@ -1,0 +1,147 @@
+//! What is answered over HTTP: the page, the stream of events, and a word to each command.
+
+use std::io::{self, Write as _};
+use std::time::{Duration, Instant};
+
+use super::Watched;
+use super::gate::Command;
+use super::guest::Guest;
+use super::request::{BY_GET, BY_POST, Refusal, Rules, Wanted, wanted};
+
+/// The page: one file, with all it needs.
+const PAGE: &[u8] = include_bytes!("../page.html");
+
+/// What the page may do: run its own script, and talk to us. Nobody may put it into a frame.
+const POLICY: &str = "Content-Security-Policy: default-src 'none'; script-src 'unsafe-inline'; \
+                      style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'; base-uri 'none'; \
+                      form-action 'none'; frame-ancestors 'none'\r\n";
+
+/// How often events are sent, unless there is something that cannot wait.
+const BEAT: Duration = Duration::from_millis(33);
+/// How often the time is told.
+const CLOCK: Duration = Duration::from_millis(250);
+/// How many events are sent at once. A viewer that takes them more slowly than they come misses some.
+const AT_ONCE: usize = 1024;
+
+/// Answers a request.
+pub(super) fn respond(guest: &mut Guest, request: &str, rules: &Rules, watched: &Watched) -> io::Result<()> {
+    match wanted(request, rules) {
+        Ok(Wanted::Page) => guest.say_last(page()),
+        Ok(Wanted::Events) => {
+            guest.stay.is_known();
+            stream(guest, watched)
+        }
+        Ok(Wanted::Turn(Command::UntilWake(task))) if !watched.look(|state, _| state.tasks.contains_key(&task)) => {
+            refuse(guest, Refusal(404, "there is no task of this number"))
+        }
+        Ok(Wanted::Turn(command)) => {
+            watched.gate.command(command);
+            let mut done = head(204, "text/plain");
+            done.extend_from_slice(b"\r\n");
+            guest.say_last(done)
+        }
+        Err(refusal) => refuse(guest, refusal),
+    }
+}
+
+/// Says why not.
+pub(super) fn refuse(guest: &mut Guest, refusal: Refusal) -> io::Result<()> {
+    let Refusal(status, why) = refusal;
+    let mut answer = head(status, "text/plain; charset=utf-8");
+    if refusal == BY_GET || refusal == BY_POST {
+        let method = if refusal == BY_GET { "GET" } else { "POST" };
+        write!(answer, "Allow: {method}\r\n")?;
+    }
+    write!(answer, "Content-Length: {}\r\n\r\n{why}\n", why.len() + 1)?;
+    guest.say_last(answer)
+}
+
+fn page() -> Vec<u8> {
+    let mut answer = answer(200, "text/html; charset=utf-8", PAGE);
+    let first_line = answer.windows(2).position(|two| two == b"\r\n").map_or(0, |end| end + 2);
+    answer.splice(first_line..first_line, POLICY.bytes());
+    answer
+}
+
+/// Sends the header, the facts and then the events as they come, with the loop's status between them,
+/// until the viewer leaves. It is never the loop that waits: what a viewer does not take in time is
+/// dropped from the ring, and it is sent a header and facts again.
+fn stream(guest: &Guest, watched: &Watched) -> io::Result<()> {
+    let _viewer = watched.gate.viewer();
+    let mut opening = head(200, "text/event-stream");
+    write!(opening, "\r\nretry: 1000\n\n")?;
+    guest.say(opening)?;
+    let mut cursor = None;
+    let (mut status, mut clock_told) = (watched.gate.status(), None::<Instant>);
+    guest.say(message(&status.to_string()))?;
+    loop {
+        let last_round = guest.stay.must_end();
+        let (mut text, more) = news(watched, &mut cursor);
+        if clock_told.is_none_or(|told| told.elapsed() >= CLOCK) {
+            clock_told = Some(Instant::now());
+            text.push_str(&watched.clock_line());
+        }
+        if !text.is_empty() {
+            guest.say(message(&text))?;
+        }
+        if last_round && !more {
+            return Ok(());
+        }
+        let now = watched.gate.status_after(status, if more { Duration::ZERO } else { BEAT });
+        if now != status {
+            status = now;
+            guest.say(message(&status.to_string()))?;
+        }
+    }
+}
+
+/// What has happened since the last time, and whether there is more.
+fn news(watched: &Watched, cursor: &mut Option<u64>) -> (String, bool) {
+    let batch = watched.ring.since(cursor.unwrap_or(0), AT_ONCE);
+    // Before the first event there is nothing new in beginning anew.
+    let again = *cursor == Some(0) && batch.cursor == 0;
+    *cursor = Some(batch.cursor);
+    (if again { String::new() } else { batch.text }, batch.cursor < watched.ring.last())
+}
+
+/// A message of the stream: each line of `text` as a line of data.
+fn message(text: &str) -> String {
+    let mut message = String::with_capacity(text.len() + 64);
+    for line in text.lines() {
+        message.push_str("data: ");
+        message.push_str(line);
+        message.push('\n');
+    }
+    message.push('\n');
+    message
+}
+
+/// An answer of HTTP, whole.
+pub(super) fn answer(status: u16, kind: &str, body: &[u8]) -> Vec<u8> {
+    let mut answer = head(status, kind);
+    answer.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+    answer.extend_from_slice(body);
+    answer
+}
+
+/// The head of an answer, up to where its last headers go.
+pub(super) fn head(status: u16, kind: &str) -> Vec<u8> {
+    let reason = match status {
+        200 => "OK",
+        204 => "No Content",
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        431 => "Request Header Fields Too Large",
+        503 => "Service Unavailable",
+        _ => "HTTP Version Not Supported",
+    };
+    format!(
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: {kind}\r\nConnection: close\r\nCache-Control: no-store\r\n\
+         X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n"
+    )
+    .into_bytes()
+}

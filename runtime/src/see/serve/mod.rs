@@ -1,0 +1,330 @@
+//! Serving: a loop shown to browsers, and to a terminal, while it turns.
+//!
+//! ```text
+//!      the loop's thread                       threads of the server
+//!      -----------------                       ---------------------
+//!      event --> gate --> ring  <------------  door: a thread for each guest
+//!                 |  ^                           http.rs     the page, the stream, commands
+//!                 |  '---- pause, step, slow --  monitor.rs  for nc: ps, where, why, wheel, fds
+//!                 '------- held, running ----->  signals.rs  the table on SIGUSR1 and SIGQUIT
+//! ```
+//!
+//! All of it is blocking sockets on threads of its own. It takes no task, no timer and no source of the
+//! loop, so it is not in the picture that it shows, and it answers while the loop is stuck. The loop for its
+//! part writes into the ring and asks the gate, and waits for nobody but whoever holds it on purpose.
+
+mod door;
+mod gate;
+mod guest;
+mod http;
+mod kernel;
+mod monitor;
+mod report;
+mod request;
+mod signals;
+mod why;
+
+use std::cell::{OnceCell, RefCell};
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::fd::RawFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use self::door::Door;
+use self::gate::Gate;
+use self::guest::{Guest, Trouble, a_head, a_line};
+use self::request::{Rules, is_http};
+use self::signals::Bell;
+use crate::context::{Core, expect_current};
+use crate::event::Event;
+use crate::see::Ring;
+use crate::see::ndjson::Quoted;
+use crate::see::state::State;
+
+/// Where `ONELOOP_SEE=1` shows a loop.
+const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 6061);
+
+/// How many events a viewer who comes late can look back.
+const KEPT: usize = 50_000;
+
+/// A token shorter than this can be guessed.
+const SHORTEST_TOKEN: usize = 8;
+
+/// Shows the runtime of this thread at an address: open it in a browser, or with `nc`.
+///
+/// The page shows every turn as it happens, and can pause the loop, step it and slow it down; `nc` finds a
+/// monitor there that answers `help`. Both are served from threads of their own with plain sockets, so they
+/// answer also while the loop is stuck, and they take no task, no timer and no source of the loop. While a
+/// loop is shown, SIGUSR1 and SIGQUIT (Ctrl-\ on the terminal) print its task table on stderr.
+///
+/// The address must be a loopback one: whoever reaches the page can stop the program. For others, see
+/// [`serve_with_token`]. Port 0 takes any that is free. The server goes on until the runtime is dropped.
+///
+/// `ONELOOP_SEE=1` does the same for every runtime of a program, at 127.0.0.1:6061 or another free port.
+///
+/// # Errors
+///
+/// `InvalidInput` if the address is not a loopback one; and if the port is taken or a thread is refused.
+///
+/// # Panics
+///
+/// If no runtime runs on this thread.
+///
+/// ```
+/// oneloop::run(async {
+///     let server = oneloop::see::serve("127.0.0.1:0")?;
+///     println!("see it turn at http://{}/", server.address());
+///     # std::io::Result::Ok(())
+/// })?;
+/// # std::io::Result::Ok(())
+/// ```
+#[track_caller]
+pub fn serve(addr: impl ToSocketAddrs) -> io::Result<Server> {
+    let core = expect_current("oneloop::see::serve");
+    show(&core, listener(addr, false)?, None)
+}
+
+/// The same at any address, for those who know the token: a word of at least eight letters, digits,
+/// dashes, dots, underscores and tildes. In a browser, add `?token=…` to the address; with `nc`, send the
+/// token as the first line.
+///
+/// What is sent can be read on its way, the token too: across a network that is not your own, use a tunnel,
+/// as `ssh -L 6061:localhost:6061`, and [`serve`].
+///
+/// # Errors
+///
+/// `InvalidInput` if the token is none; and if the port is taken or a thread is refused.
+///
+/// # Panics
+///
+/// If no runtime runs on this thread.
+#[track_caller]
+pub fn serve_with_token(addr: impl ToSocketAddrs, token: &str) -> io::Result<Server> {
+    let core = expect_current("oneloop::see::serve_with_token");
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~');
+    if token.len() < SHORTEST_TOKEN || !token.chars().all(fits) {
+        return Err(invalid(format!(
+            "a token is a word of at least {SHORTEST_TOKEN} letters, digits, dashes, dots, underscores and tildes"
+        )));
+    }
+    show(&core, listener(addr, true)?, Some(token.to_owned()))
+}
+
+/// Says where a loop is shown. Dropping it changes nothing: the server goes on until its runtime ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Server {
+    address: SocketAddr,
+}
+
+impl Server {
+    /// The address, with the port that was found if any was asked for.
+    pub fn address(self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}/", self.address)
+    }
+}
+
+/// Shows a new runtime if `ONELOOP_SEE` asks for it. A program runs also where it cannot be seen, so that
+/// is said in a line, and all goes on.
+pub(crate) fn show_if_asked(core: &Rc<Core>) {
+    let Some(value) = std::env::var_os("ONELOOP_SEE").filter(|value| !is_no(value)) else { return };
+    let shown = wish(&value).and_then(|wished| show_near(core, wished));
+    // Where stderr is closed or full there is nobody to tell.
+    let _ = match shown {
+        Ok((server, None)) => writeln!(io::stderr(), "oneloop: see it turn at {server}"),
+        Ok((server, Some(taken))) => writeln!(io::stderr(), "oneloop: see it turn at {server} ({taken} is taken)"),
+        Err(error) => writeln!(io::stderr(), "oneloop: ONELOOP_SEE shows nothing: {error}"),
+    };
+}
+
+fn is_no(value: &OsStr) -> bool {
+    value.is_empty() || value == "0"
+}
+
+/// The address that a value of `ONELOOP_SEE` names.
+fn wish(value: &OsStr) -> io::Result<SocketAddr> {
+    if value == "1" {
+        return Ok(USUAL);
+    }
+    let address: Option<SocketAddr> = value.to_str().and_then(|text| text.parse().ok());
+    address.ok_or_else(|| invalid(format!("{value:?} is neither 1 nor an address such as {USUAL}")))
+}
+
+/// Shows a loop at this address, or at another port if that is taken, which is returned then. A program may
+/// have several runtimes, and may run several times.
+fn show_near(core: &Rc<Core>, wished: SocketAddr) -> io::Result<(Server, Option<SocketAddr>)> {
+    match listener(wished, false) {
+        Ok(listener) => Ok((show(core, listener, None)?, None)),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let listener = listener(SocketAddr::new(wished.ip(), 0), false)?;
+            Ok((show(core, listener, None)?, Some(wished)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn listener(addr: impl ToSocketAddrs, for_all: bool) -> io::Result<TcpListener> {
+    let addresses: Vec<_> = addr.to_socket_addrs()?.collect();
+    if let Some(open) = addresses.iter().find(|address| !for_all && !address.ip().is_loopback()) {
+        return Err(invalid(format!(
+            "{open} can be reached from other machines, and whoever reaches it can stop this program: \
+             use a loopback address such as {USUAL}, or see::serve_with_token"
+        )));
+    }
+    TcpListener::bind(&*addresses).map_err(|error| {
+        let names: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        let names = names.join(" or ");
+        io::Error::new(error.kind(), format!("cannot listen at {names}: {error}; port 0 takes any that is free"))
+    })
+}
+
+fn invalid(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
+}
+
+/// What a core keeps of this. It ends with the core, on the loop's thread.
+#[derive(Default)]
+struct Shown {
+    watched: OnceCell<Arc<Watched>>,
+    doors: RefCell<Vec<Door>>,
+    bell: RefCell<Option<Bell>>,
+}
+
+/// A loop as the server's threads know it.
+struct Watched {
+    gate: Gate,
+    ring: Ring,
+    clock: Clock,
+    /// The descriptor of its event queue.
+    queue: RawFd,
+}
+
+fn show(core: &Rc<Core>, listener: TcpListener, token: Option<String>) -> io::Result<Server> {
+    let shown = core.extension::<Shown>();
+    if shown.watched.get().is_none() {
+        let watched = Arc::new(Watched::new(core));
+        shown.bell.replace(Some(Bell::hang(&watched)?));
+        let gate = Arc::clone(&watched);
+        core.observers.put_gate(Box::new(move |event| gate.pass(event)));
+        core.observers.add(Rc::new(watched.ring.clone()), core.timers.uptime());
+        shown.watched.get_or_init(|| watched);
+    }
+    let Some(watched) = shown.watched.get().map(Arc::clone) else { unreachable!("it was put there just now") };
+    let address = listener.local_addr()?;
+    let rules = Rules::new(address, token);
+    let door = Door::open(listener, Arc::new(move |guest: &mut Guest| talk(guest, &rules, &watched)))?;
+    shown.doors.borrow_mut().push(door);
+    Ok(Server { address })
+}
+
+/// Finds out what a guest speaks, and answers in its language.
+fn talk(guest: &mut Guest, rules: &Rules, watched: &Watched) -> io::Result<()> {
+    let heard = match guest.hear_first(a_line).map(is_http) {
+        Ok(true) => guest.hear_first(a_head).map(|head| Some(head.to_owned())),
+        Ok(false) => Ok(None),
+        Err(trouble) => Err(trouble),
+    };
+    match heard {
+        Ok(Some(request)) => {
+            guest.heard(a_head);
+            http::respond(guest, &request, rules, watched)
+        }
+        Ok(None) => monitor::converse(guest, rules, watched),
+        Err(Trouble::Refused(why)) => http::refuse(guest, why),
+        Err(Trouble::Gone(error)) => Err(error),
+    }
+}
+
+impl Watched {
+    fn new(core: &Core) -> Self {
+        let clock = if core.timers.is_virtual() {
+            Clock::Virtual { watched: Instant::now(), last_told: AtomicU64::new(0) }
+        } else {
+            Clock::Real { started: core.timers.started() }
+        };
+        Self { gate: Gate::new(), ring: Ring::new(KEPT), clock, queue: core.reactor.queue() }
+    }
+
+    /// Called on the loop's thread, before each event.
+    fn pass(&self, event: &Event<'_>) {
+        self.gate.pass(event);
+        self.clock.passed();
+    }
+
+    /// Calls `look` with what the loop looks like, and the time by its clock.
+    fn look<R>(&self, look: impl FnOnce(&State, Duration) -> R) -> R {
+        let state = self.ring.state();
+        let now = self.clock.now(&state);
+        look(&state, now)
+    }
+
+    /// Who holds up the loop, if anybody does but a viewer.
+    fn culprit(&self) -> Option<String> {
+        if self.gate.status().is_held() {
+            return None;
+        }
+        let quick_look = |state: &State| {
+            let now = self.clock.now(state);
+            let silence = self.clock.silence(state);
+            report::culprit(state, now, silence, None).map(|_| state.running)
+        };
+        let running = self.ring.with_state(quick_look)?;
+        let waited_at = running.and_then(|task| why::last_wait(&self.ring, task));
+        self.look(|state, now| report::culprit(state, now, self.clock.silence(state), waited_at))
+    }
+
+    /// The line that tells the time; and who holds up the loop, if anybody does.
+    fn clock_line(&self) -> String {
+        let now = self.ring.with_state(|state| self.clock.now(state)).as_nanos();
+        let culprit = self.culprit().map(|culprit| format!(r#","culprit":{}"#, Quoted(culprit)));
+        format!("{{\"status\":\"clock\",\"t\":{now}{}}}\n", culprit.unwrap_or_default())
+    }
+}
+
+/// What the server's threads know of the time.
+enum Clock {
+    Real {
+        started: Instant,
+    },
+    /// It stands while nothing happens: so that a stuck loop is seen, it is noted when an event last passed.
+    Virtual {
+        watched: Instant,
+        last_told: AtomicU64,
+    },
+}
+
+impl Clock {
+    fn passed(&self) {
+        if let Self::Virtual { watched, last_told } = self {
+            last_told.store(watched.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// The time, by the loop's clock.
+    fn now(&self, state: &State) -> Duration {
+        match self {
+            Self::Real { started } => started.elapsed(),
+            Self::Virtual { .. } => state.at,
+        }
+    }
+
+    /// How long nothing has happened, in real time.
+    fn silence(&self, state: &State) -> Duration {
+        match self {
+            Self::Real { started } => started.elapsed().saturating_sub(state.at),
+            Self::Virtual { watched, last_told } => {
+                watched.elapsed().saturating_sub(Duration::from_nanos(last_told.load(Ordering::Relaxed)))
+            }
+        }
+    }
+}

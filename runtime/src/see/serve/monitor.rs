@@ -1,0 +1,89 @@
+//! The monitor: a line of question, some lines of answer, for `nc` and for people at a terminal.
+//!
+//! It answers from what the ring knows, on a thread of its own, so it can say what a stuck loop is stuck
+//! in. It only looks: whoever wants to stop the loop uses the page.
+
+use std::io;
+use std::time::Duration;
+
+use super::guest::{Guest, Trouble, a_line};
+use super::request::{Refusal, Rules};
+use super::{Watched, kernel, report, why};
+
+/// How long somebody may say nothing before the line is hung up, which others may need.
+const IDLE: Duration = Duration::from_secs(600);
+
+const HELP: &str = "\
+ps         every task: its state, its polls, what it waits for and who woke it last
+where N    task N: where it was spawned, by whom, and where it waits
+why N      why task N ran last: its last wake, and what led to that
+wheel      the timers, level by level
+fds        the sources, beside what the kernel says it watches for us
+help       this
+quit       goodbye
+";
+
+/// Answers until the guest has had enough.
+pub(super) fn converse(guest: &mut Guest, rules: &Rules, watched: &Watched) -> io::Result<()> {
+    let mut may_ask = !rules.ask_for_a_token();
+    let _viewer = watched.gate.viewer();
+    let mut patience = None;
+    loop {
+        let question = match guest.hear(a_line, patience) {
+            Ok(line) => line.trim().to_owned(),
+            Err(Trouble::Refused(Refusal(_, why))) => return guest.say_last(format!("{why}\n")),
+            Err(Trouble::Gone(error)) => return Err(error),
+        };
+        guest.heard(a_line);
+        patience = Some(IDLE);
+        if !may_ask {
+            may_ask = rules.knows(&question);
+            if !may_ask {
+                return guest.say_last("this loop is shown to those who send its token as the first line\n");
+            }
+            guest.stay.is_known();
+            continue;
+        }
+        guest.stay.is_known();
+        let Some(answer) = answer(&question, watched) else { return guest.say_last("") };
+        guest.say(answer)?;
+    }
+}
+
+/// What there is to say; `None` to somebody who wants to leave.
+fn answer(question: &str, watched: &Watched) -> Option<String> {
+    let mut words = question.split_whitespace();
+    let (verb, task, rest) = (words.next().unwrap_or(""), words.next(), words.next());
+    let task = task.map(str::parse::<u64>);
+    Some(match (verb, task, rest) {
+        ("", None, None) => String::new(),
+        ("help" | "?", None, None) => String::from(HELP),
+        ("ps", None, None) => table(watched),
+        ("where", Some(Ok(task)), None) => told(task, watched.look(|state, now| report::task(state, task, now))),
+        ("why", Some(Ok(task)), None) => {
+            told(task, watched.look(|state, now| why::chain(&watched.ring, state, task, now)))
+        }
+        ("where" | "why", _, _) => format!("{verb} wants the number of a task, such as: {verb} 7\n"),
+        ("wheel", None, None) => watched.look(report::wheel),
+        ("fds", None, None) => watched.look(|state, _| kernel::sources(state, watched.queue)),
+        ("quit" | "exit", None, None) => return None,
+        _ => String::from("that is not known here: try help\n"),
+    })
+}
+
+/// The task table; below it who holds up the loop, if anybody does.
+pub(super) fn table(watched: &Watched) -> String {
+    let mut text = watched.look(report::table);
+    if watched.gate.status().is_held() {
+        text.push_str("a viewer holds the loop\n");
+    }
+    if let Some(culprit) = watched.culprit() {
+        text.push_str(&culprit);
+        text.push('\n');
+    }
+    text
+}
+
+fn told(task: u64, text: Option<String>) -> String {
+    text.unwrap_or_else(|| format!("there is no task {task}; ps shows those that there are\n"))
+}

@@ -1,0 +1,172 @@
+//! What a loop looks like in words: the task table, a task's place, the wheel, and who holds it up.
+//!
+//! Names are anybody's text, and a terminal obeys what it is sent: they are shown with escapes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::event::Place;
+use crate::see::TaskState;
+use crate::see::state::{Phase, State};
+use crate::see::things::{On, Task, Waiting};
+use crate::wheel;
+
+/// From how long on a poll, or anything else that the loop is busy with, holds it up.
+const LONG: Duration = Duration::from_millis(100);
+
+/// Every task, one a line, in the order in which they were spawned.
+pub(super) fn table(state: &State, now: Duration) -> String {
+    let mut rows = vec![
+        ["task", "name", "state", "polls", "longest", "spawned at", "last woken by", "waits for"].map(String::from),
+    ];
+    rows.extend(state.tasks.iter().map(|(id, task)| {
+        let waits: Vec<_> = task.waits.iter().map(|wait| wait_in_words(state, wait, now)).collect();
+        [
+            id.to_string(),
+            task.name.as_deref().map_or_else(|| String::from("-"), |name| name.escape_debug().to_string()),
+            word(task.state).to_owned(),
+            task.polls.to_string(),
+            in_words(task.longest),
+            task.at.to_string(),
+            task.woken.map_or_else(|| String::from("-"), |(by, at)| format!("{by}, {} ago", since(at, now))),
+            if waits.is_empty() { String::from("-") } else { waits.join("; ") },
+        ]
+    }));
+    let mut text = String::new();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 8] = std::array::from_fn(width);
+    for row in &rows {
+        let line: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let _ = writeln!(text, "{}", line.join("  ").trim_end());
+    }
+    let _ = writeln!(
+        text,
+        "turn {}, {}; tasks {} (ready {}), timers {}, sources {}",
+        state.turn,
+        phase(state, now),
+        state.tasks.len(),
+        state.ready.len(),
+        state.timers.len(),
+        state.sources.len()
+    );
+    text
+}
+
+/// One task.
+pub(super) fn task(state: &State, id: u64, now: Duration) -> Option<String> {
+    let task = state.tasks.get(&id)?;
+    let mut text = format!("{} was spawned by {} at {}\n", name(state, id), task.by, task.at);
+    let _ = match (task.state, state.ready.iter().position(|ready| *ready == id)) {
+        (TaskState::Ready, Some(place)) => writeln!(text, "it is number {} in the ready queue", place + 1),
+        (task_state, _) => writeln!(text, "it is {} since {}", word(task_state), since(task.since, now)),
+    };
+    for wait in &task.waits {
+        let _ = writeln!(text, "it waits for {}", wait_in_words(state, wait, now));
+    }
+    if task.waits.is_empty() && task.state == TaskState::Waiting {
+        text.push_str("it waits for something that the runtime cannot see, such as a channel\n");
+    }
+    let _ = writeln!(text, "{} polls, the longest took {}", task.polls, in_words(task.longest));
+    Some(text)
+}
+
+/// The timers, level by level: in which list of the wheel each hangs.
+pub(super) fn wheel(state: &State, now: Duration) -> String {
+    let hand = state.at.as_millis() as u64;
+    let mut text = format!("the hand is at tick {hand}; {} timers\n", state.timers.len());
+    let mut lists: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (id, timer) in &state.timers {
+        let tick = timer.deadline.as_nanos().div_ceil(1_000_000) as u64;
+        lists.entry(wheel::place(hand, tick.max(hand))).or_default().push((timer.deadline, id, timer));
+    }
+    for ((level, list), mut timers) in lists {
+        timers.sort_by_key(|(deadline, id, _)| (*deadline, **id));
+        let _ = write!(text, "level {level:>2} list {list:>2}:");
+        for (deadline, id, timer) in timers.iter().take(4) {
+            let waiter = timer.waiter.map_or_else(String::new, |task| format!(" for {}", name(state, task)));
+            let _ = write!(text, " timer {id}{waiter} {};", due(*deadline, now));
+        }
+        let more = timers.len().saturating_sub(4);
+        let _ = if more > 0 { writeln!(text, " and {more} more") } else { writeln!(text) };
+    }
+    text
+}
+
+/// Who holds up the loop, if anybody does. `silence` is how long nothing has been told.
+pub(super) fn culprit(state: &State, now: Duration, silence: Duration, last_wait: Option<Place>) -> Option<String> {
+    if let Some((id, task)) = state.running.and_then(|id| Some((id, state.tasks.get(&id)?))) {
+        // Where the clock is virtual, a poll takes no time by it.
+        let long = now.saturating_sub(task.since).max(silence);
+        let place = last_wait.map_or_else(|| format!("spawned at {}", task.at), |at| format!("since {at}"));
+        return (long >= LONG)
+            .then(|| format!("{} has been in one poll for {}, {place}", name(state, id), in_words(long)));
+    }
+    let busy = !matches!(state.phase, Phase::Park | Phase::Idle);
+    (busy && silence >= LONG).then(|| {
+        format!("the loop has been busy for {} with what is no poll: a drop, or an observer", in_words(silence))
+    })
+}
+
+fn phase(state: &State, now: Duration) -> String {
+    match (state.phase, state.running) {
+        (_, Some(id)) => format!("polling {}", name(state, id)),
+        (Phase::Idle, _) => String::from("between two turns"),
+        (Phase::Inbox, _) => String::from("taking in what other threads sent"),
+        (Phase::Timers, _) => String::from("firing timers"),
+        (Phase::Poll, _) => String::from("polling"),
+        (Phase::Park, _) => format!("asleep since {}", since(state.at, now)),
+    }
+}
+
+/// A task's number, and its name if it has one.
+pub(super) fn name(state: &State, id: u64) -> String {
+    match state.tasks.get(&id) {
+        Some(Task { name: Some(name), .. }) => format!("task {id} {name:?}"),
+        _ => format!("task {id}"),
+    }
+}
+
+fn wait_in_words(state: &State, wait: &Waiting, now: Duration) -> String {
+    let what = match wait.on {
+        On::Timer(id) => state.timers.get(&id).map(|timer| due(timer.deadline, now)),
+        On::Read(id) | On::Write(id) => state.sources.get(&id).map(|source| resource(source.resource)),
+        On::Join(id) => state.tasks.get(&id).and_then(|task| task.name.as_ref()).map(|name| format!("{name:?}")),
+    };
+    let what = what.map_or_else(String::new, |what| format!(" ({what})"));
+    format!("{}{what} at {} since {}", wait.on, wait.at, since(wait.since, now))
+}
+
+/// What a source is.
+pub(super) fn resource(resource: Option<crate::event::Resource>) -> String {
+    match crate::see::words::of_resource(resource) {
+        (kind, Some(address)) => format!("{kind} {address}"),
+        (kind, None) => kind.to_owned(),
+    }
+}
+
+fn due(deadline: Duration, now: Duration) -> String {
+    match deadline.checked_sub(now) {
+        Some(left) => format!("due in {}", in_words(left)),
+        None => format!("overdue by {}", in_words(now - deadline)),
+    }
+}
+
+fn word(state: TaskState) -> &'static str {
+    match state {
+        TaskState::Waiting => "waiting",
+        TaskState::Ready => "ready",
+        TaskState::Running => "running",
+        TaskState::Done => "done",
+    }
+}
+
+/// How long ago something was.
+pub(super) fn since(then: Duration, now: Duration) -> String {
+    in_words(now.saturating_sub(then))
+}
+
+/// A duration with one digit behind the point.
+pub(super) fn in_words(duration: Duration) -> String {
+    format!("{duration:.1?}")
+}

@@ -1,0 +1,80 @@
+//! Why a task ran: its last wake, and what led to that, back through the ring.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::report::{name, resource, since};
+use crate::event::{Event, Place};
+use crate::see::Ring;
+use crate::see::record::Record;
+use crate::see::state::State;
+use crate::see::things::Who;
+
+/// How many events are looked at in one go, during which the loop cannot tell any.
+const PAGE: usize = 1024;
+/// How many links of a chain are told.
+const LINKS: usize = 8;
+
+/// The events of a ring, the latest first. The ring is not held while somebody looks at one.
+fn backwards(ring: &Ring) -> impl Iterator<Item = Record> {
+    let mut before = ring.last() + 1;
+    std::iter::from_fn(move || {
+        let page = ring.page(before, PAGE);
+        before -= page.len() as u64;
+        (!page.is_empty()).then_some(page)
+    })
+    .flat_map(|page| page.into_iter().rev())
+}
+
+/// Where a task last waited, if that is not long ago.
+pub(super) fn last_wait(ring: &Ring, id: u64) -> Option<Place> {
+    backwards(ring).take(4 * PAGE).find_map(|record| match record.event() {
+        Event::Wait { task, at, .. } if task.as_u64() == id => Some(at),
+        _ => None,
+    })
+}
+
+/// Who woke the task last, who woke that one, and so on, as far as the ring goes back.
+pub(super) fn chain(ring: &Ring, state: &State, id: u64, now: Duration) -> Option<String> {
+    let task = state.tasks.get(&id)?;
+    let mut text = String::new();
+    let mut links = 0;
+    // What is looked for: the wake of a task, or where a timer or a source came from.
+    let mut wanted = Who::Task(id);
+    for record in backwards(ring) {
+        let at = since(record.at, now);
+        let (link, next) = match (record.event(), wanted) {
+            (Event::Wake { task, cause, queued: true }, Who::Task(id)) if task.as_u64() == id => {
+                (format!("{} was woken by {} {at} ago", name(state, id), Who::from(cause)), Some(Who::from(cause)))
+            }
+            (Event::Spawn { task, by, at: line, .. }, Who::Task(id)) if task.as_u64() == id => {
+                (format!("{} was spawned by {} {at} ago at {line}", name(state, id), Who::from(by)), Some(by.into()))
+            }
+            (Event::TimerSet { timer, by, at: line, .. }, Who::Timer(id)) if timer.as_u64() == id => {
+                (format!("timer {id} was set by {} {at} ago at {line}", Who::from(by)), Some(by.into()))
+            }
+            (Event::SourceReady { source, .. }, Who::Source(id)) if source.as_u64() == id => {
+                let what = state
+                    .sources
+                    .get(&id)
+                    .map(|source| format!(" ({}, opened at {})", resource(source.resource), source.at));
+                (format!("source {id}{} became ready {at} ago", what.unwrap_or_default()), None)
+            }
+            _ => continue,
+        };
+        let _ = writeln!(text, "{link}");
+        links += 1;
+        match next {
+            Some(next @ (Who::Task(_) | Who::Timer(_) | Who::Source(_))) if links < LINKS => wanted = next,
+            _ => return Some(text),
+        }
+    }
+    if links == 0 {
+        let _ = match task.woken {
+            Some((by, when)) => writeln!(text, "{} was woken by {by} {} ago", name(state, id), since(when, now)),
+            None => writeln!(text, "{} has not been woken since this loop is watched", name(state, id)),
+        };
+    }
+    let _ = writeln!(text, "what led to that is longer ago than the events that are kept");
+    Some(text)
+}
