@@ -55,11 +55,13 @@ pub struct Stage {
 impl Stage {
     /// Plays `scene` as often as it was asked for, on a runtime with the diagnosis on, which speaks on
     /// stderr.
+    #[track_caller]
     pub fn play(self, scene: impl AsyncFn(Self)) -> ExitCode {
         self.play_with(Runtime::builder(), scene)
     }
 
     /// The same, on a runtime with settings of the demo's own.
+    #[track_caller]
     pub fn play_with(self, builder: oneloop::Builder, scene: impl AsyncFn(Self)) -> ExitCode {
         let builder = builder.diagnose(true);
         let builder = if self.real { builder } else { builder.virtual_clock() };
