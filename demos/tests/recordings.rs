@@ -34,24 +34,24 @@ fn kept(name: &str) -> PathBuf {
     top().join("docs/recordings").join(name).with_extension("ndjson")
 }
 
-/// Runs a demo and returns its recording.
-fn record(name: &str, program: &str) -> String {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).with_extension("ndjson");
+/// Runs a demo and returns the file that `variable` asks it for.
+fn ask(name: &str, program: &str, variable: &str) -> String {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{variable}"));
     let mut command = Command::new(program);
     for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ONELOOP_")) {
         command.env_remove(variable);
     }
-    let ran = command.env("ONELOOP_RECORD", &path).stdin(Stdio::null()).output();
+    let ran = command.env(variable, &path).stdin(Stdio::null()).output();
     let ran = ran.unwrap_or_else(|error| panic!("{program} does not start: {error}"));
     assert!(ran.status.success(), "{name} ended with {}: {}", ran.status, String::from_utf8_lossy(&ran.stderr));
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name} left no recording: {error}"))
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name} left no file: {error}"))
 }
 
 #[test]
 fn each_demo_leaves_the_recording_that_is_kept_of_it() {
     let mut differ = Vec::new();
     for (name, program) in DEMOS {
-        let (now, path) = (record(name, program), kept(name));
+        let (now, path) = (ask(name, program, "ONELOOP_RECORD"), kept(name));
         if std::env::var_os("ONELOOP_UPDATE").is_some() {
             fs::write(&path, &now).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         }
@@ -77,17 +77,12 @@ fn every_recording_is_of_a_demo() {
 }
 
 #[test]
-fn a_recording_is_small_can_be_replayed_and_names_only_lines_of_this_project() {
+fn a_recording_is_small_and_whole_and_names_only_lines_of_this_project() {
     for (name, _) in DEMOS {
         let text = fs::read_to_string(kept(name)).unwrap();
         assert!(text.len() < LARGEST, "{name} has {} bytes", text.len());
         let recording = Recording::read(text.as_bytes()).unwrap();
         assert_eq!(recording.len() as usize, text.lines().count() - 1, "{name}");
-        let trace = ChromeTrace::new();
-        recording.replay(&trace);
-        let mut json = Vec::new();
-        trace.write_to(&mut json).unwrap();
-        assert!(json.len() > text.len() / 2, "{name} is drawn");
         for place in text.split("\"at\":\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
             let mut parts = place.rsplitn(3, ':').skip(1);
             let line: usize = parts.next().unwrap().parse().unwrap();
@@ -96,5 +91,17 @@ fn a_recording_is_small_can_be_replayed_and_names_only_lines_of_this_project() {
             let is_here = Path::new(file).is_relative() && lines.is_ok_and(|lines| line <= lines);
             assert!(is_here, "{name} names {place}, which is no line of this project");
         }
+    }
+}
+
+#[test]
+fn a_recorded_run_gives_the_same_chrome_trace_as_the_run_itself() {
+    for (name, program) in DEMOS {
+        let recording = Recording::read(fs::read(kept(name)).unwrap().as_slice()).unwrap();
+        let trace = ChromeTrace::new();
+        recording.replay(&trace);
+        let mut replayed = Vec::new();
+        trace.write_to(&mut replayed).unwrap();
+        assert!(ask(name, program, "ONELOOP_TRACE").into_bytes() == replayed, "the traces of {name} differ");
     }
 }

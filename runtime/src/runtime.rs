@@ -22,7 +22,7 @@ use crate::reactor::Reactor;
 use crate::see::diagnosis::Diagnosis;
 use crate::see::log::Log;
 use crate::see::serve::show_if_asked;
-use crate::see::to_file::ToFile;
+use crate::see::to_file;
 use crate::tasks::{Abort, Step, Tasks};
 use crate::timers::Timers;
 use crate::turn::{drain_inbox, drop_task, fire_timers, park, poll_root, poll_task, without_panic};
@@ -75,9 +75,10 @@ pub struct Builder {
 
 impl Runtime {
     /// A runtime with the real clock, tasks in the order in which they become ready, and no observer
-    /// but those that the environment asks for: `ONELOOP_LOG=1` writes a line a turn to stderr,
-    /// `ONELOOP_RECORD=path` all that happened to a file, when the runtime ends, and `ONELOOP_SEE=1` shows
-    /// the loop while it turns, as [`see::serve`](crate::see::serve) does.
+    /// but those that the environment asks for: `ONELOOP_LOG=1` writes a line a turn to stderr, and
+    /// `ONELOOP_SEE=1` shows the loop while it turns, as [`see::serve`](crate::see::serve) does. When the
+    /// runtime ends, `ONELOOP_RECORD=path` writes all that happened to a file, and `ONELOOP_TRACE=path`
+    /// draws it for Perfetto.
     ///
     /// # Errors
     ///
@@ -323,7 +324,7 @@ impl Builder {
     /// If the system refuses an event queue, as when no file descriptors are left; or if the process
     /// has 65,536 runtimes already.
     pub fn build(mut self) -> io::Result<Runtime> {
-        self.observers.extend(Log::if_asked_for().into_iter().chain(ToFile::if_asked_for()));
+        self.observers.extend(Log::if_asked_for().into_iter().chain(to_file::asked_for()));
         let mut waker_table = &PLAIN;
         if self.diagnose || Diagnosis::is_asked_for() {
             waker_table = &COUNTED;
