@@ -22,7 +22,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroU32;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::panic::Location;
 use std::task::Waker;
 use std::time::Duration;
@@ -180,9 +180,12 @@ impl Reactor {
         std::process::id() != self.process
     }
 
-    /// The descriptor of the kernel's event queue.
-    pub(crate) fn queue(&self) -> RawFd {
-        self.poll.borrow().as_raw_fd()
+    /// The descriptor of the kernel's event queue, where that is an epoll set.
+    pub(crate) fn epoll(&self) -> Option<RawFd> {
+        #[cfg(all(any(target_os = "linux", target_os = "android"), not(mio_unsupported_force_poll_poll)))]
+        return Some(std::os::fd::AsRawFd::as_raw_fd(&*self.poll.borrow()));
+        #[cfg(not(all(any(target_os = "linux", target_os = "android"), not(mio_unsupported_force_poll_poll))))]
+        None
     }
 
     /// How many sources are registered.

@@ -1,5 +1,6 @@
 //! What is answered over HTTP: the page, the stream of events, and a word to each command.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
@@ -20,8 +21,11 @@ const POLICY: &str = "Content-Security-Policy: default-src 'none'; script-src 'u
 const BEAT: Duration = Duration::from_millis(33);
 /// How often the time is told.
 const CLOCK: Duration = Duration::from_millis(250);
-/// How many events are sent at once. A viewer that takes them more slowly than they come misses some.
+/// How many events are sent at once: meanwhile the loop cannot tell any.
 const AT_ONCE: usize = 1024;
+/// How often that is done in one beat. Where more happens, the viewer falls behind, and in the end begins
+/// anew from where the loop is then.
+const A_BEAT: usize = 4;
 
 /// Answers a request.
 pub(super) fn respond(guest: &mut Guest, request: &str, rules: &Rules, watched: &Watched) -> io::Result<()> {
@@ -71,15 +75,22 @@ fn stream(guest: &Guest, watched: &Watched) -> io::Result<()> {
     let mut opening = head(200, "text/event-stream");
     write!(opening, "\r\nretry: 1000\n\n")?;
     guest.say(opening)?;
-    let mut cursor = None;
+    let (mut cursor, mut sent) = (None, 0);
     let (mut status, mut clock_told) = (watched.gate.status(), None::<Instant>);
     guest.say(message(&status.to_string()))?;
     loop {
         let last_round = guest.stay.must_end();
+        let at_once = sent > 0 || last_round;
+        // What is news then was told before the loop was held, if it is.
+        let now = watched.gate.status_after(status, if at_once { Duration::ZERO } else { BEAT });
         let (mut text, more) = news(watched, &mut cursor);
         if clock_told.is_none_or(|told| told.elapsed() >= CLOCK) {
             clock_told = Some(Instant::now());
             text.push_str(&watched.clock_line());
+        }
+        if now != status {
+            status = now;
+            let _ = writeln!(text, "{status}");
         }
         if !text.is_empty() {
             guest.say(message(&text))?;
@@ -87,11 +98,7 @@ fn stream(guest: &Guest, watched: &Watched) -> io::Result<()> {
         if last_round && !more {
             return Ok(());
         }
-        let now = watched.gate.status_after(status, if more { Duration::ZERO } else { BEAT });
-        if now != status {
-            status = now;
-            guest.say(message(&status.to_string()))?;
-        }
+        sent = if more && sent < A_BEAT { sent + 1 } else { 0 };
     }
 }
 

@@ -1,5 +1,6 @@
 //! The sources, beside what the kernel watches: what Linux says in `/proc/self/fdinfo` of an epoll set.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::fd::RawFd;
@@ -17,43 +18,32 @@ const BITS: [(u64, &str); 5] = [(0x1, "in"), (0x2, "pri"), (0x4, "out"), (0x2000
 struct Watch {
     fd: u64,
     events: u64,
-    data: u64,
 }
 
 /// Each source with its latches and who waits, and the kernel's line about it.
-pub(super) fn sources(state: &State, queue: RawFd) -> String {
-    let watches = fs::read_to_string(format!("/proc/self/fdinfo/{queue}")).ok().map(|text| watches(&text));
-    let mut text = String::new();
+pub(super) fn sources(state: &State, epoll: Option<RawFd>) -> String {
+    let fdinfo = epoll.and_then(|epoll| fs::read_to_string(format!("/proc/self/fdinfo/{epoll}")).ok());
+    let mut watches = fdinfo.map(|text| watches(&text));
+    let (mut text, mut watched) = (String::new(), 0);
     for (id, source) in &state.sources {
-        let _ =
-            writeln!(text, "source {id}: {}, {}, opened at {}", resource(source.resource), latches(source), source.at);
+        let (what, latches) = (resource(source.resource), latches(source));
+        let _ = writeln!(text, "source {id}: {what}, {latches}, opened at {}", source.at);
         for (what, waiters) in [("read", &source.readers), ("write", &source.writers)] {
             for waiter in waiters {
                 let _ = writeln!(text, "    {} waits to {what}", name(state, *waiter));
             }
         }
-        // Its token is its slot, below as much of its number as fits.
-        let token = *id << 32 | u64::from(source.slot);
-        let _ = match watches.as_ref().map(|watches| watches.iter().find(|watch| watch.data == token)) {
-            Some(Some(Watch { fd, events, .. })) => {
-                writeln!(text, "    the kernel watches fd {fd} for {}", bits(*events))
-            }
-            Some(None) => writeln!(text, "    the kernel does not watch it"),
-            None => Ok(()),
+        let Some(watches) = &mut watches else { continue };
+        // What the kernel gives back with an event: the slot, below as much of the number as fits.
+        let _ = match watches.remove(&(*id << 32 | u64::from(source.slot))) {
+            Some(Watch { fd, events }) => writeln!(text, "    the kernel watches fd {fd} for {}", bits(events)),
+            None => writeln!(text, "    the kernel does not watch it"),
         };
+        watched += 1;
     }
-    let _ = match &watches {
-        Some(watches) => {
-            let known = |watch: &&Watch| {
-                state.sources.iter().any(|(id, source)| watch.data == *id << 32 | u64::from(source.slot))
-            };
-            let others = watches.len() - watches.iter().filter(known).count();
-            writeln!(
-                text,
-                "{} sources; epoll fd {queue} watches {} and {others} more: the bell",
-                state.sources.len(),
-                watches.len() - others
-            )
+    let _ = match watches.map(|others| others.len()) {
+        Some(others) => {
+            writeln!(text, "{watched} sources; epoll watches {others} more: the bell, by which threads wake it")
         }
         None => writeln!(text, "{} sources; this system does not say what it watches", state.sources.len()),
     };
@@ -77,15 +67,17 @@ fn bits(events: u64) -> String {
     words.join(" ")
 }
 
-/// The lines of fdinfo that are about watched descriptors, such as
+/// The watched descriptors, by what the kernel gives back with their events. The lines of fdinfo that are
+/// about them are such as
 /// `tfd:        5 events: 8000201f data:        100000000  pos:0 ino:1 sdev:9`.
-fn watches(fdinfo: &str) -> Vec<Watch> {
+fn watches(fdinfo: &str) -> BTreeMap<u64, Watch> {
     let watch = |line: &str| {
         let mut words = line.strip_prefix("tfd:")?.split_whitespace();
         let fd = words.next()?.parse().ok()?;
         let mut number =
             |key: &str| u64::from_str_radix(words.by_ref().skip_while(|word| *word != key).nth(1)?, 16).ok();
-        Some(Watch { fd, events: number("events:")?, data: number("data:")? })
+        let watch = Watch { fd, events: number("events:")? };
+        Some((number("data:")?, watch))
     };
     fdinfo.lines().filter_map(watch).collect()
 }
@@ -93,7 +85,7 @@ fn watches(fdinfo: &str) -> Vec<Watch> {
 #[test]
 fn the_kernel_s_lines_are_read() {
     let text = "pos:\t0\nflags:\t02000002\ntfd:        5 events: 8000201f data:        100000003  pos:0 ino:1 sdev:9\n";
-    assert_eq!(watches(text), [Watch { fd: 5, events: 0x8000_201f, data: 0x1_0000_0003 }]);
+    assert_eq!(watches(text), [(0x1_0000_0003, Watch { fd: 5, events: 0x8000_201f })].into());
     assert_eq!(bits(0x8000_2007), "in pri out rdhup et");
-    assert_eq!(watches("tfd: nonsense\nino: 1"), []);
+    assert_eq!(watches("tfd: nonsense\nino: 1"), [].into());
 }

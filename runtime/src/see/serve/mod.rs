@@ -205,8 +205,8 @@ struct Watched {
     gate: Gate,
     ring: Ring,
     clock: Clock,
-    /// The descriptor of its event queue.
-    queue: RawFd,
+    /// The descriptor of its epoll set, if it has one.
+    epoll: Option<RawFd>,
 }
 
 fn show(core: &Rc<Core>, listener: TcpListener, token: Option<String>) -> io::Result<Server> {
@@ -252,7 +252,7 @@ impl Watched {
         } else {
             Clock::Real { started: core.timers.started() }
         };
-        Self { gate: Gate::new(), ring: Ring::new(KEPT), clock, queue: core.reactor.queue() }
+        Self { gate: Gate::new(), ring: Ring::new(KEPT), clock, epoll: core.reactor.epoll() }
     }
 
     /// Called on the loop's thread, before each event.

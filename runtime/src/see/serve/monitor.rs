@@ -65,7 +65,7 @@ fn answer(question: &str, watched: &Watched) -> Option<String> {
         }
         ("where" | "why", _, _) => format!("{verb} wants the number of a task, such as: {verb} 7\n"),
         ("wheel", None, None) => watched.look(report::wheel),
-        ("fds", None, None) => watched.look(|state, _| kernel::sources(state, watched.queue)),
+        ("fds", None, None) => watched.look(|state, _| kernel::sources(state, watched.epoll)),
         ("quit" | "exit", None, None) => return None,
         _ => String::from("that is not known here: try help\n"),
     })
