@@ -1,0 +1,170 @@
+//! The page beside a program that runs.
+
+use serde_json::json;
+
+use crate::chrome::in_a_browser;
+use crate::page::Page;
+use crate::program::Program;
+
+/// Opens the page of a program, and waits until it shows something.
+fn watches(page: &mut Page<'_>, program: &Program) {
+    page.opens(&program.address);
+    page.waits_until("document.querySelector('#pill').textContent === 'Live' && app.rec.events.length > 0");
+}
+
+/// Pauses the program.
+fn pauses(page: &mut Page<'_>) {
+    page.presses("#play");
+    page.waits_until("document.querySelector('#pill').textContent === 'Paused'");
+}
+
+/// How many events of this kind came so far.
+fn count(kind: &str) -> String {
+    format!("app.rec.events.filter(({{ e }}) => e === '{kind}').length")
+}
+
+#[test]
+fn a_running_program_is_shown_as_it_runs() {
+    in_a_browser(|browser| {
+        let program = Program::start("steady");
+        let mut page = browser.page();
+        watches(&mut page, &program);
+        for name in ["main", "quick", "steady", "slow"] {
+            page.waits_until(&format!(
+                "[...document.querySelectorAll('.cell .name')].some((cell) => cell.textContent === '{name}')"
+            ));
+        }
+        let seen = page.value("app.cursor").as_u64().expect("a number");
+        page.waits_until(&format!("app.cursor > {seen} + 50 && app.view.timers.size === 3"));
+        page.waits_until("document.querySelector('#story').textContent.length > 10");
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_program_can_be_held_stepped_and_let_go() {
+    in_a_browser(|browser| {
+        let program = Program::start("steady");
+        let mut page = browser.page();
+        watches(&mut page, &program);
+        pauses(&mut page);
+
+        // It is held: the server's clock goes on, and no event comes.
+        let before = page.value("app.rec.last");
+        page.value("window.seenClock = app.server.t");
+        page.waits_until("app.server.t > window.seenClock + 1e9");
+        assert_eq!(page.value("app.rec.last"), before);
+
+        for polls in 1..=3 {
+            let before = page.value(&count("poll_start")).as_u64().expect("a number");
+            page.presses("#step-poll");
+            page.waits_until(&format!("{} === {} && app.held", count("poll_end"), before + 1));
+            assert_eq!(page.value(&count("poll_start")), json!(before + 1), "after {polls} steps");
+        }
+
+        let turn = page.value("app.view.turn").as_u64().expect("a number");
+        page.presses("#step-turn");
+        page.waits_until(&format!("app.held && app.view.turn > {turn} || app.held?.at === 'turn'"));
+
+        page.presses("#play");
+        page.waits_until(&format!(
+            "document.querySelector('#pill').textContent === 'Live' && {} > 100",
+            count("poll_end")
+        ));
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_program_runs_to_the_next_wake_of_the_chosen_task() {
+    in_a_browser(|browser| {
+        let program = Program::start("steady");
+        let mut page = browser.page();
+        watches(&mut page, &program);
+        pauses(&mut page);
+        let slow = "[...app.rec.names].find(([, { name }]) => name === 'slow')[0]";
+        page.value(&format!("app.selected = {slow}; app.touch()"));
+        page.waits_until("!document.querySelector('#to-wake').disabled");
+        page.value(&format!("window.from = app.rec.last; window.slow = {slow}"));
+        page.presses("#to-wake");
+        page.waits_until("app.held?.at === 'wake' && app.held.task === slow");
+        // Its wake is the last of what came.
+        let wakes = "app.rec.events.filter(({ n, e, task }) => n > from && e === 'wake' && task === slow).length";
+        page.waits_until(&format!("{wakes} === 1"));
+        page.is_well();
+    });
+}
+
+#[test]
+fn the_next_poll_of_a_program_can_be_predicted() {
+    in_a_browser(|browser| {
+        let program = Program::start("steady");
+        let mut page = browser.page();
+        watches(&mut page, &program);
+        page.types("p");
+        page.waits_until("app.asking() && document.querySelectorAll('#choices .task').length > 1");
+        let next = page.value("app.view.queue[0]").as_u64().expect("somebody is ready");
+        let shown = page.value("[...document.querySelectorAll('#queue-list .name')].length");
+        assert_eq!(shown, json!(0), "the queue gives it away");
+        page.presses(&format!("#choices [data-task='{next}']"));
+        page.waits_until("document.querySelector('#verdict').className === 'right'");
+        assert_eq!(page.text("#score"), "1 of 1 right");
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_wedged_program_is_shown_with_its_task_and_line() {
+    in_a_browser(|browser| {
+        let mut program = Program::start("wedged");
+        let mut page = browser.page();
+        watches(&mut page, &program);
+        page.waits_until("!document.querySelector('#banner').hidden");
+        page.waits_until("/“hog” has been in one poll for [2-9]/.test(document.querySelector('#alarm').textContent)");
+        let alarm = page.text("#alarm");
+        assert!(alarm.contains("watched.rs:"), "{alarm}");
+        // The program is told to go on, and the alarm is over.
+        program.says_a_line();
+        page.waits_until("document.querySelector('#banner').hidden");
+        page.waits_until("document.querySelector('#finding-list').textContent.includes('hog')");
+        page.is_well();
+    });
+}
+
+#[test]
+fn names_are_text_whatever_they_hold() {
+    in_a_browser(|browser| {
+        let program = Program::start("hostile");
+        let mut page = browser.page();
+        watches(&mut page, &program);
+        page.waits_until("document.querySelectorAll('.cell .name').length >= 5");
+        for name in ["<img src=x onerror=alert(1)>", "</script><script>alert(2)</script>", "\"><svg onload=alert(3)>"] {
+            let shown =
+                format!("[...document.querySelectorAll('.cell .name')].find((c) => c.textContent === {})", json!(name));
+            page.waits_until(&shown);
+            // The inspector, the queue, the lanes and the sentences show it, too.
+            page.value(&format!("{shown}.closest('button').click()"));
+            page.waits_until(&format!("document.querySelector('#inspected h3')?.textContent === {}", json!(name)));
+        }
+        let made = "document.querySelectorAll('img, #app script, #app [onload], #app [onerror]').length";
+        assert_eq!(page.value(made), json!(0), "a name became markup");
+        page.is_well();
+    });
+}
+
+#[test]
+fn ten_thousand_tasks_are_drawn_with_few_elements() {
+    in_a_browser(|browser| {
+        let program = Program::start("crowd");
+        let mut page = browser.page();
+        watches(&mut page, &program);
+        page.waits_until("app.view.tasks.size > 10000 && app.rec.events.length > 20000");
+        page.waits_until("!document.querySelector('#mosaic').hidden && document.querySelector('#mosaic').height > 0");
+        let elements = page.value("document.querySelectorAll('*').length").as_u64().expect("a number");
+        assert!(elements < 2500, "{elements} elements");
+        // It still answers to a hand.
+        page.presses("#by-order");
+        page.waits_until("timeline.mode === 'order'");
+        page.is_well();
+    });
+}

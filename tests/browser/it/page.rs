@@ -1,0 +1,139 @@
+//! A page, and what a person can do with it.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::chrome::Browser;
+use crate::watch::STEP;
+
+/// The page as it lies on the disk.
+pub(crate) const FROM_DISK: &str = concat!("file://", env!("CARGO_MANIFEST_DIR"), "/../../runtime/src/see/page.html");
+
+/// An open page.
+pub(crate) struct Page<'a> {
+    browser: &'a mut Browser,
+    session: String,
+}
+
+impl<'a> Page<'a> {
+    pub(crate) fn new(browser: &'a mut Browser, session: String) -> Self {
+        let mut page = Self { browser, session };
+        for domain in ["Page", "Runtime", "DOM", "Network"] {
+            page.ask(&format!("{domain}.enable"), json!({}));
+        }
+        // One who was here before: the words for newcomers stay away.
+        page.at_each_start("try { localStorage.setItem('oneloop-seen', 'yes') } catch {}");
+        page.stands_still(true);
+        page
+    }
+
+    fn ask(&mut self, method: &str, params: Value) -> Value {
+        self.browser.ask(Some(&self.session), method, params)
+    }
+
+    fn at_each_start(&mut self, script: &str) {
+        self.ask("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }));
+    }
+
+    /// Whether somebody sits there who does not like things that move: a recording then waits to be played.
+    pub(crate) fn stands_still(&mut self, still: bool) {
+        let value = if still { "reduce" } else { "no-preference" };
+        let features = json!([{ "name": "prefers-reduced-motion", "value": value }]);
+        self.ask("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// Makes the window as large as this.
+    pub(crate) fn is_sized(&mut self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
+        self.ask("Emulation.setDeviceMetricsOverride", size);
+    }
+
+    pub(crate) fn opens(&mut self, address: &str) {
+        let answer = self.ask("Page.navigate", json!({ "url": address }));
+        assert!(answer["errorText"].is_null(), "{address} cannot be opened: {}", answer["errorText"]);
+        // The script is the last thing of the page.
+        self.waits_until("document.readyState !== 'loading'");
+    }
+
+    /// The value of an expression of JavaScript; if it is a promise, what becomes of it.
+    pub(crate) fn value(&mut self, expression: &str) -> Value {
+        let script = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
+        let mut answer = self.ask("Runtime.evaluate", script);
+        assert!(answer["exceptionDetails"].is_null(), "{expression} threw: {}", answer["exceptionDetails"]);
+        answer["result"]["value"].take()
+    }
+
+    pub(crate) fn text(&mut self, selector: &str) -> String {
+        let text = self.value(&format!("document.querySelector({}).textContent", json!(selector)));
+        text.as_str().unwrap_or_else(|| panic!("there is no {selector}")).to_owned()
+    }
+
+    /// Waits for the event itself: the page looks after each of its frames.
+    #[track_caller]
+    pub(crate) fn waits_until(&mut self, condition: &str) {
+        let limit = STEP.as_millis() / 2;
+        let script = format!(
+            "new Promise((done) => {{ const end = performance.now() + {limit}; const look = () => \
+             ({condition}) ? done(true) : performance.now() > end ? done(false) : setTimeout(look, 10); look(); }})"
+        );
+        if self.value(&script) != json!(true) {
+            let shown = self.value("document.body.innerText.slice(0, 1500)");
+            panic!("waited in vain for {condition}; the page shows:\n{}", shown.as_str().unwrap_or_default());
+        }
+    }
+
+    /// Presses what the selector finds first, in its middle, as a hand would.
+    #[track_caller]
+    pub(crate) fn presses(&mut self, selector: &str) {
+        let place = self.value(&format!(
+            "(() => {{ const node = document.querySelector({}); if (!node) return null; node.scrollIntoView({{ block: 'center' }}); \
+             const box = node.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2; \
+             return {{ x, y, free: node.contains(document.elementFromPoint(x, y)) && !node.disabled }} }})()",
+            json!(selector)
+        ));
+        assert!(place["free"] == true, "{selector} cannot be pressed: {place}");
+        for kind in ["mousePressed", "mouseReleased"] {
+            let button = json!({ "type": kind, "x": place["x"], "y": place["y"], "button": "left", "clickCount": 1 });
+            self.ask("Input.dispatchMouseEvent", button);
+        }
+    }
+
+    /// Presses a key.
+    pub(crate) fn types(&mut self, key: &str) {
+        let text = if key.chars().count() == 1 { json!(key) } else { Value::Null };
+        let down = if text.is_null() {
+            json!({ "type": "keyDown", "key": key })
+        } else {
+            json!({ "type": "keyDown", "key": key, "text": text })
+        };
+        self.ask("Input.dispatchKeyEvent", down);
+        self.ask("Input.dispatchKeyEvent", json!({ "type": "keyUp", "key": key }));
+    }
+
+    /// Chooses a file for the page's file input.
+    pub(crate) fn is_given(&mut self, file: &Path) {
+        let input = self.ask("Runtime.evaluate", json!({ "expression": "document.querySelector('#file')" }));
+        let file = file.to_str().expect("the path is text");
+        let chosen = json!({ "files": [file], "objectId": input["result"]["objectId"] });
+        self.ask("DOM.setFileInputFiles", chosen);
+    }
+
+    /// Nothing went wrong that only the browser saw: no error in the script, and no dialog.
+    #[track_caller]
+    pub(crate) fn is_well(&mut self) {
+        // Whatever was on its way has come when this is answered.
+        self.value("1");
+        for event in self.browser.take_events() {
+            let method = event["method"].as_str().unwrap_or_default();
+            let bad = ["Runtime.exceptionThrown", "Page.javascriptDialogOpening"].contains(&method);
+            assert!(!bad, "the page is not well: {event}");
+        }
+    }
+
+    /// What the browser asked others for since the page was made.
+    pub(crate) fn asked(&mut self) -> Vec<String> {
+        let requests = self.browser.take_events().filter(|event| event["method"] == "Network.requestWillBeSent");
+        requests.filter_map(|event| event["params"]["request"]["url"].as_str().map(String::from)).collect()
+    }
+}

@@ -1,0 +1,243 @@
+//! The page from the disk, with a recording.
+
+use std::fs;
+
+use oneloop::see::{Recording, Ring};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::chrome::in_a_browser;
+use crate::page::{FROM_DISK, Page};
+use crate::program::record;
+
+/// Opens the page from the disk and gives it a recording of six sleepers. Returns the recording's text.
+fn replays(page: &mut Page<'_>, folder: &TempDir) -> String {
+    replays_a(page, folder, "recorded")
+}
+
+/// The same with another program.
+fn replays_a(page: &mut Page<'_>, folder: &TempDir, program: &str) -> String {
+    let file = folder.path().join(program);
+    record(program, &file);
+    page.opens(FROM_DISK);
+    page.waits_until("document.querySelector('#hero-title').textContent.length > 0");
+    page.is_given(&file);
+    page.waits_until("document.querySelector('#pill').textContent === 'Replay'");
+    fs::read_to_string(&file).expect("the recording is there")
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder can be made")
+}
+
+/// The events of a recording's text.
+fn events(text: &str) -> Vec<Value> {
+    let lines = text.lines().skip(1).map(|line| serde_json::from_str(line).expect("a line is JSON"));
+    lines.filter(|line: &Value| line["e"].is_string()).collect()
+}
+
+#[test]
+fn a_recording_is_replayed_event_by_event() {
+    in_a_browser(|browser| {
+        let folder = folder();
+        let mut page = browser.page();
+        let events = events(&replays(&mut page, &folder));
+        assert_eq!(page.value("app.rec.last"), json!(events.len()));
+        page.types("Home");
+        page.waits_until("app.cursor === 0");
+        for _ in 0..3 {
+            page.presses("#ahead");
+        }
+        page.waits_until("app.cursor === 3");
+        page.presses("#back");
+        page.waits_until("app.cursor === 2 && document.querySelector('#where').textContent.startsWith('event 2 of')");
+        page.types("End");
+        page.waits_until("app.view.tasks.size === 0 || app.view.running !== null");
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_step_is_one_poll_and_a_turn_is_one_turn() {
+    in_a_browser(|browser| {
+        let folder = folder();
+        let mut page = browser.page();
+        let events = events(&replays(&mut page, &folder));
+        page.types("Home");
+        page.types("t");
+        let polls: Vec<u64> =
+            events.iter().filter(|event| event["e"] == "poll_start").filter_map(|event| event["n"].as_u64()).collect();
+        // A recorded loop is held where a running one is: before a poll.
+        page.waits_until(&format!("app.cursor === {}", polls[0] - 1));
+        for poll in &polls[1..5] {
+            page.presses("#step-poll");
+            page.waits_until(&format!("app.cursor === {}", poll - 1));
+        }
+        page.is_well();
+    });
+}
+
+#[test]
+fn playing_comes_to_the_end() {
+    in_a_browser(|browser| {
+        let folder = folder();
+        let mut page = browser.page();
+        replays(&mut page, &folder);
+        page.value("document.querySelector('#speed').value = '1000'");
+        page.presses("#play");
+        page.waits_until("app.cursor === app.rec.last && !app.playing");
+        page.is_well();
+    });
+}
+
+#[test]
+fn going_back_and_forth_leads_to_the_same_states() {
+    in_a_browser(|browser| {
+        let folder = folder();
+        let mut page = browser.page();
+        replays(&mut page, &folder);
+        let same = "(() => { const fresh = app.rec.base.clone(), facts = []; \
+             while (fresh.n < app.rec.last) { fresh.apply(app.rec.event(fresh.n + 1)); facts.push(JSON.stringify(Recording.factsOf(fresh))); } \
+             let wrong = 0; \
+             for (let i = 0; i < 300; i++) { const n = 1 + (i * 7919) % app.rec.last; app.jump(n); \
+             if (JSON.stringify(Recording.factsOf(app.view)) !== facts[n - 1]) wrong += 1; } return wrong; })()";
+        assert_eq!(page.value(same), json!(0));
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_wrong_guess_is_told_why() {
+    in_a_browser(|browser| {
+        let folder = folder();
+        let mut page = browser.page();
+        let events = events(&replays(&mut page, &folder));
+        // All six were spawned, in the first poll: they stand in line in the order of their numbers.
+        let first = events.iter().find(|event| event["e"] == "poll_end").and_then(|event| event["n"].as_u64());
+        page.value(&format!("app.jump({})", first.expect("a poll ends")));
+        page.presses("#predict");
+        page.waits_until("app.asking()");
+        let ready = page.value("app.view.queue");
+        page.value(&format!("app.choose({})", ready[3]));
+        page.waits_until("document.querySelector('#verdict').className === 'wrong'");
+        let verdict = page.text("#verdict");
+        assert!(verdict.contains("with 3 tasks before it: first woken, first polled"), "{verdict}");
+        assert_eq!(page.text("#score"), "0 of 1 right");
+
+        page.types("n");
+        page.waits_until("app.asking()");
+        page.value("app.choose(app.view.queue[0])");
+        page.waits_until("document.querySelector('#verdict').className === 'right'");
+        assert_eq!(page.text("#score"), "1 of 2 right");
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_recorded_name_is_text_too() {
+    in_a_browser(|browser| {
+        let folder = folder();
+        let mut page = browser.page();
+        replays(&mut page, &folder);
+        page.value("for (let n = 0; n <= app.rec.last; n++) { app.jump(n); app.selected = 1 + n % 7; paint(n * 1000, false); }");
+        let made = "document.querySelectorAll('img, #app script, #app [onload], #app [onerror]').length";
+        assert_eq!(page.value(made), json!(0), "a name became markup");
+        page.is_well();
+    });
+}
+
+#[test]
+fn what_is_no_recording_is_refused_in_words() {
+    in_a_browser(|browser| {
+        let folder = folder();
+        let file = folder.path().join("notes.txt");
+        let mut page = browser.page();
+        page.opens(FROM_DISK);
+        let header = r#"{"oneloop":"events","version":1,"clock":"real","first":1,"dropped":0}"#;
+        for (text, says) in [
+            ("buy milk\n".to_owned(), "not the header"),
+            (header.replace(":1,\"clock", ":2,\"clock"), "version 2"),
+            (format!("{header}\nmilk\n"), "line 2 is not JSON"),
+            (
+                format!("{header}\n{{\"n\":7,\"t\":0,\"e\":\"turn_start\",\"turn\":1,\"inbox\":0}}\n"),
+                "line 2 is event 7",
+            ),
+        ] {
+            fs::write(&file, text).expect("a file can be written");
+            page.is_given(&file);
+            page.waits_until(&format!("document.querySelector('#hero-text').textContent.includes({})", json!(says)));
+        }
+        page.is_well();
+    });
+}
+
+#[test]
+fn no_width_needs_sideways_scrolling() {
+    in_a_browser(|browser| {
+        let folder = folder();
+        let mut page = browser.page();
+        let fits = "document.documentElement.scrollWidth <= window.innerWidth";
+        for width in [390, 768, 1280, 1920] {
+            page.is_sized(width, 844);
+            replays(&mut page, &folder);
+            for state in ["app.jump(5)", "app.jump(app.rec.last - 2); app.choose(3)", "app.jump(12); togglePredict()"] {
+                page.value(state);
+                page.value("new Promise(requestAnimationFrame).then(() => new Promise(requestAnimationFrame))");
+                assert_eq!(page.value(fits), json!(true), "{state} at {width} pixels");
+            }
+        }
+        page.is_sized(390, 844);
+        page.opens(FROM_DISK);
+        assert_eq!(page.value(fits), json!(true), "with nothing open");
+        page.presses("#help");
+        page.waits_until("document.querySelector('#about').open");
+        assert_eq!(page.value(fits), json!(true), "with the words for newcomers");
+        page.is_well();
+    });
+}
+
+#[test]
+fn every_control_has_a_name() {
+    in_a_browser(|browser| {
+        let folder = folder();
+        let mut page = browser.page();
+        replays(&mut page, &folder);
+        let nameless = "[...document.querySelectorAll('button, input, select, [role=img], section')]\
+             .filter((node) => !(node.getAttribute('aria-label') || node.textContent.trim() || node.title)).map((node) => node.outerHTML)";
+        assert_eq!(page.value(nameless), json!([]));
+        page.types("?");
+        page.waits_until("document.querySelector('#about').open");
+        page.is_well();
+    });
+}
+
+#[test]
+fn the_page_and_the_runtime_agree_on_every_state() {
+    in_a_browser(|browser| {
+        let folder = folder();
+        let mut page = browser.page();
+        let text = replays_a(&mut page, &folder, "varied");
+        let recording = Recording::read(text.as_bytes()).expect("it is a recording");
+        for n in 1..recording.len() {
+            // A ring that has lost the first n events begins with the state after them.
+            let ring = Ring::new(recording.len() - n);
+            recording.replay(&ring);
+            let mut lines = Vec::new();
+            ring.write_to(&mut lines).expect("there is room in memory");
+            let lines = String::from_utf8(lines).expect("a recording is text");
+            let facts = lines.lines().map(|line| serde_json::from_str(line).expect("a line is JSON"));
+            let facts = facts.filter(|line: &Value| line["fact"].is_string());
+            let page_says = page.value(&format!("Recording.factsOf(app.rec.at({n}))"));
+            let page_says = page_says.as_array().expect("an array").iter().cloned();
+            assert_eq!(sorted(page_says), sorted(facts), "after event {n}");
+        }
+        page.is_well();
+    });
+}
+
+/// In an order of their own, each with its keys in order.
+fn sorted(facts: impl Iterator<Item = Value>) -> Vec<String> {
+    let mut facts: Vec<String> = facts.map(|fact| fact.to_string()).collect();
+    facts.sort_unstable();
+    facts
+}

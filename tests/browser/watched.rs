@@ -1,0 +1,137 @@
+//! What the browser's tests look at: small programs, chosen by the first argument, that run until a line
+//! comes on their standard input.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_lite::{AsyncReadExt as _, future, io};
+use oneloop::Runtime;
+use oneloop::net::{TcpListener, TcpStream};
+use oneloop::task::Builder;
+use oneloop::time::{sleep, timeout};
+
+/// Names that try to be more than names.
+const HOSTILE: [&str; 4] = [
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(2)</script>",
+    "\"><svg onload=alert(3)>",
+    "\u{202e}gnp.exe & &lt;b&gt; ' \\ \u{7} \u{2028}",
+];
+
+fn main() {
+    let program = std::env::args().nth(1).unwrap_or_default();
+    let builder = Runtime::builder();
+    let builder = if program == "recorded" { builder.virtual_clock() } else { builder };
+    let runtime = builder.build().expect("a runtime can be started");
+    runtime.block_on(async {
+        match program.as_str() {
+            "steady" => steady().await,
+            "wedged" => wedged().await,
+            "hostile" => hostile().await,
+            "recorded" => recorded().await,
+            "varied" => varied().await,
+            "crowd" => crowd().await,
+            other => panic!("there is no program {other:?}"),
+        }
+    });
+}
+
+/// Three tasks that tick at their own rates, for ever.
+async fn steady() {
+    for (name, rate) in [("quick", 5), ("steady", 20), ("slow", 50)] {
+        Builder::new().name(name).spawn(async move {
+            loop {
+                sleep(Duration::from_millis(rate)).await;
+            }
+        });
+    }
+    line().await;
+}
+
+/// A task that is in one poll until a line comes.
+async fn wedged() {
+    let hog = Builder::new().name("hog");
+    let hog = hog.spawn(async {
+        sleep(Duration::from_millis(50)).await;
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).expect("the test writes a line");
+    });
+    hog.await.expect("the hog ends");
+    line().await;
+}
+
+async fn hostile() {
+    for name in HOSTILE {
+        Builder::new().name(name).spawn(future::pending::<()>());
+    }
+    line().await;
+}
+
+/// Sleepers that are gathered, on the virtual clock: the same events each time.
+async fn recorded() {
+    let sleepers = (0..6).map(|n| {
+        let name = HOSTILE.get(n).copied().unwrap_or("sleeper");
+        Builder::new().name(name).spawn(sleep(Duration::from_millis(100 * (n as u64 + 1))))
+    });
+    for sleeper in sleepers.collect::<Vec<_>>() {
+        sleeper.await.expect("a sleeper ends");
+    }
+}
+
+/// A little of everything that a loop does: sockets, joins, a timeout, a task that is aborted and one that
+/// panics.
+async fn varied() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+    let address = listener.local_addr().expect("it has an address");
+    let server = Builder::new().name("server").spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            oneloop::spawn(async move {
+                {
+                    let (mut reader, mut writer) = (&stream, &stream);
+                    io::copy(&mut reader, &mut writer).await
+                }
+            });
+        }
+    });
+    let clients = (0..3).map(|n| Builder::new().name(format!("client {n}")).spawn(talk(address)));
+    for client in clients.collect::<Vec<_>>() {
+        client.await.expect("no client panics").expect("the server answers");
+    }
+    server.abort();
+    let in_vain = timeout(Duration::from_millis(3), oneloop::spawn(future::pending::<()>())).await;
+    assert!(in_vain.is_err() && server.await.is_err());
+    let panics = Builder::new().name("panics").spawn(async {
+        oneloop::task::yield_now().await;
+        panic!("as it is meant to");
+    });
+    assert!(panics.await.is_err());
+}
+
+async fn talk(address: SocketAddr) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    for round in 0..4 {
+        stream.write_all(&[round; 10]).await?;
+        stream.read_exact(&mut [0; 10]).await?;
+        sleep(Duration::from_millis(u64::from(round))).await;
+    }
+    Ok(())
+}
+
+/// Ten thousand tasks that sleep.
+async fn crowd() {
+    for n in 0..10_000 {
+        let nap = Duration::from_millis(2_000 + n);
+        Builder::new().name("one of many").spawn(async move {
+            loop {
+                sleep(nap).await;
+            }
+        });
+    }
+    line().await;
+}
+
+/// Waits until somebody says a line, or nothing any more.
+async fn line() {
+    let said = oneloop::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
+    said.await.expect("reading does not panic").expect("the standard input can be read");
+}
