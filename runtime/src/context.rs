@@ -282,10 +282,10 @@ pub(crate) fn not_at_home(number: u32, did: &str) -> ! {
 }
 
 /// Looks at the current core without taking a share in it, which is the cheaper way. Nothing foreign may
-/// run in `look`.
+/// run in `look`: the borrow is exclusive, so that what comes back here is found out.
 #[inline(always)]
 pub(crate) fn with_current<R>(look: impl FnOnce(&Rc<Core>) -> R) -> Option<R> {
-    CURRENT.with(|current| current.borrow().as_deref().map(look))
+    CURRENT.with(|current| current.borrow_mut().as_deref().map(look))
 }
 
 /// The same for the core with this number, if it is the current one. Otherwise what `look` owns, which

@@ -25,19 +25,31 @@ struct Pending {
     at: &'static Location<'static>,
 }
 
+/// When a timer is due.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) instant: Instant,
+    /// The tick that it rounds up to.
+    tick: u64,
+}
+
 /// The timer store.
 pub(crate) struct Timers {
     runtime: u32,
     started: Instant,
     /// What the virtual clock shows, since `started`; `None` for the real clock.
     shown: Option<Cell<Duration>>,
+    /// The tick that ran when a deadline was last counted from now, and its last instant.
+    running: Cell<Deadline>,
     wheel: RefCell<Wheel<Pending>>,
 }
 
 impl Timers {
     pub(crate) fn new(runtime: u32, virtual_clock: bool) -> Self {
         let shown = virtual_clock.then(|| Cell::new(Duration::ZERO));
-        Self { runtime, started: Instant::now(), shown, wheel: RefCell::new(Wheel::new()) }
+        let started = Instant::now();
+        let running = Cell::new(Deadline { instant: started, tick: 0 });
+        Self { runtime, started, shown, running, wheel: RefCell::new(Wheel::new()) }
     }
 
     /// How many timers are pending.
@@ -68,18 +80,46 @@ impl Timers {
         instant.saturating_duration_since(self.started)
     }
 
-    /// An instant `duration` from now. Where the clock cannot show one so far away, it is the last one
+    /// The deadline `duration` from now. Where the clock cannot show one so far away, it is the last one
     /// that the wheel can tell apart: some 584 million years.
-    pub(crate) fn deadline(&self, duration: Duration) -> Instant {
+    ///
+    /// Its tick is counted from the running one, since a subtraction of instants would cost more than all
+    /// the rest: so many whole ticks later, and one more if what is left over reaches beyond the end of
+    /// the running one.
+    #[inline(always)]
+    pub(crate) fn deadline(&self, duration: Duration) -> Deadline {
         let now = self.now();
-        now.checked_add(duration).unwrap_or_else(|| self.started + Duration::from_millis(u64::MAX))
+        let Some(instant) = now.checked_add(duration) else { return self.end_of(u64::MAX) };
+        let mut running = self.running.get();
+        if now > running.instant {
+            running = self.run_on(now);
+        }
+        let left_over = duration.subsec_nanos() % TICK.subsec_nanos();
+        let is_one_more = left_over > 0 && now + Duration::from_nanos(left_over.into()) > running.instant;
+        let tick = running.tick.saturating_add(ticks_down(duration)).saturating_add(is_one_more.into());
+        debug_assert_eq!(tick, self.deadline_at(instant).tick);
+        Deadline { instant, tick }
+    }
+
+    #[cold]
+    fn run_on(&self, now: Instant) -> Deadline {
+        self.running.set(self.end_of(self.deadline_at(now).tick));
+        self.running.get()
+    }
+
+    /// An instant as a deadline.
+    pub(crate) fn deadline_at(&self, instant: Instant) -> Deadline {
+        Deadline { instant, tick: ticks_up(self.since_start(instant)) }
+    }
+
+    fn end_of(&self, tick: u64) -> Deadline {
+        Deadline { instant: self.started + Duration::from_millis(tick), tick }
     }
 
     /// Sets a timer.
     #[inline]
-    pub(crate) fn insert(&self, deadline: Instant, waker: Waker, at: &'static Location<'static>) -> TimerKey {
-        let tick = ticks_up(self.since_start(deadline));
-        let (slot, serial) = self.wheel.borrow_mut().insert(tick, Pending { waker, at });
+    pub(crate) fn insert(&self, deadline: Deadline, waker: Waker, at: &'static Location<'static>) -> TimerKey {
+        let (slot, serial) = self.wheel.borrow_mut().insert(deadline.tick, Pending { waker, at });
         TimerKey(Key { runtime: self.runtime, slot, serial })
     }
 

@@ -64,8 +64,9 @@ pub(crate) struct Wheel<T> {
     /// The lists' heads, then all others.
     entries: Vec<Entry<T>>,
     free: u32,
-    len: usize,
+    /// How many entries were ever inserted, and how many of them are gone.
     last_serial: u64,
+    gone: u64,
     /// A bit for each list of a level: is it occupied?
     occupied: [u64; LEVELS],
 }
@@ -84,15 +85,15 @@ impl<T> Wheel<T> {
             now: 0,
             entries: (0..LISTS).map(Entry::head).collect(),
             free: NIL,
-            len: 0,
             last_serial: 0,
+            gone: 0,
             occupied: [0; LEVELS],
         }
     }
 
     /// How many entries are pending or due.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        (self.last_serial - self.gone) as usize
     }
 
     /// Adds an entry that is due at tick `deadline`; one in the past is due at once. Returns the slot
@@ -103,17 +104,14 @@ impl<T> Wheel<T> {
     /// If there are 2^32 entries, less a few hundred.
     #[inline]
     pub(crate) fn insert(&mut self, deadline: u64, value: T) -> (u32, u64) {
+        if self.free == NIL {
+            self.add_vacant();
+        }
         self.last_serial += 1;
-        self.len += 1;
-        let serial = self.last_serial;
-        let slot = self.free;
-        let slot = if let Some(vacant) = self.entries.get_mut(slot as usize) {
-            self.free = vacant.next;
-            (vacant.deadline, vacant.serial, vacant.value) = (deadline, serial, Some(value));
-            slot
-        } else {
-            self.add(Entry { deadline, serial, prev: NIL, next: NIL, value: Some(value) })
-        };
+        let (slot, serial) = (self.free, self.last_serial);
+        let entry = &mut self.entries[slot as usize];
+        self.free = entry.next;
+        (entry.deadline, entry.serial, entry.value) = (deadline, serial, Some(value));
         self.hang(slot, deadline);
         (slot - LISTS, serial)
     }
@@ -184,10 +182,10 @@ impl<T> Wheel<T> {
 
     /// A new entry at the end of the slab.
     #[cold]
-    fn add(&mut self, entry: Entry<T>) -> u32 {
+    fn add_vacant(&mut self) {
         assert!(self.entries.len() < NIL as usize, "a timer wheel holds at most 2^32 timers at a time");
-        self.entries.push(entry);
-        (self.entries.len() - 1) as u32
+        self.free = self.entries.len() as u32;
+        self.entries.push(Entry { deadline: 0, serial: 0, prev: NIL, next: NIL, value: None });
     }
 
     /// The first entry of a list.
@@ -246,7 +244,7 @@ impl<T> Wheel<T> {
         let entry = &mut self.entries[slot as usize];
         let (prev, next) = (entry.prev, std::mem::replace(&mut entry.next, self.free));
         self.free = slot;
-        self.len -= 1;
+        self.gone += 1;
         self.entries[prev as usize].next = next;
         self.entries[next as usize].prev = prev;
         if prev == next {

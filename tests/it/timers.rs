@@ -8,7 +8,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use oneloop::task::spawn_blocking;
-use oneloop::time::{Instant, Sleep, sleep, sleep_until, timeout, timeout_at};
+use oneloop::time::{Instant, Sleep, advance, sleep, sleep_until, timeout, timeout_at};
 use oneloop::{Runtime, spawn};
 
 use crate::support::{Count, Foreign, Notes, Numbers, join_all, my_waker, one_wake, poll_with, rounds};
@@ -327,6 +327,31 @@ fn ten_thousand_real_sleeps_off_the_milliseconds_beat_are_never_early() {
                 })
             });
             assert!(join_all(sleeps.collect::<Vec<_>>()).await.into_iter().all(|slept| slept.is_ok()));
+        });
+    });
+}
+
+/// The tick of a deadline is counted from the tick that runs, not from the start: the two must agree, also
+/// where a nanosecond decides.
+#[test]
+fn a_sleep_ends_at_the_first_tick_that_is_not_before_its_deadline() {
+    watch(|| {
+        sim(1).block_on(async {
+            let (start, mut numbers) = (Instant::now(), Numbers(11));
+            for round in 0..3000 {
+                advance(Duration::from_nanos(numbers.below(2_500_000)));
+                let now = start.elapsed().as_nanos() as u64;
+                let to_the_tick = now.next_multiple_of(1_000_000) - now;
+                let whole = numbers.below(4) * 1_000_000;
+                let asked = match round % 4 {
+                    0 => numbers.below(30_000_000),
+                    1 => whole,
+                    2 => whole + to_the_tick,
+                    _ => whole + to_the_tick + 1,
+                };
+                sleep(Duration::from_nanos(asked)).await;
+                assert_eq!(start.elapsed().as_nanos() as u64, (now + asked).next_multiple_of(1_000_000), "{asked}");
+            }
         });
     });
 }

@@ -356,9 +356,16 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 6, what: "a sleep too long for the clock is none",
         file: "timers.rs", inside: "fn deadline(",
-        right: ".unwrap_or_else(|| self.started + Duration::from_millis(u64::MAX))",
-        wrong: ".unwrap_or(now)",
+        right: "return self.end_of(u64::MAX)",
+        wrong: "return self.end_of(0)",
         test: "it timers::a_sleep_too_long_for_the_clock_is_one_that_does_not_end",
+    },
+    Bug {
+        rule: 6, what: "what a sleep has beyond whole ticks counts for nothing",
+        file: "timers.rs", inside: "fn deadline(",
+        right: "let is_one_more = left_over > 0",
+        wrong: "let is_one_more = left_over > TICK.subsec_nanos()",
+        test: "it timers::a_sleep_ends_at_the_first_tick_that_is_not_before_its_deadline",
     },
     Bug {
         rule: 6, what: "cancelling a timer that has fired cancels its slot's next tenant",

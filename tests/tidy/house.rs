@@ -21,7 +21,7 @@ pub(crate) struct Room {
 /// The last layer of the heart: with it the runtime is complete, though nobody can call it yet.
 const HEART_ENDS: u8 = 6;
 /// How many lines of code the heart may have in all.
-pub(crate) const HEART_LINES: usize = 2370;
+pub(crate) const HEART_LINES: usize = 2395;
 /// How many lines of code the map, `lib.rs`, may have.
 pub(crate) const LIB_LINES: usize = 100;
 /// How many lines a function may have: about a screen.
@@ -61,7 +61,7 @@ pub(crate) const HOUSE: [Room; 28] = [
     room(1, "event.rs",      160, "the events that an observer sees"),
     room(1, "metrics.rs",    80, "what a runtime holds and has done, in numbers"),
     room(1, "tasks.rs",      370, "the bodies of the tasks, and which of them are ready"),
-    room(1, "timers.rs",     120, "the clock, real or virtual, and a wheel of wakers"),
+    room(1, "timers.rs",     135, "the clock, real or virtual, and a wheel of wakers"),
     room(1, "reactor.rs",    312, "the sockets' registrations; the only file that knows the kernel's poll"),
     room(1, "inbox.rs",      90, "what other threads leave for the loop; the one concurrent file"),
     room(1, "pool.rs",       180, "threads for work that blocks"),

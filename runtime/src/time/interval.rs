@@ -44,7 +44,7 @@ pub fn interval(period: Duration) -> Interval {
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
     assert!(period > Duration::ZERO, "an interval's period must be longer than zero");
     let core = expect_current("oneloop::time::interval");
-    let sleep = Sleep::new(&core, start.0, Location::caller());
+    let sleep = Sleep::new(&core, core.timers.deadline_at(start.0), Location::caller());
     Interval { sleep, runtime: core.number, period, missed: MissedTickBehavior::Burst }
 }
 
@@ -118,7 +118,7 @@ impl Interval {
     /// Starts the beat anew: the next tick comes one period from now.
     pub fn reset(&mut self) {
         let core = expect_home(self.runtime, "an Interval was reset");
-        self.sleep.reset(Instant(core.timers.deadline(self.period)));
+        self.sleep.reset(Instant(core.timers.deadline(self.period).instant));
     }
 
     /// The time from tick to tick.

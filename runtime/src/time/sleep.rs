@@ -10,6 +10,7 @@ use crate::context::{Core, at_home, expect_home, no_loop, not_at_home, with_curr
 use crate::event::{Event, TimerId, WaitsFor};
 use crate::key::TimerKey;
 use crate::time::Instant;
+use crate::timers::Deadline;
 
 /// Waits for `duration`, and never less. How much more depends on how busy the loop is; on an idle one
 /// it is mostly under two milliseconds, since timers and the kernel both count in milliseconds.
@@ -48,7 +49,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     let at = Location::caller();
-    let Some(sleep) = with_current(|core| Sleep::new(core, deadline.0, at)) else {
+    let Some(sleep) = with_current(|core| Sleep::new(core, core.timers.deadline_at(deadline.0), at)) else {
         no_loop("oneloop::time::sleep_until")
     };
     sleep
@@ -59,7 +60,7 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
-    deadline: std::time::Instant,
+    deadline: Deadline,
     runtime: u32,
     stage: Stage,
     at: &'static Location<'static>,
@@ -75,13 +76,13 @@ enum Stage {
 }
 
 impl Sleep {
-    pub(crate) fn new(core: &Core, deadline: std::time::Instant, at: &'static Location<'static>) -> Self {
+    pub(crate) fn new(core: &Core, deadline: Deadline, at: &'static Location<'static>) -> Self {
         Self { deadline, runtime: core.number, stage: Stage::New, at }
     }
 
     /// When this sleep ends.
     pub fn deadline(&self) -> Instant {
-        Instant(self.deadline)
+        Instant(self.deadline.instant)
     }
 
     /// Whether it was seen to have ended.
@@ -97,7 +98,7 @@ impl Sleep {
     /// Where its runtime is not running.
     pub fn reset(&mut self, deadline: Instant) {
         let core = expect_home(self.runtime, "a Sleep was reset");
-        self.deadline = deadline.0;
+        self.deadline = core.timers.deadline_at(deadline.0);
         let before = std::mem::replace(&mut self.stage, Stage::New);
         if let Stage::Set(timer) = before {
             if let Some(waker) = cancel(&core, timer) {
@@ -121,21 +122,23 @@ impl Sleep {
     #[cold]
     fn tell_armed(&self, timer: TimerId) {
         let core = expect_home(self.runtime, "a Sleep was polled");
-        let deadline = core.timers.since_start(self.deadline);
+        let deadline = core.timers.since_start(self.deadline.instant);
         core.observe(|| Event::TimerSet { timer, by: core.cause.get(), deadline, at: self.at.into() });
         core.observe_wait(WaitsFor::Timer(timer), self.at);
     }
 
     /// Leaves another waker with the timer, unless that has fired.
-    #[inline]
-    fn wait_on(&mut self, timer: TimerKey, waker: Waker) {
+    fn wait_on(&mut self, timer: TimerKey, waker: Waker) -> Poll<()> {
         let left = with_home(self.runtime, |core| (core.timers.update(timer, waker), core.is_observed()));
         let Some((replaced, is_observed)) = left else { not_at_home(self.runtime, "a Sleep was polled") };
         if replaced.is_err() {
             self.stage = Stage::Fired;
-        } else if is_observed {
+            return Poll::Ready(());
+        }
+        if is_observed {
             expect_home(self.runtime, "a Sleep was polled").observe_wait(WaitsFor::Timer(TimerId(timer)), self.at);
         }
+        Poll::Pending
     }
 }
 
@@ -144,12 +147,14 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match self.stage {
-            Stage::New => self.arm(cx.waker().clone()),
+            Stage::New => {
+                self.arm(cx.waker().clone());
+                Poll::Pending
+            }
             Stage::Set(timer) => self.wait_on(timer, cx.waker().clone()),
             // Whoever awaits it again and again has to let the others run.
-            Stage::Fired => return ready_at_a_price(cx),
+            Stage::Fired => ready_at_a_price(cx),
         }
-        if self.is_elapsed() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

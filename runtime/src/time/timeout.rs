@@ -54,7 +54,7 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> impl Future<Outp
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> impl Future<Output = Result<F::Output, Elapsed>> {
     let core = expect_current("oneloop::time::timeout_at");
-    until(Sleep::new(&core, deadline.0, Location::caller()), future.into_future())
+    until(Sleep::new(&core, core.timers.deadline_at(deadline.0), Location::caller()), future.into_future())
 }
 
 async fn until<F: Future>(sleep: Sleep, future: F) -> Result<F::Output, Elapsed> {
