@@ -11,7 +11,10 @@ mod watch;
 
 mod abort;
 mod budget;
+#[cfg(target_os = "linux")]
+mod adversity;
 mod cancel;
+mod cancel_rest;
 mod chrome;
 mod corners;
 mod child;

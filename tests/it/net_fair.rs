@@ -5,9 +5,12 @@ use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
+use oneloop::event::{Event, Observer};
 use oneloop::net::TcpListener;
 use oneloop::task::yield_now;
+use oneloop::time::sleep;
 use oneloop::{Handle, JoinHandle, spawn};
 
 use crate::net_kit::{half, on_a_loop, settle, soon, turns};
@@ -198,5 +201,48 @@ fn thousands_of_ready_tasks_do_not_keep_the_kernel_from_being_heard() {
                 spinner.abort();
             }
         });
+    });
+}
+
+/// How many polls the others had made when a timer fired last.
+struct AtTheFiring {
+    polls: Rc<Cell<u32>>,
+    noted: Rc<Cell<u32>>,
+}
+
+impl Observer for AtTheFiring {
+    fn on_event(&self, _: Duration, event: &Event<'_>) {
+        if let Event::TimerFired { .. } = event {
+            self.noted.set(self.polls.get());
+        }
+    }
+}
+
+#[test]
+fn a_task_that_a_timer_woke_waits_behind_those_that_were_ready_and_no_longer() {
+    watch(|| {
+        for ready in [10, 1000, 10_000] {
+            let (polls, noted) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+            let observer = AtTheFiring { polls: Rc::clone(&polls), noted: Rc::clone(&noted) };
+            let runtime = oneloop::Runtime::builder().observer(observer).build().unwrap();
+            runtime.block_on(async {
+                let spinners: Vec<_> = (0..ready)
+                    .map(|_| {
+                        let polls = Rc::clone(&polls);
+                        spawn(poll_fn(move |cx| {
+                            polls.set(polls.get() + 1);
+                            cx.waker().wake_by_ref();
+                            Poll::<()>::Pending
+                        }))
+                    })
+                    .collect();
+                yield_now().await;
+                for _ in 0..3 {
+                    sleep(Duration::from_millis(1)).await;
+                    assert_eq!(polls.get() - noted.get(), ready);
+                }
+                spinners.iter().for_each(JoinHandle::abort);
+            });
+        }
     });
 }

@@ -13,7 +13,8 @@ use std::time::Duration;
 use futures_lite::{AsyncReadExt, StreamExt};
 use oneloop::io::stdin;
 use oneloop::spawn;
-use oneloop::time::{interval, timeout};
+use oneloop::task::cancel_at_every_await;
+use oneloop::time::{interval, sleep, timeout};
 
 use crate::watch::{Watch, in_order, runtime, watch};
 
@@ -255,5 +256,48 @@ fn the_input_stays_blocking_for_those_who_share_it() {
         let info = std::fs::read_to_string("/proc/self/fdinfo/0").unwrap();
         let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
         assert_eq!(u32::from_str_radix(flags.trim(), 8).unwrap() & O_NONBLOCK, 0);
+    });
+}
+
+#[test]
+fn no_line_is_lost_wherever_a_read_is_dropped() {
+    let feed = |child: &mut Child| {
+        let said = io::BufReader::new(child.stdout.take().unwrap());
+        let mut stdin = child.stdin.take().unwrap();
+        let mut lines = 0;
+        for word in io::BufRead::lines(said).map(Result::unwrap) {
+            match word.as_str() {
+                "next" => {
+                    lines += 1;
+                    writeln!(stdin, "{lines}").unwrap();
+                }
+                "over" => return,
+                _ => {}
+            }
+        }
+        panic!("it ended without saying that it is over");
+    };
+    fed(Stdio::piped(), feed, || {
+        let mut lines = 0;
+        let places = runtime().block_on(cancel_at_every_await(
+            async || {
+                spawn(async {
+                    sleep(Duration::from_millis(2)).await;
+                    say("next");
+                })
+            },
+            async |_| stdin().lines().next_line().await.unwrap().unwrap(),
+            async |asked, read| {
+                asked.await.unwrap();
+                lines += 1;
+                let line = match read {
+                    Some(line) => line,
+                    None => stdin().lines().next_line().await.unwrap().unwrap(),
+                };
+                assert_eq!(line, lines.to_string());
+            },
+        ));
+        assert!(places >= 3, "it was dropped in {places} places only");
+        say("over");
     });
 }

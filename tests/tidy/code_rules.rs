@@ -252,6 +252,25 @@ pub(crate) fn dependencies(repo: &Repo) -> Vec<Finding> {
     found
 }
 
+/// The runtime reads no clock that somebody can set.
+pub(crate) fn wall_clock(repo: &Repo) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for file in repo.runtime_files() {
+        for token in file.tokens().iter().filter(|token| ["SystemTime", "UNIX_EPOCH"].contains(&token.text)) {
+            let says = format!("`{}` can be set back; the runtime counts by the monotonic clock alone", token.text);
+            found.push(Finding::new(&file.path, token.line, says));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_look_at_the_wall_clock_is_found() {
+    let code = "//! Timers: no SystemTime.\n\nuse std::time::{Instant, SystemTime};\n";
+    assert_eq!(findings(wall_clock, &[("runtime/src/timers.rs", code)]), ["runtime/src/timers.rs:3"]);
+    assert_eq!(findings(wall_clock, &[("demos/src/lib.rs", code)]), [""; 0]);
+}
+
 #[test]
 fn a_file_without_a_header_is_found() {
     let files = [

@@ -7,6 +7,7 @@
 mod code_rules;
 mod house;
 mod lexer;
+mod list_rules;
 mod markdown;
 mod page_rules;
 mod repo;
@@ -101,4 +102,19 @@ fn the_architecture_page_has_the_layers_of_the_house() {
 #[test]
 fn the_tour_names_what_is_there() {
     check(tour::tour);
+}
+
+#[test]
+fn every_operation_says_what_dropping_it_loses() {
+    check(list_rules::cancel_safety);
+}
+
+#[test]
+fn the_page_on_failure_cases_names_tests_that_are_there() {
+    check(list_rules::failure_cases);
+}
+
+#[test]
+fn the_runtime_does_not_read_the_wall_clock() {
+    check(code_rules::wall_clock);
 }

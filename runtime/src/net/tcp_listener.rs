@@ -47,6 +47,10 @@ impl TcpListener {
     /// # Panics
     ///
     /// If no runtime runs on this thread.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing but the listener, if there was one.
     #[track_caller]
     pub fn bind(addr: impl ToSocketAddrs) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();

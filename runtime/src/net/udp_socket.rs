@@ -50,6 +50,10 @@ impl UdpSocket {
     /// # Panics
     ///
     /// If no runtime runs on this thread.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing but the socket, if there was one.
     #[track_caller]
     pub fn bind(addr: impl ToSocketAddrs) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
@@ -91,6 +95,10 @@ impl UdpSocket {
     /// # Errors
     ///
     /// If it cannot be connected to any; the error names the last one tried.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future while it looks up a host name leaves the socket as it was.
     pub async fn connect(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
         try_each("connect to", &addr, |addr| self.socket.io().connect(addr)).await
     }

@@ -40,6 +40,10 @@ use std::task::Poll;
 /// ));
 /// assert!(places > 1);
 /// ```
+///
+/// # Cancel safety
+///
+/// **Not** cancel-safe: dropping the future drops the operation, wherever it is, and nothing is checked.
 pub async fn cancel_at_every_await<W, T>(
     mut setup: impl AsyncFnMut() -> W,
     mut operation: impl AsyncFnMut(&mut W) -> T,

@@ -6,6 +6,10 @@ use std::task::{Context, Poll};
 /// Goes to the end of the ready queue: every task that is ready now runs before this one goes on. The
 /// counterpart of `await asyncio.sleep(0)`.
 ///
+/// # Cancel safety
+///
+/// Dropping the future loses nothing.
+///
 /// ```
 /// # oneloop::run(async {
 /// oneloop::task::yield_now().await;

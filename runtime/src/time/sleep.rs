@@ -46,6 +46,10 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// # Panics
 ///
 /// If no runtime runs on this thread.
+///
+/// # Cancel safety
+///
+/// Dropping a sleep cancels it, and nothing else.
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     let at = Location::caller();

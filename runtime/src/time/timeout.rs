@@ -51,6 +51,10 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> impl Future<Outp
 /// # Panics
 ///
 /// If no runtime runs on this thread.
+///
+/// # Cancel safety
+///
+/// As safe as the future is.
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> impl Future<Output = Result<F::Output, Elapsed>> {
     let core = expect_current("oneloop::time::timeout_at");

@@ -1,0 +1,130 @@
+//! Rules about lists in the docs that repeat what the code knows: they must not drift apart.
+
+use std::collections::BTreeMap;
+
+use crate::markdown;
+use crate::repo::{File, Finding, Repo, findings};
+
+const CANCEL_PAGE: &str = "docs/cancel-safety.md";
+const SECTION: &str = "# Cancel safety";
+
+/// The page that says which test holds which property.
+const CASES_PAGE: &str = "docs/reliability-cases.md";
+
+/// Every async operation says what dropping it loses, and so does the table, which lists no other.
+pub(crate) fn cancel_safety(repo: &Repo) -> Vec<Finding> {
+    let page = match repo.require(CANCEL_PAGE, "what dropping each operation loses") {
+        Ok(page) => page,
+        Err(missing) => return vec![missing],
+    };
+    let mut documented = BTreeMap::new();
+    let mut found = Vec::new();
+    for file in repo.runtime_files() {
+        for item in items(file) {
+            if item.says_what_is_lost {
+                documented.entry(item.name).or_insert((&file.path, item.line));
+            } else if item.is_async {
+                let says =
+                    format!("`{}` is async and has no section `{SECTION}`; say what dropping it loses", item.name);
+                found.push(Finding::new(&file.path, item.line, says));
+            }
+        }
+    }
+    let listed = first_cells(page);
+    for (line, name) in &listed {
+        if !documented.contains_key(name) {
+            let says = format!("`{name}` is no operation with a section `{SECTION}`; correct its name, or write one");
+            found.push(Finding::new(CANCEL_PAGE, *line, says));
+        }
+    }
+    for (name, (path, line)) in documented {
+        if !listed.iter().any(|(_, there)| *there == name) {
+            found.push(Finding::new(path, line, format!("`{name}` is not in the table of {CANCEL_PAGE}; add it")));
+        }
+    }
+    found
+}
+
+/// Something public, with what its docs and its signature tell.
+struct Item<'a> {
+    line: usize,
+    name: &'a str,
+    says_what_is_lost: bool,
+    is_async: bool,
+}
+
+/// What is declared `pub` in a file, at the beginning of a line.
+fn items(file: &File) -> Vec<Item<'_>> {
+    let lines: Vec<_> = file.lines().collect();
+    let mut items = Vec::new();
+    let mut says = false;
+    for (at, &(line, text)) in lines.iter().enumerate() {
+        let text = text.trim_start();
+        if text.starts_with("///") {
+            says |= text.ends_with(SECTION);
+            continue;
+        }
+        let words = ["pub fn ", "pub async fn ", "pub struct "].into_iter().find(|words| text.starts_with(words));
+        if let Some(words) = words {
+            let name = text[words.len()..].split(|letter: char| !letter.is_alphanumeric() && letter != '_').next();
+            let signature = lines[at..].iter().map_while(|(_, text)| (!text.starts_with('}')).then_some(*text)).take(8);
+            let signature: String = signature.collect::<Vec<_>>().join(" ");
+            let signature = signature.split('{').next().unwrap_or_default();
+            let is_async = words.contains("async") || signature.contains("-> impl Future");
+            items.push(Item { line, name: name.unwrap_or_default(), says_what_is_lost: says, is_async });
+        }
+        says &= text.starts_with("#[");
+    }
+    items
+}
+
+/// The last parts of the names in the first column of a page's tables.
+fn first_cells(page: &File) -> Vec<(usize, &str)> {
+    let lines = markdown::lines(page).into_iter().filter(|line| line.text.starts_with('|'));
+    let cells = lines.filter_map(|line| Some((line.number, line.text.split('|').nth(1)?)));
+    let names = cells.flat_map(|(number, cell)| markdown::code_spans(cell).map(move |name| (number, name)));
+    names.map(|(number, name)| (number, name.rsplit("::").next().unwrap_or(name))).collect()
+}
+
+/// Every test that the page on failure cases names is there.
+pub(crate) fn failure_cases(repo: &Repo) -> Vec<Finding> {
+    let page = match repo.require(CASES_PAGE, "which test holds which property") {
+        Ok(page) => page,
+        Err(missing) => return vec![missing],
+    };
+    let mut functions = Vec::new();
+    for file in repo.rust_files() {
+        let tokens = file.tokens();
+        functions.extend(tokens.windows(2).filter(|pair| pair[0].text == "fn").map(|pair| pair[1].text.to_owned()));
+    }
+    let mut found = Vec::new();
+    for line in markdown::lines(page).iter().filter(|line| line.text.starts_with('|')) {
+        let Some(tests) = line.text.trim_end_matches('|').rsplit('|').next() else { continue };
+        for name in markdown::code_spans(tests).filter(|name| !functions.iter().any(|function| function == name)) {
+            let says = format!("there is no test `{name}`; name the one that holds this property now");
+            found.push(Finding::new(CASES_PAGE, line.number, says));
+        }
+    }
+    found
+}
+
+#[test]
+fn an_operation_that_the_table_or_its_docs_leave_out_is_found() {
+    let page = "# Cancel safety\n\n| operation |\n|---|\n| `net::accept`, `Handle` |\n| `gone` |\n";
+    let code = "//! Net.\n\n/// # Cancel safety\n///\n/// Safe.\npub async fn accept() {}\n\n/// Waits.\npub fn silent(\n\
+                ) -> impl Future<Output = ()> {\n}\n\n/// # Cancel safety\n#[must_use]\npub struct Handle;\n\n\
+                /// # Cancel safety\npub fn unlisted() -> Handle {}\n\npub fn plain() {}\n";
+    let found = findings(cancel_safety, &[(CANCEL_PAGE, page), ("runtime/src/net.rs", code)]);
+    assert_eq!(found, ["runtime/src/net.rs:9", "docs/cancel-safety.md:6", "runtime/src/net.rs:18"]);
+    assert_eq!(findings(cancel_safety, &[]), ["docs/cancel-safety.md:1"]);
+}
+
+#[test]
+fn a_test_that_is_not_there_is_found() {
+    let page =
+        "# Cases\n\n| property | tests |\n|---|---|\n| `x` holds | `it_holds` |\n| so does y | `it_does_not` |\n";
+    let code = "//! Tests.\n\n#[test]\nfn it_holds() {}\n";
+    let found = findings(failure_cases, &[(CASES_PAGE, page), ("tests/it/a.rs", code)]);
+    assert_eq!(found, ["docs/reliability-cases.md:6"]);
+    assert_eq!(findings(failure_cases, &[]), ["docs/reliability-cases.md:1"]);
+}
