@@ -20,6 +20,13 @@ use oneloop::{Builder, Runtime};
 /// How long a test may take unless it says otherwise.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// Where everything is slower, as under a sanitizer, this variable says how many times: `10`.
+const PATIENCE: &str = "ONELOOP_TEST_PATIENCE";
+
+fn patience() -> u32 {
+    std::env::var(PATIENCE).ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
 /// How many events the ring keeps.
 const KEPT: usize = 40;
 
@@ -64,7 +71,7 @@ impl Watch {
         let before = RING.replace(Some(ring.clone()));
         let (over, is_over) = channel();
         let dog = thread::spawn(move || {
-            if is_over.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+            if is_over.recv_timeout(limit * patience()) == Err(RecvTimeoutError::Timeout) {
                 bark(&test, at, limit, &ring);
                 std::process::abort();
             }
