@@ -18,6 +18,8 @@ use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::time::TimeValLike;
 use nix::sys::wait::{WaitStatus, waitpid};
 use oneloop::net::{TcpListener, TcpStream};
+use oneloop::signal::{SignalKind, signal};
+use oneloop::task::spawn_blocking;
 use oneloop::time::sleep;
 use oneloop::{Handle, Runtime, spawn};
 
@@ -309,7 +311,7 @@ fn echo_program() -> io::Result<usize> {
         for _ in 0..3 {
             served += usize::from(client(addr).await.is_ok());
         }
-        on_a_thread(|| std::thread::sleep(Duration::from_millis(5))).await;
+        the_rest_of_what_a_program_does().await;
         server.abort();
         assert!(server.await.unwrap_err().is_cancelled());
         while runtime.metrics().tasks > 0 {
@@ -320,6 +322,27 @@ fn echo_program() -> io::Result<usize> {
     assert_eq!(runtime.metrics().sources, 0);
     println!("{} accepts were tried again", runtime.metrics().accept_retries);
     Ok(served)
+}
+
+/// A blocking job, with a wake from its thread; a signal; a child. Each may be refused, in words.
+async fn the_rest_of_what_a_program_does() {
+    match spawn_blocking(|| std::thread::sleep(Duration::from_millis(5))).await {
+        Ok(()) => {}
+        Err(error) if error.is_refused() => println!("a job was refused: {error}"),
+        Err(error) => panic!("{error}"),
+    }
+    match signal(SignalKind::user_defined1()) {
+        Ok(mut told) => {
+            nix::sys::signal::raise(nix::sys::signal::SIGUSR1).unwrap();
+            told.recv().await;
+        }
+        Err(error) => println!("no signal: {error}"),
+    }
+    match oneloop::process::Command::new("sh").arg("-c").arg("echo said").output().await {
+        Ok(output) if output.status.success() => assert_eq!(output.stdout, b"said\n"),
+        Ok(output) => println!("the child ended with {}", output.status),
+        Err(error) => println!("no child: {error}"),
+    }
 }
 
 #[test]
@@ -375,14 +398,19 @@ fn traced(call: &str, error: &str, when: &str) -> (String, usize) {
 /// Makes the n-th of these calls fail, for every n that there is. One failure may cost one client, or
 /// the whole server where it hits its foundations, and no more. Returns what the programs said.
 fn sweep(call: &str, error: &str) -> String {
+    sweep_from(1, call, error)
+}
+
+/// The same, for calls of which the test program itself makes the first.
+fn sweep_from(first: usize, call: &str, error: &str) -> String {
     let mut all = String::new();
     if !can_trace() {
         return all;
     }
-    for n in 1..60 {
+    for n in first..first + 60 {
         let (said, failures) = traced(call, error, &n.to_string());
         if failures == 0 {
-            assert!(n > 1, "the program makes no {call} at all");
+            assert!(n > first, "the program makes no {call} at all");
             return all;
         }
         let fine = ["3 were served", "2 were served", "no server: "].iter().any(|fine| said.contains(fine));
@@ -430,6 +458,26 @@ fn no_failure_to_receive_hangs_leaks_or_spreads() {
 fn no_failure_to_send_hangs_leaks_or_spreads() {
     sweep("sendto", "ENOBUFS");
     sweep("sendto", "EPIPE");
+}
+
+#[test]
+fn no_failure_to_start_a_thread_hangs_leaks_or_spreads() {
+    // The first is the watchdog's.
+    let said = sweep_from(2, "clone3", "EAGAIN");
+    assert!(said.is_empty() || said.contains("a job was refused: "), "{said}");
+}
+
+#[test]
+fn no_failure_to_make_a_pipe_hangs_leaks_or_spreads() {
+    let said = sweep("pipe2", "EMFILE");
+    assert!(said.is_empty() || said.contains("no child: "), "{said}");
+}
+
+#[test]
+fn no_failure_to_ring_the_bell_hangs_leaks_or_spreads() {
+    if epoll_is_in_use() {
+        sweep("write", "EAGAIN");
+    }
 }
 
 #[test]
