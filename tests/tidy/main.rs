@@ -85,6 +85,11 @@ fn the_page_is_small() {
 }
 
 #[test]
+fn the_example_of_the_page_is_a_recording() {
+    check(page_rules::page_example);
+}
+
+#[test]
 fn the_page_stands_alone() {
     check(page_rules::page_stands_alone);
 }

@@ -3,6 +3,8 @@
 use crate::repo::{Finding, Repo, findings};
 
 const PAGE: &str = "runtime/src/see/page.html";
+/// What the page's example is a copy of.
+const EXAMPLE: &str = "docs/recordings/hog.ndjson";
 /// How many bytes the page may have.
 const PAGE_BYTES: usize = 150_000;
 
@@ -42,6 +44,26 @@ pub(crate) fn page_stands_alone(repo: &Repo) -> Vec<Finding> {
         lines.map(move |(line, _)| Finding::new(PAGE, line, format!("`{word}` {says}")))
     });
     found.collect()
+}
+
+/// The page's example is a recording that is made again with the demos.
+pub(crate) fn page_example(repo: &Repo) -> Vec<Finding> {
+    let texts = (repo.require(PAGE, "the page that shows a loop"), repo.require(EXAMPLE, "the page's example"));
+    let (page, example) = match texts {
+        (Ok(page), Ok(example)) => (page, example),
+        (Err(missing), _) | (_, Err(missing)) => return vec![missing],
+    };
+    let has_it = page.text.contains(&format!("id=\"example\">\n{}</script>", example.text));
+    let found = (!has_it).then(|| Finding::new(PAGE, 1, format!("its example is not {EXAMPLE}; copy that into it")));
+    found.into_iter().collect()
+}
+
+#[test]
+fn a_page_with_another_example_is_found() {
+    let page = "<script id=\"example\">\n{}\n</script>";
+    assert_eq!(findings(page_example, &[(PAGE, page), (EXAMPLE, "{}\n")]), [""; 0]);
+    assert_eq!(findings(page_example, &[(PAGE, page), (EXAMPLE, "{1}\n")]), ["runtime/src/see/page.html:1"]);
+    assert_eq!(findings(page_example, &[(PAGE, page)]), ["docs/recordings/hog.ndjson:1"]);
 }
 
 #[test]

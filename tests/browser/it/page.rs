@@ -114,6 +114,8 @@ impl<'a> Page<'a> {
     /// Chooses a file for the page's file input.
     pub(crate) fn is_given(&mut self, file: &Path) {
         let input = self.ask("Runtime.evaluate", json!({ "expression": "document.querySelector('#file')" }));
+        // The browser takes no path that goes up and down again.
+        let file = file.canonicalize().expect("the file is there");
         let file = file.to_str().expect("the path is text");
         let chosen = json!({ "files": [file], "objectId": input["result"]["objectId"] });
         self.ask("DOM.setFileInputFiles", chosen);

@@ -217,22 +217,62 @@ fn the_page_and_the_runtime_agree_on_every_state() {
         let folder = folder();
         let mut page = browser.page();
         let text = replays_a(&mut page, &folder, "varied");
-        let recording = Recording::read(text.as_bytes()).expect("it is a recording");
-        for n in 1..recording.len() {
-            // A ring that has lost the first n events begins with the state after them.
-            let ring = Ring::new(recording.len() - n);
-            recording.replay(&ring);
-            let mut lines = Vec::new();
-            ring.write_to(&mut lines).expect("there is room in memory");
-            let lines = String::from_utf8(lines).expect("a recording is text");
-            let facts = lines.lines().map(|line| serde_json::from_str(line).expect("a line is JSON"));
-            let facts = facts.filter(|line: &Value| line["fact"].is_string());
-            let page_says = page.value(&format!("Recording.factsOf(app.rec.at({n}))"));
-            let page_says = page_says.as_array().expect("an array").iter().cloned();
-            assert_eq!(sorted(page_says), sorted(facts), "after event {n}");
+        agree(&mut page, &text, 1);
+    });
+}
+
+#[test]
+fn the_kept_recordings_are_replayed() {
+    in_a_browser(|browser| {
+        let recordings = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/recordings");
+        let mut page = browser.page();
+        page.opens(FROM_DISK);
+        for file in fs::read_dir(recordings).expect("the recordings are there") {
+            let file = file.expect("a folder can be listed").path();
+            if file.extension().is_none_or(|end| end != "ndjson") {
+                continue;
+            }
+            let text = fs::read_to_string(&file).expect("a recording is text");
+            let name = file.file_name().and_then(|name| name.to_str()).expect("it has a name");
+            page.is_given(&file);
+            page.waits_until(&format!("document.querySelector('#source').textContent === {}", json!(name)));
+            agree(&mut page, &text, 97);
         }
+    });
+}
+
+#[test]
+fn the_example_shows_a_slow_poll_and_whose_it_was() {
+    in_a_browser(|browser| {
+        let mut page = browser.page();
+        page.opens(FROM_DISK);
+        page.presses("#hero-example");
+        page.waits_until("document.querySelector('#pill').textContent === 'Replay'");
+        page.types("End");
+        page.waits_until(
+            "/“hog” was in one poll for 2.00 s/.test(document.querySelector('#finding-list').textContent)",
+        );
         page.is_well();
     });
+}
+
+/// The page's state is the runtime's, after every `step` events.
+fn agree(page: &mut Page<'_>, text: &str, step: usize) {
+    let recording = Recording::read(text.as_bytes()).expect("it is a recording");
+    for n in (1..recording.len()).step_by(step) {
+        // A ring that has lost the first n events begins with the state after them.
+        let ring = Ring::new(recording.len() - n);
+        recording.replay(&ring);
+        let mut lines = Vec::new();
+        ring.write_to(&mut lines).expect("there is room in memory");
+        let lines = String::from_utf8(lines).expect("a recording is text");
+        let facts = lines.lines().map(|line| serde_json::from_str(line).expect("a line is JSON"));
+        let facts = facts.filter(|line: &Value| line["fact"].is_string());
+        let page_says = page.value(&format!("Recording.factsOf(app.rec.at({n}))"));
+        let page_says = page_says.as_array().expect("an array").iter().cloned();
+        assert_eq!(sorted(page_says), sorted(facts), "after event {n}");
+    }
+    page.is_well();
 }
 
 /// In an order of their own, each with its keys in order.
