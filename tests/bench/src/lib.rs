@@ -11,7 +11,8 @@
 //! - [`table`]: the rows, and the Markdown they become;
 //! - [`growth`]: what one more costs where many are already there;
 //! - [`plot`]: the picture of that;
-//! - [`guard`]: oneloop's instruction counts against the committed limits.
+//! - [`guard`]: oneloop's instruction counts against the committed limits;
+//! - [`events`]: what an event costs while a ring keeps the last ones.
 
 pub mod shape;
 pub mod work;
@@ -24,3 +25,4 @@ pub mod table;
 pub mod growth;
 pub mod plot;
 pub mod guard;
+pub mod events;

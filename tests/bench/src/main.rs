@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use oneloop_bench::shape::Runtime;
 use oneloop_bench::table::Table;
 use oneloop_bench::work::{Job, Workload};
-use oneloop_bench::{client, drive, growth, guard, peers};
+use oneloop_bench::{client, drive, events, growth, guard, peers};
 
 /// oneloop beside other runtimes: the same work, the same machine, the same run.
 #[derive(Parser)]
@@ -42,6 +43,8 @@ enum Command {
     },
     /// Compare oneloop's instruction counts with the committed limits; exit 1 when one is above.
     Guard,
+    /// Print what an event costs while a ring keeps the last ones.
+    Events,
     /// Leave a callgrind profile of one workload, for callgrind_annotate.
     Profile {
         #[command(flatten)]
@@ -108,7 +111,7 @@ enum Client {
 }
 
 fn parse_runtime(name: &str) -> Result<&'static str, String> {
-    let known = peers::NAMES.into_iter().find(|known| *known == name);
+    let known = peers::NAMES.into_iter().chain([peers::oneloop::Ringed::NAME]).find(|known| *known == name);
     known.ok_or_else(|| peers::unknown(name))
 }
 
@@ -118,6 +121,7 @@ fn main() -> ExitCode {
         Command::Only { workloads, selection } => compare(&workloads, &selection),
         Command::Growth { out, most } => growth::show(&out, most),
         Command::Guard => guard::check(),
+        Command::Events => events::print(),
         Command::Profile { job, out } => profile(&job, &out),
         Command::Counts { job } => counts(&job),
         Command::Client(Client::Echo { server, connections, requests, think_ms }) => {

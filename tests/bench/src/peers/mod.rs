@@ -27,6 +27,7 @@ pub const NAMES: [&str; 6] = [
 pub fn run(name: &str, job: Job, announce: Announce<'_>) -> Result<Figures, String> {
     let figures = match name {
         oneloop::Oneloop::NAME => work::run::<oneloop::Oneloop>(job, announce),
+        oneloop::Ringed::NAME => work::run::<oneloop::Ringed>(job, announce),
         tokio::Tokio::NAME => work::run::<tokio::Tokio>(job, announce),
         smol::Smol::NAME => work::run::<smol::Smol>(job, announce),
         monoio::MonoioEpoll::NAME => work::run::<monoio::MonoioEpoll>(job, announce),

@@ -6,21 +6,37 @@ use std::time::Duration;
 
 use oneloop::JoinHandle;
 use oneloop::net::{TcpListener, TcpStream};
+use oneloop::see::Ring;
 
 use crate::shape::{ANY_PORT, BUFFER_SIZE, Runtime};
 
-/// oneloop with its defaults.
-pub struct Oneloop;
+/// oneloop with its defaults, or with a ring that keeps the last events.
+pub struct Loop<const RING: bool>;
 
-impl Runtime for Oneloop {
-    const NAME: &'static str = "oneloop";
+/// oneloop with its defaults.
+pub type Oneloop = Loop<false>;
+/// oneloop with a ring. It prints how many events there were.
+pub type Ringed = Loop<true>;
+
+/// How many events the ring keeps: so few that it soon forgets one for each that it takes.
+const KEPT: usize = 10_000;
+
+impl<const RING: bool> Runtime for Loop<RING> {
+    const NAME: &'static str = if RING { "oneloop-ring" } else { "oneloop" };
 
     type Handle<T: 'static> = JoinHandle<T>;
     type Listener = TcpListener;
     type Stream = TcpStream;
 
     fn block_on<F: Future>(root: F) -> F::Output {
-        oneloop::run(root)
+        if !RING {
+            return oneloop::run(root);
+        }
+        let ring = Ring::new(KEPT);
+        let runtime = oneloop::Runtime::builder().observer(ring.clone()).build().expect("a runtime");
+        let output = runtime.block_on(root);
+        println!("events {}", ring.dropped() + ring.len() as u64);
+        output
     }
 
     fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> JoinHandle<T> {
