@@ -1,6 +1,6 @@
 //! The diagnosis: it names what keeps a program from going on, and is silent about all else.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -92,6 +92,60 @@ fn tasks_that_wait_for_each_other_are_shown_as_a_circle_instead_of_a_silent_hang
     assert_says(&findings, &["\"hen\"", "waits for the end of task 3"]);
     assert_says(&findings, &["\"egg\"", "waits for the end of task 2"]);
     assert_says(&findings, &["in a circle: task 2 waits for task 3 waits for task 2"]);
+}
+
+/// A lock of somebody else's, which the runtime knows nothing of.
+#[derive(Clone, Default)]
+struct Lock(Rc<(Cell<bool>, RefCell<Vec<Waker>>)>);
+
+impl Lock {
+    async fn lock(&self) {
+        poll_fn(|cx| {
+            if self.0.0.replace(true) {
+                self.0.1.borrow_mut().push(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+/// Two tasks that take the same two locks, each in another order.
+async fn philosophers() {
+    let (left, right) = (Lock::default(), Lock::default());
+    let philosopher = |name: &str, first: &Lock, second: &Lock| {
+        let (first, second) = (first.clone(), second.clone());
+        Builder::new().name(name).spawn(async move {
+            first.lock().await;
+            sleep(MILLISECOND).await;
+            second.lock().await;
+        })
+    };
+    let (plato, kant) = (philosopher("plato", &left, &right), philosopher("kant", &right, &left));
+    plato.await.unwrap();
+    kant.await.unwrap();
+}
+
+/// Only in a program without threads of its own: else one of them might keep the wakers, and use them. A
+/// forked child has none.
+#[cfg(target_os = "linux")]
+#[test]
+fn tasks_that_wait_for_locks_of_others_are_named_with_what_is_known_of_it() {
+    let findings = findings(|| {
+        crate::process::fork_and_wait(|| {
+            let end = "(sleep 0.5; kill $PPID) >/dev/null 2>&1 &";
+            std::process::Command::new("sh").args(["-c", end]).status().unwrap();
+            diagnosed().block_on(philosophers());
+        });
+    });
+    assert_says(&findings, &["the loop sleeps for ever"]);
+    for name in ["\"plato\"", "\"kant\""] {
+        assert_says(&findings, &[name, "spawned at", "diagnosis.rs", "that keeps a waker of it, such as a lock"]);
+    }
+    assert_says(&findings, &["task 1", "waits for the end of task 2"]);
+    assert_says(&findings, &["who could end such a wait", "is one of these tasks, or gone"]);
+    assert!(!findings.iter().any(|line| line.contains("nobody can wake")), "{findings:#?}");
 }
 
 /// Two tasks that wait for each other's end, by what `wait` makes of a handle.

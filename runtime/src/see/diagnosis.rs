@@ -130,11 +130,23 @@ impl Diagnosis {
         }
         let dump = Dump::of(core);
         report(format_args!("the loop sleeps for ever: nothing outside can wake it"));
+        let mut waits_unseen = 0;
         for task in dump.tasks.iter().filter(|task| task.state == TaskState::Waiting) {
-            let waits: Vec<_> = task.waits.iter().map(ToString::to_string).collect();
-            let waits =
-                if waits.is_empty() { String::from("something the runtime cannot see") } else { waits.join(", ") };
-            report(format_args!("    {} waits for {waits}", told.describe(task.id)));
+            let mut waits: Vec<_> = task.waits.iter().map(ToString::to_string).collect();
+            match kept_wakers(task.id.0).saturating_sub(waits.len()) {
+                0 if waits.is_empty() => waits.push(String::from("nothing: no waker of it is left")),
+                0 => {}
+                unseen => {
+                    waits_unseen += 1;
+                    waits.push(unseen_wait(unseen));
+                }
+            }
+            report(format_args!("    {} waits for {}", told.describe(task.id), waits.join(", ")));
+        }
+        if waits_unseen > 0 {
+            report(format_args!(
+                "    who could end such a wait, by giving up a lock say, is one of these tasks, or gone"
+            ));
         }
     }
 }
@@ -184,6 +196,12 @@ impl Told {
         self.forgotten.remove(&task);
         self.in_circles.remove(&task);
     }
+}
+
+/// A waker says whose it is, not who keeps it: of what is no timer, socket or join, no more is known.
+fn unseen_wait(wakers: usize) -> String {
+    let wakers = if wakers == 1 { String::from("a waker") } else { format!("{wakers} wakers") };
+    format!("something outside the runtime that keeps {wakers} of it, such as a lock or a channel")
 }
 
 /// Whether anybody but the loop's own tasks may hold one of their wakers, or a handle that spawns.
