@@ -306,7 +306,7 @@ fn a_socket_polled_on_a_loop_that_is_not_its_own_says_so() {
         let own = runtime();
         let (here, _there) = own.block_on(async { half() });
         let said = panic_of(|| runtime().block_on(here.read(&mut [0])));
-        assert!(said.contains("inside another runtime") && said.contains("await it on that runtime"), "{said}");
+        assert!(said.contains("inside another runtime") && said.contains("use it on that runtime"), "{said}");
         let said = panic_of(|| here.try_read(&mut [0]));
         assert!(said.contains("where no runtime is running"), "{said}");
         // Its own loop was not hurt by that.
