@@ -148,8 +148,10 @@ fn each_wake_names_its_cause() {
             sleep(Duration::from_millis(1)).await;
             // By another thread.
             let (theirs, handle) = (waker.clone(), Handle::current());
+            // A busy machine may be too slow for the sleep above to park.
+            let parks = handle.metrics().parks;
             let thread = spawn_thread(move || {
-                while handle.metrics().parks < 2 {
+                while handle.metrics().parks == parks {
                     std::thread::yield_now();
                 }
                 theirs.wake();

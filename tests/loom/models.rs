@@ -158,6 +158,32 @@ fn a_bell_that_fails_once_is_rung_again_by_the_next_sender() {
     });
 }
 
+#[test]
+fn a_loop_that_parks_again_is_woken_again() {
+    explore(|| {
+        let home = Loop::new();
+        start_sending(&home, vec![1]);
+        assert_eq!(home.receive(1), [1]);
+        home.park_in_vain();
+        start_sending(&home, vec![2]);
+        assert_eq!(home.receive(1), [2]);
+    });
+}
+
+#[test]
+fn after_a_park_that_was_not_begun_nobody_rings() {
+    explore(|| {
+        let home = Loop::new();
+        start_sending(&home, vec![1]).join().unwrap();
+        assert!(!home.may_park(), "a message has come");
+        let senders = [2, 3].map(|message| start_sending(&home, vec![message]));
+        for sender in senders {
+            sender.join().unwrap();
+        }
+        assert_eq!((home.poll.rings(), home.receive(3).len()), (0, 3), "the loop is awake");
+    });
+}
+
 /// A message that counts how many of its kind are left.
 struct Token(Shared<Tally>);
 

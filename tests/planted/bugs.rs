@@ -245,6 +245,69 @@ pub(crate) const BUGS: &[Bug] = &[
         wrong: "",
         test: "it net_life::a_runtime_gives_back_every_descriptor_when_it_is_dropped",
     },
+    Bug {
+        rule: 3, what: "two senders both ring for one park",
+        file: "inbox.rs", inside: "fn send(",
+        right: "self.parked.swap(false, Ordering::AcqRel)",
+        wrong: "true",
+        test: "loom models::messages_of_two_threads_that_race_with_the_park_arrive",
+    },
+    Bug {
+        rule: 3, what: "a sender's fence is too weak to keep its push before its look",
+        file: "inbox.rs", inside: "fn send(",
+        right: "fence(Ordering::SeqCst);",
+        wrong: "fence(Ordering::Release);",
+        test: "loom models::a_message_arrives_though_a_deadline_ends_the_park_first",
+    },
+    Bug {
+        rule: 3, what: "the loop does not look a second time before it parks",
+        file: "inbox.rs", inside: "fn may_park(",
+        right: "incoming.is_empty()",
+        wrong: "incoming.is_empty() || true",
+        test: "loom models::a_flood_arrives_in_order",
+    },
+    Bug {
+        rule: 3, what: "a loop never says that it is parked",
+        file: "inbox.rs", inside: "fn may_park(",
+        right: "self.parked.store(true, Ordering::Relaxed);",
+        wrong: "self.parked.store(false, Ordering::Relaxed);",
+        test: "loom models::two_loops_wake_each_other",
+    },
+    Bug {
+        rule: 3, what: "the loop's fence is too weak to keep its flag before its look",
+        file: "inbox.rs", inside: "fn may_park(",
+        right: "fence(Ordering::SeqCst);",
+        wrong: "fence(Ordering::Acquire);",
+        test: "loom models::a_loop_that_parks_again_is_woken_again",
+    },
+    Bug {
+        rule: 3, what: "a loop that found a message still counts as parked",
+        file: "inbox.rs", inside: "fn may_park(",
+        right: "self.parked.store(false, Ordering::Relaxed);",
+        wrong: "",
+        test: "loom models::after_a_park_that_was_not_begun_nobody_rings",
+    },
+    Bug {
+        rule: 3, what: "a runtime that leaves the registry stays in it",
+        file: "inbox.rs", inside: "fn leave(",
+        right: "table.inboxes.remove(&(number as u16))",
+        wrong: "table.inboxes.get(&(number as u16)).cloned()",
+        test: "loom models::a_wake_reaches_the_loop_while_it_lives_and_harms_nobody_afterwards",
+    },
+    Bug {
+        rule: 3, what: "a message for a loop that is gone counts as sent",
+        file: "inbox.rs", inside: "fn send(",
+        right: "self.messages.send(message).map_err(|gone| gone.0)?;",
+        wrong: "let _ = self.messages.send(message);",
+        test: "loom models::a_spawn_that_races_with_the_end_is_run_or_dropped_or_given_back",
+    },
+    Bug {
+        rule: 3, what: "a runtime is found by the low bits of its number alone",
+        file: "inbox.rs", inside: "fn exact(",
+        right: "(*found == number)",
+        wrong: "(*found == number || true)",
+        test: "loom models::a_message_goes_to_the_runtime_it_was_meant_for_while_others_come_and_go",
+    },
     // --- 4: readiness is remembered until it is disproved ----------------------------------------------
     Bug {
         rule: 4, what: "a short read forgets that the peer has hung up",
@@ -588,6 +651,16 @@ mod tests {
             let path = format!("tests/{}/{module}.rs", bug.program());
             let text = fs::read_to_string(project().join(&path)).unwrap_or_else(|error| panic!("{path}: {error}"));
             assert!(text.contains(&format!("\nfn {test}() {{")), "{path} has no test {test}, for \"{}\"", bug.what);
+        }
+    }
+
+    #[test]
+    fn every_model_has_a_planted_bug() {
+        let text = fs::read_to_string(project().join("tests/loom/models.rs")).expect("the models are there");
+        let models = text.split("#[test]\nfn ").skip(1).filter_map(|test| test.split_once('(')).map(|(name, _)| name);
+        for model in models {
+            let test = format!("loom models::{model}");
+            assert!(BUGS.iter().any(|bug| bug.test == test), "no planted bug makes {model} fail");
         }
     }
 

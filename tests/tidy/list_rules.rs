@@ -8,8 +8,9 @@ use crate::repo::{File, Finding, Repo, findings};
 const CANCEL_PAGE: &str = "docs/cancel-safety.md";
 const SECTION: &str = "# Cancel safety";
 
-/// The page that says which test holds which property.
+/// The pages that say which test holds which property.
 const CASES_PAGE: &str = "docs/reliability-cases.md";
+const PROMISES_PAGE: &str = "docs/reliability.md";
 
 /// Every async operation says what dropping it loses, and so does the table, which lists no other.
 pub(crate) fn cancel_safety(repo: &Repo) -> Vec<Finding> {
@@ -86,23 +87,29 @@ fn first_cells(page: &File) -> Vec<(usize, &str)> {
     names.map(|(number, name)| (number, name.rsplit("::").next().unwrap_or(name))).collect()
 }
 
-/// Every test that the page on failure cases names is there.
+/// Every test that the pages on reliability name is there.
 pub(crate) fn failure_cases(repo: &Repo) -> Vec<Finding> {
-    let page = match repo.require(CASES_PAGE, "which test holds which property") {
-        Ok(page) => page,
-        Err(missing) => return vec![missing],
-    };
     let mut functions = Vec::new();
     for file in repo.rust_files() {
         let tokens = file.tokens();
         functions.extend(tokens.windows(2).filter(|pair| pair[0].text == "fn").map(|pair| pair[1].text.to_owned()));
     }
+    let pages = [CASES_PAGE, PROMISES_PAGE];
+    pages.into_iter().flat_map(|page| tests_that_are_not_there(repo, page, &functions)).collect()
+}
+
+/// In a page's tables, the last column names tests.
+fn tests_that_are_not_there(repo: &Repo, path: &str, functions: &[String]) -> Vec<Finding> {
+    let page = match repo.require(path, "which test holds which property") {
+        Ok(page) => page,
+        Err(missing) => return vec![missing],
+    };
     let mut found = Vec::new();
     for line in markdown::lines(page).iter().filter(|line| line.text.starts_with('|')) {
         let Some(tests) = line.text.trim_end_matches('|').rsplit('|').next() else { continue };
         for name in markdown::code_spans(tests).filter(|name| !functions.iter().any(|function| function == name)) {
             let says = format!("there is no test `{name}`; name the one that holds this property now");
-            found.push(Finding::new(CASES_PAGE, line.number, says));
+            found.push(Finding::new(path, line.number, says));
         }
     }
     found
@@ -124,7 +131,7 @@ fn a_test_that_is_not_there_is_found() {
     let page =
         "# Cases\n\n| property | tests |\n|---|---|\n| `x` holds | `it_holds` |\n| so does y | `it_does_not` |\n";
     let code = "//! Tests.\n\n#[test]\nfn it_holds() {}\n";
-    let found = findings(failure_cases, &[(CASES_PAGE, page), ("tests/it/a.rs", code)]);
-    assert_eq!(found, ["docs/reliability-cases.md:6"]);
-    assert_eq!(findings(failure_cases, &[]), ["docs/reliability-cases.md:1"]);
+    let found = findings(failure_cases, &[(CASES_PAGE, page), (PROMISES_PAGE, page), ("tests/it/a.rs", code)]);
+    assert_eq!(found, ["docs/reliability-cases.md:6", "docs/reliability.md:6"]);
+    assert_eq!(findings(failure_cases, &[]), ["docs/reliability-cases.md:1", "docs/reliability.md:1"]);
 }
