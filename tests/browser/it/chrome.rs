@@ -42,8 +42,8 @@ pub(crate) struct Browser {
     last_id: u64,
     /// What it told us without being asked.
     events: VecDeque<Value>,
-    _process: Process,
-    _profile: TempDir,
+    process: Option<Process>,
+    profile: Option<TempDir>,
     _watch: Watch,
     _alone: MutexGuard<'static, ()>,
 }
@@ -81,7 +81,15 @@ impl Browser {
         stream.set_read_timeout(Some(STEP)).expect("a timeout can be set");
         let (socket, _) = tungstenite::client(&address, stream).expect("the browser talks by WebSocket");
         let events = VecDeque::new();
-        Self { socket, last_id: 0, events, _process: process, _profile: profile, _watch: watch, _alone: alone }
+        Self {
+            socket,
+            last_id: 0,
+            events,
+            process: Some(process),
+            profile: Some(profile),
+            _watch: watch,
+            _alone: alone,
+        }
     }
 
     /// A new page, still empty.
@@ -126,6 +134,22 @@ impl Browser {
                 Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => panic!("the browser did not answer {what_for}: {error}"),
             }
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Asked to, it ends its helpers too, which would write to the profile while it is thrown away.
+        let close = json!({ "id": self.last_id + 1, "method": "Browser.close" });
+        if self.socket.send(Message::text(close.to_string())).is_ok() {
+            while self.socket.read().is_ok() {}
+        }
+        drop(self.process.take());
+        let Some(profile) = self.profile.take() else { return };
+        let until = Instant::now() + STEP;
+        while std::fs::remove_dir_all(profile.path()).is_err() && profile.path().exists() && Instant::now() < until {
+            std::thread::yield_now();
         }
     }
 }
