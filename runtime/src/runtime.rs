@@ -296,7 +296,11 @@ impl Builder {
     /// - a task that waits and that *nobody can wake*: no waker of it is left anywhere;
     /// - a loop about to sleep for ever, with who waits for whom;
     /// - a poll that takes longer than [`slow_poll`](Self::slow_poll), while it is still going on and
-    ///   when it is over.
+    ///   when it is over;
+    /// - a task that wakes itself in 200 polls on end, and nobody else does, for longer than that;
+    /// - 16 timers or more that fire in one turn, each late by more than that.
+    ///
+    /// Observers are told of them too, as [`Event::Finding`](crate::event::Event::Finding).
     ///
     /// For this, wakers are counted, and a thread watches the loop. `ONELOOP_DIAGNOSE=1` does the same
     /// for every runtime of a program.
@@ -325,11 +329,9 @@ impl Builder {
     /// has 65,536 runtimes already.
     pub fn build(mut self) -> io::Result<Runtime> {
         self.observers.extend(Log::if_asked_for().into_iter().chain(to_file::asked_for()));
-        let mut waker_table = &PLAIN;
-        if self.diagnose || Diagnosis::is_asked_for() {
-            waker_table = &COUNTED;
-            self.observers.push(Rc::new(Diagnosis::new(self.slow_poll)));
-        }
+        let diagnosis = Diagnosis::if_asked_for(self.diagnose, self.slow_poll);
+        let waker_table = if diagnosis.is_some() { &COUNTED } else { &PLAIN };
+        self.observers.extend(diagnosis);
         let (reactor, bell) = Reactor::new()?;
         let inbox = Inbox::new(bell);
         let number = REGISTRY.enter(&inbox.0).ok_or_else(|| {

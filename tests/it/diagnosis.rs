@@ -7,12 +7,15 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use oneloop::event::{Event, Finding, Observer, TaskId};
 use oneloop::net::{TcpListener, TcpStream};
+use oneloop::see::Who;
 use oneloop::task::{Builder, scope, spawn_blocking, yield_now};
 use oneloop::time::{advance, sleep, timeout};
 use oneloop::{JoinHandle, Runtime};
 
 use crate::support::child;
+use crate::watch::watch;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -277,4 +280,132 @@ fn one_wake() -> (impl FnOnce() + Send, impl Future<Output = ()>) {
         if state.0 { Poll::Ready(()) } else { Poll::Pending }
     });
     (tell, told)
+}
+
+/// What an observer hears of findings, and what is reported besides.
+#[derive(Clone, Default)]
+struct Findings(Rc<RefCell<Vec<Found>>>);
+
+type Found = (Finding, Option<u64>, String);
+
+impl Observer for Findings {
+    fn on_event(&self, _: Duration, event: &Event<'_>) {
+        if let Event::Finding { kind, task, text } = *event {
+            self.0.borrow_mut().push((kind, task.map(TaskId::as_u64), String::from(text)));
+        }
+    }
+}
+
+/// The findings of a program on the virtual clock.
+fn found(program: impl Future<Output = ()>) -> Vec<Found> {
+    let findings = Findings::default();
+    let builder = Runtime::builder().virtual_clock().diagnose(true).observer(findings.clone());
+    builder.build().expect("a runtime").block_on(program);
+    findings.0.take()
+}
+
+#[test]
+fn each_finding_is_an_event_after_the_one_that_shows_it() {
+    watch(|| {
+        let found = found(async {
+            Builder::new().name("lost").spawn(poll_fn(|_| Poll::<()>::Pending));
+            sleep(MILLISECOND).await;
+            advance(MILLISECOND * 200);
+            yield_now().await;
+        });
+        let kinds: Vec<_> = found.iter().map(|(kind, task, _)| (*kind, *task)).collect();
+        assert_eq!(kinds, [(Finding::NobodyCanWake, Some(2)), (Finding::SlowPoll, Some(1))]);
+        assert!(
+            found[0].2.starts_with("nobody can wake task 2 \"lost\" (spawned at tests/it/diagnosis.rs:"),
+            "{found:?}"
+        );
+        assert!(
+            found[1].2.contains("task 1 \"main\"") && found[1].2.contains("ran for 200ms in one poll"),
+            "{found:?}"
+        );
+    });
+}
+
+/// Wakes itself so many times, each time after so long.
+async fn storm(mut polls: u32, each: Duration) {
+    poll_fn(|cx| {
+        advance(each);
+        polls -= 1;
+        if polls == 0 {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+#[test]
+fn a_task_that_wakes_itself_all_the_time_and_nobody_else_does_is_a_storm() {
+    watch(|| {
+        let storms = found(async { Builder::new().name("asker").spawn(storm(500, MILLISECOND)).await.unwrap() });
+        let [(Finding::SelfWakeStorm, Some(2), text)] = &*storms else { panic!("{storms:?}") };
+        assert!(text.starts_with("task 2 \"asker\" (spawned at tests/it/diagnosis.rs:"), "{text}");
+        assert!(text.contains("has woken itself in 200 polls on end, for 199ms"), "{text}");
+        // Many, but soon over; long, but few.
+        assert_eq!(found(storm(10_000, Duration::from_micros(5))), []);
+        assert_eq!(found(storm(150, MILLISECOND * 2)), []);
+        // Somebody else wakes it now and then.
+        let woken = found(async {
+            for _ in 0..10 {
+                storm(100, MILLISECOND).await;
+                sleep(MILLISECOND).await;
+            }
+        });
+        assert_eq!(woken, []);
+    });
+}
+
+#[test]
+fn timers_that_pile_up_are_told_with_the_poll_that_kept_them() {
+    watch(|| {
+        let program = async |timers: usize, works: Duration| {
+            let sleeps: Vec<_> = (0..timers).map(|_| oneloop::spawn(sleep(MILLISECOND))).collect();
+            let hog = Builder::new().name("hog").spawn(async move { advance(works) });
+            for sleep in sleeps {
+                sleep.await.unwrap();
+            }
+            hog.await.unwrap();
+        };
+        let piled = found(program(30, MILLISECOND * 400));
+        let [(Finding::SlowPoll, ..), (Finding::TimerPileUp, None, text)] = &*piled else { panic!("{piled:?}") };
+        assert!(text.starts_with("30 timers fired together, up to 399ms late: task 32 \"hog\" (spawned at"), "{text}");
+        assert!(text.ends_with("ran for 400ms in one poll before"), "{text}");
+        assert_eq!(found(program(1000, MILLISECOND * 50)), []);
+        assert_eq!(found(program(3, MILLISECOND * 400)).len(), 1, "only the poll was slow");
+    });
+}
+
+#[test]
+fn the_task_table_tells_the_past_where_somebody_followed_it() {
+    watch(|| {
+        let table = || async {
+            let reader = Builder::new().name("reader").spawn(sleep(MILLISECOND * 20));
+            yield_now().await;
+            advance(MILLISECOND * 3);
+            let dump = oneloop::see::dump();
+            reader.await.unwrap();
+            dump
+        };
+        let ring = oneloop::see::Ring::new(100);
+        let followed = Runtime::builder().virtual_clock().observer(ring).build().unwrap().block_on(table());
+        let diagnosed = Runtime::builder().virtual_clock().diagnose(true).build().unwrap().block_on(table());
+        for dump in [followed, diagnosed] {
+            let reader = dump.tasks[1].past.as_ref().unwrap();
+            assert_eq!((reader.polls, reader.lasts, reader.woken_by), (1, MILLISECOND * 3, None));
+            let main = dump.tasks[0].past.as_ref().unwrap();
+            assert_eq!((main.polls, main.woken_by), (2, Some(Who::Task(1))));
+            let text = dump.to_string();
+            let line = text.lines().find(|line| line.contains("reader")).unwrap();
+            let columns: Vec<_> = line.split_whitespace().collect();
+            assert_eq!(columns[..7], ["2", "reader", "waiting", "3ms", "1", "0ns", "-"], "{text}");
+        }
+        let alone = Runtime::builder().virtual_clock().build().unwrap().block_on(table());
+        assert!(alone.tasks[1].past.is_none() && alone.to_string().contains("reader"));
+    });
 }

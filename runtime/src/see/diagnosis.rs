@@ -1,21 +1,24 @@
 //! The diagnosis: what keeps a program from going on, said in a sentence while it happens.
 //!
 //! It is an observer that asks the stores when the loop is about to sleep, and a thread that looks over
-//! its shoulder, since a loop that is held up by a slow poll can say nothing itself. It reports on
-//! stderr, each finding once.
+//! its shoulder, since a loop that is held up by a slow poll can say nothing itself. Each finding is told
+//! once: as an event, and on stderr if that is asked for.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::context::{Core, current};
-use crate::event::{Event, Observer, Place, Polled, TaskId};
-use crate::key::TaskKey;
+use crate::event::{Event, Finding, Observer, Place, Polled, TaskId};
 use crate::see::circle::Circles;
 use crate::see::dump::{Dump, TaskState};
-use crate::waker::{kept_wakers, take_bereft, word_of};
+use crate::see::kept::Kept;
+use crate::see::outside::{somebody_outside, unseen_wait};
+use crate::see::overload::{Overload, Seen};
+use crate::see::to_file::ToFile;
+use crate::waker::{kept_wakers, take_bereft};
 
 /// Looks for what keeps a program from going on.
 pub(crate) struct Diagnosis {
@@ -23,6 +26,14 @@ pub(crate) struct Diagnosis {
     /// The poll that is going on, for the watching thread.
     poll: Arc<Mutex<Option<Poll>>>,
     told: RefCell<Told>,
+    on_stderr: bool,
+}
+
+/// What was found, in a sentence and what belongs to it.
+struct Found {
+    kind: Finding,
+    task: Option<TaskId>,
+    lines: Vec<String>,
 }
 
 /// A poll, from its start.
@@ -35,7 +46,6 @@ struct Poll {
     reported: bool,
 }
 
-#[derive(Default)]
 struct Told {
     /// Names and lines, by task.
     tasks: BTreeMap<TaskId, (Option<String>, Place)>,
@@ -46,29 +56,42 @@ struct Told {
     /// Findings that are reported.
     forgotten: BTreeSet<TaskId>,
     circles: Circles,
+    overload: Overload,
+    /// The task of the last slow poll, which may be over by the time that timers are late for it.
+    slow: Option<(TaskId, String)>,
     /// The tasks of those that are reported.
     in_circles: BTreeSet<TaskId>,
     asleep_for_ever: bool,
+    /// What is to be told when no borrow is alive.
+    found: Vec<Found>,
 }
 
 impl Diagnosis {
-    pub(crate) fn is_asked_for() -> bool {
-        std::env::var_os("ONELOOP_DIAGNOSE").is_some_and(|value| !value.is_empty() && value != "0")
+    /// A diagnosis, if the builder or `ONELOOP_DIAGNOSE` asks for one. Who records a program wants to see
+    /// what is found, too, but has not asked for lines on stderr.
+    pub(crate) fn if_asked_for(by_builder: bool, slow_poll: Duration) -> Option<Rc<dyn Observer>> {
+        let by_environment =
+            || std::env::var_os("ONELOOP_DIAGNOSE").is_some_and(|value| !value.is_empty() && value != "0");
+        let on_stderr = by_builder || by_environment();
+        (on_stderr || ToFile::is_asked_for()).then(|| Rc::new(Self::new(slow_poll, on_stderr)) as Rc<dyn Observer>)
     }
 
-    pub(crate) fn new(slow_poll: Duration) -> Self {
+    /// With `on_stderr`, what is found is reported there too, and a slow poll also while it goes on.
+    fn new(slow_poll: Duration, on_stderr: bool) -> Self {
         let poll = Arc::new(Mutex::new(None));
-        let (watched, pause) = (Arc::downgrade(&poll), slow_poll / 4);
-        let watch = move || {
-            while let Some(poll) = watched.upgrade() {
-                report_if_slow(&poll, slow_poll);
-                drop(poll);
-                std::thread::sleep(pause.max(Duration::from_millis(1)));
-            }
-        };
-        // Without the thread a slow poll is still reported, when it is over.
-        let _ = std::thread::Builder::new().name(String::from("oneloop-watch")).spawn(watch);
-        Self { slow_poll, poll, told: RefCell::default() }
+        if on_stderr {
+            let (watched, pause) = (Arc::downgrade(&poll), slow_poll / 4);
+            let watch = move || {
+                while let Some(poll) = watched.upgrade() {
+                    report_if_slow(&poll, slow_poll);
+                    drop(poll);
+                    std::thread::sleep(pause.max(Duration::from_millis(1)));
+                }
+            };
+            // Without the thread a slow poll is still reported, when it is over.
+            let _ = std::thread::Builder::new().name(String::from("oneloop-watch")).spawn(watch);
+        }
+        Self { slow_poll, poll, told: RefCell::new(Told::new(slow_poll)), on_stderr }
     }
 
     fn poll_started(&self, task: TaskId, started: Duration) {
@@ -78,24 +101,28 @@ impl Diagnosis {
 
     fn poll_ended(&self, task: TaskId, outcome: Polled, now: Duration) {
         let ended = lock(&self.poll).take();
+        let told = &mut *self.told.borrow_mut();
         if let Some(Poll { of, started, .. }) = ended.filter(|poll| now.saturating_sub(poll.started) > self.slow_poll) {
             let took = now.saturating_sub(started);
-            report(format_args!("{of} ran for {took:.0?} in one poll, and nothing else could"));
+            let text = format!("{of} ran for {took:.0?} in one poll, and nothing else could");
+            told.slow = Some((task, of));
+            told.found(Finding::SlowPoll, Some(task), vec![text]);
         }
         if outcome == Polled::Pending {
-            self.told.borrow_mut().pending.insert(task);
+            told.pending.insert(task);
         }
     }
 
     /// The loop is about to sleep. Whoever waits now, and has no waker left, waits for ever.
     fn look_for_forgotten(&self, core: &Core) {
-        let mut told = self.told.borrow_mut();
+        let told = &mut *self.told.borrow_mut();
         let mut suspects: BTreeSet<_> = std::mem::take(&mut told.pending);
         suspects.extend(take_bereft(core.number).into_iter().filter_map(|word| core.tasks.named_by(word)).map(TaskId));
         for task in suspects {
             if core.tasks.is_waiting(task.0) && kept_wakers(task.0) == 0 && told.forgotten.insert(task) {
                 let described = told.describe(task);
-                report(format_args!("nobody can wake {described}: it returned Pending, and no waker of it is left"));
+                let text = format!("nobody can wake {described}: it returned Pending, and no waker of it is left");
+                told.found(Finding::NobodyCanWake, Some(task), vec![text]);
             }
         }
     }
@@ -103,7 +130,7 @@ impl Diagnosis {
     /// The loop is about to sleep. Where tasks wait for each other, and nobody else holds a waker of
     /// theirs, they do so for ever, whatever else goes on.
     fn look_for_circles(&self) {
-        let mut told = self.told.borrow_mut();
+        let told = &mut *self.told.borrow_mut();
         for circle in told.circles.closed() {
             let is_known = circle.iter().any(|task| told.in_circles.contains(task));
             if is_known || circle.iter().any(|task| kept_wakers(task.0) > 1) {
@@ -111,10 +138,10 @@ impl Diagnosis {
             }
             told.in_circles.extend(&circle);
             let chain: Vec<_> = circle.iter().map(ToString::to_string).collect();
-            report(format_args!("tasks wait for each other in a circle: task {}", chain.join(" waits for task ")));
-            for task in &circle[..circle.len() - 1] {
-                report(format_args!("    {}", told.describe(*task)));
-            }
+            let mut lines =
+                vec![format!("tasks wait for each other in a circle: task {}", chain.join(" waits for task "))];
+            lines.extend(circle.iter().skip(1).map(|task| told.describe(*task)));
+            told.found(Finding::EveryoneWaits, circle.first().copied(), lines);
         }
     }
 
@@ -124,14 +151,13 @@ impl Diagnosis {
         if core.reactor.is_awaited() || core.jobs_away.get() > 0 || somebody_outside(core) {
             return;
         }
-        let mut told = self.told.borrow_mut();
+        let told = &mut *self.told.borrow_mut();
         if std::mem::replace(&mut told.asleep_for_ever, true) {
             return;
         }
-        let dump = Dump::of(core);
-        report(format_args!("the loop sleeps for ever: nothing outside can wake it"));
+        let mut lines = vec![String::from("the loop sleeps for ever: nothing outside can wake it")];
         let mut waits_unseen = 0;
-        for task in dump.tasks.iter().filter(|task| task.state == TaskState::Waiting) {
+        for task in Dump::of(core).tasks.iter().filter(|task| task.state == TaskState::Waiting) {
             let mut waits: Vec<_> = task.waits.iter().map(ToString::to_string).collect();
             match kept_wakers(task.id.0).saturating_sub(waits.len()) {
                 0 if waits.is_empty() => waits.push(String::from("nothing: no waker of it is left")),
@@ -141,29 +167,43 @@ impl Diagnosis {
                     waits.push(unseen_wait(unseen));
                 }
             }
-            report(format_args!("    {} waits for {}", told.describe(task.id), waits.join(", ")));
+            lines.push(format!("{} waits for {}", told.describe(task.id), waits.join(", ")));
         }
         if waits_unseen > 0 {
-            report(format_args!(
-                "    who could end such a wait, by giving up a lock say, is one of these tasks, or gone"
+            lines.push(String::from(
+                "who could end such a wait, by giving up a lock say, is one of these tasks, or gone",
             ));
+        }
+        told.found(Finding::EveryoneWaits, None, lines);
+    }
+
+    /// Tells what was found. No borrow is alive.
+    fn tell(&self, core: &Core) {
+        let found = std::mem::take(&mut self.told.borrow_mut().found);
+        for Found { kind, task, lines } in found {
+            if self.on_stderr {
+                lines.iter().enumerate().for_each(|(n, line)| report(if n == 0 { "" } else { "    " }, line));
+            }
+            core.tell(&Event::Finding { kind, task, text: &lines.join("; ") });
         }
     }
 }
 
 impl Observer for Diagnosis {
     fn on_event(&self, now: Duration, event: &Event<'_>) {
-        self.told.borrow_mut().circles.note(event);
+        let Some(core) = current() else { return };
+        Kept::apply(&core, now, event);
+        self.told.borrow_mut().note(now, event);
         match *event {
             Event::Spawn { task, name, at, .. } => {
                 self.told.borrow_mut().tasks.insert(task, (name.map(String::from), at));
             }
             Event::Wait { task, at, .. } => drop(self.told.borrow_mut().waited_at.insert(task, at)),
-            Event::PollStart { task } => self.poll_started(task, now),
+            // Not as of the event: whoever was told before may have held the loop.
+            Event::PollStart { task } => self.poll_started(task, core.timers.uptime()),
             Event::PollEnd { task, outcome } => self.poll_ended(task, outcome, now),
             Event::Finish { task, .. } => self.told.borrow_mut().forget(task),
             Event::ParkStart { timeout } if timeout != Some(Duration::ZERO) => {
-                let Some(core) = current() else { return };
                 self.look_for_forgotten(&core);
                 self.look_for_circles();
                 if timeout.is_none() {
@@ -172,10 +212,55 @@ impl Observer for Diagnosis {
             }
             _ => {}
         }
+        if !self.told.borrow().found.is_empty() {
+            self.tell(&core);
+        }
     }
 }
 
 impl Told {
+    fn new(slow_poll: Duration) -> Self {
+        Self {
+            tasks: BTreeMap::new(),
+            waited_at: BTreeMap::new(),
+            pending: BTreeSet::new(),
+            forgotten: BTreeSet::new(),
+            circles: Circles::default(),
+            overload: Overload::new(slow_poll),
+            slow: None,
+            in_circles: BTreeSet::new(),
+            asleep_for_ever: false,
+            found: Vec::new(),
+        }
+    }
+
+    fn note(&mut self, now: Duration, event: &Event<'_>) {
+        self.circles.note(event);
+        let (kind, task, text) = match self.overload.note(now, event) {
+            None => return,
+            Some(Seen::Storm { task, polls, lasts }) => {
+                let of = self.describe(task);
+                let text = format!(
+                    "{of} has woken itself in {polls} polls on end, for {lasts:.0?}, and keeps the loop from sleeping: \
+                     if it waits for something, let that wake it"
+                );
+                (Finding::SelfWakeStorm, Some(task), text)
+            }
+            Some(Seen::Pile { late, worst, behind }) => {
+                let behind = behind.map_or_else(
+                    || String::from("the loop had too much else to do"),
+                    |(task, took)| format!("{} ran for {took:.0?} in one poll before", self.describe_slow(task)),
+                );
+                let text = format!("{late} timers fired together, up to {worst:.0?} late: {behind}");
+                (Finding::TimerPileUp, None, text)
+            }
+        };
+        self.found(kind, task, vec![text]);
+    }
+
+    fn found(&mut self, kind: Finding, task: Option<TaskId>, lines: Vec<String>) {
+        self.found.push(Found { kind, task, lines });
+    }
     fn describe(&self, task: TaskId) -> String {
         let mut text = format!("task {task}");
         if let Some((name, at)) = self.tasks.get(&task) {
@@ -189,6 +274,13 @@ impl Told {
         text
     }
 
+    fn describe_slow(&self, task: TaskId) -> String {
+        match &self.slow {
+            Some((slow, of)) if *slow == task => of.clone(),
+            _ => self.describe(task),
+        }
+    }
+
     fn forget(&mut self, task: TaskId) {
         self.tasks.remove(&task);
         self.waited_at.remove(&task);
@@ -198,40 +290,11 @@ impl Told {
     }
 }
 
-/// A waker says whose it is, not who keeps it: of what is no timer, socket or join, no more is known.
-fn unseen_wait(wakers: usize) -> String {
-    let wakers = if wakers == 1 { String::from("a waker") } else { format!("{wakers} wakers") };
-    format!("something outside the runtime that keeps {wakers} of it, such as a lock or a channel")
-}
-
-/// Whether anybody but the loop's own tasks may hold one of their wakers, or a handle that spawns.
-/// Wakers that wait for a task's end are the loop's own; those in a channel may be anybody's.
-fn somebody_outside(core: &Core) -> bool {
-    // The registry and the core have one each.
-    if Arc::strong_count(&core.inbox) > 2 {
-        return true;
-    }
-    let mut joiners: BTreeMap<TaskKey, usize> = BTreeMap::new();
-    core.tasks.each_joiner(|_, waker| {
-        let task = word_of(waker).and_then(|word| core.tasks.named_by(word));
-        *joiners.entry(task.unwrap_or(TaskKey::NOBODY)).or_default() += 1;
-    });
-    let rows = core.tasks.rows(core.current_task());
-    let mut waiting = rows.iter().map(|row| row.key).filter(|key| core.tasks.is_waiting(*key));
-    let other_threads = threads().is_none_or(|threads| threads > 2);
-    other_threads && waiting.any(|key| kept_wakers(key) > joiners.get(&key).copied().unwrap_or(0))
-}
-
-/// How many threads this process has, where the system says.
-fn threads() -> Option<usize> {
-    Some(std::fs::read_dir("/proc/self/task").ok()?.count())
-}
-
 fn report_if_slow(poll: &Mutex<Option<Poll>>, limit: Duration) {
     let mut poll = lock(poll);
     if let Some(poll) = poll.as_mut().filter(|poll| !poll.reported && poll.since.elapsed() > limit) {
         poll.reported = true;
-        report(format_args!("{} has been running for {:.0?} and holds up the loop", poll.of, poll.since.elapsed()));
+        report("", &format!("{} has been running for {:.0?} and holds up the loop", poll.of, poll.since.elapsed()));
     }
 }
 
@@ -239,8 +302,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn report(finding: fmt::Arguments<'_>) {
+fn report(indent: &str, finding: &str) {
     use std::io::Write as _;
     // Where stderr is closed or full there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "oneloop: {finding}");
+    let _ = writeln!(std::io::stderr(), "oneloop: {indent}{finding}");
 }

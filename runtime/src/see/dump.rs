@@ -1,6 +1,7 @@
 //! The dump: every task of the running loop, and what it waits for.
 //!
-//! Nothing is kept for it while the loop runs. What a task waits for is found by asking the stores for
+//! Nothing is kept for it while the loop runs; but where somebody follows the events, it says what they
+//! tell too. What a task waits for is found by asking the stores for
 //! the wakers they hold: a waker is a task's number, so it says whose it is.
 
 use std::fmt;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use crate::context::{Core, expect_current};
 use crate::event::{Place, SourceId, TaskId, TimerId, WaitsFor};
 use crate::reactor::Direction;
+use crate::see::kept::Kept;
+use crate::see::things::{Task, Who};
 use crate::tasks::State;
 use crate::waker::word_of;
 
@@ -55,6 +58,23 @@ pub struct TaskRow {
     /// What it waits for: any of these will wake it. What it waits for outside the runtime, as on a
     /// channel, is not known here.
     pub waits: Vec<Wait>,
+    /// What its past was, where somebody has followed the events: a [`Ring`](crate::see::Ring), or the
+    /// diagnosis.
+    pub past: Option<Past>,
+}
+
+/// What only the events tell of a task.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Past {
+    /// How often it was polled.
+    pub polls: u64,
+    /// How long its longest poll took, the one that is going on apart.
+    pub longest: Duration,
+    /// How long it has been waiting, or ready, or running.
+    pub lasts: Duration,
+    /// Who woke it last.
+    pub woken_by: Option<Who>,
 }
 
 /// What a task is doing.
@@ -116,7 +136,24 @@ impl Dump {
         core.tasks.each_joiner(|task, waker| {
             note(waker, Wait { on: WaitsFor::Join(TaskId(task)), at: None, left: None });
         });
+        if let Some(state) = Kept::state_of(core) {
+            tasks
+                .iter_mut()
+                .for_each(|row| row.past = state.tasks.get(&row.id.as_u64()).map(|task| Past::of(task, now)));
+        }
         Self { tasks }
+    }
+}
+
+impl Past {
+    fn of(task: &Task, now: Duration) -> Self {
+        let (lasts, woken_by) = (now.saturating_sub(task.since), task.woken.map(|(by, _)| by));
+        Self { polls: task.polls, longest: task.longest, lasts, woken_by }
+    }
+
+    fn columns(&self) -> [String; 4] {
+        let woken = self.woken_by.map_or_else(|| String::from("-"), |by| by.to_string());
+        [format!("{:.0?}", self.lasts), self.polls.to_string(), format!("{:.0?}", self.longest), woken]
     }
 }
 
@@ -125,17 +162,21 @@ impl TaskRow {
         let id = TaskId(row.key);
         let state = row.state.into();
         let name = row.info.name.or_else(|| (id.slot() == 0).then(|| String::from("main")));
-        Self { id, name, state, spawned: row.info.at.into(), waits: Vec::new() }
+        Self { id, name, state, spawned: row.info.at.into(), waits: Vec::new(), past: None }
     }
 }
 
 impl fmt::Display for Dump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:>6}  {:<16}  {:<8}  {:<28}  waits for", "task", "name", "state", "spawned at")?;
+        let (polls, longest, since, woken) = ("polls", "longest", "since", "woken by");
+        write!(f, "{:>6}  {:<16}  {:<8}  {since:>8}  {polls:>7}  {longest:>8}  {woken:<10}", "task", "name", "state")?;
+        writeln!(f, "  {:<28}  waits for", "spawned at")?;
         for task in &self.tasks {
             let state = format!("{:?}", task.state).to_lowercase();
-            let (name, spawned) = (task.name.as_deref().unwrap_or("-"), task.spawned.to_string());
-            write!(f, "{:>6}  {name:<16}  {state:<8}  {spawned:<28} ", task.id)?;
+            let name = task.name.as_deref().unwrap_or("-");
+            write!(f, "{:>6}  {name:<16}  {state:<8}  ", task.id)?;
+            let [since, polls, longest, woken] = task.past.as_ref().map_or(["-"; 4].map(String::from), Past::columns);
+            write!(f, "{since:>8}  {polls:>7}  {longest:>8}  {woken:<10}  {:<28} ", task.spawned.to_string())?;
             for wait in &task.waits {
                 write!(f, " {wait}")?;
             }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::context::with_current;
 use crate::event::{Event, Observer};
+use crate::see::kept::Kept;
 use crate::see::live;
 use crate::see::ndjson::{Facts, Header, Line};
 use crate::see::record::Record;
@@ -218,10 +219,15 @@ impl Observer for Ring {
     fn on_event(&self, at: Duration, event: &Event<'_>) {
         let record = Record::of(at, event);
         let mut inner = self.inner();
-        if inner.last() == 0 {
+        let is_first = inner.last() == 0;
+        if is_first {
             inner.is_virtual = with_current(|core| core.timers.is_virtual()).unwrap_or(inner.is_virtual);
         }
         inner.push(record);
+        drop(inner);
+        if is_first {
+            Kept::keep(self);
+        }
     }
 
     fn on_attached(&self, _: Duration) {

@@ -41,6 +41,11 @@ impl Written for ChromeTrace {
     }
 }
 
+/// Whether any file is asked for.
+pub(crate) fn is_asked_for() -> bool {
+    [Ring::VARIABLE, ChromeTrace::VARIABLE].iter().any(|name| std::env::var_os(name).is_some_and(|path| !path.is_empty()))
+}
+
 /// Those that the environment asks this runtime for. A second runtime of the process gets the same paths
 /// with `.2` behind them, and so on.
 pub(crate) fn asked_for() -> impl Iterator<Item = Rc<dyn Observer>> {

@@ -1,0 +1,38 @@
+//! The state that is kept with the loop, where somebody follows the events anyway: for the task table.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use crate::context::{Core, with_current};
+use crate::event::Event;
+use crate::see::ring::Ring;
+use crate::see::state::State;
+
+/// Kept with the core: the state of the diagnosis, and a ring. Either knows what there is to know.
+#[derive(Default)]
+pub(crate) struct Kept {
+    state: RefCell<Option<State>>,
+    ring: RefCell<Option<Ring>>,
+}
+
+impl Kept {
+    /// The state of this loop, if anybody keeps it.
+    pub(crate) fn state_of(core: &Core) -> Option<State> {
+        let kept = core.extension::<Self>();
+        let state = kept.state.borrow().clone();
+        state.or_else(|| kept.ring.borrow().as_ref().map(Ring::state))
+    }
+
+    /// Follows the events of the loop that runs here.
+    pub(crate) fn apply(core: &Core, at: Duration, event: &Event<'_>) {
+        let kept = core.extension::<Self>();
+        kept.state.borrow_mut().get_or_insert_default().apply(at, event);
+    }
+
+    /// Tells the loop that runs here of a ring that follows its events.
+    pub(crate) fn keep(ring: &Ring) {
+        if let Some(kept) = with_current(|core| core.extension::<Self>()) {
+            kept.ring.replace(Some(ring.clone()));
+        }
+    }
+}

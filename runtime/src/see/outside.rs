@@ -1,0 +1,37 @@
+//! Outside: whether anybody there could still wake a loop whose own tasks all wait.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::context::Core;
+use crate::key::TaskKey;
+use crate::waker::{kept_wakers, word_of};
+
+/// Whether anybody but the loop's own tasks may hold one of their wakers, or a handle that spawns.
+/// Wakers that wait for a task's end are the loop's own; those in a channel may be anybody's.
+pub(super) fn somebody_outside(core: &Core) -> bool {
+    // The registry and the core have one each.
+    if Arc::strong_count(&core.inbox) > 2 {
+        return true;
+    }
+    let mut joiners: BTreeMap<TaskKey, usize> = BTreeMap::new();
+    core.tasks.each_joiner(|_, waker| {
+        let task = word_of(waker).and_then(|word| core.tasks.named_by(word));
+        *joiners.entry(task.unwrap_or(TaskKey::NOBODY)).or_default() += 1;
+    });
+    let rows = core.tasks.rows(core.current_task());
+    let mut waiting = rows.iter().map(|row| row.key).filter(|key| core.tasks.is_waiting(*key));
+    let other_threads = threads().is_none_or(|threads| threads > 2);
+    other_threads && waiting.any(|key| kept_wakers(key) > joiners.get(&key).copied().unwrap_or(0))
+}
+
+/// How many threads this process has, where the system says.
+fn threads() -> Option<usize> {
+    Some(std::fs::read_dir("/proc/self/task").ok()?.count())
+}
+
+/// A waker says whose it is, not who keeps it: of what is no timer, socket or join, no more is known.
+pub(super) fn unseen_wait(wakers: usize) -> String {
+    let wakers = if wakers == 1 { String::from("a waker") } else { format!("{wakers} wakers") };
+    format!("something outside the runtime that keeps {wakers} of it, such as a lock or a channel")
+}
