@@ -17,6 +17,7 @@ use crate::see::dump::{Dump, TaskState};
 use crate::see::kept::Kept;
 use crate::see::outside::{somebody_outside, unseen_wait};
 use crate::see::overload::{Overload, Seen};
+use crate::see::serve;
 use crate::see::to_file::ToFile;
 use crate::waker::{kept_wakers, take_bereft};
 
@@ -67,13 +68,14 @@ struct Told {
 }
 
 impl Diagnosis {
-    /// A diagnosis, if the builder or `ONELOOP_DIAGNOSE` asks for one. Who records a program wants to see
-    /// what is found, too, but has not asked for lines on stderr.
+    /// A diagnosis, if the builder or `ONELOOP_DIAGNOSE` asks for one. Who records or watches a
+    /// program wants to see what is found, too, but has not asked for lines on stderr.
     pub(crate) fn if_asked_for(by_builder: bool, slow_poll: Duration) -> Option<Rc<dyn Observer>> {
         let by_environment =
             || std::env::var_os("ONELOOP_DIAGNOSE").is_some_and(|value| !value.is_empty() && value != "0");
         let on_stderr = by_builder || by_environment();
-        (on_stderr || ToFile::is_asked_for()).then(|| Rc::new(Self::new(slow_poll, on_stderr)) as Rc<dyn Observer>)
+        let is_asked_for = on_stderr || ToFile::is_asked_for() || serve::is_asked_for();
+        is_asked_for.then(|| Rc::new(Self::new(slow_poll, on_stderr)) as Rc<dyn Observer>)
     }
 
     /// With `on_stderr`, what is found is reported there too, and a slow poll also while it goes on.

@@ -25,7 +25,7 @@ mod signals;
 mod why;
 
 use std::cell::{OnceCell, RefCell};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -134,10 +134,19 @@ impl fmt::Display for Server {
     }
 }
 
+/// What `ONELOOP_SEE` asks for, if it asks for anything.
+fn asked_for() -> Option<OsString> {
+    std::env::var_os("ONELOOP_SEE").filter(|value| !is_no(value))
+}
+
+pub(crate) fn is_asked_for() -> bool {
+    asked_for().is_some()
+}
+
 /// Shows a new runtime if `ONELOOP_SEE` asks for it. A program runs also where it cannot be seen, so that
 /// is said in a line, and all goes on.
 pub(crate) fn show_if_asked(core: &Rc<Core>) {
-    let Some(value) = std::env::var_os("ONELOOP_SEE").filter(|value| !is_no(value)) else { return };
+    let Some(value) = asked_for() else { return };
     let shown = wish(&value).and_then(|wished| show_near(core, wished));
     // Where stderr is closed or full there is nobody to tell.
     let _ = match shown {
