@@ -18,7 +18,7 @@ use crate::see::kept::Kept;
 use crate::see::outside::{somebody_outside, unseen_wait};
 use crate::see::overload::{Overload, Seen};
 use crate::see::serve;
-use crate::see::to_file::ToFile;
+use crate::see::to_file;
 use crate::waker::{kept_wakers, take_bereft};
 
 /// Looks for what keeps a program from going on.
@@ -74,7 +74,7 @@ impl Diagnosis {
         let by_environment =
             || std::env::var_os("ONELOOP_DIAGNOSE").is_some_and(|value| !value.is_empty() && value != "0");
         let on_stderr = by_builder || by_environment();
-        let is_asked_for = on_stderr || ToFile::is_asked_for() || serve::is_asked_for();
+        let is_asked_for = on_stderr || to_file::is_asked_for() || serve::is_asked_for();
         is_asked_for.then(|| Rc::new(Self::new(slow_poll, on_stderr)) as Rc<dyn Observer>)
     }
 

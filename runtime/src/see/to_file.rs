@@ -43,7 +43,9 @@ impl Written for ChromeTrace {
 
 /// Whether any file is asked for.
 pub(crate) fn is_asked_for() -> bool {
-    [Ring::VARIABLE, ChromeTrace::VARIABLE].iter().any(|name| std::env::var_os(name).is_some_and(|path| !path.is_empty()))
+    [Ring::VARIABLE, ChromeTrace::VARIABLE]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|path| !path.is_empty()))
 }
 
 /// Those that the environment asks this runtime for. A second runtime of the process gets the same paths
