@@ -15,7 +15,7 @@ use crate::event::{Event, Finding, Observer, Place, Polled, TaskId};
 use crate::see::circle::Circles;
 use crate::see::dump::{Dump, TaskState};
 use crate::see::kept::Kept;
-use crate::see::outside::{somebody_outside, unseen_wait};
+use crate::see::outside::{somebody_outside, waits_of};
 use crate::see::overload::{Overload, Seen};
 use crate::see::serve;
 use crate::see::to_file;
@@ -158,20 +158,13 @@ impl Diagnosis {
             return;
         }
         let mut lines = vec![String::from("the loop sleeps for ever: nothing outside can wake it")];
-        let mut waits_unseen = 0;
+        let mut waits_unseen = false;
         for task in Dump::of(core).tasks.iter().filter(|task| task.state == TaskState::Waiting) {
-            let mut waits: Vec<_> = task.waits.iter().map(ToString::to_string).collect();
-            match kept_wakers(task.id.0).saturating_sub(waits.len()) {
-                0 if waits.is_empty() => waits.push(String::from("nothing: no waker of it is left")),
-                0 => {}
-                unseen => {
-                    waits_unseen += 1;
-                    waits.push(unseen_wait(unseen));
-                }
-            }
+            let (waits, is_unseen) = waits_of(task);
+            waits_unseen |= is_unseen;
             lines.push(format!("{} waits for {}", told.describe(task.id), waits.join(", ")));
         }
-        if waits_unseen > 0 {
+        if waits_unseen {
             lines.push(String::from(
                 "who could end such a wait, by giving up a lock say, is one of these tasks, or gone",
             ));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::context::Core;
 use crate::key::TaskKey;
+use crate::see::TaskRow;
 use crate::waker::{kept_wakers, word_of};
 
 /// Whether anybody but the loop's own tasks may hold one of their wakers, or a handle that spawns.
@@ -30,8 +31,20 @@ fn threads() -> Option<usize> {
     Some(std::fs::read_dir("/proc/self/task").ok()?.count())
 }
 
+/// What a task waits for, and whether the runtime cannot see some of it.
+pub(super) fn waits_of(task: &TaskRow) -> (Vec<String>, bool) {
+    let mut waits: Vec<_> = task.waits.iter().map(ToString::to_string).collect();
+    let unseen = kept_wakers(task.id.0).saturating_sub(waits.len());
+    if unseen > 0 {
+        waits.push(unseen_wait(unseen));
+    } else if waits.is_empty() {
+        waits.push(String::from("nothing: no waker of it is left"));
+    }
+    (waits, unseen > 0)
+}
+
 /// A waker says whose it is, not who keeps it: of what is no timer, socket or join, no more is known.
-pub(super) fn unseen_wait(wakers: usize) -> String {
+fn unseen_wait(wakers: usize) -> String {
     let wakers = if wakers == 1 { String::from("a waker") } else { format!("{wakers} wakers") };
     format!("something outside the runtime that keeps {wakers} of it, such as a lock or a channel")
 }
