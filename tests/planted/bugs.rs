@@ -157,7 +157,7 @@ pub(crate) const BUGS: &[Bug] = &[
         rule: 2, what: "a task that is queued is queued again",
         file: "tasks.rs", inside: "fn wake(",
         right: "Queued::Yes => Woken::AlreadyQueued",
-        wrong: "Queued::Yes => { inner.ready.push_back(word); Woken::AlreadyQueued }",
+        wrong: "Queued::Yes => { inner.ready.push(word); Woken::AlreadyQueued }",
         test: "models tasks_model::the_store_does_what_a_naive_executor_does",
     },
     Bug {
