@@ -164,8 +164,9 @@ fn a_joiner_that_outlives_the_runtime_hears_that_its_task_is_gone() {
     watch(|| {
         let runtime = unobserved();
         let task = runtime.block_on(async { spawn(pending::<()>()) });
-        drop(runtime);
         assert!(!task.is_finished());
+        drop(runtime);
+        assert!(task.is_finished());
         let said = crate::support::panic_of(|| oneloop::run(task));
         assert!(said.contains("(which has been dropped)"), "{said}");
     });

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 use crate::budget::ready_at_a_price;
-use crate::context::{Core, at_home, current, expect_home, with_home};
+use crate::context::{Core, REGISTRY, at_home, current, expect_home, with_home};
 use crate::event::{Event, TaskId, WaitsFor};
 use crate::key::TaskKey;
 use crate::task::heard::Heard;
@@ -68,7 +68,8 @@ impl<T> JoinHandle<T> {
         AbortHandle { task: self.task }
     }
 
-    /// Whether the task is over. On another thread than the loop's nobody can tell, and it says no.
+    /// Whether the task is over, as every task is whose runtime has been dropped. Where the runtime lives
+    /// but does not run, as on another thread than the loop's, nobody can tell, and it says no.
     pub fn is_finished(&self) -> bool {
         self.taken || is_over(self.task)
     }
@@ -212,7 +213,8 @@ impl fmt::Debug for AbortHandle {
 }
 
 fn is_over(task: TaskKey) -> bool {
-    current().is_some_and(|core| core.number == task.0.runtime && core.tasks.is_over(task))
+    let runtime = task.0.runtime;
+    with_home(runtime, |core| core.tasks.is_over(task)).unwrap_or_else(|| REGISTRY.exact(runtime).is_none())
 }
 
 pub(crate) fn describe_current(core: &Core) -> String {

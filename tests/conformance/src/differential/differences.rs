@@ -21,12 +21,6 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
               `is_cancelled` and `is_panic`.",
     },
     Difference {
-        oneloop: "a task of a runtime that is gone is finished: false",
-        tokio: "a task of a runtime that is gone is finished: true",
-        why: "A handle here is a number that its runtime looks up, and where that does not run, nobody can be asked. \
-              The task is gone in both; awaiting the handle says so.",
-    },
-    Difference {
         oneloop: "others ran during a sleep of zero: 1",
         tokio: "others ran during a sleep of zero: 0",
         why: "tokio's sleep of zero is ready when it is first asked. Here even that lets the other ready tasks run \
