@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use crate::context::{Core, at_home, current, expect_current, expect_home};
+use crate::context::{Core, at_home, expect_current, expect_home, with_home};
 use crate::event::{Event, Readiness, Resource, SourceId, WaitsFor};
 use crate::key::SourceKey;
 use crate::reactor::{Direction, Waiter};
@@ -124,7 +124,9 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
             match attempt(self.io()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     core.reactor.would_block(self.key, direction);
-                    drained(core, self.key, direction);
+                    if core.is_observed() {
+                        drained(core, self.key, direction);
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => return Some(result),
@@ -137,10 +139,9 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
     pub(crate) fn moved(&self, direction: Direction, moved: usize, asked: usize) {
         // Nothing moved is not a short read: it is the end, and there is no more to wait for.
         if 0 < moved && moved < asked {
-            if let Some(core) = current().filter(|core| core.number == self.key.0.runtime) {
-                if core.reactor.fell_short(self.key, direction) {
-                    drained(&core, self.key, direction);
-                }
+            let look = |core: &Core| core.reactor.fell_short(self.key, direction) && core.is_observed();
+            if with_home(self.key.0.runtime, look) == Some(true) {
+                drained(&expect_home(self.key.0.runtime, "a socket was used"), self.key, direction);
             }
         }
     }
@@ -183,7 +184,7 @@ fn waits_for(key: SourceKey, direction: Direction) -> WaitsFor {
 }
 
 /// A source's latch was cleared.
-#[inline]
+#[cold]
 fn drained(core: &Core, key: SourceKey, direction: Direction) {
     let (read, write) = (direction == Direction::Read, direction == Direction::Write);
     core.observe(|| Event::SourceDrained { source: SourceId(key), read, write });
@@ -192,9 +193,15 @@ fn drained(core: &Core, key: SourceKey, direction: Direction) {
 /// A waker came back that no event has taken. Its task may have left another here, and still wait.
 #[inline]
 fn taken_back(core: &Core, key: SourceKey, direction: Direction, waker: Option<Waker>) {
-    let Some(waker) = waker else { return };
-    if core.is_observed() && !core.reactor.waits(key, direction, |other| other.will_wake(&waker)) {
-        core.observe_wait_dropped(task_of(core, &waker), waits_for(key, direction));
+    if let Some(waker) = waker {
+        tell_taken_back(core, key, direction, &waker);
+    }
+}
+
+#[cold]
+fn tell_taken_back(core: &Core, key: SourceKey, direction: Direction, waker: &Waker) {
+    if core.is_observed() && !core.reactor.waits(key, direction, |other| other.will_wake(waker)) {
+        core.observe_wait_dropped(task_of(core, waker), waits_for(key, direction));
     }
 }
 
@@ -235,11 +242,17 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { socket, direction, at, waiter, attempt } = &mut *self;
         let number = |core: &Core| *waiter.get_or_insert_with(|| core.reactor.new_waiter());
-        socket.poll_io(cx, *direction, at, number, |_| attempt(socket))
+        let polled = socket.poll_io(cx, *direction, at, number, |_| attempt(socket));
+        if polled.is_ready() {
+            // An attempt is made only where an event has made it possible, and that took the waker.
+            *waiter = None;
+        }
+        polled
     }
 }
 
 impl<S: mio::event::Source + Send + 'static, F> Drop for Attempts<'_, S, F> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(waiter) = self.waiter {
             let (key, direction) = (self.socket.key, self.direction);
