@@ -555,7 +555,10 @@ fn when_the_runtime_is_dropped_port_threads_and_descriptors_are_free_again() {
             assert_eq!(read_all(&mut idle), "");
             assert!(read_all(&mut monitor).contains("wheel"));
             drop((idle, monitor, viewer));
-            assert_eq!((threads(), open_files()), before);
+            // A thread that was joined is over, but the kernel may list it for a moment more.
+            while (threads(), open_files()) != before {
+                thread::yield_now();
+            }
         }
     });
 }
