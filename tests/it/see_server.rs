@@ -490,8 +490,7 @@ fn who_says_what_it_wants_too_slowly_is_sent_away_and_keeps_nobody_waiting() {
 #[test]
 fn any_number_of_hostile_guests_keeps_out_neither_viewers_nor_the_loop() {
     alone(|| {
-        let threads_before = threads();
-        let files_before = open_files();
+        let before = (threads(), open_files());
         let shown = Shown::new(|| async { spinners(&Count::default(), 2) });
         let mut viewer = shown.viewer();
         let mut hostile: Vec<_> = (0..50).map(|_| TcpStream::connect(shown.address).unwrap()).collect();
@@ -510,14 +509,14 @@ fn any_number_of_hostile_guests_keeps_out_neither_viewers_nor_the_loop() {
             assert!(shown.get("/").starts_with("HTTP/1.1 200 "));
         }
         viewer.until(&[r#""status":"clock""#]);
-        assert!(threads() < threads_before + 45, "{} threads", threads());
+        assert!(threads() < before.0 + 45, "{} threads", threads());
         let turns = shown.handle.metrics().turns;
         while shown.handle.metrics().turns < turns + 100 {
             thread::yield_now();
         }
         drop(shown);
         drop((viewer, hostile));
-        assert_eq!((threads(), open_files()), (threads_before, files_before));
+        until_all_is_as(before);
     });
 }
 
@@ -555,12 +554,18 @@ fn when_the_runtime_is_dropped_port_threads_and_descriptors_are_free_again() {
             assert_eq!(read_all(&mut idle), "");
             assert!(read_all(&mut monitor).contains("wheel"));
             drop((idle, monitor, viewer));
-            // A thread that was joined is over, but the kernel may list it for a moment more.
-            while (threads(), open_files()) != before {
-                thread::yield_now();
-            }
+            until_all_is_as(before);
         }
     });
+}
+
+/// Waits until as many threads and descriptors are left as there were. A thread that was joined is over,
+/// but the kernel may list it for a moment more.
+#[cfg(target_os = "linux")]
+fn until_all_is_as(before: (usize, usize)) {
+    while (threads(), open_files()) != before {
+        thread::yield_now();
+    }
 }
 
 #[cfg(target_os = "linux")]
