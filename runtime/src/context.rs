@@ -194,9 +194,9 @@ impl Core {
         }
     }
 
-    /// A leaf future has left its waker.
-    pub(crate) fn observe_wait(&self, on: WaitsFor, at: &'static Location<'static>) {
-        if let (true, Some(task)) = (self.is_observed(), self.current_task()) {
+    /// A leaf future has left this task's waker.
+    pub(crate) fn observe_wait(&self, task: Option<TaskKey>, on: WaitsFor, at: &'static Location<'static>) {
+        if let (true, Some(task)) = (self.is_observed(), task) {
             self.tell(&Event::Wait { task: TaskId(task), on, at: at.into() });
         }
     }

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::fs::File;
+use std::future::poll_fn;
 use std::io::BufReader;
 use std::pin::Pin;
 use std::process::Command;
@@ -18,7 +19,7 @@ use oneloop::net::UnixStream;
 use oneloop::see::{On, Recording, Ring, State, TaskState, Who, attach};
 use oneloop::spawn;
 use oneloop::task::{Builder, JoinHandle, scope, yield_now};
-use oneloop::time::{advance, sleep, timeout};
+use oneloop::time::{Instant, advance, sleep, timeout};
 
 use crate::support::{Numbers, my_waker, on_drop, rounds};
 use crate::watch::{builder, watch};
@@ -53,7 +54,7 @@ impl Game {
         self.wakers.borrow_mut().push(waker);
         let mut children: Vec<JoinHandle<()>> = Vec::new();
         for _ in 0..10 {
-            match self.roll(14) {
+            match self.roll(15) {
                 0 => sleep(self.soon()).await,
                 1 => rounds(self.roll(3) as usize).await,
                 2 | 3 if depth < 3 => {
@@ -69,6 +70,7 @@ impl Game {
                 10 => self.clone().scope().await,
                 11 => self.move_a_sleep().await,
                 12 => advance(self.soon()),
+                13 => self.resets_a_sleep_of_another().await,
                 _ => self.wakes_when_aborted(),
             }
         }
@@ -124,6 +126,19 @@ impl Game {
         });
         if self.roll(2) == 0 {
             let _ = moved.await;
+        }
+    }
+
+    /// A sleep that one task waits for, and another puts off.
+    async fn resets_a_sleep_of_another(&self) {
+        let nap = Rc::new(RefCell::new(sleep(MILLISECOND)));
+        let theirs = Rc::clone(&nap);
+        let sleeper = spawn(poll_fn(move |cx| Pin::new(&mut *theirs.borrow_mut()).poll(cx)));
+        yield_now().await;
+        let deadline = Instant::now() + self.soon();
+        nap.borrow_mut().reset(deadline);
+        if self.roll(2) == 0 {
+            let _ = sleeper.await;
         }
     }
 

@@ -362,6 +362,44 @@ fn slow_motion_lets_time_pass_before_each_poll() {
     });
 }
 
+/// The number behind a key, in a line of the stream.
+fn number(line: &str, key: &str) -> Option<u64> {
+    let (_, rest) = line.split_once(&format!("\"{key}\":"))?;
+    rest.split([',', '}']).next()?.parse().ok()
+}
+
+#[test]
+fn a_loop_that_is_held_or_slowed_down_has_no_long_polls() {
+    const LONG: u64 = 400_000_000;
+    watch(|| {
+        let shown = Shown::new(|| async { spinners(&Count::default(), 3) });
+        let mut viewer = shown.viewer();
+        shown.post("/pause");
+        for _ in 0..3 {
+            viewer.until_held();
+            let held = number(&viewer.until(&[r#""status":"clock""#]), "t").unwrap();
+            while number(&viewer.until(&[r#""status":"clock""#]), "t").unwrap() < held + LONG {}
+            shown.post("/step/poll");
+        }
+        viewer.until_held();
+        shown.post("/slow?ms=500");
+        shown.post("/resume");
+        let (mut began, mut ended, mut pauses) = (None, None, 0);
+        while pauses < 2 {
+            let line = viewer.until(&[r#""e":"poll_"#]);
+            let at = number(&line, "t").unwrap();
+            if line.contains(r#""e":"poll_start""#) {
+                pauses += u32::from(ended.is_some_and(|ended| at - ended > LONG));
+                began = Some(at);
+            } else {
+                assert!(began.is_none_or(|began| at - began < LONG), "it began at {began:?}: {line}");
+                ended = Some(at);
+            }
+        }
+        shown.post("/slow?ms=0");
+    });
+}
+
 #[test]
 fn a_held_loop_goes_on_when_nobody_has_watched_for_two_seconds() {
     watch(|| {
@@ -703,6 +741,21 @@ fn the_monitor_answers_what_it_promises_in_its_help() {
         for part in ["such as: where 7", "such as: why 7", "there is no task 98765", "try help", "wheel"] {
             assert!(odd.contains(part), "{part:?} is not in {odd}");
         }
+    });
+}
+
+#[test]
+fn the_monitor_refuses_in_a_line_and_not_in_the_browser_s_language() {
+    watch(|| {
+        let shown = Shown::new(|| async {});
+        let refused = |bytes: &[u8]| {
+            let mut stream = TcpStream::connect(shown.address).unwrap();
+            stream.write_all(bytes).unwrap();
+            read_all(&mut stream)
+        };
+        assert_eq!(refused(&[b'x'; 9000]), "that is more than anybody has to say here\n");
+        assert_eq!(refused(b"\xff\xfe\n"), "this is no text\n");
+        assert!(refused(&[&b"GET /"[..], &[b'x'; 9000]].concat()).starts_with("HTTP/1.1 431 "));
     });
 }
 

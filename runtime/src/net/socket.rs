@@ -109,7 +109,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         let (waiter, at) = who(&core);
         let replaced = core.reactor.wait(self.key, direction, waiter, cx.waker().clone(), at);
         taken_back(&core, self.key, direction, replaced);
-        core.observe_wait(waits_for(self.key, direction), at);
+        core.observe_wait(core.current_task(), waits_for(self.key, direction), at);
         Poll::Pending
     }
 

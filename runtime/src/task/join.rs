@@ -129,7 +129,7 @@ fn wait(task: TaskKey, at: &'static Location<'static>, cx: &Context<'_>) -> Poll
     }
     if !core.is_exhausted(cx) {
         drop(core.tasks.leave_joiner(task, cx.waker().clone()));
-        core.observe_wait(WaitsFor::Join(TaskId(task)), at);
+        core.observe_wait(core.current_task(), WaitsFor::Join(TaskId(task)), at);
     }
     Poll::Pending
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use crate::budget::ready_at_a_price;
 use crate::context::{Core, at_home, expect_home, no_loop, not_at_home, with_current, with_home};
 use crate::event::{Event, TimerId, WaitsFor};
-use crate::key::TimerKey;
+use crate::key::{TaskKey, TimerKey};
 use crate::time::Instant;
 use crate::timers::Deadline;
+use crate::waker::task_of;
 
 /// Waits for `duration`, and never less. How much more depends on how busy the loop is; on an idle one
 /// it is mostly under two milliseconds, since timers and the kernel both count in milliseconds.
@@ -106,29 +107,31 @@ impl Sleep {
         let before = std::mem::replace(&mut self.stage, Stage::New);
         if let Stage::Set(timer) = before {
             if let Some(waker) = cancel(&core, timer) {
-                self.arm(waker);
+                // Whoever resets a sleep need not be the one who waits for it.
+                let waiter = task_of(&core, &waker).or(core.current_task());
+                self.arm(waker, |_| waiter);
             }
         }
     }
 
-    /// Sets the timer.
+    /// Sets the timer. `waiter` tells the observers whose waker that is.
     #[inline]
-    fn arm(&mut self, waker: Waker) {
+    fn arm(&mut self, waker: Waker, waiter: impl FnOnce(&Core) -> Option<TaskKey>) {
         let (deadline, at) = (self.deadline, self.at);
         let set = with_home(self.runtime, |core| (core.timers.insert(deadline, waker, at), core.is_observed()));
         let Some((timer, is_observed)) = set else { not_at_home(self.runtime, "a Sleep was polled") };
         self.stage = Stage::Set(timer);
         if is_observed {
-            self.tell_armed(TimerId(timer));
+            self.tell_armed(TimerId(timer), waiter);
         }
     }
 
     #[cold]
-    fn tell_armed(&self, timer: TimerId) {
+    fn tell_armed(&self, timer: TimerId, waiter: impl FnOnce(&Core) -> Option<TaskKey>) {
         let core = expect_home(self.runtime, "a Sleep was polled");
         let deadline = core.timers.since_start(self.deadline.instant);
         core.observe(|| Event::TimerSet { timer, by: core.cause.get(), deadline, at: self.at.into() });
-        core.observe_wait(WaitsFor::Timer(timer), self.at);
+        core.observe_wait(waiter(&core), WaitsFor::Timer(timer), self.at);
     }
 
     /// Leaves another waker with the timer, unless that has fired.
@@ -140,7 +143,8 @@ impl Sleep {
             return Poll::Ready(());
         }
         if is_observed {
-            expect_home(self.runtime, "a Sleep was polled").observe_wait(WaitsFor::Timer(TimerId(timer)), self.at);
+            let core = expect_home(self.runtime, "a Sleep was polled");
+            core.observe_wait(core.current_task(), WaitsFor::Timer(TimerId(timer)), self.at);
         }
         Poll::Pending
     }
@@ -152,7 +156,7 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match self.stage {
             Stage::New => {
-                self.arm(cx.waker().clone());
+                self.arm(cx.waker().clone(), Core::current_task);
                 Poll::Pending
             }
             Stage::Set(timer) => self.wait_on(timer, cx.waker().clone()),

@@ -123,6 +123,8 @@ fn a_wedged_program_is_shown_with_its_task_and_line() {
         page.waits_until("/“hog” has been in one poll for [2-9]/.test(document.querySelector('#alarm').textContent)");
         let alarm = page.text("#alarm");
         assert!(alarm.contains("watched.rs:"), "{alarm}");
+        // The findings do not say otherwise meanwhile.
+        page.waits_until("!/no slow poll/.test(document.querySelector('#finding-list').textContent)");
         // The program is told to go on, and the alarm is over.
         program.says_a_line();
         page.waits_until("document.querySelector('#banner').hidden");

@@ -115,6 +115,13 @@ impl Guest {
         }
     }
 
+    /// Whether what was said so far is how a request of HTTP begins. Who has said nothing may be a browser
+    /// that came in ahead of its request.
+    pub(super) fn seems_to_speak_http(&self) -> bool {
+        let method = self.said.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+        self.said.is_empty() || (method > 0 && self.said.get(method) == Some(&b' '))
+    }
+
     /// Sends something.
     pub(super) fn say(&self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         (&*self.stream).write_all(bytes.as_ref())

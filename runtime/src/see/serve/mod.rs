@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 use self::door::Door;
 use self::gate::Gate;
 use self::guest::{Guest, Trouble, a_head, a_line};
-use self::request::{Rules, is_http};
+use self::request::{Refusal, Rules, is_http};
 use self::signals::Bell;
 use crate::context::{Core, expect_current};
 use crate::event::Event;
@@ -249,7 +249,8 @@ fn talk(guest: &mut Guest, rules: &Rules, watched: &Watched) -> io::Result<()> {
             http::respond(guest, &request, rules, watched)
         }
         Ok(None) => monitor::converse(guest, rules, watched),
-        Err(Trouble::Refused(why)) => http::refuse(guest, why),
+        Err(Trouble::Refused(why)) if guest.seems_to_speak_http() => http::refuse(guest, why),
+        Err(Trouble::Refused(Refusal(_, why))) => guest.say_last(format!("{why}\n")),
         Err(Trouble::Gone(error)) => Err(error),
     }
 }
