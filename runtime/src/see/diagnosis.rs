@@ -142,7 +142,7 @@ impl Diagnosis {
             let chain: Vec<_> = circle.iter().map(ToString::to_string).collect();
             let mut lines =
                 vec![format!("tasks wait for each other in a circle: task {}", chain.join(" waits for task "))];
-            lines.extend(circle.iter().skip(1).map(|task| told.describe(*task)));
+            lines.extend(circle.iter().take(circle.len() - 1).map(|task| told.describe(*task)));
             told.found(Finding::EveryoneWaits, circle.first().copied(), lines);
         }
     }
