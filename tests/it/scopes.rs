@@ -3,12 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use oneloop::task::{Scope, scope, yield_now};
+use oneloop::Runtime;
+use oneloop::task::{Scope, ScopedJoinHandle, scope, yield_now};
 use oneloop::time::{Instant, sleep, timeout};
 
 use crate::support::on_drop;
@@ -341,6 +342,78 @@ fn a_clone_that_outlives_its_scope_spawns_nothing() {
                 unreachable!("nobody would poll it");
             });
             assert!(dropped.get());
+        });
+    });
+}
+
+/// A scope with two children that wait, polled as far as that.
+fn half_way<'a>(runtime: &Runtime, dropped: &'a Cell<u32>) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+    let mut scoped: Pin<Box<dyn Future<Output = ()> + 'a>> = Box::pin(async move {
+        let result = scope(async |s| {
+            for _ in 0..2 {
+                s.spawn(async {
+                    let _guard = on_drop(|| dropped.set(dropped.get() + 1));
+                    pending::<()>().await;
+                });
+            }
+        });
+        result.await.unwrap();
+    });
+    runtime.block_on(async {
+        for _ in 0..3 {
+            poll_fn(|cx| Poll::Ready(assert!(scoped.as_mut().poll(cx).is_pending()))).await;
+            yield_now().await;
+        }
+    });
+    scoped
+}
+
+#[test]
+fn a_scope_may_be_dropped_where_its_runtime_does_not_run_or_is_gone() {
+    watch(|| {
+        let (runtime, dropped) = (in_order(), Cell::new(0));
+        drop(half_way(&runtime, &dropped));
+        assert_eq!(dropped.replace(0), 2);
+        runtime.block_on(async { sleep(SECOND).await });
+        assert_eq!(runtime.metrics().tasks, 0, "what stood in for the children is gone");
+        let scoped = half_way(&runtime, &dropped);
+        drop(runtime);
+        in_order().block_on(async move { drop(scoped) });
+        assert_eq!(dropped.get(), 2);
+    });
+}
+
+#[test]
+#[should_panic(expected = "a scope was polled inside another runtime")]
+fn a_scope_that_is_polled_in_another_runtime_says_so() {
+    watch(|| {
+        let (runtime, dropped) = (in_order(), Cell::new(0));
+        let scoped = half_way(&runtime, &dropped);
+        in_order().block_on(scoped);
+    });
+}
+
+#[test]
+#[should_panic(expected = "after its scope had ended without its task's output")]
+fn a_handle_that_left_its_scope_does_not_wait_for_what_will_not_come() {
+    watch(|| {
+        in_order().block_on(async {
+            let give = Rc::new(Cell::new(None));
+            let take = Rc::clone(&give);
+            let outside = oneloop::spawn(async move {
+                yield_now().await;
+                let handle: ScopedJoinHandle<u32> = take.take().expect("the scope has begun");
+                handle.await
+            });
+            let result = scope(async |s| {
+                give.set(Some(s.spawn(async {
+                    sleep(SECOND).await;
+                    panic!("no output")
+                })));
+                pending::<()>().await;
+            });
+            assert_eq!(result.await.unwrap_err().failures().len(), 1);
+            std::panic::resume_unwind(outside.await.unwrap_err().into_panic());
         });
     });
 }

@@ -20,7 +20,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::context::expect_current;
+use crate::context::{at_home, current, expect_current, expect_home};
 use crate::event::{Cause, TaskId};
 use crate::key::TaskKey;
 use crate::task::scope_error::{Cancelled, Failure, Reason, ScopeError};
@@ -41,7 +41,8 @@ use crate::waker::waker_of;
 ///
 /// # Panics
 ///
-/// If `body` panics; the children are dropped on the way. If no runtime runs on this thread.
+/// If `body` panics; the children are dropped on the way. If no runtime runs on this thread, or another
+/// than where the scope was first polled.
 ///
 /// # Cancel safety
 ///
@@ -62,7 +63,7 @@ pub async fn scope<'env, T, F>(body: F) -> Result<T, ScopeError>
 where
     F: AsyncFnOnce(&Scope<'env>) -> T,
 {
-    let scope = Scope { children: Rc::default(), notes: Rc::default() };
+    let scope = Scope { runtime: expect_current("a scope").number, children: Rc::default(), notes: Rc::default() };
     // Declared before the body, so dropped after it.
     let _ending = Ending(&scope);
     let (mut output, mut failures) = (None, Vec::new());
@@ -94,6 +95,8 @@ where
 /// take one along and spawn siblings.
 #[derive(Clone)]
 pub struct Scope<'env> {
+    /// The number of the runtime that has the stand-ins.
+    runtime: u32,
     children: Rc<RefCell<BTreeMap<TaskKey, Child<'env>>>>,
     notes: Rc<Notes>,
 }
@@ -117,7 +120,7 @@ struct Notes {
     cancelled: RefCell<Option<Cancelled>>,
     limit: RefCell<Option<(Sleep, Cancelled)>>,
     /// The scope is over, or about to be: nobody would poll another child.
-    closed: Cell<bool>,
+    closed: Rc<Cell<bool>>,
 }
 
 impl<'env> Scope<'env> {
@@ -133,7 +136,7 @@ impl<'env> Scope<'env> {
         F: Future + 'env,
         F::Output: 'env,
     {
-        let (output, handle) = Output::new();
+        let (output, handle) = Output::new(&self.notes.closed);
         let body = async move {
             output.give(future.await);
             None
@@ -154,7 +157,7 @@ impl<'env> Scope<'env> {
         T: 'env,
         E: Into<Box<dyn std::error::Error>>,
     {
-        let (output, handle) = Output::new();
+        let (output, handle) = Output::new(&self.notes.closed);
         let body = async move {
             match future.await {
                 Ok(value) => {
@@ -193,7 +196,7 @@ impl<'env> Scope<'env> {
     }
 
     fn add(&self, body: Body<'env>, at: &'static Location<'static>) {
-        let core = expect_current("Scope::spawn");
+        let core = expect_home(self.runtime, "a scope's task was spawned");
         if self.notes.closed.get() {
             return;
         }
@@ -209,13 +212,13 @@ impl<'env> Scope<'env> {
 
     /// Polls the children that were woken, each once. What is woken meanwhile waits for the next time.
     fn poll_noted(&self, failures: &mut Vec<Failure>) {
-        let core = expect_current("a scope");
+        let core = expect_home(self.runtime, "a scope was polled");
         for key in self.notes.woken.take() {
             let child = self.children.borrow_mut().remove(&key);
             let Some(Child { mut body, at }) = child else { continue };
             let waker = waker_of(&core, key);
             let mut cx = Context::from_waker(&waker);
-            match as_task(key, || body.as_mut().poll(&mut cx)) {
+            match self.as_task(key, || body.as_mut().poll(&mut cx)) {
                 Ok(Poll::Pending) => drop(self.children.borrow_mut().insert(key, Child { body, at })),
                 Ok(Poll::Ready(reason)) => self.end_child(key, body, at, reason, failures),
                 Err(payload) => self.end_child(key, body, at, Some(Reason::Panic(payload)), failures),
@@ -232,12 +235,12 @@ impl<'env> Scope<'env> {
         reason: Option<Reason>,
         failures: &mut Vec<Failure>,
     ) {
-        let dropped = as_task(key, || drop(body));
+        let dropped = self.as_task(key, || drop(body));
         let failed = [reason, dropped.err().map(Reason::Panic)];
         failures.extend(failed.into_iter().flatten().map(|reason| Failure { task: TaskId(key), at, reason }));
         self.notes.live.borrow_mut().remove(&key);
         // The stand-in finds itself gone from the list, and ends.
-        waker_of(&expect_current("a scope"), key).wake_by_ref();
+        at_home(self.runtime, move |core| waker_of(core, key).wake_by_ref());
     }
 
     fn drop_children(&self, failures: &mut Vec<Failure>) {
@@ -248,15 +251,18 @@ impl<'env> Scope<'env> {
             self.end_child(key, body, at, None, failures);
         }
     }
-}
 
-/// Runs a child's code as the task that stands in for it, and catches its panic.
-fn as_task<R>(key: TaskKey, f: impl FnOnce() -> R) -> std::thread::Result<R> {
-    let core = expect_current("a scope");
-    let before = core.cause.replace(Cause::Task(TaskId(key)));
-    let result = catch_unwind(AssertUnwindSafe(f));
-    core.cause.set(before);
-    result
+    /// Runs a child's code as the task that stands in for it, and catches its panic. Where the runtime is
+    /// not running, as when the scope outlives it, no task is.
+    fn as_task<R>(&self, key: TaskKey, f: impl FnOnce() -> R) -> std::thread::Result<R> {
+        let core = current().filter(|core| core.number == self.runtime);
+        let before = core.as_ref().map(|core| core.cause.replace(Cause::Task(TaskId(key))));
+        let result = catch_unwind(AssertUnwindSafe(f));
+        if let (Some(core), Some(before)) = (core, before) {
+            core.cause.set(before);
+        }
+        result
+    }
 }
 
 impl Notes {

@@ -1,6 +1,6 @@
 //! The output of a scope's child, and the handle that waits for it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,12 +14,17 @@ use crate::budget::ready_at_a_price;
 ///
 /// # Panics
 ///
-/// When polled again after it gave the output.
+/// When polled again after it gave the output; or, if it was taken out of the scope, when polled after the
+/// scope ended without that output.
 ///
 /// # Cancel safety
 ///
 /// Dropping it loses the output. To wait for a while only, await `&mut handle`.
-pub struct ScopedJoinHandle<T>(Rc<RefCell<State<T>>>);
+pub struct ScopedJoinHandle<T> {
+    state: Rc<RefCell<State<T>>>,
+    /// Whether the scope is over: then no output comes any more.
+    closed: Rc<Cell<bool>>,
+}
 
 enum State<T> {
     Waiting(Option<Waker>),
@@ -31,9 +36,9 @@ enum State<T> {
 pub(crate) struct Output<T>(Rc<RefCell<State<T>>>);
 
 impl<T> Output<T> {
-    pub(crate) fn new() -> (Self, ScopedJoinHandle<T>) {
+    pub(crate) fn new(closed: &Rc<Cell<bool>>) -> (Self, ScopedJoinHandle<T>) {
         let state = Rc::new(RefCell::new(State::Waiting(None)));
-        (Self(Rc::clone(&state)), ScopedJoinHandle(state))
+        (Self(Rc::clone(&state)), ScopedJoinHandle { state, closed: Rc::clone(closed) })
     }
 
     pub(crate) fn give(self, output: T) {
@@ -44,10 +49,21 @@ impl<T> Output<T> {
     }
 }
 
+impl<T> Drop for Output<T> {
+    /// Without an output, whoever waits outside the scope is to hear that there will be none.
+    fn drop(&mut self) {
+        let waiting = match &mut *self.0.borrow_mut() {
+            State::Waiting(waker) => waker.take(),
+            State::Here(_) | State::Taken => None,
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
 impl<T> ScopedJoinHandle<T> {
     /// Whether the child has returned.
     pub fn is_finished(&self) -> bool {
-        !matches!(*self.0.borrow(), State::Waiting(_))
+        !matches!(*self.state.borrow(), State::Waiting(_))
     }
 }
 
@@ -59,11 +75,15 @@ impl<T> Future for ScopedJoinHandle<T> {
             ready!(ready_at_a_price(cx));
         }
         let waker = cx.waker().clone();
-        match self.0.replace(State::Taken) {
+        match self.state.replace(State::Taken) {
             State::Here(output) => Poll::Ready(output),
             State::Taken => panic!("a ScopedJoinHandle was polled after it had given its task's output"),
+            State::Waiting(_) if self.closed.get() => panic!(
+                "a ScopedJoinHandle was polled after its scope had ended without its task's output: \
+                 the task failed, or was cancelled with the scope, so look at the scope's result first"
+            ),
             State::Waiting(replaced) => {
-                self.0.replace(State::Waiting(Some(waker)));
+                self.state.replace(State::Waiting(Some(waker)));
                 drop(replaced);
                 Poll::Pending
             }
