@@ -93,6 +93,26 @@ fn a_blocking_job_is_waited_for_although_a_stored_waker_panics_at_the_end() {
 }
 
 #[test]
+fn what_a_job_captured_may_panic_when_the_end_drops_the_job() {
+    watch(|| {
+        let runtime = Runtime::builder().max_blocking_threads(1).build().unwrap();
+        let (started, has_started) = std::sync::mpsc::channel();
+        runtime.block_on(async {
+            drop(spawn_blocking(move || {
+                started.send(()).unwrap();
+                std::thread::sleep(Duration::from_millis(50));
+            }));
+            has_started.recv().unwrap();
+            for _ in 0..3 {
+                let captured = on_drop(|| panic!("in drop"));
+                drop(spawn_blocking(move || drop(captured)));
+            }
+        });
+        assert_eq!(panic_of(|| assert!(runtime.shutdown_timeout(Duration::from_secs(10)).is_empty())), "no panic");
+    });
+}
+
+#[test]
 fn a_handle_that_is_polled_when_the_end_has_dropped_its_task_gives_an_error() {
     watch(|| {
         let (runtime, said) = (unobserved(), Rc::new(RefCell::new(Vec::new())));

@@ -13,6 +13,7 @@ use std::thread;
 use crate::context::{Core, at_home, expect_current};
 use crate::task::join::JoinHandle;
 use crate::tasks::Abort;
+use crate::turn::without_panic;
 
 /// Runs a closure that blocks, or computes for long, on a thread of the runtime's pool.
 ///
@@ -71,15 +72,23 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    let mut work = Work(Some(work));
     move || {
-        let result = if is_unwanted(&job) {
-            // Taken back before it began: what it captured is dropped here, and may panic too.
-            drop(catch_unwind(AssertUnwindSafe(|| drop(work))));
-            None
-        } else {
-            Some(catch_unwind(AssertUnwindSafe(work)))
-        };
+        let wanted = work.0.take_if(|_| !is_unwanted(&job));
+        let result = wanted.map(|work| catch_unwind(AssertUnwindSafe(work)));
+        // If it was taken back before it began, what it captured is dropped here.
+        drop(work);
         at_home(runtime, move |core| come_home(core, &job, result));
+    }
+}
+
+/// A closure that may be dropped before it runs, wherever that is. Then a panic of what it captured is
+/// nobody's.
+struct Work<F>(Option<F>);
+
+impl<F> Drop for Work<F> {
+    fn drop(&mut self) {
+        without_panic(|| drop(self.0.take()));
     }
 }
 
