@@ -14,6 +14,8 @@ use oneloop::task::{Builder, scope, spawn_blocking, yield_now};
 use oneloop::time::{advance, sleep, timeout};
 use oneloop::{JoinHandle, Runtime};
 
+#[cfg(target_os = "linux")]
+use crate::support::alone;
 use crate::support::child;
 use crate::watch::watch;
 
@@ -64,7 +66,9 @@ fn a_task_whose_last_waker_is_dropped_is_named_too() {
                 })
                 .await;
             });
-            sleep(MILLISECOND * 3).await;
+            while kept.borrow().is_none() {
+                sleep(MILLISECOND).await;
+            }
             drop(kept.take());
             sleep(MILLISECOND).await;
         });
@@ -358,6 +362,73 @@ fn a_task_that_wakes_itself_all_the_time_and_nobody_else_does_is_a_storm() {
             }
         });
         assert_eq!(woken, []);
+    });
+}
+
+#[test]
+fn a_task_that_yields_or_has_had_its_share_of_a_poll_is_no_storm() {
+    watch(|| {
+        let yields = found(async {
+            for _ in 0..500 {
+                advance(MILLISECOND);
+                yield_now().await;
+            }
+        });
+        assert_eq!(yields, []);
+        let reads = found(async {
+            let (near, far) = oneloop::net::duplex(1);
+            for n in 0..50_000 {
+                near.write_all(b"x").await.unwrap();
+                far.read(&mut [0]).await.unwrap();
+                advance(MILLISECOND * u32::from(n % 100 == 0));
+            }
+        });
+        assert_eq!(reads, []);
+    });
+}
+
+/// Lets a task of the main thread be woken from another when the loop has made up its mind to sleep for ever.
+struct LateWake(Rc<Cell<Option<Waker>>>);
+
+impl Observer for LateWake {
+    fn on_event(&self, _: Duration, event: &Event<'_>) {
+        if matches!(event, Event::ParkStart { timeout: None }) {
+            let waker = self.0.take().expect("it sleeps once");
+            std::thread::spawn(move || waker.wake()).join().expect("a wake does not panic");
+        }
+    }
+}
+
+#[test]
+fn a_wake_that_comes_when_the_loop_is_about_to_sleep_is_not_overlooked() {
+    watch(|| {
+        let (findings, kept) = (Findings::default(), Rc::new(Cell::new(None)));
+        let builder = Runtime::builder().diagnose(true).observer(LateWake(Rc::clone(&kept)));
+        let runtime = builder.observer(findings.clone()).build().expect("a runtime");
+        let mut waits = true;
+        runtime.block_on(poll_fn(|cx| {
+            if std::mem::take(&mut waits) {
+                kept.set(Some(cx.waker().clone()));
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        }));
+        assert_eq!(findings.0.take(), []);
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_thread_that_watches_ends_with_its_runtime() {
+    alone(|| {
+        let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+        let before = threads();
+        let slow = Duration::from_secs(3600);
+        drop(Runtime::builder().diagnose(true).slow_poll(slow).build().expect("a runtime"));
+        // A thread that was joined is over, but the kernel may list it for a moment more.
+        while threads() != before {
+            std::thread::yield_now();
+        }
     });
 }
 

@@ -361,7 +361,7 @@ fn half_way<'a>(runtime: &Runtime, dropped: &'a Cell<u32>) -> Pin<Box<dyn Future
     });
     runtime.block_on(async {
         for _ in 0..3 {
-            poll_fn(|cx| Poll::Ready(assert!(scoped.as_mut().poll(cx).is_pending()))).await;
+            assert!(poll_fn(|cx| Poll::Ready(scoped.as_mut().poll(cx))).await.is_pending());
             yield_now().await;
         }
     });

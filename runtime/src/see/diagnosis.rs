@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::context::{Core, current};
@@ -19,6 +19,7 @@ use crate::see::outside::{somebody_outside, waits_of};
 use crate::see::overload::{Overload, Seen};
 use crate::see::serve;
 use crate::see::to_file;
+use crate::see::watch::{Poll, Watch, lock, report};
 use crate::waker::{kept_wakers, take_bereft};
 
 /// Looks for what keeps a program from going on.
@@ -28,6 +29,7 @@ pub(crate) struct Diagnosis {
     poll: Arc<Mutex<Option<Poll>>>,
     told: RefCell<Told>,
     on_stderr: bool,
+    _watch: Option<Watch>,
 }
 
 /// What was found, in a sentence and what belongs to it.
@@ -35,16 +37,6 @@ struct Found {
     kind: Finding,
     task: Option<TaskId>,
     lines: Vec<String>,
-}
-
-/// A poll, from its start.
-struct Poll {
-    of: String,
-    /// For the watching thread, which cannot read the runtime's clock.
-    since: Instant,
-    /// By the runtime's clock.
-    started: Duration,
-    reported: bool,
 }
 
 struct Told {
@@ -81,19 +73,9 @@ impl Diagnosis {
     /// With `on_stderr`, what is found is reported there too, and a slow poll also while it goes on.
     fn new(slow_poll: Duration, on_stderr: bool) -> Self {
         let poll = Arc::new(Mutex::new(None));
-        if on_stderr {
-            let (watched, pause) = (Arc::downgrade(&poll), slow_poll / 4);
-            let watch = move || {
-                while let Some(poll) = watched.upgrade() {
-                    report_if_slow(&poll, slow_poll);
-                    drop(poll);
-                    std::thread::sleep(pause.max(Duration::from_millis(1)));
-                }
-            };
-            // Without the thread a slow poll is still reported, when it is over.
-            let _ = std::thread::Builder::new().name(String::from("oneloop-watch")).spawn(watch);
-        }
-        Self { slow_poll, poll, told: RefCell::new(Told::new(slow_poll)), on_stderr }
+        // Without the thread a slow poll is still reported, when it is over.
+        let watch = if on_stderr { Watch::new(Arc::clone(&poll), slow_poll).ok() } else { None };
+        Self { slow_poll, poll, told: RefCell::new(Told::new(slow_poll)), on_stderr, _watch: watch }
     }
 
     fn poll_started(&self, task: TaskId, started: Duration) {
@@ -121,7 +103,12 @@ impl Diagnosis {
         let mut suspects: BTreeSet<_> = std::mem::take(&mut told.pending);
         suspects.extend(take_bereft(core.number).into_iter().filter_map(|word| core.tasks.named_by(word)).map(TaskId));
         for task in suspects {
-            if core.tasks.is_waiting(task.0) && kept_wakers(task.0) == 0 && told.forgotten.insert(task) {
+            if !core.tasks.is_waiting(task.0) || kept_wakers(task.0) > 0 {
+                continue;
+            }
+            if is_called(core) {
+                told.pending.insert(task);
+            } else if told.forgotten.insert(task) {
                 let described = told.describe(task);
                 let text = format!("nobody can wake {described}: it returned Pending, and no waker of it is left");
                 told.found(Finding::NobodyCanWake, Some(task), vec![text]);
@@ -131,11 +118,11 @@ impl Diagnosis {
 
     /// The loop is about to sleep. Where tasks wait for each other, and nobody else holds a waker of
     /// theirs, they do so for ever, whatever else goes on.
-    fn look_for_circles(&self) {
+    fn look_for_circles(&self, core: &Core) {
         let told = &mut *self.told.borrow_mut();
         for circle in told.circles.closed() {
             let is_known = circle.iter().any(|task| told.in_circles.contains(task));
-            if is_known || circle.iter().any(|task| kept_wakers(task.0) > 1) {
+            if is_known || circle.iter().any(|task| kept_wakers(task.0) > 1) || is_called(core) {
                 continue;
             }
             told.in_circles.extend(&circle);
@@ -150,7 +137,7 @@ impl Diagnosis {
     /// The loop is about to sleep until somebody outside wakes it. Where nobody can, it says who waits
     /// for whom.
     fn look_for_the_end(&self, core: &Core) {
-        if core.reactor.is_awaited() || core.jobs_away.get() > 0 || somebody_outside(core) {
+        if core.reactor.is_awaited() || core.jobs_away.get() > 0 || somebody_outside(core) || is_called(core) {
             return;
         }
         let told = &mut *self.told.borrow_mut();
@@ -184,6 +171,12 @@ impl Diagnosis {
     }
 }
 
+/// Whether a thread has sent something since the loop made up its mind to sleep. To be asked after the
+/// wakers were counted: a wake is sent first, and only then is its waker gone.
+fn is_called(core: &Core) -> bool {
+    !core.incoming.is_empty()
+}
+
 impl Observer for Diagnosis {
     fn on_event(&self, now: Duration, event: &Event<'_>) {
         let Some(core) = current() else { return };
@@ -200,7 +193,7 @@ impl Observer for Diagnosis {
             Event::Finish { task, .. } => self.told.borrow_mut().forget(task),
             Event::ParkStart { timeout } if timeout != Some(Duration::ZERO) => {
                 self.look_for_forgotten(&core);
-                self.look_for_circles();
+                self.look_for_circles(&core);
                 if timeout.is_none() {
                     self.look_for_the_end(&core);
                 }
@@ -283,22 +276,4 @@ impl Told {
         self.forgotten.remove(&task);
         self.in_circles.remove(&task);
     }
-}
-
-fn report_if_slow(poll: &Mutex<Option<Poll>>, limit: Duration) {
-    let mut poll = lock(poll);
-    if let Some(poll) = poll.as_mut().filter(|poll| !poll.reported && poll.since.elapsed() > limit) {
-        poll.reported = true;
-        report("", &format!("{} has been running for {:.0?} and holds up the loop", poll.of, poll.since.elapsed()));
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn report(indent: &str, finding: &str) {
-    use std::io::Write as _;
-    // Where stderr is closed or full there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "oneloop: {indent}{finding}");
 }

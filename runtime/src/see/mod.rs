@@ -22,12 +22,15 @@ pub(crate) mod serve;
 mod state;
 mod things;
 pub(crate) mod to_file;
+mod watch;
 mod words;
 
 use std::rc::Rc;
 
 use crate::context::expect_current;
 use crate::event::Observer;
+
+pub(crate) use overload::note_yield;
 
 pub use chrome::ChromeTrace;
 pub use dump::{Dump, Past, TaskRow, TaskState, Wait, dump};

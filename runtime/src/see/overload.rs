@@ -1,10 +1,13 @@
 //! Overload: a task that wakes itself again and again, and timers that pile up behind something slow.
 //!
-//! Both are seen in the event stream alone.
+//! Both are seen in the event stream. Only whether a task that wakes itself waits for something, or makes
+//! room for the others, is not; the latter is its right.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::context::current;
 use crate::event::{Cause, Event, TaskId};
 
 /// From how many polls on end, each of which the task itself asked for, one speaks of a storm.
@@ -15,6 +18,21 @@ const PILE: u32 = 16;
 
 /// How long nothing is said of timers after something was.
 const QUIET: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static YIELDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The task that is being polled wakes itself next, because it yields.
+#[inline]
+pub(crate) fn note_yield() {
+    YIELDED.set(true);
+}
+
+/// Whether the task woke itself because it yields, or has had its share of this poll.
+fn made_room() -> bool {
+    YIELDED.take() || current().is_some_and(|core| !core.may_complete())
+}
 
 /// What was seen, for a sentence.
 #[derive(Clone, Copy)]
@@ -54,6 +72,7 @@ impl Overload {
     pub(super) fn note(&mut self, at: Duration, event: &Event<'_>) -> Option<Seen> {
         match *event {
             Event::PollStart { task } => {
+                YIELDED.set(false);
                 self.polled = Some((task, at));
                 return self.pile(at);
             }
@@ -63,7 +82,7 @@ impl Overload {
                     self.longest = Some((task, took));
                 }
             }
-            Event::Wake { task, cause: Cause::Task(by), queued: true } if task == by => {
+            Event::Wake { task, cause: Cause::Task(by), queued: true } if task == by && !made_room() => {
                 return self.woke_itself(task, at);
             }
             Event::Wake { task, .. } | Event::Finish { task, .. } => drop(self.streaks.remove(&task)),

@@ -3,6 +3,8 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::see::note_yield;
+
 /// Goes to the end of the ready queue: every task that is ready now runs before this one goes on. The
 /// counterpart of `await asyncio.sleep(0)`.
 ///
@@ -33,6 +35,7 @@ impl Future for YieldNow {
         if std::mem::replace(&mut self.yielded, true) {
             return Poll::Ready(());
         }
+        note_yield();
         cx.waker().wake_by_ref();
         Poll::Pending
     }
