@@ -320,6 +320,10 @@ fn a_loop_goes_on_until_a_task_is_woken_and_no_further() {
                 }
             }));
         });
+        // It answers before the program has begun.
+        while slept.get() == 0 {
+            thread::yield_now();
+        }
         let sleeper = shown.monitor("ps");
         let sleeper = sleeper.lines().find(|line| line.contains(" sleeper ")).unwrap_or_else(|| panic!("{sleeper}"));
         let sleeper = sleeper.split_whitespace().next().unwrap();
