@@ -26,6 +26,7 @@ fn main() {
     runtime.block_on(async {
         match program.as_str() {
             "steady" => steady().await,
+            "guarded" => guarded().await,
             "wedged" => wedged().await,
             "hostile" => hostile().await,
             "recorded" => recorded().await,
@@ -46,6 +47,13 @@ async fn steady() {
         });
     }
     line().await;
+}
+
+/// The same, shown to those alone who know a word.
+async fn guarded() {
+    let server = oneloop::see::serve_with_token("127.0.0.1:0", "open-sesame").expect("there is a free port");
+    eprintln!("oneloop: see it turn at {server}");
+    steady().await;
 }
 
 /// A task that is in one poll until a line comes.

@@ -76,6 +76,47 @@ fn a_program_can_be_held_stepped_and_let_go() {
 }
 
 #[test]
+fn slow_motion_slows_a_program_down_and_lets_it_go_again() {
+    in_a_browser(|browser| {
+        let program = Program::start("steady");
+        let mut page = browser.page();
+        watches(&mut page, &program);
+        let chooses = |page: &mut Page<'_>, delay: u32| {
+            page.value(&format!(
+                "(() => {{ const speed = document.querySelector('#speed'); speed.value = '{delay}'; \
+                 speed.dispatchEvent(new Event('change')); window.chosen = app.rec.last; }})()"
+            ));
+        };
+        let since = "app.rec.events.filter(({ n, e }) => n > chosen && e === 'poll_start')";
+        chooses(&mut page, 500);
+        // The last three, for the first may have begun before the program heard of it.
+        let gaps = format!("{since}.slice(-3).map(({{ t }}, at, all) => at ? t - all[at - 1].t : 5e8)");
+        page.waits_until(&format!("{since}.length >= 4 && {gaps}.every((gap) => gap >= 5e8)"));
+        chooses(&mut page, 0);
+        page.waits_until(&format!("{since}.length > 100"));
+        page.is_well();
+    });
+}
+
+#[test]
+fn who_knows_the_token_sees_a_guarded_program_and_may_hold_it() {
+    in_a_browser(|browser| {
+        let program = Program::start_guarded();
+        let mut page = browser.page();
+        page.opens(&program.address);
+        let refused = page.text("body");
+        assert!(refused.contains("add ?token="), "{refused}");
+        page.opens(&format!("{}?token=open-sesame", program.address));
+        page.waits_until("document.querySelector('#pill').textContent === 'Live' && app.rec.events.length > 0");
+        pauses(&mut page);
+        let before = page.value(&count("poll_start")).as_u64().expect("a number");
+        page.presses("#step-poll");
+        page.waits_until(&format!("{} === {} && app.held", count("poll_end"), before + 1));
+        page.is_well();
+    });
+}
+
+#[test]
 fn a_program_runs_to_the_next_wake_of_the_chosen_task() {
     in_a_browser(|browser| {
         let program = Program::start("steady");

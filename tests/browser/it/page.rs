@@ -121,6 +121,18 @@ impl<'a> Page<'a> {
         self.ask("DOM.setFileInputFiles", chosen);
     }
 
+    /// Has a file dropped onto it, with this name and this text.
+    pub(crate) fn is_dropped(&mut self, name: &str, text: &str) {
+        self.value(&format!(
+            "(() => {{ const data = new DataTransfer(); data.items.add(new File([{}], {})); \
+             for (const kind of ['dragover', 'drop']) {{ const event = new DragEvent(kind, {{ dataTransfer: data, \
+             bubbles: true, cancelable: true }}); document.body.dispatchEvent(event); \
+             if (!event.defaultPrevented) throw new Error(`the browser would open the file itself at ${{kind}}`); }} }})()",
+            json!(text),
+            json!(name)
+        ));
+    }
+
     /// Nothing went wrong that only the browser saw: no error in the script, and no dialog.
     #[track_caller]
     pub(crate) fn is_well(&mut self) {

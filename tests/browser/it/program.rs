@@ -15,7 +15,16 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start(name: &str) -> Self {
-        let process = Process::start(watched(name).env("ONELOOP_SEE", "127.0.0.1:0"));
+        Self::started_by(watched(name).env("ONELOOP_SEE", "127.0.0.1:0"))
+    }
+
+    /// One that does not leave it to the environment who may look.
+    pub(crate) fn start_guarded() -> Self {
+        Self::started_by(&mut watched("guarded"))
+    }
+
+    fn started_by(command: &mut Command) -> Self {
+        let process = Process::start(command);
         let address = process.hears("oneloop: see it turn at ");
         Self { process, address }
     }

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use crate::chrome::in_a_browser;
 use crate::page::{FROM_DISK, Page};
 use crate::program::record;
+use crate::strangers::site;
 
 /// Opens the page from the disk and gives it a recording of six sleepers. Returns the recording's text.
 fn replays(page: &mut Page<'_>, folder: &TempDir) -> String {
@@ -102,6 +103,52 @@ fn going_back_and_forth_leads_to_the_same_states() {
              for (let i = 0; i < 300; i++) { const n = 1 + (i * 7919) % app.rec.last; app.jump(n); \
              if (JSON.stringify(Recording.factsOf(app.view)) !== facts[n - 1]) wrong += 1; } return wrong; })()";
         assert_eq!(page.value(same), json!(0));
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_file_that_is_dropped_is_replayed() {
+    in_a_browser(|browser| {
+        let folder = folder();
+        let file = folder.path().join("run");
+        record("recorded", &file);
+        let recording = fs::read_to_string(&file).expect("the recording is there");
+        let mut page = browser.page();
+        page.opens(FROM_DISK);
+        page.is_dropped("dropped.ndjson", &recording);
+        page.waits_until("document.querySelector('#source').textContent === 'dropped.ndjson'");
+        assert_eq!(page.value("app.rec.last"), json!(events(&recording).len()));
+        assert_eq!(page.value("document.body.classList.contains('dropping')"), json!(false));
+        // A folder can be dropped, too; the browser then says no when one reads it.
+        page.value("openFile({ name: 'runs', text: () => Promise.reject(new Error('no')) })");
+        page.waits_until("document.querySelector('#hero-text').textContent.startsWith('runs: it is a folder')");
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_recording_beside_the_page_is_replayed_by_its_address_and_no_other() {
+    in_a_browser(|browser| {
+        let folder = folder();
+        let file = folder.path().join("run");
+        record("recorded", &file);
+        let recording = fs::read_to_string(&file).expect("the recording is there");
+        let address = site(move |target| match target {
+            "/runs/run.ndjson" => recording.clone(),
+            _ => fs::read_to_string(&FROM_DISK["file://".len()..]).expect("the page is there"),
+        });
+        let mut page = browser.page();
+        page.opens(&format!("http://{address}/?recording=runs/run.ndjson"));
+        page.waits_until("document.querySelector('#pill').textContent === 'Replay'");
+        page.waits_until("document.querySelector('#source').textContent === 'run.ndjson'");
+        for other in ["http://example.invalid/run.ndjson", "//example.invalid/run.ndjson", "file:///etc/passwd"] {
+            page.opens(&format!("http://{address}/?recording={other}"));
+            page.waits_until("document.querySelector('#hero-text').textContent.includes('only from the place')");
+        }
+        let ours = format!("http://{address}/");
+        let elsewhere: Vec<_> = page.asked().into_iter().filter(|asked| !asked.starts_with(&ours)).collect();
+        assert!(elsewhere.iter().all(|asked| asked.starts_with("data:")), "{elsewhere:?}");
         page.is_well();
     });
 }

@@ -9,14 +9,21 @@ use serde_json::json;
 use crate::chrome::in_a_browser;
 use crate::program::Program;
 
-/// A site of somebody else: any request is answered by an empty page. It ends with the test's process.
+/// A site of somebody else: any request is answered by an empty page.
 fn another_site() -> SocketAddr {
+    site(|_| String::from("<!doctype html><title>another site</title>"))
+}
+
+/// A site that answers a request's target with a page. It ends with the test's process.
+pub(crate) fn site(answer: impl Fn(&str) -> String + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let address = listener.local_addr().expect("it has an address");
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let _ = stream.read(&mut [0; 4096]);
-            let page = "<!doctype html><title>another site</title>";
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).unwrap_or(0);
+            let request = String::from_utf8_lossy(&request[..read]);
+            let page = answer(request.split(' ').nth(1).unwrap_or_default());
             let _ = write!(
                 stream,
                 "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{page}",
