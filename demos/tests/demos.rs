@@ -530,6 +530,7 @@ fn a_task_that_wakes_itself_is_polled_all_the_time() {
     let ended = run(SELF_WAKE, &[]);
     ended.assert_code(0);
     assert_eq!(ended.stdout, expected);
+    assert!(ended.stderr.contains("\"asker\"") && ended.stderr.contains("has woken itself"), "{}", ended.stderr);
 }
 
 #[test]

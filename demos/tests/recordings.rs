@@ -48,6 +48,23 @@ fn ask(name: &str, program: &str, variable: &str) -> String {
 }
 
 #[test]
+fn what_a_demo_says_that_the_diagnosis_finds_is_in_its_recording() {
+    for (name, kinds) in [
+        ("deadlock", &["everyone_waits"][..]),
+        ("forgotten_waker", &["nobody_can_wake"]),
+        ("hog", &["slow_poll"]),
+        ("see_sleepers", &[]),
+        ("self_wake", &["self_wake_storm"]),
+        ("starvation", &["slow_poll"]),
+    ] {
+        let text = fs::read_to_string(kept(name)).unwrap_or_else(|error| panic!("{name} is not kept: {error}"));
+        let found =
+            |line: &str| Some(line.split_once("\"e\":\"finding\",\"kind\":\"")?.1.split('"').next()?.to_owned());
+        assert_eq!(text.lines().filter_map(found).collect::<Vec<_>>(), kinds, "{name}");
+    }
+}
+
+#[test]
 fn each_demo_leaves_the_recording_that_is_kept_of_it() {
     let mut differ = Vec::new();
     for (name, program) in DEMOS {

@@ -6,9 +6,9 @@
 //! ```
 //!
 //! What to watch: two tasks wait for the same flag. `asker` looks, wakes itself and returns `Pending`,
-//! so that it is polled again at once: it gets its answer, other tasks run in between, and nothing
-//! looks wrong. But the loop never parks, and a processor is kept busy by a program that only waits.
-//! `waiter` leaves its waker with the flag, and is polled twice in all.
+//! so that it is polled again at once: other tasks run in between, and it gets its answer. But the loop
+//! never parks, and a processor is kept busy by a program that only waits. The diagnosis names the task
+//! that wakes itself. `waiter` leaves its waker with the flag, and is polled twice in all.
 //!
 //! On the virtual clock each look takes a millisecond, since there time passes only when the loop
 //! sleeps, or when work is pretended.
