@@ -125,7 +125,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     core.reactor.would_block(self.key, direction);
                     if core.is_observed() {
-                        drained(core, self.key, direction);
+                        tell_drained(self.key, direction);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -136,12 +136,13 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
     }
 
     /// To be called after an attempt that moved `moved` bytes where it could have moved `asked`.
+    #[inline]
     pub(crate) fn moved(&self, direction: Direction, moved: usize, asked: usize) {
         // Nothing moved is not a short read: it is the end, and there is no more to wait for.
         if 0 < moved && moved < asked {
             let look = |core: &Core| core.reactor.fell_short(self.key, direction) && core.is_observed();
             if with_home(self.key.0.runtime, look) == Some(true) {
-                drained(&expect_home(self.key.0.runtime, "a socket was used"), self.key, direction);
+                tell_drained(self.key, direction);
             }
         }
     }
@@ -183,9 +184,10 @@ fn waits_for(key: SourceKey, direction: Direction) -> WaitsFor {
     }
 }
 
-/// A source's latch was cleared.
+/// A source's latch was cleared, and somebody is to be told.
 #[cold]
-fn drained(core: &Core, key: SourceKey, direction: Direction) {
+fn tell_drained(key: SourceKey, direction: Direction) {
+    let core = expect_home(key.0.runtime, "a socket was used");
     let (read, write) = (direction == Direction::Read, direction == Direction::Write);
     core.observe(|| Event::SourceDrained { source: SourceId(key), read, write });
 }
