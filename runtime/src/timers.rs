@@ -30,7 +30,7 @@ struct Pending {
 pub(crate) struct Deadline {
     pub(crate) instant: Instant,
     /// The tick that it rounds up to.
-    tick: u64,
+    pub(crate) tick: u64,
 }
 
 /// The timer store.
@@ -89,16 +89,19 @@ impl Timers {
     #[inline(always)]
     pub(crate) fn deadline(&self, duration: Duration) -> Deadline {
         let now = self.now();
-        let Some(instant) = now.checked_add(duration) else { return self.end_of(u64::MAX) };
+        if duration.as_secs() > u32::MAX.into() {
+            // More than a century. What follows is plain arithmetic, since no sum in it can overflow.
+            return now.checked_add(duration).map_or(self.end_of(u64::MAX), |instant| self.deadline_at(instant));
+        }
         let mut running = self.running.get();
         if now > running.instant {
             running = self.run_on(now);
         }
         let left_over = duration.subsec_nanos() % TICK.subsec_nanos();
         let is_one_more = left_over > 0 && now + Duration::from_nanos(left_over.into()) > running.instant;
-        let tick = running.tick.saturating_add(ticks_down(duration)).saturating_add(is_one_more.into());
-        debug_assert_eq!(tick, self.deadline_at(instant).tick);
-        Deadline { instant, tick }
+        let tick = running.tick.saturating_add(ticks_down(duration) + u64::from(is_one_more));
+        debug_assert_eq!(tick, self.deadline_at(now + duration).tick);
+        Deadline { instant: now + duration, tick }
     }
 
     #[cold]
@@ -116,10 +119,10 @@ impl Timers {
         Deadline { instant: self.started + Duration::from_millis(tick), tick }
     }
 
-    /// Sets a timer.
+    /// Sets a timer, for the tick of a [`Deadline`].
     #[inline]
-    pub(crate) fn insert(&self, deadline: Deadline, waker: Waker, at: &'static Location<'static>) -> TimerKey {
-        let (slot, serial) = self.wheel.borrow_mut().insert(deadline.tick, Pending { waker, at });
+    pub(crate) fn insert(&self, tick: u64, waker: Waker, at: &'static Location<'static>) -> TimerKey {
+        let (slot, serial) = self.wheel.borrow_mut().insert(tick, Pending { waker, at });
         TimerKey(Key { runtime: self.runtime, slot, serial })
     }
 

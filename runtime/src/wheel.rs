@@ -111,7 +111,9 @@ impl<T> Wheel<T> {
         let (slot, serial) = (self.free, self.last_serial);
         let entry = &mut self.entries[slot as usize];
         self.free = entry.next;
-        (entry.deadline, entry.serial, entry.value) = (deadline, serial, Some(value));
+        // A vacant entry has no value. Forgotten, it need not be looked at to be dropped.
+        std::mem::forget(entry.value.replace(value));
+        (entry.deadline, entry.serial) = (deadline, serial);
         self.hang(slot, deadline);
         (slot - LISTS, serial)
     }
@@ -119,9 +121,8 @@ impl<T> Wheel<T> {
     /// Takes an entry out before it is due. `None` if it was popped or removed already.
     #[inline(always)]
     pub(crate) fn remove(&mut self, slot: u32, serial: u64) -> Option<T> {
-        let value = self.find(slot, serial)?.value.take()?;
-        self.unhang(slot + LISTS);
-        Some(value)
+        self.find(slot, serial)?;
+        self.unhang(slot as usize + LISTS as usize)
     }
 
     /// The value of an entry that has not been popped or removed.
@@ -162,10 +163,8 @@ impl<T> Wheel<T> {
     /// in the order of their deadlines and, within one tick, of their insertion.
     pub(crate) fn pop_due(&mut self) -> Option<((u32, u64), u64, T)> {
         let slot = self.first(DUE)?;
-        let Entry { deadline, serial, ref mut value, .. } = self.entries[slot as usize];
-        let value = value.take().expect("an entry in a list holds a value");
-        self.unhang(slot);
-        Some(((slot - LISTS, serial), deadline, value))
+        let Entry { deadline, serial, .. } = self.entries[slot as usize];
+        Some(((slot - LISTS, serial), deadline, self.unhang(slot as usize)?))
     }
 
     /// Every entry that is pending or due, in no particular order: slot and serial, deadline, value.
@@ -174,10 +173,10 @@ impl<T> Wheel<T> {
         numbered.filter_map(|(slot, e)| Some(((slot as u32, e.serial), e.deadline, e.value.as_ref()?)))
     }
 
-    /// The entry that users know by this slot and serial.
+    /// The entry that users know by this slot and serial, and that is not vacant.
     #[inline]
     fn find(&mut self, slot: u32, serial: u64) -> Option<&mut Entry<T>> {
-        self.entries.get_mut(slot as usize + LISTS as usize).filter(|entry| entry.serial == serial)
+        self.entries.get_mut(slot as usize + LISTS as usize).filter(|e| e.serial == serial && e.value.is_some())
     }
 
     /// A new entry at the end of the slab.
@@ -238,20 +237,23 @@ impl<T> Wheel<T> {
         (entry.prev, entry.next) = (before, list);
     }
 
-    /// Takes an entry, whose value is gone, out of its list, and makes its slot free for another.
+    /// Takes an entry out of its list, makes its slot free for another, and gives its value.
     #[inline(always)]
-    fn unhang(&mut self, slot: u32) {
-        let entry = &mut self.entries[slot as usize];
+    fn unhang(&mut self, slot: usize) -> Option<T> {
+        let entries = self.entries.as_mut_slice();
+        let entry = &mut entries[slot];
         let (prev, next) = (entry.prev, std::mem::replace(&mut entry.next, self.free));
-        self.free = slot;
+        self.free = slot as u32;
         self.gone += 1;
-        self.entries[prev as usize].next = next;
-        self.entries[next as usize].prev = prev;
+        entries[prev as usize].next = next;
+        entries[next as usize].prev = prev;
+        let value = entries[slot].value.take();
         if prev == next {
             // Only a head has the same neighbour on both sides: its list has just become empty.
-            self.entries[prev as usize].deadline = u64::MAX;
+            entries[prev as usize].deadline = u64::MAX;
             self.mark_empty(prev);
         }
+        value
     }
 
     #[inline]

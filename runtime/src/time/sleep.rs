@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::budget::ready_at_a_price;
 use crate::context::{Core, at_home, expect_home, no_loop, not_at_home, with_current, with_home};
 use crate::event::{Event, TimerId, WaitsFor};
-use crate::key::{TaskKey, TimerKey};
+use crate::key::{Key, TaskKey, TimerKey};
 use crate::time::Instant;
 use crate::timers::Deadline;
 use crate::waker::task_of;
@@ -65,29 +65,32 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
-    deadline: Deadline,
-    runtime: u32,
+    deadline: std::time::Instant,
     stage: Stage,
+    runtime: u32,
     at: &'static Location<'static>,
 }
 
+const _: () = assert!(size_of::<Sleep>() <= 48, "a sleep's size is a sleeping task's cost: change it knowingly");
+
 #[derive(Clone, Copy, Debug)]
 enum Stage {
-    /// Not polled yet.
-    New,
-    /// Pending, or fired and not polled since.
-    Set(TimerKey),
+    /// Not polled yet. It will be due at this tick.
+    New(u64),
+    /// Pending, or fired and not polled since: its timer's slot and serial.
+    Set(u32, u64),
     Fired,
 }
 
 impl Sleep {
     pub(crate) fn new(core: &Core, deadline: Deadline, at: &'static Location<'static>) -> Self {
-        Self { deadline, runtime: core.number, stage: Stage::New, at }
+        let Deadline { instant, tick } = deadline;
+        Self { deadline: instant, stage: Stage::New(tick), runtime: core.number, at }
     }
 
     /// When this sleep ends.
     pub fn deadline(&self) -> Instant {
-        Instant(self.deadline.instant)
+        Instant(self.deadline)
     }
 
     /// Whether it was seen to have ended.
@@ -103,24 +106,29 @@ impl Sleep {
     /// Where its runtime is not running.
     pub fn reset(&mut self, deadline: Instant) {
         let core = expect_home(self.runtime, "a Sleep was reset");
-        self.deadline = core.timers.deadline_at(deadline.0);
-        let before = std::mem::replace(&mut self.stage, Stage::New);
-        if let Stage::Set(timer) = before {
-            if let Some(waker) = cancel(&core, timer) {
+        let Deadline { instant, tick } = core.timers.deadline_at(deadline.0);
+        self.deadline = instant;
+        let before = std::mem::replace(&mut self.stage, Stage::New(tick));
+        if let Stage::Set(slot, serial) = before {
+            if let Some(waker) = cancel(&core, self.timer(slot, serial)) {
                 // Whoever resets a sleep need not be the one who waits for it.
                 let waiter = task_of(&core, &waker).or(core.current_task());
-                self.arm(waker, |_| waiter);
+                self.arm(tick, waker, |_| waiter);
             }
         }
     }
 
+    fn timer(&self, slot: u32, serial: u64) -> TimerKey {
+        TimerKey(Key { runtime: self.runtime, slot, serial })
+    }
+
     /// Sets the timer. `waiter` tells the observers whose waker that is.
     #[inline]
-    fn arm(&mut self, waker: Waker, waiter: impl FnOnce(&Core) -> Option<TaskKey>) {
-        let (deadline, at) = (self.deadline, self.at);
-        let set = with_home(self.runtime, |core| (core.timers.insert(deadline, waker, at), core.is_observed()));
+    fn arm(&mut self, tick: u64, waker: Waker, waiter: impl FnOnce(&Core) -> Option<TaskKey>) {
+        let at = self.at;
+        let set = with_home(self.runtime, |core| (core.timers.insert(tick, waker, at), core.is_observed()));
         let Some((timer, is_observed)) = set else { not_at_home(self.runtime, "a Sleep was polled") };
-        self.stage = Stage::Set(timer);
+        self.stage = Stage::Set(timer.0.slot, timer.0.serial);
         if is_observed {
             self.tell_armed(TimerId(timer), waiter);
         }
@@ -129,12 +137,13 @@ impl Sleep {
     #[cold]
     fn tell_armed(&self, timer: TimerId, waiter: impl FnOnce(&Core) -> Option<TaskKey>) {
         let core = expect_home(self.runtime, "a Sleep was polled");
-        let deadline = core.timers.since_start(self.deadline.instant);
+        let deadline = core.timers.since_start(self.deadline);
         core.observe(|| Event::TimerSet { timer, by: core.cause.get(), deadline, at: self.at.into() });
         core.observe_wait(waiter(&core), WaitsFor::Timer(timer), self.at);
     }
 
     /// Leaves another waker with the timer, unless that has fired.
+    #[inline(never)]
     fn wait_on(&mut self, timer: TimerKey, waker: Waker) -> Poll<()> {
         let left = with_home(self.runtime, |core| (core.timers.update(timer, waker), core.is_observed()));
         let Some((replaced, is_observed)) = left else { not_at_home(self.runtime, "a Sleep was polled") };
@@ -155,11 +164,14 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match self.stage {
-            Stage::New => {
-                self.arm(cx.waker().clone(), Core::current_task);
+            Stage::New(tick) => {
+                self.arm(tick, cx.waker().clone(), Core::current_task);
                 Poll::Pending
             }
-            Stage::Set(timer) => self.wait_on(timer, cx.waker().clone()),
+            Stage::Set(slot, serial) => {
+                let timer = self.timer(slot, serial);
+                self.wait_on(timer, cx.waker().clone())
+            }
             // Whoever awaits it again and again has to let the others run.
             Stage::Fired => ready_at_a_price(cx),
         }
@@ -168,7 +180,8 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        if let Stage::Set(timer) = self.stage {
+        if let Stage::Set(slot, serial) = self.stage {
+            let timer = self.timer(slot, serial);
             let looked = with_home(self.runtime, |core| (!core.is_observed()).then(|| core.timers.cancel(timer)));
             match looked {
                 Some(Some(waker)) => drop(waker),
