@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::drive::{self, Ran, Under};
-use crate::peers::oneloop::{Oneloop, Ringed};
+use crate::peers::oneloop::{Oneloop, WITH_RING};
 use crate::shape::Runtime;
 use crate::table::{COUNTED, Counted};
 
@@ -19,7 +19,7 @@ const ROWS: [&str; 4] = ["spawn_join", "yield", "baton", "sleep_drop"];
 pub fn print() -> Result<(), String> {
     println!("| figure | without, instructions | with a ring | events | an event |\n|---|---:|---:|---:|---:|");
     for counted in COUNTED.iter().filter(|counted| ROWS.contains(&counted.name)) {
-        let (without, with) = (counted.measure(Oneloop::NAME)?, counted.measure(Ringed::NAME)?);
+        let (without, with) = (counted.measure(Oneloop::NAME)?, counted.measure(WITH_RING)?);
         let events = events(counted)?;
         let each = (with - without) / events;
         println!("| {} | {without:.0} | {with:.0} | {events:.2} | {each:.0} |", counted.title);
@@ -31,7 +31,7 @@ pub fn print() -> Result<(), String> {
 fn events(counted: &Counted) -> Result<f64, String> {
     let [small, large] = counted.jobs();
     let count = |job| {
-        let Ran { figures, .. }: Ran = drive::run(Ringed::NAME, job, Under::Nothing)?;
+        let Ran { figures, .. }: Ran = drive::run(WITH_RING, job, Under::Nothing)?;
         figures.get("events").copied().ok_or_else(|| missing(&figures))
     };
     Ok((count(large)? - count(small)?) / (large.units - small.units) as f64 / counted.steps)

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use oneloop_bench::shape::Runtime;
 use oneloop_bench::table::Table;
 use oneloop_bench::work::{Job, Workload};
 use oneloop_bench::{client, drive, events, growth, guard, peers};
@@ -111,7 +110,7 @@ enum Client {
 }
 
 fn parse_runtime(name: &str) -> Result<&'static str, String> {
-    let known = peers::NAMES.into_iter().chain([peers::oneloop::Ringed::NAME]).find(|known| *known == name);
+    let known = peers::NAMES.into_iter().chain([peers::oneloop::WITH_RING]).find(|known| *known == name);
     known.ok_or_else(|| peers::unknown(name))
 }
 

@@ -25,9 +25,11 @@ pub const NAMES: [&str; 6] = [
 ///
 /// A sentence when there is no such runtime, or when its sockets fail.
 pub fn run(name: &str, job: Job, announce: Announce<'_>) -> Result<Figures, String> {
+    if name == oneloop::WITH_RING {
+        oneloop::keep_events();
+    }
     let figures = match name {
-        oneloop::Oneloop::NAME => work::run::<oneloop::Oneloop>(job, announce),
-        oneloop::Ringed::NAME => work::run::<oneloop::Ringed>(job, announce),
+        oneloop::Oneloop::NAME | oneloop::WITH_RING => work::run::<oneloop::Oneloop>(job, announce),
         tokio::Tokio::NAME => work::run::<tokio::Tokio>(job, announce),
         smol::Smol::NAME => work::run::<smol::Smol>(job, announce),
         monoio::MonoioEpoll::NAME => work::run::<monoio::MonoioEpoll>(job, announce),

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use oneloop::JoinHandle;
@@ -10,32 +11,37 @@ use oneloop::see::Ring;
 
 use crate::shape::{ANY_PORT, BUFFER_SIZE, Runtime};
 
-/// oneloop with its defaults, or with a ring that keeps the last events.
-pub struct Loop<const RING: bool>;
+/// oneloop with its defaults or, after [`keep_events`], with a ring. Both are one instance of the same code:
+/// a second would be optimised otherwise.
+pub struct Oneloop;
 
-/// oneloop with its defaults.
-pub type Oneloop = Loop<false>;
-/// oneloop with a ring. It prints how many events there were.
-pub type Ringed = Loop<true>;
-
+/// What the command line calls it when it has a ring. It prints how many events there were.
+pub const WITH_RING: &str = "oneloop-ring";
 /// How many events the ring keeps: so few that it soon forgets one for each that it takes.
 const KEPT: usize = 10_000;
 
-impl<const RING: bool> Runtime for Loop<RING> {
-    const NAME: &'static str = if RING { "oneloop-ring" } else { "oneloop" };
+static KEEPS_EVENTS: AtomicBool = AtomicBool::new(false);
+
+/// Gives the loops of this process a ring from now on.
+pub fn keep_events() {
+    KEEPS_EVENTS.store(true, Ordering::Relaxed);
+}
+
+impl Runtime for Oneloop {
+    const NAME: &'static str = "oneloop";
 
     type Handle<T: 'static> = JoinHandle<T>;
     type Listener = TcpListener;
     type Stream = TcpStream;
 
     fn block_on<F: Future>(root: F) -> F::Output {
-        if !RING {
-            return oneloop::run(root);
+        let ring = KEEPS_EVENTS.load(Ordering::Relaxed).then(|| Ring::new(KEPT));
+        let builder = oneloop::Runtime::builder();
+        let builder = if let Some(ring) = &ring { builder.observer(ring.clone()) } else { builder };
+        let output = builder.build().expect("a runtime").block_on(root);
+        if let Some(ring) = ring {
+            println!("events {}", ring.dropped() + ring.len() as u64);
         }
-        let ring = Ring::new(KEPT);
-        let runtime = oneloop::Runtime::builder().observer(ring.clone()).build().expect("a runtime");
-        let output = runtime.block_on(root);
-        println!("events {}", ring.dropped() + ring.len() as u64);
         output
     }
 
