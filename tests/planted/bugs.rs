@@ -419,8 +419,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 6, what: "a sleep too long for the clock is none",
         file: "timers.rs", inside: "fn deadline(",
-        right: "return self.end_of(u64::MAX)",
-        wrong: "return self.end_of(0)",
+        right: "map_or(self.end_of(u64::MAX)",
+        wrong: "map_or(self.end_of(0)",
         test: "it timers::a_sleep_too_long_for_the_clock_is_one_that_does_not_end",
     },
     Bug {
@@ -433,8 +433,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 6, what: "cancelling a timer that has fired cancels its slot's next tenant",
         file: "wheel.rs", inside: "fn find(",
-        right: "entry.serial == serial",
-        wrong: "entry.serial >= serial",
+        right: "e.serial == serial",
+        wrong: "e.serial >= serial",
         test: "models wheel_model::the_wheel_does_what_a_sorted_list_does",
     },
     Bug {
@@ -576,8 +576,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 9, what: "a wait that times out keeps its timer",
         file: "time/sleep.rs", inside: "impl Drop for Sleep",
-        right: "if let Stage::Set(timer) = self.stage {",
-        wrong: "if let (Stage::Set(timer), false) = (self.stage, true) {",
+        right: "if let Stage::Set(slot, serial) = self.stage {",
+        wrong: "if let (Stage::Set(slot, serial), false) = (self.stage, true) {",
         test: "it metrics::live_counts_follow_the_tasks_and_timers",
     },
     // --- 10: same seed, same run ----------------------------------------------------------------------------------
