@@ -233,6 +233,15 @@ fn an_address_that_cannot_be_had_is_named_in_the_error() {
 }
 
 #[test]
+fn a_name_that_is_none_is_named_in_one_line_whatever_is_in_it() {
+    on_a_loop(async {
+        let error = soon(TcpStream::connect("no\0\nname:80")).await.unwrap_err().to_string();
+        assert!(error.starts_with(r#"cannot look up "no\0\nname": "#), "{error}");
+        assert!(!error.contains(['\0', '\n']), "{error}");
+    });
+}
+
+#[test]
 fn a_listener_that_does_not_listen_is_an_error_and_no_busy_wait() {
     on_a_loop(async {
         let (socket, _) = closed_port();

@@ -65,7 +65,7 @@ pub(crate) async fn resolve(addr: &(impl ToSocketAddrs + ?Sized)) -> io::Result<
         }
         Addresses::Named(name, port) => (name, port),
     };
-    let shown = name.clone();
+    let shown = format!("{name:?}");
     let found = spawn_blocking(move || std::net::ToSocketAddrs::to_socket_addrs(&(name, port)).map(Vec::from_iter));
     let found = found.await.unwrap_or_else(|error| Err(io::Error::other(error)));
     found.map_err(|error| cannot("look up", shown, &error))
