@@ -5,8 +5,8 @@
 //! what stands above it. `lib.rs` declares the modules in the same order.
 //!
 //! A file that outgrows its budget wants a second room, not a longer corridor: find the idea in it
-//! that can stand alone. Budgets count lines of code: docs, blank lines and `#[cfg(test)]` parts apart. Over
-//! time they only go down.
+//! that can stand alone. Budgets count lines of code: docs, blank lines and `#[cfg(test)]` parts apart. To
+//! raise one takes a reason.
 
 /// A file of `runtime/src`, or a folder of them.
 pub(crate) struct Room {
