@@ -4,16 +4,13 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::context::{Core, Message, expect_current, thread_number};
-use crate::inbox::Inbox;
+use crate::context::{Core, Message, REGISTRY, expect_current, thread_number};
 use crate::metrics::{Counters, Metrics};
 
-/// A way to reach a runtime from any thread. It does not keep the runtime alive, but for the one file
-/// descriptor by which it is woken.
+/// A way to reach a runtime from any thread. It does not keep the runtime alive.
 #[derive(Clone)]
 pub struct Handle {
     number: u32,
-    inbox: Arc<Inbox<Message>>,
     counters: Arc<Counters>,
 }
 
@@ -29,7 +26,7 @@ impl Handle {
     }
 
     pub(crate) fn of(core: &Core) -> Self {
-        Self { number: core.number, inbox: Arc::clone(&core.inbox), counters: Arc::clone(&core.counters) }
+        Self { number: core.number, counters: Arc::clone(&core.counters) }
     }
 
     /// Spawns a task on the runtime's own thread. What crosses threads is the closure; the future that
@@ -37,8 +34,8 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// If the runtime has been dropped. A closure that was accepted may still be dropped without being
-    /// called, if the runtime ends first.
+    /// If the runtime has been dropped, or is about to be: then the closure is dropped here. A closure that
+    /// was accepted may still be dropped without being called, if the runtime ends first.
     ///
     /// ```
     /// let (tell, told) = std::sync::mpsc::channel();
@@ -67,7 +64,8 @@ impl Handle {
             let task = core.spawn(Box::pin(async move { make().await }), None, at);
             drop(core.tasks.detach(task));
         };
-        self.inbox.send(Message::Run(Box::new(spawn), thread_number())).map_err(|_| RuntimeGone(()))
+        let inbox = REGISTRY.exact(self.number).ok_or(RuntimeGone(()))?;
+        inbox.send(Message::Run(Box::new(spawn), thread_number())).map_err(|_| RuntimeGone(()))
     }
 
     /// What the runtime holds, as of its last turn, and has done. A loop that is blocked cannot count.

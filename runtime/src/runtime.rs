@@ -190,9 +190,10 @@ impl Runtime {
             self.core.observers.abandon();
         }
         let _entered = Entered::new(&self.core);
+        // First of all, lest other threads send faster than is dropped here.
+        REGISTRY.leave(self.core.number);
         self.drop_tasks();
         let abandoned = self.core.pool.close(limit);
-        REGISTRY.leave(self.core.number);
         // The results of jobs that have ended meanwhile are dropped here, and not on their threads. And the
         // last wakers may be foreign: what is dropped with them may spawn.
         for _round in 0..MOST_ROUNDS {

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::future::pending;
 use std::rc::Rc;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use oneloop::net::{TcpListener, TcpStream};
@@ -221,6 +222,31 @@ fn handles_may_be_polled_in_destructors_while_the_runtime_ends() {
         });
         drop(runtime);
         assert_eq!(said.take(), ["was dropped with its runtime", "it had ended"]);
+    });
+}
+
+#[test]
+fn the_result_of_a_job_that_ends_with_the_runtime_is_dropped_on_the_loops_thread() {
+    watch(|| {
+        let (runtime, (tell, told)) = (unobserved(), channel());
+        let (let_it_end, may_end) = channel();
+        runtime.block_on(async {
+            let (started, has_started) = channel();
+            drop(spawn_blocking(move || {
+                started.send(()).unwrap();
+                may_end.recv().unwrap();
+                on_drop(move || tell.send(std::thread::current().id()).unwrap())
+            }));
+            has_started.recv().unwrap();
+            let ends_the_job = on_drop(move || let_it_end.send(()).unwrap());
+            drop(spawn(async move {
+                let _ends_the_job = ends_the_job;
+                pending::<()>().await;
+            }));
+            rounds(1).await;
+        });
+        drop(runtime);
+        assert_eq!(told.recv().unwrap(), std::thread::current().id());
     });
 }
 

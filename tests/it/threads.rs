@@ -17,7 +17,7 @@ use oneloop::time::sleep;
 use oneloop::{Handle, Runtime, spawn};
 
 use crate::net_kit::{half, on_a_loop, on_a_thread, poll_once, turns};
-use crate::support::my_waker;
+use crate::support::{my_waker, on_drop};
 use crate::watch::{Watch, builder, runtime, spawn_thread, unobserved, watch};
 
 /// Waits, by being woken and in no other way, until `done` says so.
@@ -312,6 +312,35 @@ fn a_runtime_may_be_dropped_while_other_threads_wake_and_spawn() {
             }
         }
         assert_eq!(Arc::strong_count(&owned), 1, "everything that was sent was run or dropped");
+    });
+}
+
+#[test]
+fn what_is_sent_to_a_runtime_that_is_about_to_end_is_given_back_and_dropped_by_its_sender() {
+    watch(|| {
+        let (runtime, owned) = (unobserved(), Arc::new(()));
+        let (handle, seen) = (runtime.handle(), Rc::new(Cell::new(None)));
+        let note = Rc::clone(&seen);
+        let floods = on_drop(move || {
+            let (mine, mut refused) = (Arc::clone(&owned), 0);
+            let flood = thread::spawn(move || {
+                for _ in 0..10_000 {
+                    let mine = Arc::clone(&mine);
+                    refused += usize::from(handle.spawn(move || async move { drop(mine) }).is_err());
+                }
+                refused
+            });
+            note.set(Some((flood.join().unwrap(), Arc::strong_count(&owned))));
+        });
+        runtime.block_on(async {
+            drop(spawn(async move {
+                let _floods = floods;
+                std::future::pending::<()>().await;
+            }));
+            turns(1).await;
+        });
+        drop(runtime);
+        assert_eq!(seen.get(), Some((10_000, 1)));
     });
 }
 

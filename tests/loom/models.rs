@@ -268,6 +268,30 @@ fn a_spawn_that_races_with_the_end_is_run_or_dropped_or_given_back() {
 }
 
 #[test]
+fn the_result_of_a_job_reaches_a_loop_that_is_about_to_end_while_a_flood_is_turned_away() {
+    explore(|| {
+        let (registry, home) = (Arc::new(Registry::new()), Loop::new());
+        let number = registry.enter(&home.inbox).unwrap();
+        let flood = {
+            let registry = Arc::clone(&registry);
+            start(&home, move || [(); 2].map(|()| registry.exact(number).is_some_and(|inbox| inbox.send(1).is_ok())))
+        };
+        let job = {
+            let inbox = Arc::clone(&home.inbox);
+            start(&home, move || inbox.send(2).unwrap())
+        };
+        registry.leave(number);
+        assert!(registry.exact(number).is_none(), "nobody else finds it");
+        job.join().unwrap();
+        let accepted = flood.join().unwrap();
+        assert_ne!(accepted, [false, true], "who was turned away once is turned away for good");
+        let received = home.drain();
+        assert!(received.contains(&2));
+        assert_eq!(received.len(), 1 + accepted.iter().filter(|&&one| one).count());
+    });
+}
+
+#[test]
 fn a_message_goes_to_the_runtime_it_was_meant_for_while_others_come_and_go() {
     explore(|| {
         let (registry, home) = (Arc::new(Registry::new()), Loop::new());

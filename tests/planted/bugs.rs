@@ -246,6 +246,27 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it net_life::a_runtime_gives_back_every_descriptor_when_it_is_dropped",
     },
     Bug {
+        rule: 3, what: "a runtime that is about to end can still be found",
+        file: "runtime.rs", inside: "fn shut_down(",
+        right: "REGISTRY.leave(self.core.number);",
+        wrong: "self.drop_tasks(); REGISTRY.leave(self.core.number);",
+        test: "it threads::what_is_sent_to_a_runtime_that_is_about_to_end_is_given_back_and_dropped_by_its_sender",
+    },
+    Bug {
+        rule: 3, what: "a runtime whose jobs are not over stays in the registry",
+        file: "inbox.rs", inside: "fn leave(",
+        right: "table.inboxes.remove(&(number as u16))",
+        wrong: "if Arc::strong_count(&table.inboxes[&(number as u16)].1) > 2 { None } else { table.inboxes.remove(&(number as u16)) }",
+        test: "loom models::the_result_of_a_job_reaches_a_loop_that_is_about_to_end_while_a_flood_is_turned_away",
+    },
+    Bug {
+        rule: 3, what: "the result of a job that the end waits for does not come home",
+        file: "task/blocking.rs", inside: "fn thread_half<",
+        right: "home.upgrade()",
+        wrong: "home.upgrade().filter(|inbox| Arc::strong_count(inbox) > 2)",
+        test: "it shutdown::the_result_of_a_job_that_ends_with_the_runtime_is_dropped_on_the_loops_thread",
+    },
+    Bug {
         rule: 3, what: "two senders both ring for one park",
         file: "inbox.rs", inside: "fn send(",
         right: "self.parked.swap(false, Ordering::AcqRel)",

@@ -11,8 +11,8 @@ use crate::waker::{kept_wakers, word_of};
 /// Whether anybody but the loop's own tasks may hold one of their wakers, or a handle that spawns.
 /// Wakers that wait for a task's end are the loop's own; those in a channel may be anybody's.
 pub(super) fn somebody_outside(core: &Core) -> bool {
-    // The registry and the core have one each.
-    if Arc::strong_count(&core.inbox) > 2 {
+    // The core has one, and every handle.
+    if Arc::strong_count(&core.counters) > 1 {
         return true;
     }
     let mut joiners: BTreeMap<TaskKey, usize> = BTreeMap::new();

@@ -6,11 +6,12 @@
 
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use crate::context::{Core, at_home, expect_current};
+use crate::context::{Core, Message, expect_current, thread_number};
+use crate::inbox::Inbox;
 use crate::task::join::JoinHandle;
 use crate::tasks::Abort;
 use crate::turn::without_panic;
@@ -48,7 +49,8 @@ where
     let at = Location::caller();
     let job = Arc::new(Mutex::new(Job::Waiting(None)));
     let task = core.spawn(Box::pin(Outcome(Arc::clone(&job))), None, at);
-    if let Err(why) = core.pool.submit(Box::new(thread_half(work, job, core.number)), at) {
+    let home = Arc::downgrade(&core.inbox);
+    if let Err(why) = core.pool.submit(Box::new(thread_half(work, job, home)), at) {
         core.tasks.abort(task, Box::new(Abort::Refused(why)));
     } else {
         core.jobs_away.set(core.jobs_away.get() + 1);
@@ -66,8 +68,9 @@ enum Job<T> {
 
 type Shared<T> = Arc<Mutex<Job<T>>>;
 
-/// What the pool's thread does.
-fn thread_half<F, T>(work: F, job: Shared<T>, runtime: u32) -> impl FnOnce() + Send + 'static
+/// What the pool's thread does. It knows the inbox itself: the end of a runtime waits for this thread, and
+/// for nobody who would have to look the runtime up.
+fn thread_half<F, T>(work: F, job: Shared<T>, home: Weak<Inbox<Message>>) -> impl FnOnce() + Send + 'static
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -78,7 +81,11 @@ where
         let result = wanted.map(|work| catch_unwind(AssertUnwindSafe(work)));
         // If it was taken back before it began, what it captured is dropped here.
         drop(work);
-        at_home(runtime, move |core| come_home(core, &job, result));
+        if let Some(inbox) = home.upgrade() {
+            let come_home = Box::new(move |core: &Core| come_home(core, &job, result));
+            // A loop that does not wait for this thread any more is gone: then the result is dropped here.
+            let _ = inbox.send(Message::Run(come_home, thread_number()));
+        }
     }
 }
 

@@ -68,8 +68,8 @@ impl<T> JoinHandle<T> {
         AbortHandle { task: self.task }
     }
 
-    /// Whether the task is over, as every task is whose runtime has been dropped. Where the runtime lives
-    /// but does not run, as on another thread than the loop's, nobody can tell, and it says no.
+    /// Whether the task is over, as every task is whose runtime has been dropped, or is about to be. Where the
+    /// runtime lives but does not run, as on another thread than the loop's, nobody can tell, and it says no.
     pub fn is_finished(&self) -> bool {
         self.taken || is_over(self.task)
     }
