@@ -139,7 +139,7 @@ fn run<F: Future<Output = ()>>(program: &impl Fn() -> F, schedule: Schedule, pic
     let runtime = builder.build().unwrap_or_else(|error| panic!("explore could not make a runtime: {error}"));
     let heard = runtime.block_on(async {
         let core = expect_current("explore");
-        core.tasks.limit_picks(schedule.picks);
+        core.tasks.with_queue(|ready| ready.limit_picks(schedule.picks));
         let heard = core.extension::<Heard>();
         heard.start();
         let _counting = Counting { core, picks };
@@ -160,7 +160,7 @@ struct Counting<'a> {
 
 impl Drop for Counting<'_> {
     fn drop(&mut self) {
-        self.picks.set(self.core.tasks.picks());
+        self.picks.set(self.core.tasks.with_queue(|ready| ready.picks()));
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) struct Ready<T> {
 
 /// A generator that picks among what is queued, for so many picks; after them things come in order.
 struct Random {
+    seed: u64,
     state: u64,
     /// Only picks among two or more count.
     picks: u64,
@@ -24,7 +25,7 @@ struct Random {
 impl<T> Ready<T> {
     /// An empty queue.
     pub(crate) fn new(seed: Option<u64>) -> Self {
-        let random = seed.map(|state| Random { state, picks: 0, most_picks: u64::MAX });
+        let random = seed.map(|seed| Random { seed, state: seed, picks: 0, most_picks: u64::MAX });
         Self { queue: VecDeque::new(), random }
     }
 
@@ -40,6 +41,11 @@ impl<T> Ready<T> {
         self.random.as_ref().map_or(0, |random| random.picks)
     }
 
+    /// The seed that it was given.
+    pub(crate) fn seed(&self) -> Option<u64> {
+        self.random.as_ref().map(|random| random.seed)
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, last: T) {
         self.queue.push_back(last);
@@ -49,7 +55,7 @@ impl<T> Ready<T> {
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<T> {
         if self.random.is_some() {
-            self.shuffle();
+            self.pick();
         }
         self.queue.pop_front()
     }
@@ -59,13 +65,15 @@ impl<T> Ready<T> {
         self.queue.iter()
     }
 
+    /// Puts one of them first. The others keep their order, so that whoever follows the events knows it.
     #[cold]
-    fn shuffle(&mut self) {
+    fn pick(&mut self) {
         if let (Some(random), 2..) = (&mut self.random, self.queue.len()) {
             if random.picks < random.most_picks {
                 random.picks += 1;
                 let chosen = (u128::from(splitmix(&mut random.state)) * self.queue.len() as u128) >> 64;
-                self.queue.swap(0, chosen as usize);
+                let next = self.queue.remove(chosen as usize);
+                next.into_iter().for_each(|next| self.queue.push_front(next));
             }
         }
     }

@@ -19,10 +19,7 @@ use crate::metrics::Metrics;
 use crate::observers::Observers;
 use crate::pool::{Abandoned, Limits, Pool};
 use crate::reactor::Reactor;
-use crate::see::diagnosis::Diagnosis;
-use crate::see::log::Log;
-use crate::see::serve::show_if_asked;
-use crate::see::to_file;
+use crate::see::{self, show_if_asked};
 use crate::tasks::{Abort, Step, Tasks};
 use crate::timers::Timers;
 use crate::turn::{drain_inbox, drop_task, fire_timers, park, poll_root, poll_task, without_panic};
@@ -330,10 +327,9 @@ impl Builder {
     /// If the system refuses an event queue, as when no file descriptors are left; or if the process
     /// has 65,536 runtimes already.
     pub fn build(mut self) -> io::Result<Runtime> {
-        self.observers.extend(Log::if_asked_for().into_iter().chain(to_file::asked_for()));
-        let diagnosis = Diagnosis::if_asked_for(self.diagnose, self.slow_poll);
-        let waker_table = if diagnosis.is_some() { &COUNTED } else { &PLAIN };
-        self.observers.extend(diagnosis);
+        let (readers, counts_wakers) = see::asked_for(self.diagnose, self.slow_poll);
+        let waker_table = if counts_wakers { &COUNTED } else { &PLAIN };
+        self.observers.extend(readers);
         let (reactor, bell) = Reactor::new()?;
         let inbox = Inbox::new(bell);
         let number = REGISTRY.enter(&inbox.0).ok_or_else(|| {

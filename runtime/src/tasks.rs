@@ -190,14 +190,9 @@ impl Tasks {
         Self { runtime, inner: RefCell::new(inner) }
     }
 
-    /// Leaves only the first `most_picks` picks to the seed. Those that come later are in order.
-    pub(crate) fn limit_picks(&self, most_picks: u64) {
-        self.inner.borrow_mut().ready.limit_picks(most_picks);
-    }
-
-    /// How many picks the seed has decided.
-    pub(crate) fn picks(&self) -> u64 {
-        self.inner.borrow().ready.picks()
+    /// The ready queue, for those who ask what picks from it.
+    pub(crate) fn with_queue<R>(&self, look: impl FnOnce(&mut Ready<WakeWord>) -> R) -> R {
+        look(&mut self.inner.borrow_mut().ready)
     }
 
     /// How many tasks are not over, the root future not counted.

@@ -84,8 +84,9 @@ fn end_task(core: &Core, key: TaskKey, body: Body, outcome: Outcome) {
         Ok(()) => outcome,
         Err(payload) => panicked_in_drop(outcome, payload),
     };
-    core.observe(|| Event::Finish { task: TaskId(key), outcome: finished(&outcome) });
+    let how = finished(&outcome);
     let (joiner, unwanted) = core.tasks.finish(key, outcome);
+    core.observe(|| Event::Finish { task: TaskId(key), outcome: how });
     if let Some(joiner) = joiner {
         joiner.wake();
     }

@@ -16,7 +16,7 @@ use oneloop::{JoinHandle, Runtime};
 
 #[cfg(target_os = "linux")]
 use crate::support::alone;
-use crate::support::child;
+use crate::support::{child, child_with};
 use crate::watch::watch;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -479,4 +479,31 @@ fn the_task_table_tells_the_past_where_somebody_followed_it() {
         let alone = Runtime::builder().virtual_clock().build().unwrap().block_on(table());
         assert!(alone.tasks[1].past.is_none() && alone.to_string().contains("reader"));
     });
+}
+
+#[test]
+fn the_task_table_says_how_to_have_the_past_told_and_each_of_these_switches_does_so() {
+    let table = || {
+        Runtime::new().unwrap().block_on(async {
+            let reader = Builder::new().name("reader").spawn(sleep(MILLISECOND));
+            yield_now().await;
+            print!("{}", oneloop::see::dump());
+            reader.await.unwrap();
+        });
+    };
+    for (variable, value, is_told) in [
+        ("ONELOOP_LOG", "0", false),
+        ("ONELOOP_LOG", "1", true),
+        ("ONELOOP_DIAGNOSE", "1", true),
+        ("ONELOOP_SEE", "127.0.0.1:0", true),
+        ("ONELOOP_RECORD", "/dev/null", true),
+        ("ONELOOP_TRACE", "/dev/null", true),
+    ] {
+        let output = child_with(&[(variable, value)], table);
+        let text = String::from_utf8_lossy(&output.stdout);
+        let line = text.lines().find(|line| line.contains("reader")).unwrap_or_else(|| panic!("{text}"));
+        let polls = line.split_whitespace().nth(4);
+        assert_eq!(polls, Some(if is_told { "1" } else { "-" }), "{variable}={value}: {text}");
+        assert_eq!(text.contains("nobody has followed the events"), !is_told, "{variable}={value}: {text}");
+    }
 }

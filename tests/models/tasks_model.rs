@@ -598,9 +598,9 @@ fn another_seed_gives_another_order() {
 fn a_limit_leaves_only_the_first_picks_to_the_seed() {
     let order = |limit| {
         let (store, _) = store_with(8, Some(5));
-        store.limit_picks(limit);
+        store.with_queue(|ready| ready.limit_picks(limit));
         let order: Vec<_> = std::iter::from_fn(|| poll_next(&store, drop)).collect();
-        (store.picks(), order)
+        (store.with_queue(|ready| ready.picks()), order)
     };
     let (picks, seeds) = order(u64::MAX);
     assert_eq!(picks, 7, "the last one is no pick");

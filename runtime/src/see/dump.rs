@@ -1,8 +1,8 @@
 //! The dump: every task of the running loop, and what it waits for.
 //!
 //! Nothing is kept for it while the loop runs; but where somebody follows the events, it says what they
-//! tell too. What a task waits for is found by asking the stores for
-//! the wakers they hold: a waker is a task's number, so it says whose it is.
+//! tell too, and elsewhere how to have them followed. What a task waits for is found by asking the stores
+//! for the wakers they hold: a waker is a task's number, so it says whose it is.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +15,15 @@ use crate::see::things::{Task, Who};
 use crate::tasks::State;
 use crate::waker::word_of;
 
+/// What the table says below it where nobody knows what only the events tell.
+const UNKNOWN: &str = "\
+nobody has followed the events, which tell the rest: ONELOOP_DIAGNOSE=1 or ONELOOP_LOG=1 has it done in any
+program, and in its code Builder::diagnose, or an observer such as see::Ring";
+
 /// The task table of the runtime that runs on this thread, as of now.
+///
+/// Since when a task waits, its polls and who woke it last are known only where somebody has followed the
+/// events: see [`TaskRow::past`]. Elsewhere the table says so.
 ///
 /// # Panics
 ///
@@ -58,8 +66,8 @@ pub struct TaskRow {
     /// What it waits for: any of these will wake it. What it waits for outside the runtime, as on a
     /// channel, is not known here.
     pub waits: Vec<Wait>,
-    /// What its past was, where somebody has followed the events: a [`Ring`](crate::see::Ring), or the
-    /// diagnosis.
+    /// What its past was, where somebody has followed the events: a [`Ring`](crate::see::Ring), the
+    /// diagnosis, or whatever the environment has asked for, such as `ONELOOP_LOG=1`.
     pub past: Option<Past>,
 }
 
@@ -181,6 +189,9 @@ impl fmt::Display for Dump {
                 write!(f, " {wait}")?;
             }
             writeln!(f)?;
+        }
+        if self.tasks.iter().all(|task| task.past.is_none()) {
+            writeln!(f, "{UNKNOWN}")?;
         }
         Ok(())
     }

@@ -1,18 +1,29 @@
-//! The state that is kept with the loop, where somebody follows the events anyway: for the task table.
+//! The state that is kept with the loop, where somebody asks for the events anyway: for the task table.
 
 use std::cell::RefCell;
 use std::time::Duration;
 
-use crate::context::{Core, with_current};
-use crate::event::Event;
+use crate::context::{Core, current, with_current};
+use crate::event::{Event, Observer};
 use crate::see::ring::Ring;
 use crate::see::state::State;
 
-/// Kept with the core: the state of the diagnosis, and a ring. Either knows what there is to know.
+/// Kept with the core: the state of whoever follows the events, and a ring. Either knows what there is to know.
 #[derive(Default)]
 pub(crate) struct Kept {
     state: RefCell<Option<State>>,
     ring: RefCell<Option<Ring>>,
+}
+
+/// Follows the events where nobody else does who keeps a state.
+pub(crate) struct Follower;
+
+impl Observer for Follower {
+    fn on_event(&self, at: Duration, event: &Event<'_>) {
+        if let Some(core) = current() {
+            Kept::apply(&core, at, event);
+        }
+    }
 }
 
 impl Kept {

@@ -9,6 +9,7 @@ use crate::context::{Core, expect_current};
 use crate::event::{Place, Readiness, SourceId, TaskId, TimerId, WaitsFor};
 use crate::reactor::Direction;
 use crate::see::TaskState;
+use crate::see::ndjson::Run;
 use crate::see::state::{Phase, State};
 use crate::see::things::{Source, Task, Timer, Waiting, Who};
 use crate::waker::task_of;
@@ -24,6 +25,12 @@ impl State {
     #[track_caller]
     pub fn now() -> Self {
         state_of(&expect_current("State::now"))
+    }
+}
+
+impl Run {
+    pub(crate) fn of(core: &Core) -> Self {
+        Self { is_virtual: core.timers.is_virtual(), seed: core.tasks.with_queue(|ready| ready.seed()) }
     }
 }
 

@@ -3,14 +3,15 @@
 //! The readers of the stream know nothing else of the runtime, which is why they stand below it: the
 //! builder attaches those that the environment asks for. [`dump`] asks the stores.
 
+mod asked;
 mod chrome;
 mod circle;
-pub(crate) mod diagnosis;
+mod diagnosis;
 mod dump;
 mod json;
 mod kept;
 mod live;
-pub(crate) mod log;
+mod log;
 mod ndjson;
 mod outside;
 mod overload;
@@ -18,10 +19,10 @@ mod parse;
 mod record;
 mod recording;
 mod ring;
-pub(crate) mod serve;
+mod serve;
 mod state;
 mod things;
-pub(crate) mod to_file;
+mod to_file;
 mod watch;
 mod words;
 
@@ -30,7 +31,9 @@ use std::rc::Rc;
 use crate::context::expect_current;
 use crate::event::Observer;
 
+pub(crate) use asked::asked_for;
 pub(crate) use overload::note_yield;
+pub(crate) use serve::show_if_asked;
 
 pub use chrome::ChromeTrace;
 pub use dump::{Dump, Past, TaskRow, TaskState, Wait, dump};

@@ -16,16 +16,25 @@ pub(crate) const VERSION: u64 = 1;
 
 /// The first line. `first` is the number of the first event that follows.
 pub(crate) struct Header {
-    pub(crate) is_virtual: bool,
+    pub(crate) run: Run,
     pub(crate) first: u64,
     pub(crate) dropped: u64,
 }
 
+/// How the loop runs, as far as its builder has decided it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Run {
+    pub(crate) is_virtual: bool,
+    /// The seed that picks who is next, if one does.
+    pub(crate) seed: Option<u64>,
+}
+
 impl Display for Header {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { is_virtual, first, dropped } = self;
-        let clock = if *is_virtual { "virtual" } else { "real" };
-        write!(f, r#"{{"oneloop":"events","version":{VERSION},"clock":"{clock}","first":{first},"dropped":{dropped}}}"#)
+        let Self { run: Run { is_virtual, seed }, first, dropped } = self;
+        let (clock, seed) = (if *is_virtual { "virtual" } else { "real" }, Number("seed", *seed));
+        write!(f, r#"{{"oneloop":"events","version":{VERSION},"clock":"{clock}"{seed}"#)?;
+        write!(f, r#","first":{first},"dropped":{dropped}}}"#)
     }
 }
 
@@ -197,6 +206,16 @@ impl<T: Display> Display for Field<T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self(key, Some(value)) = self else { return Ok(()) };
         write!(f, r#","{key}":{}"#, Quoted(value))
+    }
+}
+
+/// The same for a number.
+struct Number(&'static str, Option<u64>);
+
+impl Display for Number {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self(key, Some(value)) = self else { return Ok(()) };
+        write!(f, r#","{key}":{value}"#)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::event::{Cause, Event, Place, Readiness, SourceId, TaskId, TimerId, Wa
 use crate::key::{Key, SourceKey, TaskKey, TimerKey};
 use crate::see::TaskState;
 use crate::see::json::Object;
-use crate::see::ndjson::{Header, VERSION};
+use crate::see::ndjson::{Header, Run, VERSION};
 use crate::see::state::State;
 use crate::see::things::{On, Source, Task, Timer, Waiting, Who};
 use crate::see::words::{FINDINGS, FINISHED, PHASES, POLLED, STATES, meaning, to_place, to_resource};
@@ -48,7 +48,8 @@ fn header(object: &Object<'_>, what: &str) -> Result<Header, String> {
     }
     let is_virtual = object.means("clock", |clock| meaning(&[(false, "real"), (true, "virtual")], clock))?;
     let (first, dropped) = (object.need("first")?, object.need("dropped")?);
-    Ok(Header { is_virtual, first, dropped })
+    let run = Run { is_virtual, seed: object.maybe("seed")? };
+    Ok(Header { run, first, dropped })
 }
 
 /// The slots in which tasks, timers and sources live or lived, by number: lines name most by number alone.

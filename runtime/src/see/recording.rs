@@ -3,6 +3,7 @@
 use std::io::{self, BufRead};
 
 use crate::event::Observer;
+use crate::see::ndjson::Run;
 use crate::see::parse::{Facts, Parsed, Slots, line};
 use crate::see::record::Record;
 use crate::see::state::State;
@@ -29,7 +30,7 @@ use crate::see::state::State;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Recording {
-    is_virtual: bool,
+    run: Run,
     dropped: u64,
     base: State,
     events: Vec<Record>,
@@ -72,7 +73,12 @@ impl Recording {
 
     /// Whether the run was on the virtual clock.
     pub fn is_virtual(&self) -> bool {
-        self.is_virtual
+        self.run.is_virtual
+    }
+
+    /// The seed that picked who was next, if one did. Where there is none, the queue was served in order.
+    pub fn seed(&self) -> Option<u64> {
+        self.run.seed
     }
 
     /// Tells all events to an observer, as fast as it takes them.
@@ -113,8 +119,8 @@ impl Reader {
         match (line(text)?, &mut self.recording) {
             (Parsed::Header(header), None) => {
                 self.next = header.first;
-                let (is_virtual, dropped) = (header.is_virtual, header.dropped);
-                self.recording = Some(Recording { is_virtual, dropped, base: State::default(), events: Vec::new() });
+                let (run, dropped) = (header.run, header.dropped);
+                self.recording = Some(Recording { run, dropped, base: State::default(), events: Vec::new() });
                 self.facts = Some(Facts::default());
                 Ok(())
             }

@@ -18,7 +18,7 @@ use crate::context::with_current;
 use crate::event::{Event, Observer};
 use crate::see::kept::Kept;
 use crate::see::live;
-use crate::see::ndjson::{Facts, Header, Line};
+use crate::see::ndjson::{Facts, Header, Line, Run};
 use crate::see::record::Record;
 use crate::see::state::State;
 
@@ -42,7 +42,7 @@ pub struct Ring(Arc<Mutex<Inner>>);
 
 struct Inner {
     capacity: usize,
-    is_virtual: bool,
+    run: Run,
     /// What the loop looked like before the oldest event.
     base: State,
     events: VecDeque<Record>,
@@ -71,7 +71,7 @@ impl Ring {
         let capacity = capacity.max(1);
         Self(Arc::new(Mutex::new(Inner {
             capacity,
-            is_virtual: false,
+            run: Run::default(),
             base: State::default(),
             events: VecDeque::new(),
             dropped: 0,
@@ -174,7 +174,7 @@ impl Inner {
 
     /// The header and facts of what comes after `before` events.
     fn beginning(&self, before: u64, state: &State) -> String {
-        let mut text = format!("{}\n", Header { is_virtual: self.is_virtual, first: before + 1, dropped: before });
+        let mut text = format!("{}\n", Header { run: self.run, first: before + 1, dropped: before });
         if *state != State::default() {
             let _ = write!(text, "{}", Facts(state));
         }
@@ -221,7 +221,7 @@ impl Observer for Ring {
         let mut inner = self.inner();
         let is_first = inner.last() == 0;
         if is_first {
-            inner.is_virtual = with_current(|core| core.timers.is_virtual()).unwrap_or(inner.is_virtual);
+            inner.run = with_current(|core| Run::of(core)).unwrap_or(inner.run);
         }
         inner.push(record);
         drop(inner);
@@ -231,8 +231,9 @@ impl Observer for Ring {
     }
 
     fn on_attached(&self, _: Duration) {
-        let now = with_current(|core| live::state_of(core)).unwrap_or_default();
+        let (now, run) = with_current(|core| (live::state_of(core), Run::of(core))).unwrap_or_default();
         let mut inner = self.inner();
+        inner.run = run;
         inner.seen = (0, now.clone());
         inner.base = now;
     }
