@@ -600,6 +600,7 @@ fn a_limit_leaves_only_the_first_picks_to_the_seed() {
         let (store, _) = store_with(8, Some(5));
         store.with_queue(|ready| ready.limit_picks(limit));
         let order: Vec<_> = std::iter::from_fn(|| poll_next(&store, drop)).collect();
+        assert_eq!(store.with_queue(|ready| ready.seed()), Some(5), "a seed is the one that was given");
         (store.with_queue(|ready| ready.picks()), order)
     };
     let (picks, seeds) = order(u64::MAX);
