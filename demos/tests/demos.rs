@@ -463,13 +463,13 @@ fn a_hog_makes_all_ticks_late_and_is_named_unless_it_is_polite() {
 [  0.300] hog begins two seconds of work
 [  2.300] hog is done
 [  2.300] tick: 2000 ms late
-[  3.100] the latest tick was 2000 ms late
+[  2.600] the latest tick was 2000 ms late
 ";
     assert_says(HOG, &[], expected, &[&["\"hog\"", "hog.rs:", "ran for 2s in one poll"]]);
     let polite = "\
 [  0.300] hog begins two seconds of work
 [  2.300] hog is done
-[  3.100] the latest tick was 62 ms late
+[  2.600] the latest tick was 62 ms late
 ";
     assert_says(HOG, &["--polite"], polite, &[]);
 }

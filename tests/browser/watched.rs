@@ -2,6 +2,7 @@
 //! comes on their standard input.
 
 use std::net::SocketAddr;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_lite::{AsyncReadExt as _, future, io};
@@ -32,6 +33,7 @@ fn main() {
             "recorded" => recorded().await,
             "varied" => varied().await,
             "crowd" => crowd().await,
+            "flood" => flood().await,
             other => panic!("there is no program {other:?}"),
         }
     });
@@ -39,6 +41,11 @@ fn main() {
 
 /// Three tasks that tick at their own rates, for ever.
 async fn steady() {
+    tick();
+    line().await;
+}
+
+fn tick() {
     for (name, rate) in [("quick", 5), ("steady", 20), ("slow", 50)] {
         Builder::new().name(name).spawn(async move {
             loop {
@@ -46,6 +53,17 @@ async fn steady() {
             }
         });
     }
+}
+
+/// The same, but when a line comes, more happens at once than anybody keeps.
+async fn flood() {
+    tick();
+    line().await;
+    future::poll_fn(|context| {
+        (0..400_000).for_each(|_| context.waker().wake_by_ref());
+        Poll::Ready(())
+    })
+    .await;
     line().await;
 }
 

@@ -181,7 +181,10 @@ fn a_viewer_who_comes_late_gets_a_header_and_what_there_is_and_then_what_happens
             Builder::new().name("later").spawn(async {});
         });
         let mut viewer = shown.viewer();
+        let run = viewer.line();
+        assert!(run.starts_with(r#"{"status":"run","run":""#), "{run}");
         assert_eq!(viewer.line(), r#"{"status":"running","delay":0}"#);
+        assert_eq!(shown.viewer().line(), run, "who comes back sees the same run");
         let header = viewer.until(&[r#""oneloop":"events""#]);
         assert!(header.contains(r#""version":1"#) && header.contains(r#""clock":"real""#), "{header}");
         // It was there before the server, or is told of by an event; either way it is on the page.
@@ -436,7 +439,7 @@ fn a_stuck_loop_is_still_shown_and_who_sticks_is_named() {
         let mut viewer = shown.viewer();
         let first =
             viewer.until(&[r#""status":"clock""#, r#""culprit":"task "#, r#"\"hog\" has been in one poll for "#]);
-        assert!(first.contains("since ") && first.contains("see_server.rs:"), "{first}");
+        assert!(first.contains("since ") && first.contains(r#","awaited":"tests/it/see_server.rs:"#), "{first}");
         let time = |line: &str| {
             let t = line.split(r#""t":"#).nth(1).unwrap();
             t.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse::<u64>().unwrap()

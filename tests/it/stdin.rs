@@ -110,8 +110,11 @@ fn a_file_is_read_like_a_pipe() {
     let path = std::env::temp_dir().join(format!("oneloop-stdin-{}", std::process::id()));
     let text: String = (0..50_000).map(|number| format!("line {number}\n")).collect();
     std::fs::write(&path, text).unwrap();
+    let file = std::fs::File::open(&path).unwrap();
+    // Open, it is read without its name; whatever becomes of the test, nothing is left.
+    std::fs::remove_file(path).unwrap();
     fed(
-        std::fs::File::open(&path).unwrap(),
+        file,
         |_| {},
         || {
             runtime().block_on(async {
@@ -123,7 +126,6 @@ fn a_file_is_read_like_a_pipe() {
             });
         },
     );
-    std::fs::remove_file(path).unwrap();
 }
 
 #[test]

@@ -74,7 +74,10 @@ impl Browser {
         let watch = Watch::new();
         let profile = tempfile::tempdir().expect("a folder for the browser's profile can be made");
         let folder = format!("--user-data-dir={}", profile.path().display());
-        let process = Process::start(Command::new(name).args(FLAGS).arg(folder).arg("about:blank"));
+        // What it leaves in the folder for temporary files is thrown away with its profile.
+        let mut command = Command::new(name);
+        command.args(FLAGS).arg(folder).arg("about:blank").env("TMPDIR", profile.path());
+        let process = Process::start(&mut command);
         let address = process.hears("DevTools listening on ");
         let host = address.split('/').nth(2).expect("the address of a WebSocket has a host");
         let stream = TcpStream::connect(host).expect("the browser listens where it says");

@@ -163,13 +163,68 @@ fn a_wedged_program_is_shown_with_its_task_and_line() {
         page.waits_until("!document.querySelector('#banner').hidden");
         page.waits_until("/“hog” has been in one poll for [2-9]/.test(document.querySelector('#alarm').textContent)");
         let alarm = page.text("#alarm");
-        assert!(alarm.contains("watched.rs:"), "{alarm}");
+        let known = ["It last waited at tests/browser/watched.rs:", ", and was spawned at tests/browser/watched.rs:"];
+        assert!(known.iter().all(|words| alarm.contains(words)), "{alarm}");
         // The findings do not say otherwise meanwhile.
         page.waits_until("!/no slow poll/.test(document.querySelector('#finding-list').textContent)");
         // The program is told to go on, and the alarm is over.
         program.says_a_line();
         page.waits_until("document.querySelector('#banner').hidden");
         page.waits_until("document.querySelector('#finding-list').textContent.includes('hog')");
+        page.is_well();
+    });
+}
+
+#[test]
+fn when_a_long_poll_is_over_nothing_says_any_more_that_it_goes_on() {
+    in_a_browser(|browser| {
+        let mut program = Program::start("wedged");
+        let mut page = browser.page();
+        watches(&mut page, &program);
+        page.waits_until("app.server?.culprit && !document.querySelector('#banner').hidden");
+        // Whatever the page draws, as soon as it has heard of the end.
+        page.value(
+            "window.drawn = []; const drawBanner = paintBanner; paintBanner = () => { drawBanner(); \
+             if (app.view.running === null) drawn.push(document.querySelector('#banner').hidden) }; 0",
+        );
+        program.says_a_line();
+        page.waits_until("drawn.length > 3");
+        assert_eq!(page.value("drawn.every((hidden) => hidden)"), json!(true));
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_page_that_falls_behind_keeps_what_it_has_drawn_and_says_what_it_missed() {
+    in_a_browser(|browser| {
+        let mut program = Program::start("flood");
+        let mut page = browser.page();
+        watches(&mut page, &program);
+        page.waits_until("app.rec.history.polls.length > 20");
+        page.value("timeline.setMode('order'); window.past = app.rec.history.polls.map(({ n }) => n)");
+        program.says_a_line();
+        page.waits_until("app.rec.history.gaps.length > 0 && app.rec.events.length > 50");
+        let kept = "past.every((n) => app.rec.history.polls.some((poll) => poll.n === n) && app.rec.at(n).n === n)";
+        assert_eq!(page.value(kept), json!(true));
+        let missed = "app.rec.history.gaps.reduce((sum, { n, n1 }) => sum + n1 - n, 0)";
+        let seen = "app.rec.pieces.reduce((sum, { events }) => sum + events.length, 0)";
+        assert_eq!(page.value(&format!("app.rec.start.n + {missed} + {seen} === app.rec.last")), json!(true));
+        page.waits_until(
+            "/; [1-9][0-9\\u202f]* events not seen/.test(document.querySelector('#line-note').textContent)",
+        );
+        // It can be looked at: in the timeline, and step by step, over what is missing.
+        page.value("timeline.fit(); app.jump(app.rec.history.gaps[0].n)");
+        page.value("timeline.draw()");
+        assert_eq!(page.value("app.cursor === app.rec.history.gaps[0].n && timeline.mode === 'order'"), json!(true));
+        page.presses("#ahead");
+        page.waits_until("app.cursor === app.rec.history.gaps[0].n1");
+        page.waits_until(
+            "/events not seen: the program was quicker/.test(document.querySelector('#story').textContent)",
+        );
+        page.value("timeline.draw()");
+        assert_eq!(page.value("timeline.unseen.length"), json!(1), "drawn as a gap");
+        page.presses("#back");
+        page.waits_until("app.cursor === app.rec.history.gaps[0].n");
         page.is_well();
     });
 }

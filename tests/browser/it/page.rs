@@ -101,12 +101,11 @@ impl<'a> Page<'a> {
 
     /// Presses a key.
     pub(crate) fn types(&mut self, key: &str) {
-        let text = if key.chars().count() == 1 { json!(key) } else { Value::Null };
-        let down = if text.is_null() {
-            json!({ "type": "keyDown", "key": key })
-        } else {
-            json!({ "type": "keyDown", "key": key, "text": text })
-        };
+        let text = if key == "Enter" { "\r" } else { key };
+        let mut down = json!({ "type": "keyDown", "key": key });
+        if text.chars().count() == 1 {
+            down["text"] = json!(text);
+        }
         self.ask("Input.dispatchKeyEvent", down);
         self.ask("Input.dispatchKeyEvent", json!({ "type": "keyUp", "key": key }));
     }

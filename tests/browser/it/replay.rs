@@ -1,6 +1,7 @@
 //! The page from the disk, with a recording.
 
 use std::fs;
+use std::path::Path;
 
 use oneloop::see::{Recording, Ring};
 use serde_json::{Value, json};
@@ -97,12 +98,55 @@ fn going_back_and_forth_leads_to_the_same_states() {
         let folder = folder();
         let mut page = browser.page();
         replays(&mut page, &folder);
-        let same = "(() => { const fresh = app.rec.base.clone(), facts = []; \
+        let same = "(() => { const fresh = app.rec.start.clone(), facts = []; \
              while (fresh.n < app.rec.last) { fresh.apply(app.rec.event(fresh.n + 1)); facts.push(JSON.stringify(Recording.factsOf(fresh))); } \
              let wrong = 0; \
              for (let i = 0; i < 300; i++) { const n = 1 + (i * 7919) % app.rec.last; app.jump(n); \
              if (JSON.stringify(Recording.factsOf(app.view)) !== facts[n - 1]) wrong += 1; } return wrong; })()";
         assert_eq!(page.value(same), json!(0));
+        page.is_well();
+    });
+}
+
+#[test]
+fn whoever_is_selected_is_shown_in_the_timeline_with_its_last_poll() {
+    in_a_browser(|browser| {
+        let sleepers = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/recordings/see_sleepers.ndjson");
+        let mut page = browser.page();
+        page.opens(FROM_DISK);
+        page.is_given(Path::new(sleepers));
+        page.waits_until("document.querySelector('#pill').textContent === 'Replay'");
+        // Where all wait, and a few events fill the timeline.
+        page.value("app.jump(app.rec.events.find(({ e }) => e === 'park_start').n); timeline.scale = 40");
+        let there = |page: &mut Page<'_>, selector: &str| {
+            page.waits_until(&format!("document.querySelector({})", json!(selector)));
+            page.presses(selector);
+        };
+        let shown = |page: &mut Page<'_>, task: u32, by: &str| {
+            page.value("timeline.draw()");
+            let place = page.value(&format!(
+                "(() => {{ const poll = app.rec.history.polls.findLast(({{ task, n }}) => task === {task} && n <= app.cursor); \
+                 const x = timeline.x(poll.n), y = timeline.y({task}); \
+                 return app.selected === {task} && x >= timeline.gutter && x <= timeline.w && y > AXIS + LOOP && y < timeline.h }})()"
+            ));
+            assert_eq!(place, json!(true), "task {task}, selected {by}");
+        };
+        there(&mut page, ".cell[data-task='2']");
+        shown(&mut page, 2, "in a slot");
+        there(&mut page, ".cell[data-task='31']");
+        shown(&mut page, 31, "in another slot");
+        there(&mut page, "#facts [data-task='1']");
+        shown(&mut page, 1, "in the inspector");
+        page.types("/");
+        page.types("9");
+        shown(&mut page, 9, "by its number");
+        page.types("Escape");
+        page.value("app.jump(app.rec.events.find(({ e }) => e === 'poll_start').n + 31); timeline.scale = 40");
+        there(&mut page, "#queue-list [data-task='2']");
+        page.value("app.jump(app.rec.events.find(({ e, task }) => e === 'poll_end' && task === 25).n)");
+        page.value("document.querySelector(\".cell[data-task='3']\").focus()");
+        page.types("Enter");
+        shown(&mut page, 3, "by the keyboard");
         page.is_well();
     });
 }

@@ -69,7 +69,8 @@ fn page() -> Vec<u8> {
 
 /// Sends the header, the facts and then the events as they come, with the loop's status between them,
 /// until the viewer leaves. It is never the loop that waits: what a viewer does not take in time is
-/// dropped from the ring, and it is sent a header and facts again.
+/// dropped from the ring, and it is sent a header and facts again. A viewer that comes back knows by the
+/// first line whether it sees the same run.
 fn stream(guest: &Guest, watched: &Watched) -> io::Result<()> {
     let _viewer = watched.gate.viewer();
     let mut opening = head(200, "text/event-stream");
@@ -77,7 +78,7 @@ fn stream(guest: &Guest, watched: &Watched) -> io::Result<()> {
     guest.say(opening)?;
     let (mut cursor, mut sent) = (None, 0);
     let (mut status, mut clock_told) = (watched.gate.status(), None::<Instant>);
-    guest.say(message(&status.to_string()))?;
+    guest.say(message(&format!("{{\"status\":\"run\",\"run\":\"{:x}\"}}\n{status}", watched.run)))?;
     loop {
         let last_round = guest.stay.must_end();
         let at_once = sent > 0 || last_round;

@@ -26,7 +26,8 @@ mod why;
 
 use std::cell::{OnceCell, RefCell};
 use std::ffi::{OsStr, OsString};
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::RawFd;
@@ -41,7 +42,7 @@ use self::guest::{Guest, Trouble, a_head, a_line};
 use self::request::{Refusal, Rules, is_http};
 use self::signals::Bell;
 use crate::context::{Core, expect_current};
-use crate::event::Event;
+use crate::event::{Event, Place};
 use crate::see::Ring;
 use crate::see::ndjson::Quoted;
 use crate::see::state::State;
@@ -211,6 +212,8 @@ struct Shown {
 
 /// A loop as the server's threads know it.
 struct Watched {
+    /// No other run has this number, by all odds.
+    run: u64,
     gate: Gate,
     ring: Ring,
     clock: Clock,
@@ -262,7 +265,8 @@ impl Watched {
         } else {
             Clock::Real { started: core.timers.started() }
         };
-        Self { gate: Gate::new(), ring: Ring::new(KEPT), clock, epoll: core.reactor.epoll() }
+        let run = RandomState::new().build_hasher().finish();
+        Self { run, gate: Gate::new(), ring: Ring::new(KEPT), clock, epoll: core.reactor.epoll() }
     }
 
     /// Called on the loop's thread, before each event.
@@ -278,8 +282,8 @@ impl Watched {
         look(&state, now)
     }
 
-    /// Who holds up the loop, if anybody does but a viewer.
-    fn culprit(&self) -> Option<String> {
+    /// Who holds up the loop, if anybody does but a viewer, and where it waited before.
+    fn culprit(&self) -> Option<(String, Option<Place>)> {
         if self.gate.status().is_held() {
             return None;
         }
@@ -290,14 +294,19 @@ impl Watched {
         };
         let running = self.ring.with_state(quick_look)?;
         let waited_at = running.and_then(|task| why::last_wait(&self.ring, task));
-        self.look(|state, now| report::culprit(state, now, self.clock.silence(state), waited_at))
+        let culprit = self.look(|state, now| report::culprit(state, now, self.clock.silence(state), waited_at))?;
+        Some((culprit, waited_at))
     }
 
     /// The line that tells the time; and who holds up the loop, if anybody does.
     fn clock_line(&self) -> String {
         let now = self.ring.with_state(|state| self.clock.now(state)).as_nanos();
-        let culprit = self.culprit().map(|culprit| format!(r#","culprit":{}"#, Quoted(culprit)));
-        format!("{{\"status\":\"clock\",\"t\":{now}{}}}\n", culprit.unwrap_or_default())
+        let mut line = format!(r#"{{"status":"clock","t":{now}"#);
+        if let Some((culprit, waited_at)) = self.culprit() {
+            let _ = write!(line, r#","culprit":{}"#, Quoted(culprit));
+            let _ = waited_at.map(|at| write!(line, r#","awaited":{}"#, Quoted(at)));
+        }
+        line + "}\n"
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) fn table(watched: &Watched) -> String {
     if watched.gate.status().is_held() {
         text.push_str("a viewer holds the loop\n");
     }
-    if let Some(culprit) = watched.culprit() {
+    if let Some((culprit, _)) = watched.culprit() {
         text.push_str(&culprit);
         text.push('\n');
     }
