@@ -10,7 +10,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
 
 use crate::page::Page;
@@ -43,7 +42,6 @@ pub(crate) struct Browser {
     /// What it told us without being asked.
     events: VecDeque<Value>,
     process: Option<Process>,
-    profile: Option<TempDir>,
     _watch: Watch,
     _alone: MutexGuard<'static, ()>,
 }
@@ -72,27 +70,19 @@ impl Browser {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let watch = Watch::new();
-        let profile = tempfile::tempdir().expect("a folder for the browser's profile can be made");
-        let folder = format!("--user-data-dir={}", profile.path().display());
-        // What it leaves in the folder for temporary files is thrown away with its profile.
+        let folder = tempfile::tempdir().expect("a folder for the browser's profile can be made");
+        let profile = format!("--user-data-dir={}", folder.path().display());
+        // It writes to a folder for temporary files, too, and leaves that behind.
         let mut command = Command::new(name);
-        command.args(FLAGS).arg(folder).arg("about:blank").env("TMPDIR", profile.path());
-        let process = Process::start(&mut command);
+        command.args(FLAGS).arg(profile).arg("about:blank").env("TMPDIR", folder.path());
+        let process = Process::start_with(&mut command, Some(folder));
         let address = process.hears("DevTools listening on ");
         let host = address.split('/').nth(2).expect("the address of a WebSocket has a host");
         let stream = TcpStream::connect(host).expect("the browser listens where it says");
         stream.set_read_timeout(Some(STEP)).expect("a timeout can be set");
         let (socket, _) = tungstenite::client(&address, stream).expect("the browser talks by WebSocket");
         let events = VecDeque::new();
-        Self {
-            socket,
-            last_id: 0,
-            events,
-            process: Some(process),
-            profile: Some(profile),
-            _watch: watch,
-            _alone: alone,
-        }
+        Self { socket, last_id: 0, events, process: Some(process), _watch: watch, _alone: alone }
     }
 
     /// A new page, still empty.
@@ -143,16 +133,11 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Asked to, it ends its helpers too, which would write to the profile while it is thrown away.
+        // Asked to, it ends its helpers too, which would write to its folder while that is thrown away.
         let close = json!({ "id": self.last_id + 1, "method": "Browser.close" });
         if self.socket.send(Message::text(close.to_string())).is_ok() {
             while self.socket.read().is_ok() {}
         }
         drop(self.process.take());
-        let Some(profile) = self.profile.take() else { return };
-        let until = Instant::now() + STEP;
-        while std::fs::remove_dir_all(profile.path()).is_err() && profile.path().exists() && Instant::now() < until {
-            std::thread::yield_now();
-        }
     }
 }

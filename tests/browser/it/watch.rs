@@ -5,14 +5,22 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 /// How long a test may take. A browser that starts on a busy machine takes its time.
 const LIMIT: Duration = Duration::from_secs(120);
 /// How long one step of it may.
 pub(crate) const STEP: Duration = Duration::from_secs(40);
 
-static STARTED: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+static STARTED: Mutex<Vec<Started>> = Mutex::new(Vec::new());
+
+struct Started {
+    child: Child,
+    /// What it writes to, thrown away with it.
+    folder: Option<TempDir>,
+}
 
 /// Ends the process, and all that it has started, unless it is dropped in time.
 pub(crate) struct Watch {
@@ -53,10 +61,15 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::start_with(command, None)
+    }
+
+    /// One with a folder of its own, which is gone when it has ended, however the test does.
+    pub(crate) fn start_with(command: &mut Command, folder: Option<TempDir>) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let (stdin, stderr, id) = (child.stdin.take(), child.stderr.take(), child.id());
-        started().push(child);
+        started().push(Started { child, folder });
         let (line, lines) = channel();
         // Read to the end, so that the process never waits for room to say something.
         thread::spawn(move || {
@@ -83,8 +96,8 @@ impl Process {
     /// Waits until it has ended by itself.
     pub(crate) fn ends(&self) {
         let mut all = started();
-        let child = all.iter_mut().find(|child| child.id() == self.id).expect("it was started");
-        let status = child.wait().expect("it can be waited for");
+        let started = all.iter_mut().find(|started| started.child.id() == self.id).expect("it was started");
+        let status = started.child.wait().expect("it can be waited for");
         assert!(status.success(), "it ended with {status}");
     }
 }
@@ -92,17 +105,23 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let mut all = started();
-        if let Some(at) = all.iter().position(|child| child.id() == self.id) {
+        if let Some(at) = all.iter().position(|started| started.child.id() == self.id) {
             end(all.remove(at));
         }
     }
 }
 
-fn started() -> MutexGuard<'static, Vec<Child>> {
+fn started() -> MutexGuard<'static, Vec<Started>> {
     STARTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn end(mut child: Child) {
+fn end(Started { mut child, folder }: Started) {
     let _ = child.kill();
     let _ = child.wait();
+    let Some(folder) = folder else { return };
+    // Helpers that it has not taken along may write a last word.
+    let until = Instant::now() + STEP;
+    while std::fs::remove_dir_all(folder.path()).is_err() && folder.path().exists() && Instant::now() < until {
+        thread::yield_now();
+    }
 }
