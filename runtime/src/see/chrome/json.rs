@@ -1,22 +1,27 @@
 //! The Chrome trace on paper: how [`ChromeTrace`]'s picture is written as JSON.
 //!
-//! The format is Google's "Trace Event Format", the object form of it. The loop is process 1 with one
-//! thread, the tasks are process 2 with a thread each, whose id is the task's number. Rows stand in the
-//! order of their times, and of two that begin together the one that ends later stands first, so that
-//! each slice stands before what is inside it and before the arrows that begin or end there.
+//! The format is Google's "Trace Event Format", the object form of it. The tasks are process 1 with a
+//! thread each, whose id is the task's number; the loop is process 2, with a thread for its turns and one for
+//! findings. Viewers put a process's main thread first, the one whose id is the process's: that is the loop's
+//! turns, and task 1. Rows stand in the order of their times, and of two that begin together the one
+//! that ends later stands first, so that each slice stands before what is inside it and before the arrows
+//! that begin or end there. An arrow is tied to what began last on its track, so nothing else may stand
+//! between: findings have a track of their own.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::rc::Rc;
 
-use super::parts::{About, Drawn, What};
+use super::parts::{About, Counted, Drawn, What};
+use super::text::{Args, Micros, Text};
 use super::{ChromeTrace, Picture};
 use crate::event::{Cause, TaskId, WaitsFor};
 
-const LOOP: Track = Track { process: 1, thread: 1 };
+const TASKS: u8 = 1;
+const LOOP: Track = Track { process: 2, thread: 2 };
+const FINDINGS: Track = Track { process: 2, thread: 3 };
 
 #[derive(Clone, Copy)]
 struct Track {
@@ -36,7 +41,7 @@ enum Kind<'a> {
     Slice(&'a What),
     ArrowStart(&'static str, usize),
     ArrowEnd(&'static str, usize),
-    Count(&'static str, u64),
+    Count(Counted, u64),
     Note(&'a str),
 }
 
@@ -61,9 +66,9 @@ impl ChromeTrace {
             drawn.rows(number, picture.dropped_until, &mut rows);
         }
         rows.sort_by_key(|row| (row.at, Reverse(row.end)));
-        write!(out, "{{\"displayTimeUnit\":\"ns\",\"otherData\":{{\"dropped\":\"{}\"}},", picture.dropped)?;
-        write!(out, "\"traceEvents\":[")?;
-        write_names(&mut out, &picture, &names)?;
+        write!(out, "{{\"otherData\":{{\"dropped\":\"{}\"}},\"traceEvents\":[", picture.dropped)?;
+        let has_findings = rows.iter().any(|row| matches!(row.kind, Kind::Note(_)));
+        write_names(&mut out, &picture, &names, has_findings)?;
         for row in &rows {
             write!(out, ",\n{}", row.text(&names))?;
         }
@@ -89,28 +94,31 @@ fn unfinished(picture: &Picture) -> Vec<Drawn> {
 }
 
 /// The names of the tracks, in the order in which they are to be shown.
-fn write_names(out: &mut impl Write, picture: &Picture, names: &Names) -> io::Result<()> {
+fn write_names(out: &mut impl Write, picture: &Picture, names: &Names, has_findings: bool) -> io::Result<()> {
     let dropped = match picture.dropped {
         0 => String::new(),
         dropped => format!(" (the oldest {dropped} slices, arrows and counts were dropped)"),
     };
-    let mut name = |first, what: &str, track: Track, name: &str| {
-        let Track { process, thread } = track;
-        let comma = if first { "\n" } else { ",\n" };
+    let mut first = true;
+    let mut name = |what: &str, Track { process, thread }: Track, name: &str, place: u64| {
+        let comma = if std::mem::take(&mut first) { "\n" } else { ",\n" };
         let name = Text(name);
         write!(
             out,
             "{comma}{{\"ph\":\"M\",\"name\":\"{what}_name\",\"pid\":{process},\"tid\":{thread},\"args\":{{\"name\":{name}}}}},\n\
-             {{\"ph\":\"M\",\"name\":\"{what}_sort_index\",\"pid\":{process},\"tid\":{thread},\"args\":{{\"sort_index\":{thread}}}}}"
+             {{\"ph\":\"M\",\"name\":\"{what}_sort_index\",\"pid\":{process},\"tid\":{thread},\"args\":{{\"sort_index\":{place}}}}}"
         )
     };
-    name(true, "process", LOOP, &format!("the loop{dropped}"))?;
-    name(false, "thread", LOOP, "turns")?;
+    name("process", LOOP, &format!("the loop{dropped}"), 1)?;
+    name("thread", LOOP, "turns", 1)?;
+    if has_findings {
+        name("thread", FINDINGS, "findings", 2)?;
+    }
     if !names.is_empty() {
-        name(false, "process", Track { process: 2, thread: 2 }, "tasks")?;
+        name("process", Track { process: TASKS, thread: u64::from(TASKS) }, "tasks", 2)?;
     }
     for (id, about) in names {
-        name(false, "thread", Track::of(*id), &full_name(*id, about.name.as_deref()))?;
+        name("thread", Track::of(*id), &full_name(*id, about.name.as_deref()), id.as_u64())?;
     }
     Ok(())
 }
@@ -126,8 +134,8 @@ impl Drawn {
                 row(start, start, from.map_or(LOOP, Track::of), Kind::ArrowStart(name, number));
                 row(end, end, Track::of(to), Kind::ArrowEnd(name, number));
             }
-            What::Count(name, value) => row(end, end, LOOP, Kind::Count(name, value)),
-            What::Note(ref text) => row(end, end, LOOP, Kind::Note(text)),
+            What::Count(counted, value) => row(end, end, LOOP, Kind::Count(counted, value)),
+            What::Note(ref text) => row(end, end, FINDINGS, Kind::Note(text)),
             What::Life(task, ..) | What::Ready(task) | What::Waits(task, ..) => {
                 row(start, end, Track::of(task), Kind::Slice(what));
             }
@@ -143,26 +151,29 @@ impl Row<'_> {
     fn text(&self, names: &Names) -> String {
         let Self { at, end, track: Track { process, thread }, ref kind } = *self;
         let (begin, length) = (Micros(at), Micros(end - at));
+        // Where a name cannot be read, the times can.
         let place = format_args!("\"pid\":{process},\"tid\":{thread},\"ts\":{begin}").to_string();
         match *kind {
             Kind::Slice(what) => {
                 let (category, name) = what.title(process == LOOP.process, names);
                 let (name, args) = (Text(&name), what.args());
+                // A little more than it is: some readers take a thousandfold of it and cut off what is behind the
+                // point, and 1.001, as it is kept, is a little less.
                 format!(
-                    "{{\"ph\":\"X\",\"cat\":\"{category}\",\"name\":{name},{place},\"dur\":{length},\"args\":{{{args}}}}}"
+                    "{{\"ph\":\"X\",{place},\"dur\":{length}1,\"cat\":\"{category}\",\"name\":{name},\"args\":{{{args}}}}}"
                 )
             }
             Kind::ArrowStart(name, id) => {
-                format!("{{\"ph\":\"s\",\"cat\":\"wake\",\"name\":\"{name}\",\"id\":{id},{place}}}")
+                format!("{{\"ph\":\"s\",{place},\"cat\":\"wake\",\"name\":\"{name}\",\"id\":{id}}}")
             }
             Kind::ArrowEnd(name, id) => {
-                format!("{{\"ph\":\"f\",\"bp\":\"e\",\"cat\":\"wake\",\"name\":\"{name}\",\"id\":{id},{place}}}")
+                format!("{{\"ph\":\"f\",\"bp\":\"e\",{place},\"cat\":\"wake\",\"name\":\"{name}\",\"id\":{id}}}")
             }
             Kind::Note(text) => {
-                format!("{{\"ph\":\"i\",\"s\":\"t\",\"cat\":\"finding\",\"name\":{},{place}}}", Text(text))
+                format!("{{\"ph\":\"i\",\"s\":\"t\",{place},\"cat\":\"finding\",\"name\":{}}}", Text(text))
             }
-            Kind::Count(name, value) => {
-                format!("{{\"ph\":\"C\",\"name\":\"{name}\",{place},\"args\":{{\"{name}\":{value}}}}}")
+            Kind::Count(Counted { which, what }, value) => {
+                format!("{{\"ph\":\"C\",{place},\"name\":\"{which}\",\"args\":{{\"{what}\":{value}}}}}")
             }
         }
     }
@@ -186,14 +197,15 @@ impl What {
             Self::Ready(_) => ("ready", "ready".into()),
             Self::Waits(_, Some((on, _)), _) => ("waits", format!("waits for {}", describe(on)).into()),
             Self::Waits(_, None, _) => ("waits", "waits".into()),
-            Self::Arrow(name, ..) | Self::Count(name, _) => ("", name.into()),
+            Self::Arrow(name, ..) => ("", name.into()),
+            Self::Count(counted, _) => ("", counted.which.into()),
             Self::Note(..) => ("finding", "finding".into()),
         }
     }
 
     /// What is shown when the slice is selected.
     fn args(&self) -> Args {
-        let mut args = Args(String::new());
+        let mut args = Args::new();
         match self {
             Self::Poll(_, Some(outcome)) => args.add("outcome", &format!("{outcome:?}").to_lowercase()),
             Self::Timer(_, late) => args.add("late", &format!("{late:?}")),
@@ -228,7 +240,7 @@ impl What {
 
 impl Track {
     fn of(task: TaskId) -> Self {
-        Self { process: 2, thread: task.as_u64() }
+        Self { process: TASKS, thread: task.as_u64() }
     }
 }
 
@@ -252,48 +264,5 @@ fn cause(by: Cause) -> String {
         Cause::Source(source) => format!("source {source}"),
         Cause::Thread(thread) => format!("thread {thread}"),
         Cause::Outside => String::from("outside"),
-    }
-}
-
-/// The members of a JSON object, all of them strings.
-struct Args(String);
-
-impl Args {
-    fn add(&mut self, name: &str, value: &str) {
-        let comma = if self.0.is_empty() { "" } else { "," };
-        // A string takes all that is written to it.
-        let _ = write!(self.0, "{comma}{}:{}", Text(name), Text(value));
-    }
-}
-
-impl fmt::Display for Args {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Nanoseconds, shown as microseconds, which is what the format counts in.
-struct Micros(u64);
-
-impl fmt::Display for Micros {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03}", self.0 / 1000, self.0 % 1000)
-    }
-}
-
-/// A text as a JSON string.
-struct Text<'a>(&'a str);
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        for letter in self.0.chars() {
-            match letter {
-                '"' | '\\' => write!(f, "\\{letter}")?,
-                letter if letter < ' ' => write!(f, "\\u{:04x}", u32::from(letter))?,
-                letter => f.write_char(letter)?,
-            }
-        }
-        f.write_char('"')
     }
 }

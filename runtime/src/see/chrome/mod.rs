@@ -10,6 +10,7 @@
 
 mod json;
 mod parts;
+mod text;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -17,7 +18,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::event::{Cause, Event, Observer, Polled, Readiness, TaskId, WaitsFor};
-use parts::{Counter, Drawn, Step, Task, What};
+use parts::{Counted, Counter, Drawn, Step, Task, What};
 
 /// Draws the run of a loop as a Chrome trace, which <https://ui.perfetto.dev> opens. It is an observer,
 /// so it draws a live loop and a recorded one alike; its clones are the same trace.
@@ -66,7 +67,8 @@ impl ChromeTrace {
 
     /// A trace with room for `capacity` slices, arrows and counts.
     pub fn with_capacity(capacity: usize) -> Self {
-        let counters = ["ready", "tasks", "timers", "sources"].map(|name| Counter { name, value: 0, drawn: 0 });
+        let counters = [("ready", "tasks"), ("living", "tasks"), ("pending", "timers"), ("open", "sources")];
+        let counters = counters.map(|(which, what)| Counter { counted: Counted { which, what }, value: 0, drawn: 0 });
         Self(Rc::new(RefCell::new(Picture {
             drawn: VecDeque::new(),
             room: capacity.max(1),
@@ -271,9 +273,9 @@ impl Picture {
 
     fn draw_counters(&mut self) {
         for counter in 0..self.counters.len() {
-            let Counter { name, value, drawn } = &mut self.counters[counter];
+            let Counter { counted, value, drawn } = &mut self.counters[counter];
             if std::mem::replace(drawn, *value) != *value {
-                let what = What::Count(name, *value);
+                let what = What::Count(*counted, *value);
                 self.add(self.now, what);
             }
         }

@@ -30,7 +30,7 @@ pub(super) enum What {
     Waits(TaskId, Option<(WaitsFor, Place)>, usize),
     /// From a step that the task is the actor of, or nobody's step, to this task's next.
     Arrow(&'static str, Option<TaskId>, TaskId),
-    Count(&'static str, u64),
+    Count(Counted, u64),
     /// What the diagnosis found, and said.
     Note(Rc<str>),
 }
@@ -62,8 +62,15 @@ pub(super) struct Task {
     pub(super) arrow: Option<(u64, &'static str, Option<TaskId>)>,
 }
 
+/// What a counter counts. Viewers show both words: "ready tasks".
+#[derive(Clone, Copy)]
+pub(super) struct Counted {
+    pub(super) which: &'static str,
+    pub(super) what: &'static str,
+}
+
 pub(super) struct Counter {
-    pub(super) name: &'static str,
+    pub(super) counted: Counted,
     pub(super) value: u64,
     pub(super) drawn: u64,
 }
