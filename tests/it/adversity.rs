@@ -34,8 +34,9 @@ fn a_process_that_was_stopped_for_seconds_fires_each_overdue_timer_once_and_goes
             let ticks = |behavior| async move {
                 let mut beat = interval(10 * MILLISECOND);
                 beat.set_missed_tick_behavior(behavior);
-                let (mut ticks, mut gap, mut last) = (0, Duration::ZERO, Instant::now());
-                while start.elapsed() < Duration::from_secs(3) {
+                let (began, mut ticks, mut gap) = (Instant::now(), 0, Duration::ZERO);
+                let mut last = began;
+                while began.elapsed() < Duration::from_secs(3) {
                     beat.tick().await;
                     gap = gap.max(last.elapsed());
                     last = Instant::now();

@@ -24,7 +24,7 @@ use oneloop::time::sleep;
 use oneloop::{Handle, Runtime, spawn};
 
 use crate::net_kit::{ANY_PORT, descriptors, half, on_a_thread, pair, reset, settle, soon, turns};
-use crate::support::{alone, open_files};
+use crate::support::{UNSEEN_BY_LEAK_SANITIZER, alone, alone_with, open_files};
 use crate::watch::{Watch, runtime};
 
 #[test]
@@ -227,7 +227,7 @@ async fn talk(here: &TcpStream, there: &mut std::net::TcpStream, to_task: &mut s
 
 #[test]
 fn a_forked_child_may_drop_all_it_inherited_without_disturbing_its_parent() {
-    alone(|| {
+    alone_with(&[UNSEEN_BY_LEAK_SANITIZER], || {
         let runtime = runtime();
         let ((here, mut there), (task_end, mut to_task)) = runtime.block_on(async { (half(), half()) });
         // Each child takes what it drops; its parent, which does not, keeps it.
@@ -420,7 +420,7 @@ fn traced(call: &str, file: Option<&str>, error: &str, when: &str) -> (String, u
         .args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:error={error}:when={when}")])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "process::the_program_of_the_sweeps_serves_everybody_where_nothing_fails", "--nocapture"])
-        .env(TRACED, "1")
+        .envs([(TRACED, "1"), UNSEEN_BY_LEAK_SANITIZER])
         .stdin(File::open(STANDARD_INPUT).unwrap())
         .output()
         .unwrap();

@@ -16,7 +16,7 @@ use oneloop::task::{Builder, yield_now};
 use oneloop::time::sleep;
 use oneloop::{Handle, Metrics, Runtime, spawn};
 
-use crate::support::{Count, alone, child_with, open_files, panic_of};
+use crate::support::{Count, UNSEEN_BY_LEAK_SANITIZER, alone, alone_with, child_with, open_files, panic_of};
 use crate::watch::{runtime, spawn_thread, watch};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -825,7 +825,7 @@ fn a_wish_that_the_environment_cannot_be_granted_is_one_line_and_the_program_run
 #[cfg(target_os = "linux")]
 #[test]
 fn a_forked_child_drops_a_shown_loop_and_leaves_the_parent_s_viewers_alone() {
-    alone(|| {
+    alone_with(&[UNSEEN_BY_LEAK_SANITIZER], || {
         let runtime = runtime();
         let address = runtime.block_on(async {
             Builder::new().name("sleeper").spawn(sleep(Duration::from_secs(1000)));

@@ -22,7 +22,13 @@ const CAME_TO_ITS_END: i32 = 42;
 /// Runs a test's body in a process of its own, where nobody else opens files, allocates or aborts.
 #[track_caller]
 pub(crate) fn alone<F: FnOnce()>(body: F) {
-    let output = child(body);
+    alone_with(&[], body);
+}
+
+/// The same, in an environment with these variables besides.
+#[track_caller]
+pub(crate) fn alone_with<F: FnOnce()>(variables: &[(&str, &str)], body: F) {
+    let output = child_with(variables, body);
     let (said, cried) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.code() == Some(CAME_TO_ITS_END), "{}\n{said}\n{cried}", output.status);
 }
@@ -216,6 +222,9 @@ pub(crate) fn resident_kb() -> usize {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has this line");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
+
+/// LeakSanitizer cannot look at a process that is traced, or that was forked from one with threads.
+pub(crate) const UNSEEN_BY_LEAK_SANITIZER: (&str, &str) = ("ASAN_OPTIONS", "detect_leaks=0");
 
 /// Numbers that look random and are the same in every run.
 pub(crate) struct Numbers(pub(crate) u64);
