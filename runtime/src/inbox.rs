@@ -1,4 +1,4 @@
-//! The inbox: how another thread reaches a loop. This is the one file in which threads meet.
+//! The inbox: how another thread reaches a loop.
 //!
 //! A runtime owns one [`Inbox`], and the process-wide [`Registry`] finds it by the runtime's number.
 //! The sender's steps and the loop's steps are few, and their order is everything:

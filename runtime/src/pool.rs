@@ -9,17 +9,17 @@
 //! ```
 //!
 //! A job counts as unfinished from before it is queued until after it has run, so a thread that is
-//! about to take a job, or about to end, cannot be mistaken for one that is free.
+//! about to take a job, or about to end, cannot be mistaken for one that is free. `tests/loom` tries every
+//! interleaving of this file, too.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::panic::Location;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, Receiver, RecvTimeoutError, Sender, thread, unbounded};
 
 /// Something to be run on a thread of the pool. It must not panic.
 pub(crate) type Work = Box<dyn FnOnce() + Send>;

@@ -1,11 +1,15 @@
-//! The concurrent primitives that the inbox is made of, under names of our own.
+//! The concurrent primitives that the inbox and the pool are made of, under names of our own.
 //!
-//! `inbox.rs` is the one file in which threads meet. Its correctness is a matter of which of these
-//! steps comes first, so it is checked by a model checker (`tests/loom`) that runs the very same file
-//! over primitives of its own: the models bring their own `sync` module in place of this one.
+//! In `inbox.rs` and `pool.rs` threads meet, and nowhere else in the heart. Their correctness is a matter
+//! of which step comes first, so they are checked by a model checker (`tests/loom`) that runs the very
+//! same files over primitives of its own: the models bring their own `sync` module in place of this one.
 
 pub(crate) use std::sync::atomic::{AtomicBool, Ordering, fence};
-pub(crate) use std::sync::{Arc, RwLock};
+pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
+pub(crate) use std::thread;
 
+/// The pool's queue: many threads take from it, and wait for a while.
+pub(crate) use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+/// The inbox's queue: one loop takes from it, and never waits.
 pub(crate) use crossbeam_channel::{Receiver as Consumer, Sender as Producer, unbounded as queue};
 pub(crate) use mio::Waker as Bell;

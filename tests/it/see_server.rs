@@ -554,7 +554,10 @@ fn any_number_of_hostile_guests_keeps_out_neither_viewers_nor_the_loop() {
             assert!(shown.get("/").starts_with("HTTP/1.1 200 "));
         }
         viewer.until(&[r#""status":"clock""#]);
-        assert!(threads() < before.0 + 45, "{} threads", threads());
+        // Those who were sent away may still be on their way out.
+        while threads() >= before.0 + 45 {
+            thread::yield_now();
+        }
         let turns = shown.handle.metrics().turns;
         while shown.handle.metrics().turns < turns + 100 {
             thread::yield_now();

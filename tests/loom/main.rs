@@ -1,8 +1,9 @@
-//! loom models of the inbox: `runtime/src/inbox.rs` itself, over primitives whose every interleaving
-//! and every stale read loom tries, with up to three preemptions.
+//! loom models of the inbox and of the pool: `runtime/src/inbox.rs` and `runtime/src/pool.rs` themselves, over
+//! primitives whose every interleaving and every stale read loom tries, with up to three preemptions, or two.
 //!
-//! A model is a few threads that do what senders and a loop do. It fails when the loop waits and
-//! nobody is left to ring. That such models can fail, `mutants.rs` shows.
+//! A model of the inbox is a few threads that do what senders and a loop do. It fails when the loop waits and
+//! nobody is left to ring. That such models can fail, `mutants.rs` shows. A model of the pool is a loop that
+//! submits jobs while the pool's threads come and go.
 //!
 //! One model can be looked at more deeply:
 //!
@@ -12,15 +13,25 @@
 
 #[path = "../../runtime/src/inbox.rs"]
 mod inbox;
+mod jobs;
 mod models;
 mod mutants;
+#[path = "../../runtime/src/pool.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the runtime shows some of it to its users")]
+mod pool;
+mod pool_models;
 mod sync;
 #[path = "../models/watchdog.rs"]
 mod watchdog;
 
-/// Tries every interleaving of a model.
+/// Tries every interleaving of a model, with up to three preemptions.
 fn explore(model: impl Fn() + Send + Sync + 'static) {
+    explore_with(3, model);
+}
+
+/// The same for a model of many steps, with so many preemptions as there is time for.
+fn explore_with(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut checker = loom::model::Builder::new();
-    checker.preemption_bound = checker.preemption_bound.or(Some(3));
+    checker.preemption_bound = checker.preemption_bound.or(Some(preemptions));
     watchdog::watched(move || checker.check(model));
 }

@@ -1,4 +1,4 @@
-//! The primitives that the inbox is made of, as the model checker knows them.
+//! The primitives that the inbox and the pool are made of, as the model checker knows them.
 //!
 //! The names are those of `runtime/src/sync.rs`. loom brings the fence, the lock, the count of owners
 //! and, but for one weakness, the flag. It has no queue whose emptiness can be read without a lock, and
@@ -10,12 +10,15 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::AtomicUsize as Tally;
 use std::sync::mpsc::SendError;
-use std::sync::{Arc as Shared, Mutex};
+use std::sync::{Arc as Shared, Mutex as PlainMutex};
 
 use loom::sync::atomic::AtomicUsize;
 
 pub(crate) use loom::sync::atomic::{Ordering, fence};
-pub(crate) use loom::sync::{Arc, RwLock};
+pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
+pub(crate) use loom::thread;
+
+pub(crate) use crate::jobs::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 /// A flag.
 ///
@@ -48,14 +51,14 @@ impl AtomicBool {
 /// contents need no lock that loom knows: it changes threads at its own operations only, and there is
 /// none between the count and the push.
 pub(crate) fn queue<M>() -> (Producer<M>, Consumer<M>) {
-    let queue = Shared::new(Queue { pushed: AtomicUsize::new(0), contents: Mutex::default() });
+    let queue = Shared::new(Queue { pushed: AtomicUsize::new(0), contents: PlainMutex::default() });
     (Producer(Shared::clone(&queue)), Consumer { queue, popped: Cell::new(0) })
 }
 
 struct Queue<M> {
     /// The number of messages ever pushed, and `CLOSED`.
     pushed: AtomicUsize,
-    contents: Mutex<VecDeque<M>>,
+    contents: PlainMutex<VecDeque<M>>,
 }
 
 const CLOSED: usize = 1 << 16;

@@ -17,6 +17,7 @@ mod key;
 #[path = "../../runtime/src/ready.rs"]
 mod ready;
 #[path = "../../runtime/src/sync.rs"]
+#[allow(unused_imports, reason = "the pool's are not needed here")]
 mod sync;
 #[path = "../../runtime/src/tasks.rs"]
 #[allow(dead_code, reason = "what only a dump asks for is left out")]

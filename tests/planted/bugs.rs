@@ -601,6 +601,55 @@ pub(crate) const BUGS: &[Bug] = &[
         wrong: "if let (Stage::Set(slot, serial), false) = (self.stage, true) {",
         test: "it metrics::live_counts_follow_the_tasks_and_timers",
     },
+    Bug {
+        rule: 9, what: "a thread without jobs says that it ends, and ends a moment later",
+        file: "pool.rs", inside: "fn work(",
+        right: "state.unfinished -= 1;",
+        wrong: "state.unfinished -= 1; if state.unfinished == 0 { drop(state); break self.end(self.lock(), number); }",
+        test: "loom pool_models::a_job_that_comes_while_the_last_thread_goes_idle_is_run",
+    },
+    Bug {
+        rule: 9, what: "a thread whose time is up ends although a job is on its way to it",
+        file: "pool.rs", inside: "fn work(",
+        right: "if state.unfinished < state.threads.len() {",
+        wrong: "if state.unfinished <= state.threads.len() {",
+        test: "loom pool_models::a_job_that_comes_while_the_last_thread_ends_is_run",
+    },
+    Bug {
+        rule: 9, what: "a thread that runs a job is taken for one that is free",
+        file: "pool.rs", inside: "fn submit(",
+        right: "state.threads.len() <= state.unfinished",
+        wrong: "state.threads.is_empty()",
+        test: "loom pool_models::a_job_that_waits_for_another_gets_it_though_a_thread_goes_idle_just_then",
+    },
+    Bug {
+        rule: 9, what: "only the jobs that run count when a thread's time is up",
+        file: "pool.rs", inside: "fn work(",
+        right: "if state.unfinished < state.threads.len() {",
+        wrong: "if state.running.len() < state.threads.len() {",
+        test: "loom pool_models::time_that_passes_while_a_job_is_on_its_way_does_not_orphan_it",
+    },
+    Bug {
+        rule: 9, what: "the end of the pool waits for no job",
+        file: "pool.rs", inside: "fn close(",
+        right: "while !state.threads.is_empty() {",
+        wrong: "while false && !state.threads.is_empty() {",
+        test: "loom pool_models::the_end_waits_for_a_job_that_runs_and_drops_one_that_has_not_begun",
+    },
+    Bug {
+        rule: 9, what: "the end of the pool is told to one thread alone",
+        file: "pool.rs", inside: "fn close(",
+        right: "for _ in 0..state.threads.len() {",
+        wrong: "for _ in 0..state.threads.len().min(1) {",
+        test: "loom pool_models::the_end_reaches_every_thread_whether_it_is_idle_or_about_to_end",
+    },
+    Bug {
+        rule: 9, what: "a thread that ends tells nobody",
+        file: "pool.rs", inside: "fn end(",
+        right: "self.a_thread_ended.notify_all();",
+        wrong: "",
+        test: "loom pool_models::the_end_reaches_every_thread_whether_it_is_idle_or_about_to_end",
+    },
     // --- 10: same seed, same run ----------------------------------------------------------------------------------
     Bug {
         rule: 10, what: "the runtime's number gets into the choices",
@@ -677,11 +726,13 @@ mod tests {
 
     #[test]
     fn every_model_has_a_planted_bug() {
-        let text = fs::read_to_string(project().join("tests/loom/models.rs")).expect("the models are there");
-        let models = text.split("#[test]\nfn ").skip(1).filter_map(|test| test.split_once('(')).map(|(name, _)| name);
-        for model in models {
-            let test = format!("loom models::{model}");
-            assert!(BUGS.iter().any(|bug| bug.test == test), "no planted bug makes {model} fail");
+        for module in ["models", "pool_models"] {
+            let text = fs::read_to_string(project().join(format!("tests/loom/{module}.rs"))).expect("they are there");
+            let models = text.split("#[test]\nfn ").skip(1).filter_map(|test| test.split_once('('));
+            for (model, _) in models {
+                let test = format!("loom {module}::{model}");
+                assert!(BUGS.iter().any(|bug| bug.test == test), "no planted bug makes {model} fail");
+            }
         }
     }
 

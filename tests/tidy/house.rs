@@ -63,7 +63,7 @@ pub(crate) const HOUSE: [Room; 28] = [
     room(1, "tasks.rs",      370, "the bodies of the tasks, and which of them are ready"),
     room(1, "timers.rs",     135, "the clock, real or virtual, and a wheel of wakers"),
     room(1, "reactor.rs",    312, "the sockets' registrations; the only file that knows the kernel's poll"),
-    room(1, "inbox.rs",      90, "what other threads leave for the loop; the one concurrent file"),
+    room(1, "inbox.rs",      90, "what other threads leave for the loop"),
     room(1, "pool.rs",       180, "threads for work that blocks"),
     room(2, "observers.rs",   55, "who is told of events, whether anybody is, and where the loop can be held"),
     room(3, "context.rs",     240, "the stores together, and the thread-local by which they are found"),
