@@ -17,6 +17,9 @@ use crate::key::{Key, SourceKey, TaskKey, TimerKey};
 /// If it panics, the loop first finishes the step it is at, so that no task and no timer is lost. Then the
 /// panic leaves `block_on`, which may be called again. At the end of the runtime it is only reported.
 ///
+/// In a forked child the observers of its parent's runtimes are told of nothing more: what they share with
+/// threads that the child has not may be locked for ever.
+///
 /// ```
 /// use std::{cell::Cell, rc::Rc, time::Duration};
 /// use oneloop::{Runtime, event::{Event, Observer}};

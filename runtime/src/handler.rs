@@ -1,4 +1,5 @@
-//! The handler of POSIX signals, and whom it rings. All that signals need of libc stands here.
+//! The handler of POSIX signals, and whom it rings. All that signals need of libc stands here, and the two
+//! other moments at which a process calls back: that it was forked, and that it exits.
 //!
 //! A signal handler interrupts a thread anywhere, in the middle of an allocation or with a lock held. Ours
 //! counts the signal and writes one byte into the pipe of whoever wants to be rung: a runtime in which
@@ -10,8 +11,8 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::thread;
 
 use libc::{c_int, c_void, siginfo_t};
@@ -22,11 +23,20 @@ pub(crate) const SIGNALS: usize = 128;
 /// How often each signal was handled in this process.
 static COUNTS: [AtomicUsize; SIGNALS] = [const { AtomicUsize::new(0) }; SIGNALS];
 
-/// What handled a signal before us.
-static PREVIOUS: [OnceLock<libc::sigaction>; SIGNALS] = [const { OnceLock::new() }; SIGNALS];
+/// What handled a signal before us. It is never freed, because a handler may be looking at it at any time.
+static PREVIOUS: [AtomicPtr<libc::sigaction>; SIGNALS] = [const { AtomicPtr::new(std::ptr::null_mut()) }; SIGNALS];
 
-/// Which signals we handle.
-static INSTALLED: Mutex<[bool; SIGNALS]> = Mutex::new([false; SIGNALS]);
+/// For whom we handle each signal.
+static HOLDERS: Mutex<[Holders; SIGNALS]> = Mutex::new([Holders { for_good: false, borrowers: 0 }; SIGNALS]);
+
+#[derive(Clone, Copy)]
+struct Holders {
+    /// Somebody listens who was promised that the default is over for the rest of the process's life; or
+    /// somebody has taken the signal from us, and may well call us.
+    for_good: bool,
+    /// How many want it for a while.
+    borrowers: usize,
+}
 
 /// The signal that asked this process to stop: `NOBODY_ASKS` while nobody would hear it, `NOT_YET`
 /// while it is awaited.
@@ -69,7 +79,7 @@ fn note_stop(signal: c_int) {
 
 /// Calls whoever handled the signal before us.
 fn pass_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
-    let Some(previous) = PREVIOUS[signal as usize].get() else { return };
+    let Some(previous) = previous(signal) else { return };
     let address = previous.sa_sigaction;
     if address == libc::SIG_DFL || address == libc::SIG_IGN {
         return;
@@ -106,22 +116,112 @@ pub(crate) fn asked_to_stop() -> Option<c_int> {
 /// Makes us the handler of a signal, which must be one that can be handled, for the rest of the process's
 /// life.
 pub(crate) fn install(signal: c_int) -> io::Result<()> {
-    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
-    if installed[signal as usize] {
-        return Ok(());
-    }
-    // The handler needs to know whom to pass the signal on to when it is called for the first time.
-    let previous = sigaction(signal, None)?;
-    PREVIOUS[signal as usize].get_or_init(|| previous);
-    let mut action = previous;
-    action.sa_sigaction = handle as Handler as *const () as usize;
-    // Calls that a signal interrupts go on by themselves, and foreign code's small stacks are spared.
-    action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
-    // SAFETY: sigemptyset writes the mask of a sigaction that is ours.
-    unsafe { libc::sigemptyset(&raw mut action.sa_mask) };
-    sigaction(signal, Some(&action))?;
-    installed[signal as usize] = true;
+    let holders = &mut holders()[signal as usize];
+    holders.take(signal)?;
+    holders.for_good = true;
     Ok(())
+}
+
+/// Makes us the handler of a signal until this is dropped. Then what handled it before does so again,
+/// unless somebody else needs us.
+pub(crate) struct Borrowed(c_int);
+
+impl Borrowed {
+    pub(crate) fn new(signal: c_int) -> io::Result<Self> {
+        let holders = &mut holders()[signal as usize];
+        holders.take(signal)?;
+        holders.borrowers += 1;
+        Ok(Self(signal))
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        let holders = &mut holders()[self.0 as usize];
+        holders.borrowers -= 1;
+        if !holders.for_good && holders.borrowers == 0 {
+            holders.for_good = !give_back(self.0);
+        }
+    }
+}
+
+fn holders() -> MutexGuard<'static, [Holders; SIGNALS]> {
+    HOLDERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Holders {
+    fn take(self, signal: c_int) -> io::Result<()> {
+        if self.for_good || self.borrowers > 0 {
+            return Ok(());
+        }
+        // The handler needs to know whom to pass the signal on to when it is called for the first time.
+        let before = sigaction(signal, None)?;
+        let is_known =
+            |known: &libc::sigaction| (known.sa_sigaction, known.sa_flags) == (before.sa_sigaction, before.sa_flags);
+        if !previous(signal).is_some_and(is_known) {
+            PREVIOUS[signal as usize].store(Box::into_raw(Box::new(before)), Ordering::SeqCst);
+        }
+        let mut action = before;
+        action.sa_sigaction = handle as Handler as *const () as usize;
+        // Calls that a signal interrupts go on by themselves, and foreign code's small stacks are spared.
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+        // SAFETY: sigemptyset writes the mask of a sigaction that is ours.
+        unsafe { libc::sigemptyset(&raw mut action.sa_mask) };
+        sigaction(signal, Some(&action)).map(drop)
+    }
+}
+
+/// What handled a signal before us, if we have ever handled it.
+fn previous(signal: c_int) -> Option<&'static libc::sigaction> {
+    // SAFETY: what is put there is a box that was given away for good.
+    unsafe { PREVIOUS[signal as usize].load(Ordering::SeqCst).as_ref() }
+}
+
+/// Lets whoever handled a signal before us do so again. False if another has taken it from us.
+fn give_back(signal: c_int) -> bool {
+    is_ours(signal) && previous(signal).is_some_and(|previous| sigaction(signal, Some(previous)).is_ok())
+}
+
+fn is_ours(signal: c_int) -> bool {
+    sigaction(signal, None).is_ok_and(|now| now.sa_sigaction == handle as Handler as *const () as usize)
+}
+
+/// Whether what the system does by default is what happens at this signal.
+pub(crate) fn is_default(signal: c_int) -> bool {
+    sigaction(signal, None).is_ok_and(|now| now.sa_sigaction == libc::SIG_DFL)
+}
+
+/// Whether a signal that we have borrowed would have ended the process had we not: nobody else handles it.
+/// If so, the next one does.
+pub(crate) fn would_have_ended(signal: c_int) -> bool {
+    let is_borrowed = !holders()[signal as usize].for_good;
+    is_borrowed && previous(signal).is_some_and(|before| before.sa_sigaction == libc::SIG_DFL) && give_back(signal)
+}
+
+/// Sends this process a signal.
+pub(crate) fn send(signal: c_int) {
+    // SAFETY: kill(2) touches no memory of ours.
+    unsafe { libc::kill(libc::getpid(), signal) };
+}
+
+/// Has `last` called when the process exits in order: by exit(3), or because `main` has returned.
+pub(crate) fn at_exit(last: extern "C" fn()) {
+    // SAFETY: a function lives for ever. Where there is no room for it, it is not called.
+    unsafe { libc::atexit(last) };
+}
+
+/// How often this process was forked off: another number than before says that this is a child.
+pub(crate) fn forks() -> u32 {
+    static FORKS: AtomicU32 = AtomicU32::new(0);
+    static IS_WATCHED: Once = Once::new();
+    extern "C" fn forked() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+    IS_WATCHED.call_once(|| {
+        // SAFETY: it is called in the child, and does nothing there but to count.
+        unsafe { libc::pthread_atfork(None, None, Some(forked)) };
+    });
+    FORKS.load(Ordering::Relaxed)
 }
 
 /// sigaction(2): sets what handles a signal, if there is something to set, and returns what did.
@@ -129,8 +229,8 @@ fn sigaction(signal: c_int, action: Option<&libc::sigaction>) -> io::Result<libc
     // SAFETY: a sigaction is plain data, and all zeros are a valid one.
     let mut previous = unsafe { std::mem::zeroed::<libc::sigaction>() };
     let action = action.map_or(std::ptr::null(), std::ptr::from_ref);
-    // SAFETY: both pointers are null or lead to a sigaction of ours, and the only handler that is ever
-    // set is `handle`, which is async-signal-safe.
+    // SAFETY: both pointers are null or lead to a sigaction of ours, and the only handlers that are ever
+    // set are `handle`, which is async-signal-safe, and what was there before it.
     match unsafe { libc::sigaction(signal, action, &raw mut previous) } {
         0 => Ok(previous),
         _ => Err(io::Error::last_os_error()),

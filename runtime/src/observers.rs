@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::event::{Event, Observer};
+use crate::handler::forks;
 
 /// Those who are told.
 pub(crate) struct Observers {
@@ -18,6 +19,8 @@ pub(crate) struct Observers {
     any: Cell<bool>,
     /// What one of them panicked with, until nothing is out of its place.
     panic: Cell<Option<Box<dyn Any + Send>>>,
+    /// Of the process that they observe.
+    forks: u32,
     gate: OnceCell<Gate>,
 }
 
@@ -28,7 +31,7 @@ pub(crate) type Gate = Box<dyn Fn(&Event<'_>)>;
 impl Observers {
     pub(crate) fn new(all: Vec<Rc<dyn Observer>>) -> Self {
         let any = Cell::new(!all.is_empty());
-        Self { all: RefCell::new(all.into()), any, panic: Cell::default(), gate: OnceCell::new() }
+        Self { all: RefCell::new(all.into()), any, panic: Cell::default(), forks: forks(), gate: OnceCell::new() }
     }
 
     #[inline]
@@ -62,6 +65,9 @@ impl Observers {
 
     #[cold]
     pub(crate) fn tell(&self, clock: impl Fn() -> Duration, event: &Event<'_>) {
+        if self.forks != forks() {
+            return self.abandon();
+        }
         self.gate.get().into_iter().for_each(|gate| gate(event));
         let now = clock();
         let all = Rc::clone(&self.all.borrow());

@@ -31,9 +31,7 @@ impl<T> Ready<T> {
 
     /// Leaves only the first `most_picks` picks to the seed. Those that come later are in order.
     pub(crate) fn limit_picks(&mut self, most_picks: u64) {
-        if let Some(random) = &mut self.random {
-            random.most_picks = most_picks;
-        }
+        self.random.iter_mut().for_each(|random| random.most_picks = most_picks);
     }
 
     /// How many picks the seed has decided.
@@ -72,8 +70,7 @@ impl<T> Ready<T> {
             if random.picks < random.most_picks {
                 random.picks += 1;
                 let chosen = (u128::from(splitmix(&mut random.state)) * self.queue.len() as u128) >> 64;
-                let next = self.queue.remove(chosen as usize);
-                next.into_iter().for_each(|next| self.queue.push_front(next));
+                self.queue.make_contiguous()[..=chosen as usize].rotate_right(1);
             }
         }
     }

@@ -23,7 +23,6 @@ use crate::see::{self, show_if_asked};
 use crate::tasks::{Abort, Step, Tasks};
 use crate::timers::Timers;
 use crate::turn::{drain_inbox, drop_task, fire_timers, park, poll_root, poll_task, without_panic};
-use crate::waker::{COUNTED, PLAIN};
 
 /// How often the end of a runtime goes through what was spawned meanwhile.
 const MOST_ROUNDS: usize = 1000;
@@ -74,8 +73,8 @@ impl Runtime {
     /// A runtime with the real clock, tasks in the order in which they become ready, and no observer
     /// but those that the environment asks for: `ONELOOP_LOG=1` writes a line a turn to stderr, and
     /// `ONELOOP_SEE=1` shows the loop while it turns, as [`see::serve`](crate::see::serve) does. When the
-    /// runtime ends, `ONELOOP_RECORD=path` writes all that happened to a file, and `ONELOOP_TRACE=path`
-    /// draws it for Perfetto.
+    /// runtime or its process ends, `ONELOOP_RECORD=path` writes all that happened to a file, and
+    /// `ONELOOP_TRACE=path` draws it for Perfetto.
     ///
     /// # Errors
     ///
@@ -327,8 +326,7 @@ impl Builder {
     /// If the system refuses an event queue, as when no file descriptors are left; or if the process
     /// has 65,536 runtimes already.
     pub fn build(mut self) -> io::Result<Runtime> {
-        let (readers, counts_wakers) = see::asked_for(self.diagnose, self.slow_poll);
-        let waker_table = if counts_wakers { &COUNTED } else { &PLAIN };
+        let (readers, waker_table) = see::asked_for(self.diagnose, self.slow_poll);
         self.observers.extend(readers);
         let (reactor, bell) = Reactor::new()?;
         let inbox = Inbox::new(bell);

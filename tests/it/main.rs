@@ -19,6 +19,8 @@ mod chrome;
 mod corners;
 mod child;
 mod diagnosis;
+#[cfg(target_os = "linux")]
+mod endings;
 mod events;
 mod events_example;
 mod executor;

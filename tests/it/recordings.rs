@@ -474,7 +474,7 @@ fn mutate(text: &mut Vec<u8>, dice: &mut Numbers) {
 fn a_line_that_does_not_fit_is_named_with_what_is_wrong_about_it() {
     let header = r#"{"oneloop":"events","version":1,"clock":"real","first":1,"dropped":0}"#;
     for (text, says) in [
-        (String::new(), "the recording is empty: not even a header is there"),
+        (String::new(), "the recording is empty: the program that writes it runs still, or was killed"),
         (String::from("{}"), "line 1 of the recording: it is neither a header"),
         (String::from("hello"), "line 1 of the recording: at byte 1 comes 'h' instead of \"{\""),
         (header.replace(":1,", ":2,"), "line 1 of the recording: it is of version 2, and this reads version 1"),
@@ -578,8 +578,5 @@ fn a_program_that_is_asked_to_records_each_of_its_runtimes_when_that_ends() {
             most.unwrap_or(0)
         };
         assert_eq!((polls(&first), polls(&other)), (2, 3));
-        let said = record(std::path::Path::new("/nowhere/at/all"));
-        let said = String::from_utf8_lossy(&said.stderr).into_owned();
-        assert!(said.contains("cannot be written to /nowhere/at/all: No such file"), "{said}");
     });
 }

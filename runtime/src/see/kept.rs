@@ -29,6 +29,10 @@ impl Observer for Follower {
 impl Kept {
     /// The state of this loop, if anybody keeps it.
     pub(crate) fn state_of(core: &Core) -> Option<State> {
+        // What a forked child has of a ring may be locked for ever.
+        if core.reactor.is_foreign_process() {
+            return None;
+        }
         let kept = core.extension::<Self>();
         let state = kept.state.borrow().clone();
         state.or_else(|| kept.ring.borrow().as_ref().map(Ring::state))

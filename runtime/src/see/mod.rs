@@ -4,10 +4,12 @@
 //! builder attaches those that the environment asks for. [`dump`] asks the stores.
 
 mod asked;
+mod bell;
 mod chrome;
 mod circle;
 mod diagnosis;
 mod dump;
+mod ending;
 mod json;
 mod kept;
 mod live;

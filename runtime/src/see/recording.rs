@@ -53,7 +53,9 @@ impl Recording {
             let read = text.and_then(|text| reader.line(text));
             read.map_err(|why| unreadable(&format!("line {number} of the recording: {why}")))?;
         }
-        reader.finish().ok_or_else(|| unreadable("the recording is empty: not even a header is there"))
+        reader
+            .finish()
+            .ok_or_else(|| unreadable("the recording is empty: the program that writes it runs still, or was killed"))
     }
 
     /// How many events there are.

@@ -1,6 +1,10 @@
 //! Files by the environment: `ONELOOP_RECORD=path` writes down how any program's loop ran, and
 //! `ONELOOP_TRACE=path` draws it.
+//!
+//! The file is opened when the runtime is built, so that a path that does not do is told of at once, and
+//! written when the runtime or its process ends.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -10,25 +14,29 @@ use std::time::Duration;
 
 use crate::event::{Event, Observer};
 use crate::see::chrome::ChromeTrace;
+use crate::see::ending::AtTheEnd;
 use crate::see::ring::Ring;
 
 /// How many events of a run are kept.
 const KEPT: usize = 1_000_000;
 
 /// A reader that is written to a file when its runtime, which owns it, ends.
-struct ToFile<R: Written> {
+struct ToFile<R> {
     reader: R,
-    path: PathBuf,
+    _file: AtTheEnd,
 }
 
 /// What can be asked for, and how it is written.
-trait Written: Observer {
+trait Written: Observer + Clone + Send {
     const VARIABLE: &'static str;
+    /// What it does, as a verb.
+    const DOES: &'static str;
     fn write(&self, file: &mut BufWriter<File>) -> io::Result<()>;
 }
 
 impl Written for Ring {
     const VARIABLE: &'static str = "ONELOOP_RECORD";
+    const DOES: &'static str = "records";
     fn write(&self, file: &mut BufWriter<File>) -> io::Result<()> {
         self.write_to(file)
     }
@@ -36,39 +44,50 @@ impl Written for Ring {
 
 impl Written for ChromeTrace {
     const VARIABLE: &'static str = "ONELOOP_TRACE";
+    const DOES: &'static str = "draws";
     fn write(&self, file: &mut BufWriter<File>) -> io::Result<()> {
         self.write_to(file)
     }
 }
 
+/// The path that a variable names.
+fn path_in(variable: &str) -> Option<OsString> {
+    std::env::var_os(variable).filter(|path| !path.is_empty())
+}
+
 /// Whether any file is asked for.
 pub(crate) fn is_asked_for() -> bool {
-    [Ring::VARIABLE, ChromeTrace::VARIABLE]
-        .iter()
-        .any(|name| std::env::var_os(name).is_some_and(|path| !path.is_empty()))
+    [Ring::VARIABLE, ChromeTrace::VARIABLE].into_iter().any(|variable| path_in(variable).is_some())
 }
 
 /// Those that the environment asks this runtime for. A second runtime of the process gets the same paths
 /// with `.2` behind them, and so on.
 pub(crate) fn asked_for() -> impl Iterator<Item = Rc<dyn Observer>> {
     static RUNTIMES: AtomicU64 = AtomicU64::new(0);
-    let paths =
-        [Ring::VARIABLE, ChromeTrace::VARIABLE].map(|name| std::env::var_os(name).filter(|path| !path.is_empty()));
-    let runtime = if paths.iter().any(Option::is_some) { RUNTIMES.fetch_add(1, Ordering::Relaxed) + 1 } else { 1 };
-    let [record, trace] = paths.map(|path| {
-        let mut path = path?;
-        if runtime > 1 {
-            path.push(format!(".{runtime}"));
-        }
-        Some(PathBuf::from(path))
-    });
-    let record = record.map(|path| ToFile::observer(Ring::new(KEPT), path));
-    record.into_iter().chain(trace.map(|path| ToFile::observer(ChromeTrace::new(), path)))
+    let runtime = if is_asked_for() { RUNTIMES.fetch_add(1, Ordering::Relaxed) + 1 } else { 1 };
+    let record = ToFile::if_asked_for(Ring::VARIABLE, runtime, || Ring::new(KEPT));
+    record.into_iter().chain(ToFile::if_asked_for(ChromeTrace::VARIABLE, runtime, ChromeTrace::new))
 }
 
 impl<R: Written> ToFile<R> {
-    fn observer(reader: R, path: PathBuf) -> Rc<dyn Observer> {
-        Rc::new(Self { reader, path })
+    fn if_asked_for(variable: &str, runtime: u64, reader: impl FnOnce() -> R) -> Option<Rc<dyn Observer>> {
+        let mut path = path_in(variable)?;
+        if runtime > 1 {
+            path.push(format!(".{runtime}"));
+        }
+        let path = PathBuf::from(path);
+        match File::create(&path) {
+            Ok(file) => {
+                let reader = reader();
+                let written = reader.clone();
+                let file = AtTheEnd::write(move || write(&written, file, &path));
+                Some(Rc::new(Self { reader, _file: file }))
+            }
+            Err(error) => {
+                tell::<R>(&format!("cannot write to {}", path.display()), &error);
+                None
+            }
+        }
     }
 }
 
@@ -78,21 +97,17 @@ impl<R: Written> Observer for ToFile<R> {
     }
 }
 
-impl<R: Written> Drop for ToFile<R> {
-    fn drop(&mut self) {
-        if let Err(error) = write(&self.reader, &self.path) {
-            let (path, variable) = (self.path.display(), R::VARIABLE);
-            // Where stderr is closed or full there is nobody to tell.
-            let _ = writeln!(
-                io::stderr(),
-                "oneloop: the file that {variable} asks for cannot be written to {path}: {error}"
-            );
-        }
+fn write<R: Written>(reader: &R, file: File, path: &Path) {
+    // Another process may have written to it meanwhile. What is no file has no length to be set.
+    let _ = file.set_len(0);
+    let mut file = BufWriter::new(file);
+    if let Err(error) = reader.write(&mut file).and_then(|()| file.flush()) {
+        tell::<R>(&format!("{} could not be written to the end", path.display()), &error);
     }
 }
 
-fn write(reader: &impl Written, path: &Path) -> io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
-    reader.write(&mut file)?;
-    file.flush()
+/// A program runs also where it cannot be written down, so that is said in a line, and all goes on.
+fn tell<R: Written>(what: &str, error: &io::Error) {
+    // Where stderr is closed or full there is nobody to tell.
+    let _ = writeln!(io::stderr(), "oneloop: {} {} nothing: {what}: {error}", R::VARIABLE, R::DOES);
 }

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::parts::{About, Counted, Drawn, What};
 use super::text::{Args, Micros, Text};
@@ -45,7 +45,7 @@ enum Kind<'a> {
     Note(&'a str),
 }
 
-type Names = BTreeMap<TaskId, Rc<About>>;
+type Names = BTreeMap<TaskId, Arc<About>>;
 
 impl ChromeTrace {
     /// Writes the trace as JSON. What is still going on is drawn as if it ended now, and goes on.
@@ -54,14 +54,14 @@ impl ChromeTrace {
     ///
     /// What the writer says.
     pub fn write_to(&self, mut out: impl Write) -> io::Result<()> {
-        let picture = self.0.borrow();
+        let picture = self.picture();
         let unfinished = unfinished(&picture);
-        let mut names: Names = picture.tasks.iter().map(|(id, task)| (*id, Rc::clone(&task.about))).collect();
+        let mut names: Names = picture.tasks.iter().map(|(id, task)| (*id, Arc::clone(&task.about))).collect();
         let mut rows = Vec::new();
         // Lives stand first, so that they hold even what begins and ends with them.
         for (number, drawn) in unfinished.iter().chain(&picture.drawn).enumerate() {
             if let What::Life(id, about, _) = &drawn.what {
-                names.insert(*id, Rc::clone(about));
+                names.insert(*id, Arc::clone(about));
             }
             drawn.rows(number, picture.dropped_until, &mut rows);
         }
@@ -83,7 +83,7 @@ fn unfinished(picture: &Picture) -> Vec<Drawn> {
     let mut add = |start, what| unfinished.push(Drawn { start, end, what });
     for (id, task) in &picture.tasks {
         let step = picture.step.as_ref().filter(|step| step.what.task() == Some(*id));
-        add(task.since, What::Life(*id, Rc::clone(&task.about), step.and_then(|step| step.finished)));
+        add(task.since, What::Life(*id, Arc::clone(&task.about), step.and_then(|step| step.finished)));
     }
     for (id, task) in &picture.tasks {
         task.idling(*id).into_iter().for_each(|(since, what)| add(since, what));

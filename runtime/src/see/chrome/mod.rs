@@ -12,9 +12,8 @@ mod json;
 mod parts;
 mod text;
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::event::{Cause, Event, Observer, Polled, Readiness, TaskId, WaitsFor};
@@ -35,7 +34,7 @@ use parts::{Counted, Counter, Drawn, Step, Task, What};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct ChromeTrace(Rc<RefCell<Picture>>);
+pub struct ChromeTrace(Arc<Mutex<Picture>>);
 
 /// What is drawn and what is still being drawn.
 struct Picture {
@@ -69,7 +68,7 @@ impl ChromeTrace {
     pub fn with_capacity(capacity: usize) -> Self {
         let counters = [("ready", "tasks"), ("living", "tasks"), ("pending", "timers"), ("open", "sources")];
         let counters = counters.map(|(which, what)| Counter { counted: Counted { which, what }, value: 0, drawn: 0 });
-        Self(Rc::new(RefCell::new(Picture {
+        Self(Arc::new(Mutex::new(Picture {
             drawn: VecDeque::new(),
             room: capacity.max(1),
             dropped: 0,
@@ -82,9 +81,13 @@ impl ChromeTrace {
         })))
     }
 
+    fn picture(&self) -> MutexGuard<'_, Picture> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How many slices, arrows and counts had to go because there was no room.
     pub fn dropped(&self) -> u64 {
-        self.0.borrow().dropped
+        self.picture().dropped
     }
 }
 
@@ -97,7 +100,7 @@ impl Default for ChromeTrace {
 impl Observer for ChromeTrace {
     fn on_event(&self, at: Duration, event: &Event<'_>) {
         let at = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
-        let mut picture = self.0.borrow_mut();
+        let mut picture = self.picture();
         picture.now = at.max(picture.now + 1);
         picture.draw(event);
     }

@@ -1,6 +1,6 @@
 //! The parts of the picture: slices, arrows and counts, and the tasks as they are while they are drawn.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{Cause, Finished, Place, Polled, Readiness, SourceId, TaskId, TimerId, WaitsFor};
@@ -23,7 +23,7 @@ pub(super) enum What {
     Source(SourceId, Readiness),
     Thread(u64),
     Park(Option<Duration>, usize),
-    Life(TaskId, Rc<About>, Option<Finished>),
+    Life(TaskId, Arc<About>, Option<Finished>),
     /// In the ready queue.
     Ready(TaskId),
     /// For the first of these, and so many more.
@@ -32,7 +32,7 @@ pub(super) enum What {
     Arrow(&'static str, Option<TaskId>, TaskId),
     Count(Counted, u64),
     /// What the diagnosis found, and said.
-    Note(Rc<str>),
+    Note(Arc<str>),
 }
 
 /// What the loop is doing.
@@ -51,7 +51,7 @@ pub(super) struct About {
 
 /// A task that is not over.
 pub(super) struct Task {
-    pub(super) about: Rc<About>,
+    pub(super) about: Arc<About>,
     pub(super) since: u64,
     /// Since when it has not been polled, if it is not being polled now.
     pub(super) idle_since: Option<u64>,
@@ -98,7 +98,7 @@ impl What {
 
 impl Task {
     pub(super) fn new(since: u64, name: Option<&str>, spawned: Option<(Cause, Place)>) -> Self {
-        let about = Rc::new(About { name: name.map(String::from), spawned });
+        let about = Arc::new(About { name: name.map(String::from), spawned });
         Self { about, since, idle_since: None, queued: false, waits: Vec::new(), arrow: None }
     }
 

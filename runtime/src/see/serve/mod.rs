@@ -6,7 +6,7 @@
 //!      event --> gate --> ring  <------------  door: a thread for each guest
 //!                 |  ^                           http.rs     the page, the stream, commands
 //!                 |  '---- pause, step, slow --  monitor.rs  for nc: ps, where, why, wheel, fds
-//!                 '------- held, running ----->  signals.rs  the table on SIGUSR1 and SIGQUIT
+//!                 '------- held, running ----->  a bell: the table on SIGUSR1 and SIGQUIT
 //! ```
 //!
 //! All of it is blocking sockets on threads of its own. It takes no task, no timer and no source of the
@@ -21,7 +21,6 @@ mod kernel;
 mod monitor;
 mod report;
 mod request;
-mod signals;
 mod why;
 
 use std::cell::{OnceCell, RefCell};
@@ -40,10 +39,10 @@ use self::door::Door;
 use self::gate::Gate;
 use self::guest::{Guest, Trouble, a_head, a_line};
 use self::request::{Refusal, Rules, is_http};
-use self::signals::Bell;
 use crate::context::{Core, expect_current};
 use crate::event::{Event, Place};
 use crate::see::Ring;
+use crate::see::bell::Bell;
 use crate::see::ndjson::Quoted;
 use crate::see::state::State;
 
@@ -61,7 +60,8 @@ const SHORTEST_TOKEN: usize = 8;
 /// The page shows every turn as it happens, and can pause the loop, step it and slow it down; `nc` finds a
 /// monitor there that answers `help`. Both are served from threads of their own with plain sockets, so they
 /// answer also while the loop is stuck, and they take no task, no timer and no source of the loop. While a
-/// loop is shown, SIGUSR1 and SIGQUIT (Ctrl-\ on the terminal) print its task table on stderr.
+/// loop is shown, SIGUSR1 and SIGQUIT (Ctrl-\ on the terminal) print its task table on stderr; afterwards
+/// they do again what they did before.
 ///
 /// The address must be a loopback one: whoever reaches the page can stop the program. For others, see
 /// [`serve_with_token`]. Port 0 takes any that is free. The server goes on until the runtime is dropped.
@@ -225,7 +225,7 @@ fn show(core: &Rc<Core>, listener: TcpListener, token: Option<String>) -> io::Re
     let shown = core.extension::<Shown>();
     if shown.watched.get().is_none() {
         let watched = Arc::new(Watched::new(core));
-        shown.bell.replace(Some(Bell::hang(&watched)?));
+        shown.bell.replace(Some(table_on_signals(&watched)?));
         let gate = Arc::clone(&watched);
         core.observers.put_gate(Box::new(move |event| gate.pass(event)));
         core.observers.add(Rc::new(watched.ring.clone()), core.timers.uptime());
@@ -237,6 +237,15 @@ fn show(core: &Rc<Core>, listener: TcpListener, token: Option<String>) -> io::Re
     let door = Door::open(listener, Arc::new(move |guest: &mut Guest| talk(guest, &rules, &watched)))?;
     shown.doors.borrow_mut().push(door);
     Ok(Server { address })
+}
+
+/// While a loop is shown, SIGUSR1, and SIGQUIT, which Ctrl-\ on the terminal sends, print its task table.
+fn table_on_signals(watched: &Arc<Watched>) -> io::Result<Bell> {
+    let watched = Arc::clone(watched);
+    Bell::hang(vec![libc::SIGUSR1, libc::SIGQUIT], move |_| {
+        // Where stderr is closed or full there is nobody to tell.
+        let _ = io::stderr().lock().write_all(monitor::table(&watched).as_bytes());
+    })
 }
 
 /// Finds out what a guest speaks, and answers in its language.
