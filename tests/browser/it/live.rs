@@ -230,6 +230,28 @@ fn a_page_that_falls_behind_keeps_what_it_has_drawn_and_says_what_it_missed() {
 }
 
 #[test]
+fn who_comes_back_to_the_same_run_goes_on_and_to_another_begins_anew() {
+    in_a_browser(|browser| {
+        let program = Program::start("steady");
+        let mut page = browser.page();
+        watches(&mut page, &program);
+        pauses(&mut page);
+        page.value("window.rec = app.rec; window.last = app.rec.last; window.polls = app.rec.history.polls.length");
+        // What a server says to a viewer who is back, with all that it still knows.
+        let back = |run: &str| {
+            format!(
+                "received(JSON.stringify({{ status: 'run', run: {run} }})); \
+                 received(rec.text().join('')); app.rec === rec && rec.last === last && rec.history.polls.length === polls"
+            )
+        };
+        assert_eq!(page.value(&back("app.run")), json!(true), "the same run");
+        assert_eq!(page.value(&back("'another'")), json!(false), "another run");
+        assert_eq!(page.value("app.rec.last === last && app.rec.history.gaps.length"), json!(0));
+        page.is_well();
+    });
+}
+
+#[test]
 fn names_are_text_whatever_they_hold() {
     in_a_browser(|browser| {
         let program = Program::start("hostile");

@@ -288,6 +288,31 @@ fn no_width_needs_sideways_scrolling() {
 }
 
 #[test]
+fn on_a_phone_the_controls_are_small_for_the_eye_and_large_for_the_finger() {
+    in_a_browser(|browser| {
+        let folder = folder();
+        let mut page = browser.page();
+        page.is_sized(390, 844);
+        replays(&mut page, &folder);
+        page.value("app.jump(30)");
+        let height =
+            page.value("document.querySelector('#bar').offsetHeight / innerHeight").as_f64().expect("a number");
+        assert!(height < 0.16, "the controls take {height} of the height");
+        let small = "[...document.querySelectorAll('#controls > :not(.sep), #top button')].filter((node) => node.offsetParent)\
+             .filter((node) => node.offsetWidth < 36 || node.offsetHeight < 36).map((node) => node.id)";
+        assert_eq!(page.value(small), json!([]));
+        for id in ["play", "back", "ahead", "step-poll", "step-turn", "to-wake", "scrub", "speed", "predict", "open"] {
+            assert_eq!(
+                page.value(&format!("document.querySelector('#{id}').offsetParent !== null")),
+                json!(true),
+                "{id}"
+            );
+        }
+        page.is_well();
+    });
+}
+
+#[test]
 fn every_control_has_a_name() {
     in_a_browser(|browser| {
         let folder = folder();
