@@ -368,6 +368,14 @@ fn the_example_shows_a_slow_poll_and_whose_it_was() {
         page.waits_until(
             "/\"hog\".* ran for 2s in one poll/.test(document.querySelector('#finding-list').textContent)",
         );
+        // The link leads there each time, and from the end of a small page, too.
+        page.is_sized(390, 844);
+        for _ in 0..2 {
+            page.presses("#finding-list .link");
+            page.waits_until("document.querySelector('#inspected h3')?.textContent === 'hog'");
+            let top = page.value("document.querySelector('#inspector').getBoundingClientRect().top");
+            assert!(top.as_f64().is_some_and(|top| (0.0..400.0).contains(&top)), "{top}");
+        }
         page.is_well();
     });
 }
