@@ -147,14 +147,18 @@ fn a_file_that_cannot_be_written_is_told_of_in_one_line_when_the_runtime_is_buil
         eprintln!("oneloop: ONELOOP_ is built");
         runtime.block_on(yield_now());
     };
-    for (variable, does) in [("ONELOOP_RECORD", "records"), ("ONELOOP_TRACE", "draws")] {
+    for (variable, does) in [("ONELOOP_RECORD", "records "), ("ONELOOP_TRACE", "draws ")] {
         for (path, at_once, why) in [
-            ("/nowhere/at/all", true, "cannot write to /nowhere/at/all: No such file or directory (os error 2)"),
-            ("/", true, "cannot write to /: Is a directory (os error 21)"),
-            ("/dev/full", false, "/dev/full could not be written to the end: No space left on device (os error 28)"),
+            (
+                "/nowhere/at/all",
+                true,
+                "nothing: cannot write to /nowhere/at/all: No such file or directory (os error 2)",
+            ),
+            ("/", true, "nothing: cannot write to /: Is a directory (os error 21)"),
+            ("/dev/full", false, "is cut short: cannot write to /dev/full: No space left on device (os error 28)"),
         ] {
             let output = child_with(&[(variable, path)], program);
-            let told = format!("oneloop: {variable} {does} nothing: {why}");
+            let told = format!("oneloop: {variable} {}{why}", if at_once { does } else { "" });
             let (built, told) = (("oneloop: ONELOOP_ is built", at_once), (&*told, !at_once));
             let mut expected = [built, told];
             expected.sort_by_key(|(_, is_later)| *is_later);

@@ -84,7 +84,7 @@ impl<R: Written> ToFile<R> {
                 Some(Rc::new(Self { reader, _file: file }))
             }
             Err(error) => {
-                tell::<R>(&format!("cannot write to {}", path.display()), &error);
+                tell(&format!("{} {} nothing: cannot write to {}", R::VARIABLE, R::DOES, path.display()), &error);
                 None
             }
         }
@@ -102,12 +102,12 @@ fn write<R: Written>(reader: &R, file: File, path: &Path) {
     let _ = file.set_len(0);
     let mut file = BufWriter::new(file);
     if let Err(error) = reader.write(&mut file).and_then(|()| file.flush()) {
-        tell::<R>(&format!("{} could not be written to the end", path.display()), &error);
+        tell(&format!("{} is cut short: cannot write to {}", R::VARIABLE, path.display()), &error);
     }
 }
 
 /// A program runs also where it cannot be written down, so that is said in a line, and all goes on.
-fn tell<R: Written>(what: &str, error: &io::Error) {
+fn tell(what: &str, error: &io::Error) {
     // Where stderr is closed or full there is nobody to tell.
-    let _ = writeln!(io::stderr(), "oneloop: {} {} nothing: {what}: {error}", R::VARIABLE, R::DOES);
+    let _ = writeln!(io::stderr(), "oneloop: {what}: {error}");
 }

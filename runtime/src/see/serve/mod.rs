@@ -243,8 +243,9 @@ fn show(core: &Rc<Core>, listener: TcpListener, token: Option<String>) -> io::Re
 fn table_on_signals(watched: &Arc<Watched>) -> io::Result<Bell> {
     let watched = Arc::clone(watched);
     Bell::hang(vec![libc::SIGUSR1, libc::SIGQUIT], move |_| {
-        // Where stderr is closed or full there is nobody to tell.
-        let _ = io::stderr().lock().write_all(monitor::table(&watched).as_bytes());
+        // A terminal has shown the keys on a line that is not over. Where stderr is closed or full there is
+        // nobody to tell.
+        let _ = io::stderr().lock().write_all(format!("\n{}", monitor::table(&watched)).as_bytes());
     })
 }
 
