@@ -18,7 +18,7 @@ use oneloop::signal::{SignalKind, signal};
 use oneloop::task::yield_now;
 
 use crate::process::fork_and_wait;
-use crate::support::{alone, child, child_with};
+use crate::support::{UNSEEN_BY_LEAK_SANITIZER, alone, alone_with, child, child_with};
 use crate::watch::{runtime, unobserved, watch};
 
 /// How the program that is recorded is to end.
@@ -227,7 +227,7 @@ fn who_listens_to_a_signal_keeps_it_when_the_loop_is_shown_no_more() {
 /// A loop whose ring another thread has locked at the moment of the fork.
 #[test]
 fn a_forked_child_may_close_a_socket_inside_a_poll_whoever_looks_at_its_parent_s_ring() {
-    alone(|| {
+    alone_with(&[UNSEEN_BY_LEAK_SANITIZER], || {
         let ring = Ring::new(100);
         let runtime = oneloop::Runtime::builder().observer(ring.clone()).build().unwrap();
         runtime.block_on(async {
