@@ -69,7 +69,9 @@ fn what_was_to_be_written_is_written_however_the_process_ends() {
         ("SIGTERM", Err(Signal::SIGTERM as i32)),
         ("SIGHUP", Err(Signal::SIGHUP as i32)),
     ] {
-        let variables = [(HOW, how), ("ONELOOP_RECORD", recording.path()), ("ONELOOP_TRACE", trace.path())];
+        // Whoever ends a process in the midst of everything leaves it all behind.
+        let unseen = UNSEEN_BY_LEAK_SANITIZER;
+        let variables = [(HOW, how), ("ONELOOP_RECORD", recording.path()), ("ONELOOP_TRACE", trace.path()), unseen];
         let output = child_with(&variables, || {
             let how = std::env::var(HOW).unwrap();
             let runtime = std::mem::ManuallyDrop::new(unobserved());

@@ -569,7 +569,8 @@ fn a_program_that_is_asked_to_records_each_of_its_runtimes_when_that_ends() {
             let mut program = Command::new(std::env::current_exe().unwrap());
             program.args(["--exact", name, "--nocapture"]).env(INSIDE, "1").env("ONELOOP_RECORD", to).output().unwrap()
         };
-        assert!(record(&path).status.success());
+        let recorded = record(&path);
+        assert!(recorded.status.success(), "{}", String::from_utf8_lossy(&recorded.stderr));
         let read = |path: &std::path::Path| Recording::read(BufReader::new(File::open(path).unwrap())).unwrap();
         let (first, other) = (read(&path), read(&second));
         std::fs::remove_file(&path).unwrap();
