@@ -770,6 +770,20 @@ fn the_monitor_refuses_in_a_line_and_not_in_the_browser_s_language() {
 }
 
 #[test]
+fn the_monitor_answers_the_last_question_of_somebody_who_then_says_no_more_with_or_without_its_end() {
+    watch(|| {
+        let shown = Shown::new(|| async {});
+        for question in ["help\n", "help", "ps\nhelp"] {
+            let mut stream = TcpStream::connect(shown.address).unwrap();
+            stream.write_all(question.as_bytes()).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            let answer = read_all(&mut stream);
+            assert!(answer.ends_with("goodbye\n"), "{question:?}: {answer}");
+        }
+    });
+}
+
+#[test]
 fn signals_print_the_table_also_while_the_loop_is_stuck() {
     let output = child_with(&[], || {
         // What is printed goes to a file, so that who holds up the loop can wait for it.
