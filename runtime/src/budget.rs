@@ -44,6 +44,11 @@ impl Core {
     pub(crate) fn spend(&self) {
         self.operations_left.set(self.operations_left.get().saturating_sub(1));
     }
+
+    /// To be told by one that has spent for an attempt which came to nothing.
+    pub(crate) fn give_back(&self) {
+        self.operations_left.set(self.operations_left.get() + 1);
+    }
 }
 
 /// For leaf futures that have nothing left to do but to be ready, as often as they are asked: ready, at

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::RawWakerVTable;
 
-use crate::event::{Cause, Event, TaskId, WaitsFor};
+use crate::event::{Cause, Event, Observer, TaskId, WaitsFor};
 use crate::inbox::{Inbox, Registry};
 use crate::key::{TaskKey, WakeWord};
 use crate::metrics::Counters;
@@ -49,13 +49,26 @@ pub(crate) struct Core {
     pub(crate) observers: Observers,
     /// The functions of this runtime's wakers.
     pub(crate) waker_table: &'static RawWakerVTable,
-    /// What the loop is busy with.
-    pub(crate) cause: Cell<Cause>,
+    pub(crate) busy: Cell<Busy>,
     /// Blocking jobs whose threads have not reported back.
     pub(crate) jobs_away: Cell<usize>,
     /// How much the task may still do in this poll.
     pub(crate) operations_left: Cell<u32>,
+    /// How many polls this turn may make, and how many of them are left.
+    pub(crate) polls_planned: Cell<usize>,
+    pub(crate) polls_left: Cell<usize>,
+    /// The runtime's number while nobody observes it; else 0, which is no runtime's. So the quick roads ask
+    /// with one comparison whether a key is this runtime's and nobody is to be told.
+    quiet: Cell<u32>,
     extensions: RefCell<Vec<Rc<dyn Any>>>,
+}
+
+/// What the loop is busy with, which is the cause of all that happens meanwhile.
+#[derive(Clone, Copy)]
+pub(crate) enum Busy {
+    /// The task that this word names is polled or dropped.
+    Task(WakeWord),
+    With(Cause),
 }
 
 impl Core {
@@ -66,6 +79,7 @@ impl Core {
         observers: Observers,
         waker_table: &'static RawWakerVTable,
     ) -> Self {
+        let quiet = if observers.any() { 0 } else { number };
         Self {
             number,
             tasks,
@@ -77,9 +91,12 @@ impl Core {
             counters: Arc::default(),
             observers,
             waker_table,
-            cause: Cell::new(Cause::Outside),
+            busy: Cell::new(Busy::With(Cause::Outside)),
             jobs_away: Cell::new(0),
             operations_left: Cell::new(0),
+            polls_planned: Cell::new(0),
+            polls_left: Cell::new(0),
+            quiet: Cell::new(quiet),
             extensions: RefCell::default(),
         }
     }
@@ -98,7 +115,22 @@ impl Core {
     /// Whether anybody observes. Observers are foreign code: where they are, no borrow may be alive.
     #[inline]
     pub(crate) fn is_observed(&self) -> bool {
-        self.observers.any()
+        // The bench compiles the events out, to count what they cost where nobody observes.
+        cfg!(not(oneloop_unobserved)) && self.quiet.get() == 0
+    }
+
+    /// Adds an observer, who is told from here on. The turn ends with the poll that is going on, since what
+    /// it runs tells nobody of polls.
+    pub(crate) fn attach(&self, observer: Rc<dyn Observer>) {
+        self.observers.add(observer, self.timers.uptime());
+        self.quiet.set(0);
+        self.polls_planned.set(self.polls_planned.get() - self.polls_left.take());
+    }
+
+    /// Tells nobody any more: see [`Observers::abandon`].
+    pub(crate) fn abandon_observers(&self) {
+        self.quiet.set(self.number);
+        self.observers.abandon();
     }
 
     /// Tells the observers, if there are any. The event is made only then.
@@ -145,18 +177,20 @@ impl Core {
     #[cold]
     fn introduce(&self, key: TaskKey, name: Option<&str>, at: &'static Location<'static>) {
         self.tasks.set_name(key, name);
-        self.observe(|| Event::Spawn { task: TaskId(key), by: self.cause.get(), name, at: at.into() });
+        self.observe(|| Event::Spawn { task: TaskId(key), by: self.cause(), name, at: at.into() });
     }
 
-    /// Wakes a task by its word.
+    /// Wakes a task by its word, where nobody is to be told.
     #[inline(always)]
-    pub(crate) fn wake(&self, word: WakeWord, cause: impl FnOnce() -> Cause) {
-        if self.is_observed() {
-            return self.wake_observed(word, cause());
-        }
+    pub(crate) fn wake_quietly(&self, word: WakeWord) {
         if self.tasks.wake(word) == Woken::Stale {
             self.counters.wakes_stale.add(1);
         }
+    }
+
+    /// Wakes a task by its word.
+    pub(crate) fn wake(&self, word: WakeWord, cause: impl FnOnce() -> Cause) {
+        if self.is_observed() { self.wake_observed(word, cause()) } else { self.wake_quietly(word) }
     }
 
     #[cold]
@@ -186,9 +220,17 @@ impl Core {
         }
     }
 
+    /// Whatever happens now happens because of this.
+    pub(crate) fn cause(&self) -> Cause {
+        match self.busy.get() {
+            Busy::Task(word) => self.tasks.named_by(word).map_or(Cause::Outside, |key| Cause::Task(TaskId(key))),
+            Busy::With(cause) => cause,
+        }
+    }
+
     /// The key of the task that is being polled or dropped.
     pub(crate) fn current_task(&self) -> Option<TaskKey> {
-        match self.cause.get() {
+        match self.cause() {
             Cause::Task(TaskId(key)) => Some(key),
             _ => None,
         }
@@ -213,7 +255,7 @@ impl Core {
 thread_local! {
     /// What an [`Entered`] puts here it takes out again. So there is nothing to drop when the thread
     /// ends, and a look need not ask first whether that has happened.
-    static CURRENT: RefCell<Option<ManuallyDrop<Rc<Core>>>> = const { RefCell::new(None) };
+    static CURRENT: Cell<Option<ManuallyDrop<Rc<Core>>>> = const { Cell::new(None) };
     static THREAD: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -282,10 +324,21 @@ pub(crate) fn not_at_home(number: u32, did: &str) -> ! {
 }
 
 /// Looks at the current core without taking a share in it, which is the cheaper way. Nothing foreign may
-/// run in `look`: the borrow is exclusive, so that what comes back here is found out.
+/// run in `look`: the pointer is in its hands meanwhile, and whoever came back here would find none.
 #[inline(always)]
 pub(crate) fn with_current<R>(look: impl FnOnce(&Rc<Core>) -> R) -> Option<R> {
-    CURRENT.with(|current| current.borrow_mut().as_deref().map(look))
+    let core = InHand(CURRENT.take());
+    core.0.as_deref().map(look)
+}
+
+/// The pointer, taken out of its place to be looked at. It goes back there, come what may.
+struct InHand(Option<ManuallyDrop<Rc<Core>>>);
+
+impl Drop for InHand {
+    #[inline(always)]
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
 }
 
 /// The same for the core with this number, if it is the current one. Otherwise what `look` owns, which
@@ -294,6 +347,19 @@ pub(crate) fn with_current<R>(look: impl FnOnce(&Rc<Core>) -> R) -> Option<R> {
 pub(crate) fn with_home<R>(number: u32, look: impl FnOnce(&Core) -> R) -> Option<R> {
     let mut look = Some(look);
     with_current(|core| if core.number == number { look.take().map(|look| look(core)) } else { None }).flatten()
+}
+
+/// The same, for a waker, which knows the low 16 bits of the number only; and only if nobody observes.
+#[inline(always)]
+pub(crate) fn with_quiet_hint(low_bits: u16, look: impl FnOnce(&Core)) -> bool {
+    let found = with_current(|core| {
+        let here = core.quiet.get() as u16 == low_bits;
+        if here {
+            look(core);
+        }
+        here
+    });
+    found == Some(true)
 }
 
 /// Does something on the thread of the runtime with this number: at once if that is running here,

@@ -96,19 +96,22 @@ impl<M> Registry<M> {
         Self { table: RwLock::new(Table { last_number: 0, inboxes: BTreeMap::new() }) }
     }
 
-    /// Enters an inbox and returns the number of its runtime: `None` when 65,536 runtimes live, or
-    /// when the numbers have run out.
+    /// Enters an inbox and returns the number of its runtime: `None` when 65,535 runtimes live, or
+    /// when the numbers have run out. Those whose low bits are 0 are nobody's.
     pub(crate) fn enter(&self, inbox: &Arc<Inbox<M>>) -> Option<u32> {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        if table.inboxes.len() > usize::from(u16::MAX) {
+        if table.inboxes.len() >= usize::from(u16::MAX) {
             return None;
         }
         for _ in 0..=u16::MAX {
             let number = table.last_number.checked_add(1)?;
             table.last_number = number;
-            if let Entry::Vacant(free) = table.inboxes.entry(number as u16) {
-                free.insert((number, Arc::clone(inbox)));
-                return Some(number);
+            match table.inboxes.entry(number as u16) {
+                Entry::Vacant(free) if number as u16 != 0 => {
+                    free.insert((number, Arc::clone(inbox)));
+                    return Some(number);
+                }
+                _ => {}
             }
         }
         None

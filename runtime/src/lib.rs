@@ -42,6 +42,7 @@ mod wheel;
 mod ready;
 mod sync;
 mod handler;
+mod foreign;
 
 pub mod event;
 mod metrics;
@@ -59,6 +60,7 @@ mod waker;
 mod handle;
 pub mod see;
 
+mod poll;
 mod turn;
 mod runtime;
 

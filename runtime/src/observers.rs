@@ -15,8 +15,6 @@ use crate::handler::forks;
 /// Those who are told.
 pub(crate) struct Observers {
     all: RefCell<Rc<[Rc<dyn Observer>]>>,
-    /// Whether there are any: the one branch that an event costs where there are none.
-    any: Cell<bool>,
     /// What one of them panicked with, until nothing is out of its place.
     panic: Cell<Option<Box<dyn Any + Send>>>,
     /// Of the process that they observe.
@@ -30,14 +28,12 @@ pub(crate) type Gate = Box<dyn Fn(&Event<'_>)>;
 
 impl Observers {
     pub(crate) fn new(all: Vec<Rc<dyn Observer>>) -> Self {
-        let any = Cell::new(!all.is_empty());
-        Self { all: RefCell::new(all.into()), any, panic: Cell::default(), forks: forks(), gate: OnceCell::new() }
+        Self { all: RefCell::new(all.into()), panic: Cell::default(), forks: forks(), gate: OnceCell::new() }
     }
 
-    #[inline]
+    /// Whether there are any.
     pub(crate) fn any(&self) -> bool {
-        // The bench compiles the events out, to count what they cost where nobody observes.
-        cfg!(not(oneloop_unobserved)) && self.any.get()
+        !self.all.borrow().is_empty()
     }
 
     /// Adds one. It is told before the others, so that it hears what made one of them speak before it
@@ -48,7 +44,6 @@ impl Observers {
         let all = std::iter::once(observer).chain(others.iter().cloned()).collect();
         // The former list ends here, where no borrow is alive.
         drop((self.all.replace(all), others));
-        self.any.set(true);
     }
 
     /// Puts up a gate, if there is none yet. Nobody passes it while there are no observers.
@@ -59,8 +54,9 @@ impl Observers {
     /// From here on nobody is told. For a forked child: what its observers share with the parent's threads
     /// may be locked for ever, so they are not even dropped.
     pub(crate) fn abandon(&self) {
-        self.any.set(false);
-        std::mem::forget(self.all.replace(Rc::new([])));
+        if self.any() {
+            std::mem::forget(self.all.replace(Rc::new([])));
+        }
     }
 
     #[cold]

@@ -19,7 +19,6 @@
 //! the whole batch is in, so no slot changes its tenant inside a batch.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroU32;
 use std::os::fd::RawFd;
@@ -49,9 +48,6 @@ const INTEREST: Interest = {
     let both = both.add(Interest::PRIORITY);
     both
 };
-
-/// Whoever waits for anything waits for this.
-const EVERYTHING: Latches = Latches { ready: [true; 2], closed: [true; 2] };
 
 /// A read that does not fill its buffer has emptied the socket, and the next byte is a new edge: no
 /// system call is spent on asking. Not so with mio's poll(2) backend, for testing, which speaks again
@@ -88,26 +84,60 @@ pub(crate) struct Ready {
     pub(crate) waker: Option<Waker>,
 }
 
-/// What the kernel said about one source and nobody has disproved yet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Latches {
-    /// By direction: an attempt may succeed.
-    pub(crate) ready: [bool; 2],
-    /// By direction: hung up, or failed. An attempt will say so, and no short read disproves it.
-    pub(crate) closed: [bool; 2],
+/// What is to be done after a batch of events, and how much of it has been done.
+#[derive(Default)]
+struct Batch {
+    ready: Vec<Ready>,
+    done: usize,
 }
 
+/// What the kernel said about one source and nobody has disproved yet: a bit for each thing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Latches(u8);
+
 impl Latches {
-    fn of(event: &mio::event::Event) -> Self {
-        let closed = [event.is_read_closed() || event.is_error(), event.is_write_closed() || event.is_error()];
-        Self { ready: [event.is_readable() || closed[0], event.is_writable() || closed[1]], closed }
+    const ALL: Self = Self(u8::MAX);
+    /// Urgent data is on its way. A read stops before it, so a short read proves nothing.
+    const URGENT: Self = Self(1 << 4);
+
+    /// In this direction an attempt may succeed.
+    pub(crate) const fn ready(direction: Direction) -> Self {
+        Self(1 << direction as u8)
     }
 
-    fn add(&mut self, other: Self) {
-        for way in [Direction::Read as usize, Direction::Write as usize] {
-            self.ready[way] |= other.ready[way];
-            self.closed[way] |= other.closed[way];
-        }
+    /// It is hung up in this direction, or has failed. An attempt will say so, and no short read disproves
+    /// it.
+    pub(crate) const fn closed(direction: Direction) -> Self {
+        Self(1 << (2 + direction as u8))
+    }
+
+    /// Whether any of the others is set in these.
+    pub(crate) const fn any(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+
+    const fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    const fn only_if(self, condition: bool) -> Self {
+        Self(if condition { self.0 } else { 0 })
+    }
+
+    fn of(event: &mio::event::Event) -> Self {
+        use Direction::{Read, Write};
+        let shut = |direction| Self::closed(direction).and(Self::ready(direction));
+        Self::ready(Read)
+            .only_if(event.is_readable())
+            .and(Self::ready(Write).only_if(event.is_writable()))
+            .and(shut(Read).only_if(event.is_read_closed()))
+            .and(shut(Write).only_if(event.is_write_closed()))
+            .and(shut(Read).and(shut(Write)).only_if(event.is_error()))
+            .and(Self::URGENT.only_if(event.is_priority()))
     }
 }
 
@@ -118,8 +148,6 @@ struct Source {
     /// The line that opened it.
     at: &'static Location<'static>,
     latches: Latches,
-    /// Urgent data is on its way. A read stops before it, so a short read proves nothing.
-    urgent: bool,
     first: Option<Waiting>,
     others: Option<Box<Others>>,
 }
@@ -143,7 +171,7 @@ pub(crate) struct Reactor {
     poll: RefCell<Poll>,
     events: RefCell<Events>,
     sources: RefCell<Slab<Source>>,
-    ready: RefCell<VecDeque<Ready>>,
+    batch: RefCell<Batch>,
     last_serial: Cell<u64>,
     next_waiter: Cell<Waiter>,
     /// How many wait, over all sources.
@@ -161,7 +189,7 @@ impl Reactor {
             poll: RefCell::new(poll),
             events: RefCell::new(Events::with_capacity(BATCH)),
             sources: RefCell::new(Slab::new()),
-            ready: RefCell::new(VecDeque::new()),
+            batch: RefCell::default(),
             last_serial: Cell::new(0),
             next_waiter: Cell::new(Waiter::FIRST_FUTURE),
             waiting: Cell::new(0),
@@ -212,8 +240,9 @@ impl Reactor {
         let key = Key { runtime: self.runtime, slot: entry.key() as u32, serial };
         self.poll.borrow().registry().register(io, token(key), INTEREST)?;
         self.last_serial.set(serial);
-        let latches = Latches { ready, closed: [false; 2] };
-        entry.insert(Source { serial, at, latches, urgent: false, first: None, others: None });
+        let [read, write] = [Direction::Read, Direction::Write].map(Latches::ready);
+        let latches = read.only_if(ready[0]).and(write.only_if(ready[1]));
+        entry.insert(Source { serial, at, latches, first: None, others: None });
         Ok(SourceKey(key))
     }
 
@@ -229,23 +258,21 @@ impl Reactor {
             return Vec::new();
         }
         let mut wakers = Vec::new();
-        sources.remove(key.slot as usize).take_waiting(EVERYTHING, |waker| wakers.push(waker));
+        sources.remove(key.slot as usize).take_waiting(Latches::ALL, |waker| wakers.push(waker));
         self.waiting.set(self.waiting.get() - wakers.len());
         wakers
     }
 
     /// Whether an attempt may succeed, as far as is known.
     pub(crate) fn is_ready(&self, key: SourceKey, direction: Direction) -> bool {
-        self.with(key, |source| source.latches.ready[direction as usize]).unwrap_or(true)
+        self.with(key, |source| source.latches.any(Latches::ready(direction))).unwrap_or(true)
     }
 
     /// An attempt was answered with `WouldBlock`: whatever the kernel said is over.
     pub(crate) fn would_block(&self, key: SourceKey, direction: Direction) {
-        self.with(key, |source| {
-            source.latches.ready[direction as usize] = false;
-            source.latches.closed[direction as usize] = false;
-            source.urgent = source.urgent && direction != Direction::Read;
-        });
+        let urgent = Latches::URGENT.only_if(direction == Direction::Read);
+        let over = Latches::ready(direction).and(Latches::closed(direction)).and(urgent);
+        self.with(key, |source| source.latches = source.latches.without(over));
     }
 
     /// An attempt took or gave less than it could have: the socket is drained or full, unless its end
@@ -254,13 +281,14 @@ impl Reactor {
         if !SHORT_MEANS_DRAINED {
             return false;
         }
-        let way = direction as usize;
-        let still_ready = self.with(key, |source| {
-            let cut = source.urgent && direction == Direction::Read;
-            source.latches.ready[way] = source.latches.closed[way] || cut;
-            source.latches.ready[way]
+        let cut = Latches::URGENT.only_if(direction == Direction::Read);
+        let unproven = Latches::closed(direction).and(cut);
+        let drained = self.with(key, |source| {
+            let drained = !source.latches.any(unproven);
+            source.latches = source.latches.without(Latches::ready(direction).only_if(drained));
+            drained
         });
-        still_ready == Some(false)
+        drained == Some(true)
     }
 
     /// Whether one of the wakers that wait for this fits.
@@ -294,15 +322,9 @@ impl Reactor {
         let Some(source) = sources.get_mut(key.0.slot as usize).filter(|source| source.serial == key.0.serial) else {
             return Some(waker);
         };
-        let alone = waiter != Waiter::SHARER;
-        let same = |w: &Waiting| w.is(direction, waiter) && (alone || w.waker.will_wake(&waker));
-        if let Some(waiting) = source.waiting_mut().find(|w| same(w)) {
-            waiting.at = at;
-            return Some(std::mem::replace(&mut waiting.waker, waker));
-        }
-        source.add(Waiting { waiter, direction, waker, at });
-        self.waiting.set(self.waiting.get() + 1);
-        None
+        let replaced = source.add(Waiting { waiter, direction, waker, at });
+        self.waiting.set(self.waiting.get() + usize::from(replaced.is_none()));
+        replaced
     }
 
     /// A future that waited is dropped. Returns its waker, if no event has taken it.
@@ -321,7 +343,7 @@ impl Reactor {
             Err(interrupted) if interrupted.kind() == io::ErrorKind::Interrupted => return Ok(0),
             Err(error) => return Err(error),
         }
-        let (mut sources, mut ready) = (self.sources.borrow_mut(), self.ready.borrow_mut());
+        let (mut sources, mut batch) = (self.sources.borrow_mut(), self.batch.borrow_mut());
         let mut count = 0;
         for event in events.iter().filter(|event| event.token() != BELL) {
             let slot = event.token().0 as u32;
@@ -332,15 +354,14 @@ impl Reactor {
             }
             count += 1;
             let latches = Latches::of(event);
-            source.latches.add(latches);
-            source.urgent |= event.is_priority();
+            source.latches = source.latches.and(latches);
             let mut news = Some(latches);
             let woken = source.take_waiting(latches, |waker| {
-                ready.push_back(Ready { key: SourceKey(key), news: news.take(), waker: Some(waker) });
+                batch.ready.push(Ready { key: SourceKey(key), news: news.take(), waker: Some(waker) });
             });
             self.waiting.set(self.waiting.get() - woken);
             if news.is_some() {
-                ready.push_back(Ready { key: SourceKey(key), news, waker: None });
+                batch.ready.push(Ready { key: SourceKey(key), news, waker: None });
             }
         }
         Ok(count)
@@ -348,14 +369,21 @@ impl Reactor {
 
     /// Takes the next thing that the last batch of events left to be done.
     pub(crate) fn pop_ready(&self) -> Option<Ready> {
-        self.ready.borrow_mut().pop_front()
+        let batch = &mut *self.batch.borrow_mut();
+        let Some(ready) = batch.ready.get_mut(batch.done) else {
+            batch.ready.clear();
+            batch.done = 0;
+            return None;
+        };
+        batch.done += 1;
+        Some(Ready { waker: ready.waker.take(), ..*ready })
     }
 
     /// Takes every waker out, for the end of the runtime.
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
-        let mut wakers: Vec<_> = self.ready.take().into_iter().filter_map(|ready| ready.waker).collect();
+        let mut wakers: Vec<_> = self.batch.take().ready.into_iter().filter_map(|ready| ready.waker).collect();
         for (_, source) in self.sources.borrow_mut().iter_mut() {
-            source.take_waiting(EVERYTHING, |waker| wakers.push(waker));
+            source.take_waiting(Latches::ALL, |waker| wakers.push(waker));
         }
         wakers
     }
@@ -396,11 +424,30 @@ impl Source {
         self.first.iter_mut().chain(self.others.iter_mut().flat_map(|others| &mut others.0))
     }
 
-    fn add(&mut self, waiting: Waiting) {
+    /// Returns the waker that this one makes superfluous.
+    #[inline]
+    fn add(&mut self, waiting: Waiting) -> Option<Waker> {
+        if self.first.is_some() || self.others.is_some() {
+            return self.add_beside(waiting);
+        }
+        self.first = Some(waiting);
+        None
+    }
+
+    #[inline(never)]
+    fn add_beside(&mut self, waiting: Waiting) -> Option<Waker> {
+        let same = |w: &&mut Waiting| {
+            w.is(waiting.direction, waiting.waiter)
+                && (waiting.waiter != Waiter::SHARER || w.waker.will_wake(&waiting.waker))
+        };
+        if let Some(there) = self.waiting_mut().find(same) {
+            return Some(std::mem::replace(there, waiting).waker);
+        }
         match &mut self.first {
             first @ None => *first = Some(waiting),
             Some(_) => self.others.get_or_insert_with(|| Box::new(Others(Vec::new()))).0.push(waiting),
         }
+        None
     }
 
     fn remove(&mut self, direction: Direction, waiter: Waiter) -> Option<Waiting> {
@@ -414,7 +461,7 @@ impl Source {
 
     /// Takes out everyone who waits for what has come, and says how many.
     fn take_waiting(&mut self, come: Latches, mut each: impl FnMut(Waker)) -> usize {
-        let come_for = |waiting: &Waiting| come.ready[waiting.direction as usize];
+        let come_for = |waiting: &Waiting| come.any(Latches::ready(waiting.direction));
         let mut count = 0;
         let mut take = |waiting: Waiting| {
             count += 1;

@@ -3,12 +3,21 @@
 //! Things come in the order in which they were queued or, with a seed, in another of the orders that they
 //! might as well come in: the same seed, the same order. It is a pure data structure, and does not know
 //! what is queued.
-
-use std::collections::VecDeque;
+//!
+//! It goes by rounds: one list is taken from, another is added to, and when the first is through they
+//! change places. So taking and adding are a step each, and both lists keep their memory.
+//!
+//! ```text
+//!     now    [ a b c d e ]          later  [ f g h ]
+//!                  ^ taken: c is next                ^ the next push
+//! ```
 
 /// The queue.
 pub(crate) struct Ready<T> {
-    queue: VecDeque<T>,
+    now: Vec<T>,
+    /// How many of `now` are gone.
+    taken: usize,
+    later: Vec<T>,
     /// What picks the next, where a seed was given.
     random: Option<Random>,
 }
@@ -22,11 +31,11 @@ struct Random {
     most_picks: u64,
 }
 
-impl<T> Ready<T> {
+impl<T: Copy> Ready<T> {
     /// An empty queue.
     pub(crate) fn new(seed: Option<u64>) -> Self {
         let random = seed.map(|seed| Random { seed, state: seed, picks: 0, most_picks: u64::MAX });
-        Self { queue: VecDeque::new(), random }
+        Self { now: Vec::new(), taken: 0, later: Vec::new(), random }
     }
 
     /// Leaves only the first `most_picks` picks to the seed. Those that come later are in order.
@@ -44,35 +53,48 @@ impl<T> Ready<T> {
         self.random.as_ref().map(|random| random.seed)
     }
 
+    /// How many are queued.
+    pub(crate) fn len(&self) -> usize {
+        self.now.len() - self.taken + self.later.len()
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, last: T) {
-        self.queue.push_back(last);
+        self.later.push(last);
     }
 
     /// Takes out the oldest, or with a seed any.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<T> {
-        if self.random.is_some() {
-            self.pick();
-        }
-        self.queue.pop_front()
+        let Some(next) = self.now.get(self.taken) else { return self.begin_round() };
+        self.taken += 1;
+        Some(*next)
     }
 
     /// All that is queued, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.queue.iter()
+        self.now[self.taken..].iter().chain(&self.later)
     }
 
-    /// Puts one of them first. The others keep their order, so that whoever follows the events knows it.
-    #[cold]
-    fn pick(&mut self) {
-        if let (Some(random), 2..) = (&mut self.random, self.queue.len()) {
-            if random.picks < random.most_picks {
-                random.picks += 1;
-                let chosen = (u128::from(splitmix(&mut random.state)) * self.queue.len() as u128) >> 64;
-                self.queue.make_contiguous()[..=chosen as usize].rotate_right(1);
-            }
+    /// Takes the first of all that were added since the last round began; with a seed, a round is one.
+    #[inline(never)]
+    fn begin_round(&mut self) -> Option<T> {
+        self.now.clear();
+        match self.pick() {
+            Some(chosen) => self.now.push(self.later.remove(chosen)),
+            None => std::mem::swap(&mut self.now, &mut self.later),
         }
+        self.taken = self.now.len().min(1);
+        self.now.first().copied()
+    }
+
+    fn pick(&mut self) -> Option<usize> {
+        let random = self.random.as_mut().filter(|random| random.picks < random.most_picks)?;
+        if self.later.len() < 2 {
+            return None;
+        }
+        random.picks += 1;
+        Some(((u128::from(splitmix(&mut random.state)) * self.later.len() as u128) >> 64) as usize)
     }
 }
 

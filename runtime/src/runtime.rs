@@ -10,19 +10,21 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::context::{Core, Entered, REGISTRY, current};
+use crate::context::{Busy, Core, Entered, REGISTRY, current};
 use crate::event::{Cause, Event, Finished, Observer, TaskId};
+use crate::foreign::without_panic;
 use crate::handle::Handle;
 use crate::inbox::Inbox;
-use crate::key::TaskKey;
+use crate::key::{TaskKey, WakeWord};
 use crate::metrics::Metrics;
 use crate::observers::Observers;
+use crate::poll::{drop_task, poll_root, poll_tasks};
 use crate::pool::{Abandoned, Limits, Pool};
 use crate::reactor::Reactor;
 use crate::see::{self, show_if_asked};
-use crate::tasks::{Abort, Step, Tasks};
+use crate::tasks::{Abort, Tasks};
 use crate::timers::Timers;
-use crate::turn::{drain_inbox, drop_task, fire_timers, park, poll_root, poll_task, without_panic};
+use crate::turn::{drain_inbox, fire_timers, park};
 
 /// How often the end of a runtime goes through what was spawned meanwhile.
 const MOST_ROUNDS: usize = 1000;
@@ -151,22 +153,15 @@ impl Runtime {
     /// Polls what is ready, in order, at most `polls_per_turn` times.
     fn poll_ready<F: Future>(&self, mut root: Pin<&mut F>, root_key: TaskKey) -> (usize, Option<F::Output>) {
         let core = &*self.core;
-        let (mut steps, mut drops, mut output) = (0, 0, None);
-        while steps < self.polls_per_turn && output.is_none() {
-            match core.tasks.next() {
-                Some(Step::Poll(task, body)) => poll_task(core, task, body),
-                Some(Step::PollRoot) => output = poll_root(core, root.as_mut(), root_key),
-                Some(Step::Drop(task, body, abort)) => {
-                    drop_task(core, task, body, abort);
-                    drops += 1;
-                }
-                None => break,
-            }
-            steps += 1;
+        core.polls_planned.set(self.polls_per_turn);
+        core.polls_left.set(self.polls_per_turn);
+        let mut output = None;
+        while output.is_none() && poll_tasks(core) {
+            output = poll_root(core, root.as_mut(), root_key);
         }
-        let polls = steps - drops;
+        let polls = core.polls_planned.get() - core.polls_left.take();
         core.counters.polls.add(polls as u64);
-        core.cause.set(Cause::Outside);
+        core.busy.set(Busy::With(Cause::Outside));
         (polls, output)
     }
 
@@ -183,7 +178,7 @@ impl Runtime {
             return Abandoned::default();
         }
         if self.core.reactor.is_foreign_process() {
-            self.core.observers.abandon();
+            self.core.abandon_observers();
         }
         let _entered = Entered::new(&self.core);
         // First of all, lest other threads send faster than is dropped here.
@@ -214,10 +209,10 @@ impl Runtime {
             for key in core.tasks.keys() {
                 let Some(body) = core.tasks.take(key) else { continue };
                 // Whoever joins it may be foreign, and panic when woken.
-                without_panic(|| drop_task(core, key, body, Box::new(Abort::Shutdown)));
+                without_panic(|| drop_task(core, WakeWord::new(key), body, Box::new(Abort::Shutdown)));
                 dropped += 1;
             }
-            core.cause.set(Cause::Outside);
+            core.busy.set(Busy::With(Cause::Outside));
             for key in core.tasks.keys() {
                 without_panic(|| drop(core.tasks.detach(key)));
             }
@@ -324,14 +319,14 @@ impl Builder {
     /// # Errors
     ///
     /// If the system refuses an event queue, as when no file descriptors are left; or if the process
-    /// has 65,536 runtimes already.
+    /// has 65,535 runtimes already.
     pub fn build(mut self) -> io::Result<Runtime> {
         let (readers, waker_table) = see::asked_for(self.diagnose, self.slow_poll);
         self.observers.extend(readers);
         let (reactor, bell) = Reactor::new()?;
         let inbox = Inbox::new(bell);
         let number = REGISTRY.enter(&inbox.0).ok_or_else(|| {
-            io::Error::other("this process has 65,536 oneloop runtimes, and no number is left for another")
+            io::Error::other("this process has 65,535 oneloop runtimes, and no number is left for another")
         })?;
         let tasks = Tasks::new(number, self.seed);
         let timers = Timers::new(number, self.virtual_clock);
@@ -364,7 +359,7 @@ impl<'a> RootSlot<'a> {
 
 impl Drop for RootSlot<'_> {
     fn drop(&mut self) {
-        self.core.cause.set(Cause::Outside);
+        self.core.busy.set(Busy::With(Cause::Outside));
         self.core.tasks.end_root();
         self.core.observe(|| Event::Finish { task: TaskId(self.key), outcome: self.outcome });
     }

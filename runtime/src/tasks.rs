@@ -25,6 +25,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -94,11 +95,11 @@ pub(crate) enum State {
 
 /// What to do next.
 pub(crate) enum Step {
-    Poll(TaskKey, Body),
+    Poll(WakeWord, Body),
     /// Poll the root future, which its caller holds.
     PollRoot,
     /// Drop the body: the task was aborted.
-    Drop(TaskKey, Body, Box<Abort>),
+    Drop(WakeWord, Body, Box<Abort>),
 }
 
 /// What became of a task without an output.
@@ -124,11 +125,13 @@ struct Slot {
     body: Option<Body>,
     end: End,
     at: &'static Location<'static>,
-    /// What few tasks have, out of line so that a million tasks stay small.
-    rare: Option<Box<Rare>>,
     queued: Queued,
+    /// Whether more is kept of it, apart from here.
+    has_rare: bool,
     next_vacant: u32,
 }
+
+const _: () = assert!(size_of::<Slot>() <= 64, "a slot's size is a task's cost: change it knowingly");
 
 /// Who is to be told of a task's end; and later, what there is to tell.
 enum End {
@@ -143,6 +146,8 @@ enum End {
 enum Queued {
     No,
     Yes,
+    /// It is, and when its turn comes it is dropped: there is an abort.
+    ToDrop,
     Over,
 }
 
@@ -162,12 +167,14 @@ struct Inner {
     slots: Vec<Slot>,
     /// The first of the slots without a tenant, each of which knows the next.
     vacant: u32,
+    /// By slot, what few tasks have: apart, so that a million tasks stay small.
+    rare: BTreeMap<u32, Rare>,
     ready: Ready<WakeWord>,
+    /// How many entries of the queue are those of tasks that ended after they were woken.
+    stale: usize,
     last_serial: u64,
     /// Tasks that are not over.
     live: usize,
-    /// Tasks whose `queued` flag is set.
-    queued: usize,
 }
 
 const ROOT: usize = 0;
@@ -182,10 +189,11 @@ impl Tasks {
         let inner = Inner {
             slots: vec![Slot::vacant(Location::caller())],
             vacant: NONE,
+            rare: BTreeMap::new(),
             ready: Ready::new(seed),
+            stale: 0,
             last_serial: 0,
             live: 0,
-            queued: 0,
         };
         Self { runtime, inner: RefCell::new(inner) }
     }
@@ -202,7 +210,8 @@ impl Tasks {
 
     /// How many tasks are ready, the root future counted.
     pub(crate) fn ready(&self) -> usize {
-        self.inner.borrow().queued
+        let inner = self.inner.borrow();
+        inner.ready.len() - inner.stale
     }
 
     /// Takes a task in and queues it.
@@ -218,20 +227,21 @@ impl Tasks {
         let index = inner.vacant;
         inner.last_serial += 1;
         inner.live += 1;
-        inner.queued += 1;
         let key = self.key(index as usize, inner.last_serial);
         inner.ready.push(WakeWord::new(key));
         let slot = &mut inner.slots[index as usize];
         inner.vacant = slot.next_vacant;
-        (slot.serial, slot.body, slot.at) = (inner.last_serial, Some(body), at);
-        slot.queued = Queued::Yes;
+        let (body, end, queued) = (Some(body), End::ToCome(None), Queued::Yes);
+        let tenant = Slot { serial: key.0.serial, body, end, at, queued, has_rare: false, next_vacant: NONE };
+        // In a vacant slot there is nothing to be dropped, and nothing to be asked.
+        std::mem::forget(std::mem::replace(slot, tenant));
         key
     }
 
     /// Gives a task its name, if it is to have one.
     pub(crate) fn set_name(&self, key: TaskKey, name: Option<&str>) {
-        if let (Some(name), Some(slot)) = (name, self.inner.borrow_mut().find(key)) {
-            slot.rare.get_or_insert_default().name = Some(name.to_owned());
+        if let (Some(name), Some(rare)) = (name, self.inner.borrow_mut().rare(key)) {
+            rare.name = Some(name.to_owned());
         }
     }
 
@@ -248,7 +258,7 @@ impl Tasks {
     /// Closes the root slot.
     pub(crate) fn end_root(&self) {
         let inner = &mut *self.inner.borrow_mut();
-        inner.queued -= usize::from(inner.slots[ROOT].never_queue_again());
+        inner.never_queue_again(ROOT);
     }
 
     /// Queues the task that a waker names, unless it is queued or gone.
@@ -260,16 +270,12 @@ impl Tasks {
         if !word.fits(slot.serial) {
             return Woken::Stale;
         }
-        match slot.queued {
-            Queued::No => {
-                slot.queued = Queued::Yes;
-                inner.queued += 1;
-                inner.ready.push(word);
-                Woken::Queued
-            }
-            Queued::Yes => Woken::AlreadyQueued,
-            Queued::Over => Woken::Stale,
+        if slot.queued != Queued::No {
+            return if slot.queued == Queued::Over { Woken::Stale } else { Woken::AlreadyQueued };
         }
+        slot.queued = Queued::Yes;
+        inner.ready.push(word);
+        Woken::Queued
     }
 
     /// The task that a waker names, if it still has its slot.
@@ -287,14 +293,14 @@ impl Tasks {
             let word = inner.ready.pop()?;
             let Some(slot) = inner.slots.get_mut(word.slot()) else { continue };
             if !word.fits(slot.serial) || slot.queued != Queued::Yes {
+                if let Some(step) = inner.next_to_drop(word) {
+                    return Some(step);
+                }
                 continue;
             }
             slot.queued = Queued::No;
-            inner.queued -= 1;
-            let key = self.key(word.slot(), slot.serial);
             match slot.body.take() {
-                Some(body) if slot.rare.is_none() => return Some(Step::Poll(key, body)),
-                Some(body) => return Some(slot.poll_or_drop(key, body)),
+                Some(body) => return Some(Step::Poll(word, body)),
                 None if word.slot() == ROOT => return Some(Step::PollRoot),
                 // It is being dropped, further up the stack, at the end of the runtime.
                 None => {}
@@ -304,24 +310,37 @@ impl Tasks {
 
     /// Puts a body back after a poll that was not its last.
     #[inline(always)]
-    pub(crate) fn put_back(&self, key: TaskKey, body: Body) {
+    pub(crate) fn put_back(&self, word: WakeWord, body: Body) {
         // A body that was given out keeps its slot until it is put back or finished.
-        self.inner.borrow_mut().slots[key.0.slot as usize].body = Some(body);
+        let slot = &mut self.inner.borrow_mut().slots[word.slot()];
+        // There is none, so nothing is forgotten; but nothing need be asked either.
+        std::mem::forget(slot.body.replace(body));
     }
 
     /// Ends a task whose body was given out and is dropped by now. Returns the waker of whoever joins
-    /// it; and the outcome, to be dropped, if nobody ever will.
+    /// it; or the outcome again if nobody ever will, and then the task is to be [forgotten](Self::forget).
     #[inline(always)]
-    pub(crate) fn finish(&self, key: TaskKey, outcome: Outcome) -> (Option<Waker>, Option<Outcome>) {
+    pub(crate) fn finish(&self, word: WakeWord, outcome: Outcome) -> Result<Option<Waker>, Outcome> {
         let inner = &mut *self.inner.borrow_mut();
-        let slot = &mut inner.slots[key.0.slot as usize];
         inner.live -= 1;
-        inner.queued -= usize::from(slot.never_queue_again());
-        match std::mem::replace(&mut slot.end, End::Here(outcome)) {
-            End::ToCome(joiner) => (joiner, None),
-            End::Unwanted => (None, inner.vacate(key)),
+        let slot = inner.never_queue_again(word.slot());
+        match &mut slot.end {
+            End::ToCome(joiner) => {
+                let joiner = joiner.take();
+                slot.end = End::Here(outcome);
+                Ok(joiner)
+            }
+            End::Unwanted => Err(outcome),
             End::Here(_) => unreachable!("a task ends once"),
         }
+    }
+
+    /// Makes the slot of a task that is over and unwanted free for another. Returns the task's key.
+    pub(crate) fn forget(&self, word: WakeWord) -> TaskKey {
+        let inner = &mut *self.inner.borrow_mut();
+        let key = self.key(word.slot(), inner.slots[word.slot()].serial);
+        inner.vacate(key.0.slot);
+        key
     }
 
     /// Takes the output of a task that has returned.
@@ -329,7 +348,7 @@ impl Tasks {
     pub(crate) fn take_output(&self, key: TaskKey) -> Option<Box<dyn Any>> {
         let inner = &mut *self.inner.borrow_mut();
         let End::Here(Outcome::Returned(_)) = inner.find(key)?.end else { return None };
-        let Outcome::Returned(output) = inner.vacate(key)? else { return None };
+        let Outcome::Returned(output) = inner.take_outcome(key)? else { return None };
         Some(output)
     }
 
@@ -338,8 +357,8 @@ impl Tasks {
         let inner = &mut *self.inner.borrow_mut();
         let Some(slot) = inner.find(key) else { return Join::Gone };
         let End::Here(Outcome::Panicked(_) | Outcome::Aborted(_)) = slot.end else { return Join::Pending };
-        let info = slot.info();
-        inner.vacate(key).map_or(Join::Gone, |failure| Join::Failed(failure, info))
+        let info = inner.info(key.0.slot);
+        inner.take_outcome(key).map_or(Join::Gone, |failure| Join::Failed(failure, info))
     }
 
     /// Leaves a waker to be woken at the end of a task that is not over, and returns the one that it
@@ -356,7 +375,7 @@ impl Tasks {
         let inner = &mut *self.inner.borrow_mut();
         let Some(slot) = inner.find(key) else { return (None, None) };
         if let End::Here(_) = slot.end {
-            return (None, inner.vacate(key));
+            return (None, inner.take_outcome(key));
         }
         let End::ToCome(joiner) = std::mem::replace(&mut slot.end, End::Unwanted) else { return (None, None) };
         (joiner, None)
@@ -365,17 +384,15 @@ impl Tasks {
     /// Leaves a note that a task is to be dropped, and queues it. False if it is over, or noted already.
     pub(crate) fn abort(&self, key: TaskKey, abort: Box<Abort>) -> bool {
         let inner = &mut *self.inner.borrow_mut();
-        let Some(slot) = inner.find(key) else { return false };
-        if slot.queued == Queued::Over {
-            return false;
-        }
-        let rare = slot.rare.get_or_insert_default();
+        let Some(&mut Slot { queued, .. }) = inner.find(key) else { return false };
+        let Some(rare) = inner.rare(key).filter(|_| queued != Queued::Over) else { return false };
         if rare.abort.is_some() {
             return false;
         }
         rare.abort = Some(abort);
-        if slot.queued == Queued::No {
-            inner.enqueue(key);
+        inner.slots[key.0.slot as usize].queued = Queued::ToDrop;
+        if queued == Queued::No {
+            inner.ready.push(WakeWord::new(key));
         }
         true
     }
@@ -407,7 +424,8 @@ impl Tasks {
     /// What is known of a task that still has its slot.
     pub(crate) fn info(&self, key: TaskKey) -> Option<Info> {
         let inner = &mut *self.inner.borrow_mut();
-        inner.find(key).map(|slot| slot.info())
+        inner.find(key)?;
+        Some(inner.info(key.0.slot))
     }
 
     /// What is known of every task that has a slot, the root future first. Which one is `running`, the
@@ -418,12 +436,12 @@ impl Tasks {
             let state = match (slot.queued, &slot.body, index) {
                 (Queued::Over, _, ROOT) => return None,
                 (Queued::Over, ..) => State::Done,
-                (Queued::Yes, ..) => State::Ready,
+                (Queued::Yes | Queued::ToDrop, ..) => State::Ready,
                 (Queued::No, Some(_), _) => State::Waiting,
                 (Queued::No, None, ROOT) if running != Some(self.key(ROOT, slot.serial)) => State::Waiting,
                 (Queued::No, None, _) => State::Running,
             };
-            Some(Row { key: self.key(index, slot.serial), info: slot.info(), state })
+            Some(Row { key: self.key(index, slot.serial), info: inner.info(index as u32), state })
         };
         inner.slots.iter().enumerate().filter(|(_, slot)| slot.serial != 0).filter_map(row).collect()
     }
@@ -433,7 +451,8 @@ impl Tasks {
         let inner = self.inner.borrow();
         let key = |word: &WakeWord| {
             let slot = inner.slots.get(word.slot())?;
-            (word.fits(slot.serial) && slot.queued == Queued::Yes).then(|| self.key(word.slot(), slot.serial))
+            (word.fits(slot.serial) && matches!(slot.queued, Queued::Yes | Queued::ToDrop))
+                .then(|| self.key(word.slot(), slot.serial))
         };
         inner.ready.iter().filter_map(key).collect()
     }
@@ -455,7 +474,6 @@ impl Tasks {
 impl Inner {
     fn enqueue(&mut self, key: TaskKey) {
         self.slots[key.0.slot as usize].queued = Queued::Yes;
-        self.queued += 1;
         self.ready.push(WakeWord::new(key));
     }
 
@@ -465,17 +483,63 @@ impl Inner {
         if slot.serial == key.0.serial { Some(slot) } else { None }
     }
 
+    /// What few tasks have, of a task that has its slot.
+    fn rare(&mut self, key: TaskKey) -> Option<&mut Rare> {
+        self.find(key)?.has_rare = true;
+        Some(self.rare.entry(key.0.slot).or_default())
+    }
+
+    /// From here on every wake of this slot's tenant is stale, and so is its entry in the queue.
+    #[inline]
+    fn never_queue_again(&mut self, index: usize) -> &mut Slot {
+        let slot = &mut self.slots[index];
+        self.stale += usize::from(matches!(slot.queued, Queued::Yes | Queued::ToDrop));
+        slot.queued = Queued::Over;
+        slot
+    }
+
+    /// Of what is not to be polled: gives out the body of a task that was aborted.
+    #[cold]
+    fn next_to_drop(&mut self, word: WakeWord) -> Option<Step> {
+        let slot = &mut self.slots[word.slot()];
+        if !word.fits(slot.serial) || slot.queued != Queued::ToDrop {
+            self.stale -= 1;
+            return None;
+        }
+        slot.queued = Queued::No;
+        let (body, rare) = (slot.body.take()?, self.rare.get_mut(&(word.slot() as u32))?);
+        Some(Step::Drop(word, body, rare.abort.take()?))
+    }
+
+    fn info(&self, slot: u32) -> Info {
+        Info { name: self.rare.get(&slot).and_then(|rare| rare.name.clone()), at: self.slots[slot as usize].at }
+    }
+
     /// Takes the outcome of a task that is over, and makes its slot free for another.
     #[inline]
-    fn vacate(&mut self, key: TaskKey) -> Option<Outcome> {
-        let slot = &mut self.slots[key.0.slot as usize];
-        let End::Here(outcome) = std::mem::replace(&mut slot.end, End::ToCome(None)) else { return None };
-        if slot.rare.is_some() {
-            slot.rare = None;
-        }
-        slot.serial = 0;
-        slot.next_vacant = std::mem::replace(&mut self.vacant, key.0.slot);
+    fn take_outcome(&mut self, key: TaskKey) -> Option<Outcome> {
+        let slot = self.find(key)?;
+        let End::Here(outcome) = std::mem::replace(&mut slot.end, End::Unwanted) else { return None };
+        self.vacate(key.0.slot);
         Some(outcome)
+    }
+
+    /// Makes the slot of a task that is over, and of which nothing is left, free for another.
+    #[inline]
+    fn vacate(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        slot.serial = 0;
+        slot.next_vacant = std::mem::replace(&mut self.vacant, index);
+        if slot.has_rare {
+            self.forget_rare(index);
+        }
+    }
+
+    #[cold]
+    fn forget_rare(&mut self, slot: u32) {
+        let tenant = &mut self.slots[slot as usize];
+        tenant.has_rare = false;
+        self.rare.remove(&slot);
     }
 
     #[cold]
@@ -489,24 +553,7 @@ impl Inner {
 impl Slot {
     /// A slot without a tenant: serial 0 is nobody's, and no wake queues it.
     fn vacant(at: &'static Location<'static>) -> Self {
-        let (end, queued) = (End::ToCome(None), Queued::Over);
-        Self { serial: 0, body: None, end, at, rare: None, queued, next_vacant: NONE }
-    }
-
-    /// What is to be done with the body of a task that may have been aborted.
-    fn poll_or_drop(&mut self, key: TaskKey, body: Body) -> Step {
-        match self.rare.as_mut().and_then(|rare| rare.abort.take()) {
-            None => Step::Poll(key, body),
-            Some(abort) => Step::Drop(key, body, abort),
-        }
-    }
-
-    /// From here on every wake of this slot's tenant is stale. True if it was queued.
-    fn never_queue_again(&mut self) -> bool {
-        std::mem::replace(&mut self.queued, Queued::Over) == Queued::Yes
-    }
-
-    fn info(&self) -> Info {
-        Info { name: self.rare.as_ref().and_then(|rare| rare.name.clone()), at: self.at }
+        let (end, queued) = (End::Unwanted, Queued::Over);
+        Self { serial: 0, body: None, end, at, queued, has_rare: false, next_vacant: NONE }
     }
 }

@@ -1,22 +1,14 @@
 //! The steps of a turn, in the order in which a turn takes them.
 //!
-//! `Runtime::turn` says what comes after what; here is what each step does.
-//! All foreign code is called from this file: futures are polled and dropped, and stored wakers woken,
-//! always with no borrow of a store alive. A panic in a task is caught here, and handed to whoever
-//! joins the task.
+//! `Runtime::turn` says what comes after what; here is what each step does, but for the polls, which have
+//! a room of their own. Stored wakers may be foreign code: they are woken with no borrow of a store alive.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crate::context::{Core, Message};
-use crate::event::{Cause, Event, Finished, Polled, Readiness, SourceId, TaskId, TimerId};
-use crate::key::TaskKey;
-use crate::reactor::Latches;
-use crate::tasks::{Abort, Body, Outcome};
-use crate::waker::waker_of;
+use crate::context::{Busy, Core, Message};
+use crate::event::{Cause, Event, Readiness, SourceId, TimerId};
+use crate::foreign::without_panic;
+use crate::reactor::{Direction, Latches};
 
 /// Takes what other threads sent up to now. What they send meanwhile waits for the next turn.
 pub(crate) fn drain_inbox(core: &Core) {
@@ -28,101 +20,11 @@ pub(crate) fn drain_inbox(core: &Core) {
                 core.wake(word, || Cause::Thread(thread));
             }
             Message::Run(f, thread) => {
-                core.cause.set(Cause::Thread(thread));
+                core.busy.set(Busy::With(Cause::Thread(thread)));
                 without_panic(|| f(core));
-                core.cause.set(Cause::Outside);
+                core.busy.set(Busy::With(Cause::Outside));
             }
         }
-    }
-}
-
-/// Polls the future of `block_on`. Its panic is the caller's.
-pub(crate) fn poll_root<F: Future>(core: &Core, root: Pin<&mut F>, key: TaskKey) -> Option<F::Output> {
-    let task = TaskId(key);
-    core.cause.set(Cause::Task(task));
-    core.renew_budget();
-    core.observe(|| Event::PollStart { task });
-    let polled = root.poll(&mut Context::from_waker(&waker_of(core, key)));
-    let outcome = if polled.is_ready() { Polled::Ready } else { Polled::Pending };
-    core.observe(|| Event::PollEnd { task, outcome });
-    if let Poll::Ready(output) = polled { Some(output) } else { None }
-}
-
-/// Polls a task and puts its body back, or ends the task.
-#[inline(always)]
-pub(crate) fn poll_task(core: &Core, key: TaskKey, mut body: Body) {
-    let task = TaskId(key);
-    core.cause.set(Cause::Task(task));
-    core.renew_budget();
-    core.observe(|| Event::PollStart { task });
-    let waker = waker_of(core, key);
-    let polled = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_task(&mut Context::from_waker(&waker))));
-    let (outcome, end) = match polled {
-        Ok(Poll::Pending) => {
-            core.tasks.put_back(key, body);
-            core.observe(|| Event::PollEnd { task, outcome: Polled::Pending });
-            return;
-        }
-        Ok(Poll::Ready(output)) => (Polled::Ready, Outcome::Returned(output)),
-        Err(payload) => (Polled::Panicked, Outcome::Panicked(payload)),
-    };
-    core.observe(|| Event::PollEnd { task, outcome });
-    end_task(core, key, body, end);
-}
-
-/// Ends a task that is not to be polled again.
-#[cold]
-pub(crate) fn drop_task(core: &Core, key: TaskKey, body: Body, abort: Box<Abort>) {
-    end_task(core, key, body, Outcome::Aborted(abort));
-}
-
-/// Ends a task: first its body is dropped, so that all it owned is gone when whoever joins it runs.
-#[inline(always)]
-fn end_task(core: &Core, key: TaskKey, body: Body, outcome: Outcome) {
-    core.cause.set(Cause::Task(TaskId(key)));
-    let outcome = match catch_unwind(AssertUnwindSafe(|| drop(body))) {
-        Ok(()) => outcome,
-        Err(payload) => panicked_in_drop(outcome, payload),
-    };
-    let how = finished(&outcome);
-    let (joiner, unwanted) = core.tasks.finish(key, outcome);
-    core.observe(|| Event::Finish { task: TaskId(key), outcome: how });
-    if let Some(joiner) = joiner {
-        joiner.wake();
-    }
-    if let Some(unwanted) = unwanted {
-        without_panic(|| drop(unwanted));
-    }
-}
-
-/// The first panic is the one that is reported, and no output outlives it.
-#[cold]
-fn panicked_in_drop(outcome: Outcome, payload: Box<dyn Any + Send>) -> Outcome {
-    match outcome {
-        Outcome::Panicked(first) => {
-            without_panic(|| drop(payload));
-            Outcome::Panicked(first)
-        }
-        other => {
-            without_panic(|| drop(other));
-            Outcome::Panicked(payload)
-        }
-    }
-}
-
-fn finished(outcome: &Outcome) -> Finished {
-    match outcome {
-        Outcome::Returned(_) => Finished::Returned,
-        Outcome::Panicked(_) => Finished::Panicked,
-        Outcome::Aborted(_) => Finished::Aborted,
-    }
-}
-
-/// Runs foreign code whose panic is nobody's: the panic hook has reported it, and the loop goes on.
-pub(crate) fn without_panic(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        // Its drop could panic again.
-        std::mem::forget::<Box<dyn Any + Send>>(payload);
     }
 }
 
@@ -133,11 +35,11 @@ pub(crate) fn fire_timers(core: &Core) {
     }
     while let Some((key, deadline, waker)) = core.timers.pop_due() {
         let timer = TimerId(key);
-        core.cause.set(Cause::Timer(timer));
+        core.busy.set(Busy::With(Cause::Timer(timer)));
         core.observe(|| Event::TimerFired { timer, late: core.timers.uptime().saturating_sub(deadline) });
         waker.wake();
     }
-    core.cause.set(Cause::Outside);
+    core.busy.set(Busy::With(Cause::Outside));
 }
 
 /// Asks the kernel for events: without waiting if anything is ready, else until the next deadline,
@@ -189,7 +91,7 @@ fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
     core.observe(|| Event::ParkEnd { events });
     while let Some(ready) = core.reactor.pop_ready() {
         let source = SourceId(ready.key);
-        core.cause.set(Cause::Source(source));
+        core.busy.set(Busy::With(Cause::Source(source)));
         if let Some(news) = ready.news {
             core.observe(|| Event::SourceReady { source, ready: readiness(news) });
         }
@@ -197,9 +99,15 @@ fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
             waker.wake();
         }
     }
-    core.cause.set(Cause::Outside);
+    core.busy.set(Busy::With(Cause::Outside));
 }
 
-fn readiness(Latches { ready, closed }: Latches) -> Readiness {
-    Readiness { read: ready[0], write: ready[1], read_closed: closed[0], write_closed: closed[1] }
+fn readiness(latches: Latches) -> Readiness {
+    use Direction::{Read, Write};
+    Readiness {
+        read: latches.any(Latches::ready(Read)),
+        write: latches.any(Latches::ready(Write)),
+        read_closed: latches.any(Latches::closed(Read)),
+        write_closed: latches.any(Latches::closed(Write)),
+    }
 }

@@ -16,7 +16,7 @@ use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-use crate::context::{Core, Message, REGISTRY, current, thread_number, with_current};
+use crate::context::{Core, Message, REGISTRY, current, thread_number, with_quiet_hint};
 use crate::key::{TaskKey, WakeWord};
 
 /// The functions of a waker.
@@ -29,8 +29,7 @@ pub(crate) static COUNTED: RawWakerVTable = RawWakerVTable::new(clone_counted, w
 /// The waker of a task, to be lent for a poll and not to be given away: it is not counted.
 #[allow(unsafe_code, reason = "a waker is made of raw parts")]
 #[inline]
-pub(crate) fn waker_of(core: &Core, task: TaskKey) -> ManuallyDrop<Waker> {
-    let WakeWord(word) = WakeWord::new(task);
+pub(crate) fn waker_of(core: &Core, WakeWord(word): WakeWord) -> ManuallyDrop<Waker> {
     // SAFETY: the functions of both tables keep RawWaker's contract. None of them follows the data
     // pointer, which is a number; clone returns the same number with the same table; and since nothing
     // is owned, wake has nothing to consume and drop nothing to free, on any thread, at any time.
@@ -101,16 +100,12 @@ fn clone(data: *const ()) -> RawWaker {
 
 fn wake(data: *const ()) {
     let word = WakeWord(data.addr());
-    let done = with_current(|core| {
-        // An observer is foreign code, so an observed wake takes the way round.
-        let here = core.number as u16 == word.runtime() && !core.is_observed();
-        if here {
-            core.counters.wakes_local.add(1);
-            core.wake(word, || core.cause.get());
-        }
-        here
+    // An observer is foreign code, so an observed wake takes the way round.
+    let done = with_quiet_hint(word.runtime(), |core| {
+        core.counters.wakes_local.add(1);
+        core.wake_quietly(word);
     });
-    if done != Some(true) {
+    if !done {
         wake_the_long_way(word);
     }
 }
@@ -120,7 +115,7 @@ fn wake_the_long_way(word: WakeWord) {
     match current() {
         Some(core) if core.number as u16 == word.runtime() => {
             core.counters.wakes_local.add(1);
-            core.wake(word, || core.cause.get());
+            core.wake(word, || core.cause());
         }
         _ => {
             if let Some(inbox) = REGISTRY.hint(word.runtime()) {

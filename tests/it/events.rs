@@ -386,8 +386,68 @@ fn an_observer_that_comes_later_is_told_from_there_on_and_before_the_others() {
             oneloop::see::attach(late.clone());
             yield_now().await;
         });
-        let expected = ["wake 1 by task 1", "poll 1 ends Pending", "poll 1", "poll 1 ends Ready"];
-        assert_eq!(late.take()[..4], expected);
+        let expected = ["wake 1 by task 1", "poll 1 ends Pending", "turn 1 ends, polls 1", "turn 2, inbox 0", "poll 1"];
+        assert_eq!(late.take()[..5], expected);
+    });
+}
+
+/// An observer that comes from within a task, in its poll or in its drop.
+#[test]
+fn whoever_comes_in_the_middle_of_a_poll_hears_of_its_end_and_of_the_tasks_once() {
+    struct AttachesInDrop(Trace);
+
+    impl Drop for AttachesInDrop {
+        fn drop(&mut self) {
+            oneloop::see::attach(self.0.clone());
+        }
+    }
+
+    let ends_of = |trace: &Trace| -> Vec<String> {
+        trace
+            .take()
+            .into_iter()
+            .filter(|line| line.starts_with("poll 2 ends") || line.starts_with("finish 2"))
+            .collect()
+    };
+    watch(move || {
+        let trace = Trace::default();
+        let in_task = |task: std::pin::Pin<Box<dyn Future<Output = ()>>>, abort: bool| {
+            crate::watch::unobserved().block_on(async {
+                let task = spawn(task);
+                // Ready with it, so that the turn has more to do than that one poll.
+                let others: Vec<_> = (0..3).map(|_| spawn(async {})).collect();
+                yield_now().await;
+                if abort {
+                    task.abort();
+                }
+                let _ended = task.await;
+                for other in others {
+                    other.await.unwrap();
+                }
+            });
+            ends_of(&trace)
+        };
+        let late = trace.clone();
+        let waits = Box::pin(async move {
+            oneloop::see::attach(late);
+            yield_now().await;
+        });
+        assert_eq!(in_task(waits, false), ["poll 2 ends Pending", "poll 2 ends Ready", "finish 2 Returned"]);
+        let late = trace.clone();
+        let ends = Box::pin(async move { oneloop::see::attach(late) });
+        assert_eq!(in_task(ends, false), ["poll 2 ends Ready", "finish 2 Returned"]);
+        let late = AttachesInDrop(trace.clone());
+        let panics = Box::pin(async move {
+            let _late = late;
+            panic!("as planned");
+        });
+        assert_eq!(in_task(panics, false), ["poll 2 ends Panicked", "finish 2 Panicked"]);
+        let late = AttachesInDrop(trace.clone());
+        let is_dropped = Box::pin(async move {
+            let _late = late;
+            std::future::pending::<()>().await;
+        });
+        assert_eq!(in_task(is_dropped, true), ["finish 2 Aborted"]);
     });
 }
 

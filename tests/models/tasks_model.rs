@@ -223,7 +223,7 @@ impl Pair {
         let TaskKey(key) = self.tasks[id].key;
         let word = WakeWord::new(TaskKey(match road {
             Road::Straight => key,
-            Road::Foreign => Key { runtime: RUNTIME + 1, ..key },
+            Road::Foreign => Key { runtime: RUNTIME + (1 << 16), ..key },
             Road::SameLowBits => Key { serial: key.serial + (1 << 24), ..key },
             Road::OtherSerial => Key { serial: key.serial - 1 + 2 * (which as u64 % 2), ..key },
             Road::OtherSlot => Key { slot: key.slot + 1 + which as u32 % 1000, ..key },
@@ -252,10 +252,11 @@ impl Pair {
         }
         let step = self.store.next();
         let given = match &step {
-            Some(Step::Poll(key, _) | Step::Drop(key, ..)) => Some(*key),
+            Some(Step::Poll(word, _) | Step::Drop(word, ..)) => self.store.named_by(*word),
             Some(Step::PollRoot) => self.tenants.get(&0).map(|&id| self.tasks[id].key),
             None => None,
         };
+        assert!(step.is_some() || self.store.ready() == 0);
         let expected = self.expect_next(given);
         assert_eq!(given, expected.map(|id| self.tasks[id].key));
         let Some(id) = expected else { return };
@@ -299,7 +300,7 @@ impl Pair {
     fn put_back(&mut self) {
         match self.out.take() {
             Some((id, Some(body))) => {
-                self.store.put_back(self.tasks[id].key, body);
+                self.store.put_back(WakeWord::new(self.tasks[id].key), body);
                 self.tasks[id].stage = Stage::Idle;
             }
             dropped_or_nothing => self.out = dropped_or_nothing,
@@ -316,13 +317,16 @@ impl Pair {
             None => Outcome::Aborted(Box::new(Abort::Refused(id.to_string()))),
         };
         drop(body);
-        let (joiner, unwanted) = self.store.finish(self.tasks[id].key, outcome);
+        let word = WakeWord::new(self.tasks[id].key);
+        let ended = self.store.finish(word, outcome);
         self.queue.retain(|&queued| queued != id);
         let task = &mut self.tasks[id];
-        assert_same(joiner.as_ref(), task.joiner.take().as_ref());
-        assert_eq!(unwanted.as_ref().map(owner), task.detached.then_some(id));
+        let joiner = task.joiner.take();
+        assert_same(ended.as_ref().ok().and_then(Option::as_ref), joiner.as_ref());
+        assert_eq!(ended.as_ref().err().map(owner), task.detached.then_some(id));
         task.stage = Stage::Over;
         if task.detached {
+            assert_eq!(self.store.forget(word), task.key);
             self.vacate(id);
         }
     }
@@ -523,9 +527,10 @@ fn wake(store: &Tasks, key: TaskKey) -> Woken {
 
 /// Gives out the next body, does something during its poll, and puts it back.
 fn poll_next(store: &Tasks, during: impl FnOnce(TaskKey)) -> Option<TaskKey> {
-    let Some(Step::Poll(key, body)) = store.next() else { return None };
+    let Some(Step::Poll(word, body)) = store.next() else { return None };
+    let key = store.named_by(word).expect("a task that is polled has its slot");
     during(key);
-    store.put_back(key, body);
+    store.put_back(word, body);
     Some(key)
 }
 
@@ -565,11 +570,13 @@ fn a_task_that_wakes_itself_comes_after_all_that_were_ready() {
 #[test]
 fn a_stale_wake_never_swallows_a_real_one() {
     let (store, keys) = store_with(1, None);
-    let Some(Step::Poll(old, body)) = store.next() else { panic!("the task is ready") };
+    let Some(Step::Poll(word, body)) = store.next() else { panic!("the task is ready") };
     drop(body);
+    let old = keys[0];
     drop(store.detach(old));
     assert_eq!(wake(&store, old), Woken::Queued);
-    drop(store.finish(old, Outcome::Returned(Box::new(()))));
+    assert!(store.finish(word, Outcome::Returned(Box::new(()))).is_err(), "nobody wants it");
+    store.forget(word);
     let new = store.insert(Box::pin(async {}), Location::caller());
     assert_eq!((old, new.0.slot), (keys[0], old.0.slot), "the slot is used again");
     // The old task's last wake is still in the queue, in front.

@@ -85,15 +85,15 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 1, what: "a joiner is woken while the tasks are borrowed",
         file: "tasks.rs", inside: "fn finish(",
-        right: "End::ToCome(joiner) => (joiner, None)",
-        wrong: "End::ToCome(joiner) => { joiner.into_iter().for_each(Waker::wake); (None, None) }",
+        right: "let joiner = joiner.take();",
+        wrong: "let joiner = joiner.take().map(Waker::wake).and(None);",
         test: "it reentrancy::the_wake_of_a_stored_waker_may_do_anything",
     },
     Bug {
         rule: 1, what: "an output that nobody wants is dropped while the tasks are borrowed",
         file: "tasks.rs", inside: "fn finish(",
-        right: "End::Unwanted => (None, inner.vacate(key))",
-        wrong: "End::Unwanted => { drop(inner.vacate(key)); (None, None) }",
+        right: "End::Unwanted => Err(outcome)",
+        wrong: "End::Unwanted => { drop(outcome); Err(Outcome::Returned(Box::new(()))) }",
         test: "it reentrancy::the_drop_of_an_output_or_of_a_panics_payload_may_do_anything",
     },
     Bug {
@@ -105,23 +105,23 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 1, what: "a task is polled while the thread-local is borrowed",
-        file: "turn.rs", inside: "fn poll_task(",
+        file: "poll.rs", inside: "fn poll_task<",
         right: "|| body.as_mut().poll_task(&mut Context::from_waker(&waker))",
         wrong: "|| crate::context::with_current(|_| body.as_mut().poll_task(&mut Context::from_waker(&waker))).unwrap()",
         test: "it reentrancy::a_poll_may_do_anything",
     },
     Bug {
-        rule: 1, what: "an observer is told while the thread-local is borrowed",
-        file: "waker.rs", inside: "fn wake(",
-        right: " && !core.is_observed()",
-        wrong: "",
-        test: "it reentrancy::an_observer_may_do_anything_at_every_event",
+        rule: 1, what: "an observed wake takes the quick road, past the observer",
+        file: "context.rs", inside: "fn with_quiet_hint(",
+        right: "core.quiet.get() as u16 == low_bits",
+        wrong: "core.number as u16 == low_bits",
+        test: "it events::each_wake_names_its_cause",
     },
     Bug {
         rule: 1, what: "a socket's replaced waker is dropped while the sources are borrowed",
-        file: "reactor.rs", inside: "fn wait(",
-        right: "return Some(std::mem::replace(&mut waiting.waker, waker));",
-        wrong: "waiting.waker = waker; return None;",
+        file: "reactor.rs", inside: "fn add_beside(",
+        right: "return Some(std::mem::replace(there, waiting).waker);",
+        wrong: "*there = waiting; return None;",
         test: "it reentrancy::the_wake_and_the_drop_of_a_sockets_stored_waker_may_do_anything",
     },
     // --- 2: the serial before the flag, and the flag before the poll ---------------------------------
@@ -142,8 +142,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 2, what: "the flag is cleared after the poll, and a wake during it is lost",
         file: "tasks.rs", inside: "fn put_back(",
-        right: "self.inner.borrow_mut().slots[key.0.slot as usize].body = Some(body);",
-        wrong: "let slot = &mut self.inner.borrow_mut().slots[key.0.slot as usize]; slot.body = Some(body); slot.queued = Queued::No;",
+        right: "std::mem::forget(slot.body.replace(body));",
+        wrong: "slot.queued = Queued::No; std::mem::forget(slot.body.replace(body));",
         test: "it executor::a_task_that_wakes_itself_while_it_is_polled_is_polled_once_more",
     },
     Bug {
@@ -156,8 +156,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 2, what: "a task that is queued is queued again",
         file: "tasks.rs", inside: "fn wake(",
-        right: "Queued::Yes => Woken::AlreadyQueued",
-        wrong: "Queued::Yes => { inner.ready.push(word); Woken::AlreadyQueued }",
+        right: "return if slot.queued == Queued::Over { Woken::Stale } else { Woken::AlreadyQueued };",
+        wrong: "if slot.queued == Queued::Over { return Woken::Stale; } inner.ready.push(word); return Woken::AlreadyQueued;",
         test: "models tasks_model::the_store_does_what_a_naive_executor_does",
     },
     Bug {
@@ -170,8 +170,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 2, what: "a task that is over can be woken",
         file: "tasks.rs", inside: "fn never_queue_again(",
-        right: "Queued::Over) == Queued::Yes",
-        wrong: "Queued::No) == Queued::Yes",
+        right: "slot.queued = Queued::Over;",
+        wrong: "slot.queued = Queued::No;",
         test: "it wakers::a_task_that_is_over_is_not_woken_although_nobody_has_joined_it",
     },
     // --- 3: push, then ring; say parked, then look ----------------------------------------------------
@@ -233,9 +233,9 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 3, what: "a wake for another thread's runtime takes the local route",
-        file: "waker.rs", inside: "fn wake(",
-        right: "core.number as u16 == word.runtime()",
-        wrong: "true",
+        file: "context.rs", inside: "fn with_quiet_hint(",
+        right: "core.quiet.get() as u16 == low_bits",
+        wrong: "low_bits > 0",
         test: "it wakers::a_waker_of_a_runtime_on_another_thread_wakes_it_from_inside_this_one",
     },
     Bug {
@@ -333,15 +333,15 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 4, what: "a short read forgets that the peer has hung up",
         file: "reactor.rs", inside: "fn fell_short(",
-        right: "source.latches.closed[way] || cut",
+        right: "Latches::closed(direction).and(cut)",
         wrong: "cut",
         test: "it net_streams::a_short_read_does_not_forget_the_end",
     },
     Bug {
         rule: 4, what: "a read that urgent data cuts short is taken for the last",
         file: "reactor.rs", inside: "fn fell_short(",
-        right: "source.latches.closed[way] || cut",
-        wrong: "source.latches.closed[way] && !cut",
+        right: "Latches::closed(direction).and(cut)",
+        wrong: "Latches::closed(direction).without(cut)",
         test: "it net_cut::bytes_behind_urgent_data_are_read",
     },
     Bug {
@@ -353,7 +353,7 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 4, what: "a second waiter takes the first one's place",
-        file: "reactor.rs", inside: "fn add(&mut self, waiting",
+        file: "reactor.rs", inside: "fn add_beside(",
         right: "Some(_) => self.others.get_or_insert_with(|| Box::new(Others(Vec::new()))).0.push(waiting),",
         wrong: "Some(first) => *first = waiting,",
         test: "it net_waiters::no_reader_of_a_shared_stream_is_forgotten",
@@ -374,9 +374,9 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 4, what: "what a future was woken with first is what wakes it for ever",
-        file: "reactor.rs", inside: "fn wait(",
-        right: "return Some(std::mem::replace(&mut waiting.waker, waker));",
-        wrong: "return Some(waker);",
+        file: "reactor.rs", inside: "fn add_beside(",
+        right: "return Some(std::mem::replace(there, waiting).waker);",
+        wrong: "let _ = there; return Some(waiting.waker);",
         test: "it net_waiters::a_future_polled_with_changing_wakers_keeps_the_latest_only",
     },
     // --- 5: a batch sets latches; deregister before closing ---------------------------------------------
@@ -482,21 +482,21 @@ pub(crate) const BUGS: &[Bug] = &[
     // --- 7: a panic belongs to its task --------------------------------------------------------------------
     Bug {
         rule: 7, what: "a panic in a poll is not caught",
-        file: "turn.rs", inside: "fn poll_task(",
+        file: "poll.rs", inside: "fn poll_task<",
         right: "catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_task(&mut Context::from_waker(&waker))))",
         wrong: "Ok::<_, Box<dyn Any + Send>>(body.as_mut().poll_task(&mut Context::from_waker(&waker)))",
         test: "it panics::a_panic_in_a_task_reaches_whoever_joins_it_and_nobody_else",
     },
     Bug {
         rule: 7, what: "a panic in the drop of a future is not caught",
-        file: "turn.rs", inside: "fn end_task(",
+        file: "poll.rs", inside: "fn end_task(",
         right: "catch_unwind(AssertUnwindSafe(|| drop(body)))",
         wrong: "Ok::<_, Box<dyn Any + Send>>(drop(body))",
         test: "it panics::a_panic_in_the_drop_of_a_future_is_its_tasks_and_the_runtime_goes_on",
     },
     Bug {
         rule: 7, what: "a panic in the drop of an output that nobody wants is not caught",
-        file: "turn.rs", inside: "fn end_task(",
+        file: "poll.rs", inside: "fn finish(",
         right: "without_panic(|| drop(unwanted));",
         wrong: "drop(unwanted);",
         test: "it panics::a_panic_in_the_drop_of_an_output_or_a_payload_that_nobody_takes_does_no_harm",
@@ -511,13 +511,13 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 7, what: "a root future that ends while it is queued is counted as ready for ever",
         file: "tasks.rs", inside: "fn end_root(",
-        right: "inner.queued -= usize::from(inner.slots[ROOT].never_queue_again());",
-        wrong: "inner.slots[ROOT].never_queue_again();",
+        right: "inner.never_queue_again(ROOT);",
+        wrong: "inner.slots[ROOT].queued = Queued::Over;",
         test: "it panics::a_panic_of_the_root_future_is_the_callers_and_the_runtime_can_go_on",
     },
     Bug {
         rule: 7, what: "whoever joins a task is woken before the task's future is dropped",
-        file: "turn.rs", inside: "fn end_task(",
+        file: "poll.rs", inside: "fn end_task(",
         right: "let outcome = match catch_unwind(AssertUnwindSafe(|| drop(body))) {",
         wrong: "let _late = body; let outcome = match Ok::<(), Box<dyn Any + Send>>(()) {",
         test: "it join::whoever_joins_runs_after_all_that_the_task_owned_is_gone",
@@ -525,8 +525,8 @@ pub(crate) const BUGS: &[Bug] = &[
     // --- 8: every step of a turn is bounded -------------------------------------------------------------------
     Bug {
         rule: 8, what: "a turn polls for as long as anything is ready",
-        file: "runtime.rs", inside: "fn poll_ready<",
-        right: "steps < self.polls_per_turn && ",
+        file: "poll.rs", inside: "fn poll_tasks_as<",
+        right: "core.polls_left.set(core.polls_left.get() - 1);",
         wrong: "",
         test: "it executor::a_turn_makes_as_many_polls_as_it_was_told_and_no_more",
     },
@@ -681,9 +681,9 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 10, what: "without a seed the newest runs first",
-        file: "ready.rs", inside: "fn pop(",
-        right: "self.queue.pop_front()",
-        wrong: "self.queue.pop_back()",
+        file: "ready.rs", inside: "fn push(",
+        right: "self.later.push(last);",
+        wrong: "self.later.insert(0, last);",
         test: "it executor::ready_tasks_run_in_the_order_in_which_they_became_ready",
     },
 ];

@@ -21,7 +21,7 @@ pub(crate) struct Room {
 /// The last layer of the heart: with it the runtime is complete, though nobody can call it yet.
 const HEART_ENDS: u8 = 6;
 /// How many lines of code the heart may have in all.
-pub(crate) const HEART_LINES: usize = 2395;
+pub(crate) const HEART_LINES: usize = 2590;
 /// How many lines of code the map, `lib.rs`, may have.
 pub(crate) const LIB_LINES: usize = 100;
 /// How many lines a function may have: about a screen.
@@ -51,27 +51,29 @@ const fn room(layer: u8, name: &'static str, lines: usize, holds: &'static str) 
 }
 
 #[rustfmt::skip]
-pub(crate) const HOUSE: [Room; 28] = [
+pub(crate) const HOUSE: [Room; 30] = [
     //   layer  file         lines  holds
     room(0, "key.rs",         60, "keys (slot and serial) and the packed word inside a waker"),
     room(0, "wheel.rs",      200, "the timing wheel: no clock, no waker, no operating system"),
-    room(0, "ready.rs",       60, "the ready queue: in order, or as a seed has it"),
+    room(0, "ready.rs",       70, "the ready queue: in order, or as a seed has it"),
     room(0, "sync.rs",        20, "the concurrent primitives, which the loom models swap for their own"),
     room(0, "handler.rs",    220, "the handler of POSIX signals, whom it rings, and what else a process calls back at"),
+    room(0, "foreign.rs",     20, "what other people's code may do, and a panic of it that is nobody's"),
     room(1, "event.rs",      160, "the events that an observer sees"),
     room(1, "metrics.rs",    80, "what a runtime holds and has done, in numbers"),
-    room(1, "tasks.rs",      370, "the bodies of the tasks, and which of them are ready"),
+    room(1, "tasks.rs",      396, "the bodies of the tasks, and which of them are ready"),
     room(1, "timers.rs",     135, "the clock, real or virtual, and a wheel of wakers"),
-    room(1, "reactor.rs",    312, "the sockets' registrations; the only file that knows the kernel's poll"),
+    room(1, "reactor.rs",    352, "the sockets' registrations; the only file that knows the kernel's poll"),
     room(1, "inbox.rs",      90, "what other threads leave for the loop"),
     room(1, "pool.rs",       180, "threads for work that blocks"),
     room(2, "observers.rs",   60, "who is told of events, whether anybody is, and where the loop can be held"),
-    room(3, "context.rs",     240, "the stores together, and the thread-local by which they are found"),
+    room(3, "context.rs",     290, "the stores together, and the thread-local by which they are found"),
     room(4, "budget.rs",      40, "how much a task may do in one poll"),
     room(4, "waker.rs",      110, "the waker: one packed word, a local and a remote route"),
     room(4, "handle.rs",     60, "a runtime, seen from any thread"),
     room(5, "see/",          250, "readers of the event stream, and the server that shows it"),
-    room(5, "turn.rs",       170, "the steps of a turn: all that calls foreign code"),
+    room(5, "poll.rs",       140, "the polls of a turn: a task's next step, and its end"),
+    room(5, "turn.rs",       110, "the other steps of a turn: inbox, timers, park"),
     room(6, "runtime.rs",    245, "the order of a turn, and a runtime's life from build to shutdown"),
     room(7, "time/",         250, "what users call: sleep, timeout, interval"),
     room(8, "task/",         250, "what users call: spawn, join, scope, blocking"),

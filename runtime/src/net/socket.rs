@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use crate::context::{Core, at_home, expect_current, expect_home, with_home};
+use crate::context::{Core, at_home, expect_current, expect_home, not_at_home, with_home};
 use crate::event::{Event, Readiness, Resource, SourceId, WaitsFor};
 use crate::key::SourceKey;
 use crate::reactor::{Direction, Waiter};
@@ -39,7 +39,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         let source = SourceId(key);
         core.observe(|| {
             let ready = Readiness { read: ready[0], write: ready[1], ..Readiness::default() };
-            Event::SourceOpened { source, resource, ready, by: core.cause.get(), at: at.into() }
+            Event::SourceOpened { source, resource, ready, by: core.cause(), at: at.into() }
         });
         Ok(Self { io: Some(io), key })
     }
@@ -61,9 +61,19 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
     /// # Errors
     ///
     /// `WouldBlock` if the socket is not ready; else whatever the attempt says.
-    pub(crate) fn try_io<R>(&self, direction: Direction, attempt: impl FnMut(&S) -> io::Result<R>) -> io::Result<R> {
+    pub(crate) fn try_io<R>(
+        &self,
+        direction: Direction,
+        mut attempt: impl FnMut(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
         let core = expect_home(self.key.0.runtime, "a socket was used");
-        self.attempt(&core, direction, attempt).unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
+        while core.reactor.is_ready(self.key, direction) {
+            match attempt(self.io()) {
+                Err(error) if self.came_to_nothing(direction, &error) => {}
+                result => return result,
+            }
+        }
+        Err(io::ErrorKind::WouldBlock.into())
     }
 
     /// Attempts, and where that would block, leaves the waker and waits. The waiter says whose waker
@@ -95,44 +105,68 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         cx: &mut Context<'_>,
         direction: Direction,
         who: impl FnOnce(&Core) -> (Waiter, &'static Location<'static>),
-        attempt: impl FnMut(&S) -> io::Result<R>,
+        mut attempt: impl FnMut(&S) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        let core = expect_home(self.key.0.runtime, "a socket was polled");
-        if core.is_exhausted(cx) {
-            return Poll::Pending;
-        }
-        if let Some(result) = self.attempt(&core, direction, attempt) {
-            core.spend();
-            return Poll::Ready(result);
+        while self.may_attempt(direction) {
+            match attempt(self.io()) {
+                Err(error) if self.came_to_nothing(direction, &error) => self.give_back(),
+                result => return Poll::Ready(result),
+            }
         }
         // Nothing is lost between the attempt and here: the kernel is heard only between two turns.
-        let (waiter, at) = who(&core);
-        let replaced = core.reactor.wait(self.key, direction, waiter, cx.waker().clone(), at);
-        taken_back(&core, self.key, direction, replaced);
-        core.observe_wait(core.current_task(), waits_for(self.key, direction), at);
+        self.wait(cx, direction, who);
         Poll::Pending
     }
 
-    /// `None` if the socket is not ready, as far as is known or as the attempt has shown.
-    fn attempt<R>(
-        &self,
-        core: &Core,
-        direction: Direction,
-        mut attempt: impl FnMut(&S) -> io::Result<R>,
-    ) -> Option<io::Result<R>> {
-        while core.reactor.is_ready(self.key, direction) {
-            match attempt(self.io()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    core.reactor.would_block(self.key, direction);
-                    if core.is_observed() {
-                        tell_drained(self.key, direction);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return Some(result),
+    /// Whether an attempt may succeed, as far as is known, and the task has something left of its share of
+    /// this poll, of which the attempt is one.
+    #[inline]
+    fn may_attempt(&self, direction: Direction) -> bool {
+        let may = with_home(self.key.0.runtime, |core| {
+            let may = core.may_complete() && core.reactor.is_ready(self.key, direction);
+            if may {
+                core.spend();
+            }
+            may
+        });
+        may.unwrap_or_else(|| not_at_home(self.key.0.runtime, "a socket was polled"))
+    }
+
+    /// Whether an attempt has shown no more than that it is to be made again, at once or later.
+    #[cold]
+    fn came_to_nothing(&self, direction: Direction, error: &io::Error) -> bool {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            let core = expect_home(self.key.0.runtime, "a socket was used");
+            core.reactor.would_block(self.key, direction);
+            if core.is_observed() {
+                tell_drained(self.key, direction);
             }
         }
-        None
+        matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+    }
+
+    #[cold]
+    fn give_back(&self) {
+        expect_home(self.key.0.runtime, "a socket was used").give_back();
+    }
+
+    /// Leaves the waker, unless the task has had its share of this poll: then it is queued again.
+    fn wait(
+        &self,
+        cx: &Context<'_>,
+        direction: Direction,
+        who: impl FnOnce(&Core) -> (Waiter, &'static Location<'static>),
+    ) {
+        let core = expect_home(self.key.0.runtime, "a socket was polled");
+        if core.is_exhausted(cx) {
+            return;
+        }
+        let (waiter, at) = who(&core);
+        let replaced = core.reactor.wait(self.key, direction, waiter, cx.waker().clone(), at);
+        taken_back(&core, self.key, direction, replaced);
+        if core.is_observed() {
+            core.observe_wait(core.current_task(), waits_for(self.key, direction), at);
+        }
     }
 
     /// To be called after an attempt that moved `moved` bytes where it could have moved `asked`.
@@ -257,10 +291,15 @@ impl<S: mio::event::Source + Send + 'static, F> Drop for Attempts<'_, S, F> {
     #[inline]
     fn drop(&mut self) {
         if let Some(waiter) = self.waiter {
-            let (key, direction) = (self.socket.key, self.direction);
-            at_home(key.0.runtime, move |core| {
-                taken_back(core, key, direction, core.reactor.forget(key, direction, waiter));
-            });
+            take_back(self.socket.key, self.direction, waiter);
         }
     }
+}
+
+/// Takes back the waker of a future that waited and is dropped.
+#[cold]
+fn take_back(key: SourceKey, direction: Direction, waiter: Waiter) {
+    at_home(key.0.runtime, move |core| {
+        taken_back(core, key, direction, core.reactor.forget(key, direction, waiter));
+    });
 }

@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use crate::context::{Core, expect_current};
 use crate::event::{Place, Readiness, SourceId, TaskId, TimerId, WaitsFor};
-use crate::reactor::Direction;
+use crate::reactor::{Direction, Latches};
 use crate::see::TaskState;
 use crate::see::ndjson::Run;
 use crate::see::state::{Phase, State};
@@ -63,10 +63,10 @@ fn add_sources(core: &Core, state: &mut State) {
     core.reactor.each_source(|key, latches, at| {
         let source = SourceId(key);
         let ready = Readiness {
-            read: latches.ready[0],
-            write: latches.ready[1],
-            read_closed: latches.closed[0],
-            write_closed: latches.closed[1],
+            read: latches.any(Latches::ready(Direction::Read)),
+            write: latches.any(Latches::ready(Direction::Write)),
+            read_closed: latches.any(Latches::closed(Direction::Read)),
+            write_closed: latches.any(Latches::closed(Direction::Write)),
         };
         state.sources.insert(source.as_u64(), Source::new(source.slot(), None, ready, Who::Outside, at.into()));
     });

@@ -74,5 +74,5 @@ pub use things::{On, Source, Task, Timer, Waiting, Who};
 #[track_caller]
 pub fn attach(observer: impl Observer) {
     let core = expect_current("oneloop::see::attach");
-    core.observers.add(Rc::new(observer), core.timers.uptime());
+    core.attach(Rc::new(observer));
 }

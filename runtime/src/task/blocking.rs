@@ -11,10 +11,10 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use crate::context::{Core, Message, expect_current, thread_number};
+use crate::foreign::without_panic;
 use crate::inbox::Inbox;
 use crate::task::join::JoinHandle;
 use crate::tasks::Abort;
-use crate::turn::without_panic;
 
 /// Runs a closure that blocks, or computes for long, on a thread of the runtime's pool.
 ///

@@ -129,7 +129,9 @@ fn wait(task: TaskKey, at: &'static Location<'static>, cx: &Context<'_>) -> Poll
     }
     if !core.is_exhausted(cx) {
         drop(core.tasks.leave_joiner(task, cx.waker().clone()));
-        core.observe_wait(core.current_task(), WaitsFor::Join(TaskId(task)), at);
+        if core.is_observed() {
+            core.observe_wait(core.current_task(), WaitsFor::Join(TaskId(task)), at);
+        }
     }
     Poll::Pending
 }
@@ -190,7 +192,7 @@ impl AbortHandle {
         let by = here.map_or_else(|| String::from("another thread"), |core| describe_current(&core));
         at_home(task.0.runtime, move |core| {
             if core.tasks.abort(task, Box::new(Abort::Asked { by, at })) {
-                core.observe(|| Event::Abort { task: TaskId(task), by: core.cause.get(), at: at.into() });
+                core.observe(|| Event::Abort { task: TaskId(task), by: core.cause(), at: at.into() });
             }
         });
     }

@@ -20,9 +20,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::context::{at_home, current, expect_current, expect_home};
-use crate::event::{Cause, TaskId};
-use crate::key::TaskKey;
+use crate::context::{Busy, at_home, current, expect_current, expect_home};
+use crate::event::TaskId;
+use crate::key::{TaskKey, WakeWord};
 use crate::task::scope_error::{Cancelled, Failure, Reason, ScopeError};
 use crate::task::scoped_handle::{Output, ScopedJoinHandle};
 use crate::time::{Sleep, sleep};
@@ -216,7 +216,7 @@ impl<'env> Scope<'env> {
         for key in self.notes.woken.take() {
             let child = self.children.borrow_mut().remove(&key);
             let Some(Child { mut body, at }) = child else { continue };
-            let waker = waker_of(&core, key);
+            let waker = waker_of(&core, WakeWord::new(key));
             let mut cx = Context::from_waker(&waker);
             match self.as_task(key, || body.as_mut().poll(&mut cx)) {
                 Ok(Poll::Pending) => drop(self.children.borrow_mut().insert(key, Child { body, at })),
@@ -240,7 +240,7 @@ impl<'env> Scope<'env> {
         failures.extend(failed.into_iter().flatten().map(|reason| Failure { task: TaskId(key), at, reason }));
         self.notes.live.borrow_mut().remove(&key);
         // The stand-in finds itself gone from the list, and ends.
-        at_home(self.runtime, move |core| waker_of(core, key).wake_by_ref());
+        at_home(self.runtime, move |core| waker_of(core, WakeWord::new(key)).wake_by_ref());
     }
 
     fn drop_children(&self, failures: &mut Vec<Failure>) {
@@ -256,10 +256,10 @@ impl<'env> Scope<'env> {
     /// not running, as when the scope outlives it, no task is.
     fn as_task<R>(&self, key: TaskKey, f: impl FnOnce() -> R) -> std::thread::Result<R> {
         let core = current().filter(|core| core.number == self.runtime);
-        let before = core.as_ref().map(|core| core.cause.replace(Cause::Task(TaskId(key))));
+        let before = core.as_ref().map(|core| core.busy.replace(Busy::Task(WakeWord::new(key))));
         let result = catch_unwind(AssertUnwindSafe(f));
         if let (Some(core), Some(before)) = (core, before) {
-            core.cause.set(before);
+            core.busy.set(before);
         }
         result
     }

@@ -228,7 +228,7 @@ fn show(core: &Rc<Core>, listener: TcpListener, token: Option<String>) -> io::Re
         shown.bell.replace(Some(table_on_signals(&watched)?));
         let gate = Arc::clone(&watched);
         core.observers.put_gate(Box::new(move |event| gate.pass(event)));
-        core.observers.add(Rc::new(watched.ring.clone()), core.timers.uptime());
+        core.attach(Rc::new(watched.ring.clone()));
         shown.watched.get_or_init(|| watched);
     }
     let Some(watched) = shown.watched.get().map(Arc::clone) else { unreachable!("it was put there just now") };
