@@ -397,11 +397,12 @@ impl Tasks {
         true
     }
 
-    /// The keys of all tasks that have a slot.
-    pub(crate) fn keys(&self) -> Vec<TaskKey> {
-        let inner = self.inner.borrow();
-        let tenants = inner.slots.iter().enumerate().filter(|(index, slot)| *index != ROOT && slot.serial != 0);
-        tenants.map(|(index, slot)| self.key(index, slot.serial)).collect()
+    /// The keys of all tasks that have one of today's slots. Each is looked up when it is asked for, so that
+    /// whatever happens in between may happen.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = TaskKey> {
+        let slots = self.inner.borrow().slots.len();
+        let tenant = |index: usize| Some(self.inner.borrow().slots[index].serial).filter(|&serial| serial != 0);
+        (ROOT + 1..slots).filter_map(move |index| tenant(index).map(|serial| self.key(index, serial)))
     }
 
     /// Takes the body of a task that is not over out of its slot, as `next` does, for the end of the

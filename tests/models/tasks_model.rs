@@ -433,7 +433,7 @@ impl Pair {
     }
 
     fn compare_each(&self) {
-        let keys: BTreeSet<_> = self.store.keys().into_iter().collect();
+        let keys: BTreeSet<_> = self.store.keys().collect();
         let expected = self.tenants.values().map(|&id| &self.tasks[id]);
         assert_eq!(keys, expected.filter(|task| !task.is_root).map(|task| task.key).collect());
         for task in &self.tasks {

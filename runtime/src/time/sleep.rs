@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::budget::ready_at_a_price;
-use crate::context::{Core, at_home, expect_home, no_loop, not_at_home, with_current, with_home};
+use crate::context::{Core, at_home, expect_home, no_loop, not_at_home, with_current, with_home, with_quiet_home};
 use crate::event::{Event, TimerId, WaitsFor};
 use crate::key::{Key, TaskKey, TimerKey};
 use crate::time::Instant;
@@ -182,10 +182,9 @@ impl Drop for Sleep {
     fn drop(&mut self) {
         if let Stage::Set(slot, serial) = self.stage {
             let timer = self.timer(slot, serial);
-            let looked = with_home(self.runtime, |core| (!core.is_observed()).then(|| core.timers.cancel(timer)));
-            match looked {
-                Some(Some(waker)) => drop(waker),
-                _ => cancel_the_long_way(timer),
+            match with_quiet_home(self.runtime, |core| core.timers.cancel(timer)) {
+                Some(waker) => drop(waker),
+                None => cancel_the_long_way(timer),
             }
         }
     }
