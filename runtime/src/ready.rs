@@ -76,23 +76,24 @@ impl<T: Copy> Ready<T> {
         self.now[self.taken..].iter().chain(&self.later)
     }
 
-    /// Takes the first of all that were added since the last round began; with a seed, a round is one.
+    /// Takes the first of all that were added since the last round began; with a seed, any of them.
     #[inline(never)]
     fn begin_round(&mut self) -> Option<T> {
+        if self.later.len() < 2 {
+            return self.later.pop();
+        }
         self.now.clear();
         match self.pick() {
             Some(chosen) => self.now.push(self.later.remove(chosen)),
             None => std::mem::swap(&mut self.now, &mut self.later),
         }
-        self.taken = self.now.len().min(1);
+        self.taken = 1;
         self.now.first().copied()
     }
 
+    /// Which of `later` the seed has come first, if that is for the seed to say.
     fn pick(&mut self) -> Option<usize> {
         let random = self.random.as_mut().filter(|random| random.picks < random.most_picks)?;
-        if self.later.len() < 2 {
-            return None;
-        }
         random.picks += 1;
         Some(((u128::from(splitmix(&mut random.state)) * self.later.len() as u128) >> 64) as usize)
     }

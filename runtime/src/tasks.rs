@@ -240,7 +240,8 @@ impl Tasks {
 
     /// Gives a task its name, if it is to have one.
     pub(crate) fn set_name(&self, key: TaskKey, name: Option<&str>) {
-        if let (Some(name), Some(rare)) = (name, self.inner.borrow_mut().rare(key)) {
+        let Some(name) = name else { return };
+        if let Some(rare) = self.inner.borrow_mut().rare(key) {
             rare.name = Some(name.to_owned());
         }
     }
