@@ -66,7 +66,7 @@ pub(crate) struct Core {
 /// What the loop is busy with, which is the cause of all that happens meanwhile.
 #[derive(Clone, Copy)]
 pub(crate) enum Busy {
-    /// The task that this word names is polled or dropped.
+    /// The task that this word names is polled or dropped, and keeps its slot meanwhile.
     Task(WakeWord),
     With(Cause),
 }
@@ -119,12 +119,12 @@ impl Core {
         cfg!(not(oneloop_unobserved)) && self.quiet.get() == 0
     }
 
-    /// Adds an observer, who is told from here on. The turn ends with the poll that is going on, since what
-    /// it runs tells nobody of polls.
+    /// Adds an observer, who is told from here on. If it is the first, the turn ends with the poll that is
+    /// going on, since what the turn runs tells nobody of polls.
     pub(crate) fn attach(&self, observer: Rc<dyn Observer>) {
         self.observers.add(observer, self.timers.uptime());
-        self.quiet.set(0);
-        self.polls_planned.set(self.polls_planned.get() - self.polls_left.take());
+        let untold = if self.quiet.replace(0) == 0 { 0 } else { self.polls_left.take() };
+        self.polls_planned.set(self.polls_planned.get() - untold);
     }
 
     /// Tells nobody any more: see [`Observers::abandon`].
@@ -358,14 +358,7 @@ pub(crate) fn with_quiet_home<R>(number: u32, look: impl FnOnce(&Core) -> R) -> 
 /// The same, for a waker, which knows the low 16 bits of the number only; and only if nobody observes.
 #[inline(always)]
 pub(crate) fn with_quiet_hint(low_bits: u16, look: impl FnOnce(&Core)) -> bool {
-    let found = with_current(|core| {
-        let here = core.quiet.get() as u16 == low_bits;
-        if here {
-            look(core);
-        }
-        here
-    });
-    found == Some(true)
+    with_current(|core| (core.quiet.get() as u16 == low_bits).then(|| look(core))).flatten().is_some()
 }
 
 /// Does something on the thread of the runtime with this number: at once if that is running here,

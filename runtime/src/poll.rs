@@ -90,11 +90,17 @@ pub(crate) fn drop_task(core: &Core, word: WakeWord, body: Body, abort: Box<Abor
 /// Ends a task: first its body is dropped, so that all it owned is gone when whoever joins it runs.
 /// `untold`: it ends a poll of which nobody was told.
 #[inline(always)]
-fn end_task(core: &Core, word: WakeWord, body: Body, outcome: Outcome, untold: bool) {
+fn end_task(core: &Core, word: WakeWord, body: Body, outcome: Outcome, mut untold: bool) {
     core.busy.set(Busy::Task(word));
     let outcome = match catch_unwind(AssertUnwindSafe(|| drop(body))) {
         Ok(()) => outcome,
-        Err(payload) => panicked_in_drop(outcome, payload),
+        Err(payload) => {
+            if std::mem::take(&mut untold) && core.is_observed() {
+                // Before the drop's panic is the task's, since it is not the poll's.
+                tell_of_poll(core, |task| Event::PollEnd { task, outcome: polled_to(&outcome) });
+            }
+            panicked_in_drop(outcome, payload)
+        }
     };
     if core.is_observed() { finish_observed(core, word, outcome, untold) } else { finish(core, word, outcome, || ()) }
 }

@@ -385,11 +385,11 @@ impl Tasks {
     /// Leaves a note that a task is to be dropped, and queues it. False if it is over, or noted already.
     pub(crate) fn abort(&self, key: TaskKey, abort: Box<Abort>) -> bool {
         let inner = &mut *self.inner.borrow_mut();
-        let Some(&mut Slot { queued, .. }) = inner.find(key) else { return false };
-        let Some(rare) = inner.rare(key).filter(|_| queued != Queued::Over) else { return false };
-        if rare.abort.is_some() {
+        let Some(queued) = inner.find(key).map(|slot| slot.queued) else { return false };
+        if queued == Queued::Over {
             return false;
         }
+        let Some(rare) = inner.rare(key).filter(|rare| rare.abort.is_none()) else { return false };
         rare.abort = Some(abort);
         inner.slots[key.0.slot as usize].queued = Queued::ToDrop;
         if queued == Queued::No {

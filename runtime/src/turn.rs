@@ -89,6 +89,12 @@ fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
     core.inbox.unparked();
     let events = parked.unwrap_or_else(|error| panic!("the kernel's event queue failed: {error}"));
     core.observe(|| Event::ParkEnd { events });
+    wake_batch(core);
+}
+
+/// Wakes whoever waited for what the last batch of events brought, and has not been woken yet.
+#[inline]
+pub(crate) fn wake_batch(core: &Core) {
     while let Some(ready) = core.reactor.pop_ready() {
         let source = SourceId(ready.key);
         core.busy.set(Busy::With(Cause::Source(source)));

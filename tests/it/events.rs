@@ -451,6 +451,48 @@ fn whoever_comes_in_the_middle_of_a_poll_hears_of_its_end_and_of_the_tasks_once(
     });
 }
 
+/// How the task ends is another matter: its future panics when it is dropped.
+#[test]
+fn whoever_comes_in_the_middle_of_a_poll_hears_how_that_ended_though_the_drop_after_it_panics() {
+    watch(|| {
+        for comes_in_drop in [false, true] {
+            let trace = Trace::default();
+            let (in_poll, in_drop) = (trace.clone(), trace.clone());
+            let panics = on_drop(move || {
+                if comes_in_drop {
+                    oneloop::see::attach(in_drop);
+                }
+                panic!("as planned");
+            });
+            let returns = poll_fn(move |_| {
+                let _owned = &panics;
+                if !comes_in_drop {
+                    oneloop::see::attach(in_poll.clone());
+                }
+                Poll::Ready(())
+            });
+            crate::watch::unobserved().block_on(async { spawn(returns).await.unwrap_err() });
+            assert_eq!(trace.take()[..2], ["poll 2 ends Ready", "finish 2 Panicked"]);
+        }
+    });
+}
+
+#[test]
+fn a_second_observer_that_comes_in_the_middle_of_a_turn_does_not_end_it() {
+    watch(|| {
+        let (first, late) = (Trace::default(), Trace::default());
+        let (runtime, comes) = (traced(&first), late.clone());
+        runtime.block_on(async move {
+            drop(spawn(async move { oneloop::see::attach(comes) }));
+            let task = spawn(async {});
+            task.await.unwrap();
+        });
+        let polls = ["poll 2 ends Ready", "finish 2 Returned", "poll 3", "poll 3 ends Ready", "finish 3 Returned"];
+        assert_eq!(late.take()[..5], polls);
+        assert_eq!(first.take_only("turn").len(), 2, "it begins and ends");
+    });
+}
+
 #[test]
 fn time_that_a_task_pretends_to_take_makes_timers_late_by_as_much() {
     watch(|| {

@@ -3,10 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::panic::{panic_any, resume_unwind};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
+use oneloop::net::UnixStream;
 use oneloop::spawn;
 use oneloop::task::{JoinError, spawn_blocking, yield_now};
 use oneloop::time::{interval, sleep};
@@ -272,6 +274,33 @@ fn a_stored_waker_that_panics_when_woken_leaves_the_runtime_sound() {
         assert_eq!(said, "in wake");
         runtime.block_on(async { spawn(rounds(3)).await.unwrap() });
         assert_eq!(runtime.metrics().tasks, 0);
+    });
+}
+
+#[test]
+fn who_waits_for_a_socket_beside_a_stored_waker_that_panics_is_woken_in_the_next_block_on() {
+    watch(|| {
+        let (runtime, other) = (in_order(), Count::default());
+        let (one, two) = runtime.block_on(async { UnixStream::pair().unwrap() });
+        let (one, woken) = (Rc::new(one), other.clone());
+        let said = panic_of(|| {
+            runtime.block_on(async {
+                let mut buffer = [0; 8];
+                let mut reads = pin!(one.read(&mut buffer));
+                assert!(poll_with(&mut reads, &Foreign::waker(|| panic!("in wake"), || ())).is_pending());
+                let beside = Rc::clone(&one);
+                drop(spawn(async move {
+                    beside.readable().await.unwrap();
+                    woken.add();
+                }));
+                yield_now().await;
+                two.write_all(b"!").await.unwrap();
+                pending::<()>().await;
+            });
+        });
+        assert_eq!((said.as_str(), other.get()), ("in wake", 0));
+        runtime.block_on(rounds(1));
+        assert_eq!(other.get(), 1);
     });
 }
 

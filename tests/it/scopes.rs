@@ -8,11 +8,11 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use oneloop::Runtime;
 use oneloop::task::{Scope, ScopedJoinHandle, scope, yield_now};
 use oneloop::time::{Instant, sleep, timeout};
+use oneloop::{Runtime, spawn};
 
-use crate::support::on_drop;
+use crate::support::{on_drop, rounds};
 use crate::watch::{in_order, sim, watch};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -303,6 +303,38 @@ fn a_child_is_the_current_task_under_an_id_of_its_own_and_shows_in_a_dump() {
             .await
             .unwrap();
         });
+    });
+}
+
+#[test]
+fn a_child_that_is_dropped_at_the_end_of_the_runtime_is_itself_though_its_slot_was_vacated_before() {
+    watch(|| {
+        let (runtime, seen) = (in_order(), Rc::new(RefCell::new(Vec::new())));
+        let note = |seen: &Rc<RefCell<Vec<_>>>| seen.borrow_mut().push(oneloop::task::id());
+        let child = Rc::clone(&seen);
+        runtime.block_on(async {
+            // Its slot is the child's afterwards, and comes before that of the task with the scope.
+            let first = spawn(async {});
+            let owner = spawn(async move {
+                yield_now().await;
+                yield_now().await;
+                let _dropped_before_its_end = scope(async |s| {
+                    s.spawn(async {
+                        note(&child);
+                        let _at_the_end = on_drop(|| note(&child));
+                        pending::<()>().await;
+                    });
+                    pending::<()>().await;
+                })
+                .await;
+            });
+            first.await.unwrap();
+            rounds(5).await;
+            drop(owner);
+        });
+        drop(runtime);
+        let seen = seen.take();
+        assert!(seen.len() == 2 && seen[0] == seen[1], "{seen:?}");
     });
 }
 

@@ -21,7 +21,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::context::{Busy, at_home, current, expect_current, expect_home};
-use crate::event::TaskId;
+use crate::event::{Cause, TaskId};
 use crate::key::{TaskKey, WakeWord};
 use crate::task::scope_error::{Cancelled, Failure, Reason, ScopeError};
 use crate::task::scoped_handle::{Output, ScopedJoinHandle};
@@ -252,11 +252,12 @@ impl<'env> Scope<'env> {
         }
     }
 
-    /// Runs a child's code as the task that stands in for it, and catches its panic. Where the runtime is
-    /// not running, as when the scope outlives it, no task is.
+    /// Runs a child's code as the task that stands in for it, and catches its panic. That task may be gone
+    /// before the child is, at the end of the runtime, so it goes by its key. Where the runtime is not
+    /// running, as when the scope outlives it, no task is.
     fn as_task<R>(&self, key: TaskKey, f: impl FnOnce() -> R) -> std::thread::Result<R> {
         let core = current().filter(|core| core.number == self.runtime);
-        let before = core.as_ref().map(|core| core.busy.replace(Busy::Task(WakeWord::new(key))));
+        let before = core.as_ref().map(|core| core.busy.replace(Busy::With(Cause::Task(TaskId(key)))));
         let result = catch_unwind(AssertUnwindSafe(f));
         if let (Some(core), Some(before)) = (core, before) {
             core.busy.set(before);
