@@ -349,7 +349,7 @@ pub(crate) fn with_home<R>(number: u32, look: impl FnOnce(&Core) -> R) -> Option
     with_current(|core| if core.number == number { look.take().map(|look| look(core)) } else { None }).flatten()
 }
 
-/// The same, if besides nobody observes that core.
+/// The same, if besides nobody observes that core; but `look` may own nothing foreign.
 #[inline(always)]
 pub(crate) fn with_quiet_home<R>(number: u32, look: impl FnOnce(&Core) -> R) -> Option<R> {
     with_current(|core| if core.quiet.get() == number { Some(look(core)) } else { None }).flatten()

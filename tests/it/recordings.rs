@@ -32,15 +32,28 @@ struct Game {
     dice: Rc<RefCell<Numbers>>,
     wakers: Rc<RefCell<Vec<Waker>>>,
     sockets: Rc<(UnixStream, UnixStream)>,
+    /// Who is to come in the middle of it, and after how many rolls of the dice.
+    late: Rc<RefCell<Option<Referee>>>,
+    rolls: Rc<Cell<usize>>,
 }
 
 impl Game {
     fn new(dice: u64) -> Self {
         let sockets = Rc::new(UnixStream::pair().unwrap());
-        Self { dice: Rc::new(RefCell::new(Numbers(dice))), wakers: Rc::default(), sockets }
+        Self {
+            dice: Rc::new(RefCell::new(Numbers(dice))),
+            wakers: Rc::default(),
+            sockets,
+            late: Rc::default(),
+            rolls: Rc::default(),
+        }
     }
 
     fn roll(&self, sides: u64) -> u64 {
+        self.rolls.set(self.rolls.get().wrapping_sub(1));
+        if self.rolls.get() == 0 {
+            self.late.take().into_iter().for_each(attach);
+        }
         self.dice.borrow_mut().below(sides)
     }
 
@@ -147,8 +160,11 @@ impl Game {
     }
 
     fn wakes_when_aborted(&self) {
-        let first = self.wakers.borrow()[0].clone();
-        let dropped = on_drop(move || first.wake());
+        let (first, game) = (self.wakers.borrow()[0].clone(), self.clone());
+        let dropped = on_drop(move || {
+            game.roll(2);
+            first.wake();
+        });
         let victim = spawn(async move {
             let _dropped = dropped;
             sleep(MILLISECOND).await;
@@ -173,9 +189,19 @@ struct Inner {
     /// How many sources the kernel named that are not told of yet, and which are.
     to_be_told: Cell<usize>,
     told: RefCell<BTreeSet<u64>>,
+    /// It came in the middle, perhaps while a scope's child ran as a task of its own.
+    came_late: Cell<bool>,
 }
 
 impl Observer for Referee {
+    fn on_attached(&self, _at: Duration) {
+        let now = State::now();
+        // Nobody told it whom of these somebody had aborted.
+        self.0.aborted.borrow_mut().extend(now.ready.iter().chain(&now.running));
+        self.0.model.replace(now);
+        self.0.came_late.set(true);
+    }
+
     fn on_event(&self, at: Duration, event: &Event<'_>) {
         let this = &self.0;
         this.model.borrow_mut().apply(at, event);
@@ -195,7 +221,9 @@ impl Observer for Referee {
         }
         let mut live = State::now();
         let runs = |id| live.tasks.get(id).is_some_and(|task| task.state == TaskState::Running || task.queued);
-        let runs = model.running.iter().all(runs);
+        let runs = this.came_late.get() || model.running.iter().all(runs);
+        let over = matches!(event, Event::TurnEnd { .. });
+        let runs = runs && !(over && model.running.is_some());
         if let Event::TimerSet { timer, .. } = *event {
             forget_waits(&mut live, |on| on == On::Timer(timer.as_u64()));
         }
@@ -310,6 +338,33 @@ fn after_every_event_the_model_equals_the_stores() {
             let seed = (dice % 2 == 0).then_some(dice);
             let (history, _, _) = run(dice, seed, 1);
             assert!(history.len() > 100, "{}", history.len());
+        });
+    }
+}
+
+#[test]
+fn whoever_comes_in_the_middle_has_a_model_that_equals_the_stores_from_there_on() {
+    for dice in 1..4 {
+        watch(|| {
+            for rolls in [1, 30, 77, 123] {
+                let referee = Referee::default();
+                let builder = oneloop::Runtime::builder().virtual_clock().polls_per_turn(5);
+                let runtime = (dice == 2).then_some(dice).into_iter().fold(builder, oneloop::Builder::seed).build();
+                let runtime = runtime.unwrap();
+                runtime.block_on(async {
+                    let game = Game::new(dice);
+                    game.rolls.set(rolls);
+                    game.late.replace(Some(referee.clone()));
+                    let players: Vec<_> = (0..3).map(|_| spawn(game.clone().play(0))).collect();
+                    for player in players {
+                        let _ = player.await;
+                    }
+                });
+                referee.0.aborted.borrow_mut().extend(referee.0.model.borrow().tasks.keys());
+                drop(runtime);
+                assert_eq!(referee.0.found.take(), None, "dice {dice}, after {rolls} rolls");
+                assert!(referee.0.history.take().len() > 50, "dice {dice}, after {rolls} rolls");
+            }
         });
     }
 }
