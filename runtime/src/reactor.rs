@@ -310,6 +310,7 @@ impl Reactor {
     }
 
     /// Leaves a waker until the next event. Returns the one it makes superfluous.
+    #[inline(always)]
     pub(crate) fn wait(
         &self,
         key: SourceKey,
@@ -368,6 +369,7 @@ impl Reactor {
     }
 
     /// Takes the next thing that the last batch of events left to be done.
+    #[inline(always)]
     pub(crate) fn pop_ready(&self) -> Option<Ready> {
         let batch = &mut *self.batch.borrow_mut();
         let Some(ready) = batch.ready.get_mut(batch.done) else {

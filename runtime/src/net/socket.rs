@@ -157,15 +157,19 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         direction: Direction,
         who: impl FnOnce(&Core) -> (Waiter, &'static Location<'static>),
     ) {
-        let core = expect_home(self.key.0.runtime, "a socket was polled");
-        if core.is_exhausted(cx) {
-            return;
-        }
-        let (waiter, at) = who(&core);
-        let replaced = core.reactor.wait(self.key, direction, waiter, cx.waker().clone(), at);
-        taken_back(&core, self.key, direction, replaced);
-        if core.is_observed() {
-            core.observe_wait(core.current_task(), waits_for(self.key, direction), at);
+        let waker = cx.waker().clone();
+        let left = with_home(self.key.0.runtime, |core| {
+            if !core.may_complete() {
+                return Err(waker);
+            }
+            let (waiter, at) = who(core);
+            Ok((core.reactor.wait(self.key, direction, waiter, waker, at), at, core.is_observed()))
+        });
+        match left {
+            Some(Ok((None, _, false))) => {}
+            Some(Ok((replaced, at, _))) => left_beside(self.key, direction, replaced, at),
+            Some(Err(waker)) => waker.wake(),
+            None => not_at_home(self.key.0.runtime, "a socket was polled"),
         }
     }
 
@@ -224,6 +228,14 @@ fn tell_drained(key: SourceKey, direction: Direction) {
     let core = expect_home(key.0.runtime, "a socket was used");
     let (read, write) = (direction == Direction::Read, direction == Direction::Write);
     core.observe(|| Event::SourceDrained { source: SourceId(key), read, write });
+}
+
+/// A waker was left where another was, or where somebody is to be told.
+#[cold]
+fn left_beside(key: SourceKey, direction: Direction, replaced: Option<Waker>, at: &'static Location<'static>) {
+    let core = expect_home(key.0.runtime, "a socket was polled");
+    taken_back(&core, key, direction, replaced);
+    core.observe_wait(core.current_task(), waits_for(key, direction), at);
 }
 
 /// A waker came back that no event has taken. Its task may have left another here, and still wait.
