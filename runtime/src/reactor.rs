@@ -381,9 +381,15 @@ impl Reactor {
         Some(Ready { waker: ready.waker.take(), ..*ready })
     }
 
+    /// Takes all that the last batch of events left to be done, where a panic has kept it from being done.
+    pub(crate) fn take_batch(&self) -> impl Iterator<Item = Ready> + use<> {
+        let Batch { ready, done } = self.batch.take();
+        ready.into_iter().skip(done)
+    }
+
     /// Takes every waker out, for the end of the runtime.
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
-        let mut wakers: Vec<_> = self.batch.take().ready.into_iter().filter_map(|ready| ready.waker).collect();
+        let mut wakers: Vec<_> = self.take_batch().filter_map(|ready| ready.waker).collect();
         for (_, source) in self.sources.borrow_mut().iter_mut() {
             source.take_waiting(Latches::ALL, |waker| wakers.push(waker));
         }

@@ -24,7 +24,7 @@ use crate::reactor::Reactor;
 use crate::see::{self, show_if_asked};
 use crate::tasks::{Abort, Tasks};
 use crate::timers::Timers;
-use crate::turn::{drain_inbox, fire_timers, park, wake_batch};
+use crate::turn::{drain_inbox, fire_timers, park, wake_left_over};
 
 /// How often the end of a runtime goes through what was spawned meanwhile.
 const MOST_ROUNDS: usize = 1000;
@@ -122,8 +122,7 @@ impl Runtime {
         let _entered = Entered::new(&self.core);
         let mut root = pin!(future);
         let mut root_slot = RootSlot::new(&self.core, Location::caller());
-        // Whom a stored waker that panicked under the last root has kept from being woken.
-        wake_batch(&self.core);
+        wake_left_over(&self.core);
         let output = loop {
             if let Some(output) = self.turn(root.as_mut(), root_slot.key) {
                 break output;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::context::{Busy, Core, Message};
 use crate::event::{Cause, Event, Readiness, SourceId, TimerId};
 use crate::foreign::without_panic;
-use crate::reactor::{Direction, Latches};
+use crate::reactor::{Direction, Latches, Ready};
 
 /// Takes what other threads sent up to now. What they send meanwhile waits for the next turn.
 pub(crate) fn drain_inbox(core: &Core) {
@@ -89,23 +89,31 @@ fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
     core.inbox.unparked();
     let events = parked.unwrap_or_else(|error| panic!("the kernel's event queue failed: {error}"));
     core.observe(|| Event::ParkEnd { events });
-    wake_batch(core);
-}
-
-/// Wakes whoever waited for what the last batch of events brought, and has not been woken yet.
-#[inline]
-pub(crate) fn wake_batch(core: &Core) {
     while let Some(ready) = core.reactor.pop_ready() {
-        let source = SourceId(ready.key);
-        core.busy.set(Busy::With(Cause::Source(source)));
-        if let Some(news) = ready.news {
-            core.observe(|| Event::SourceReady { source, ready: readiness(news) });
-        }
-        if let Some(waker) = ready.waker {
-            waker.wake();
-        }
+        wake_ready(core, ready);
     }
     core.busy.set(Busy::With(Cause::Outside));
+}
+
+/// Wakes whom a stored waker that panicked has kept from being woken.
+#[cold]
+pub(crate) fn wake_left_over(core: &Core) {
+    for ready in core.reactor.take_batch() {
+        without_panic(|| wake_ready(core, ready));
+    }
+    core.busy.set(Busy::With(Cause::Outside));
+}
+
+#[inline(always)]
+fn wake_ready(core: &Core, ready: Ready) {
+    let source = SourceId(ready.key);
+    core.busy.set(Busy::With(Cause::Source(source)));
+    if let Some(news) = ready.news {
+        core.observe(|| Event::SourceReady { source, ready: readiness(news) });
+    }
+    if let Some(waker) = ready.waker {
+        waker.wake();
+    }
 }
 
 fn readiness(latches: Latches) -> Readiness {
