@@ -21,7 +21,7 @@ pub(crate) struct Room {
 /// The last layer of the heart: with it the runtime is complete, though nobody can call it yet.
 const HEART_ENDS: u8 = 6;
 /// How many lines of code the heart may have in all.
-pub(crate) const HEART_LINES: usize = 2600;
+pub(crate) const HEART_LINES: usize = 2604;
 /// How many lines of code the map, `lib.rs`, may have.
 pub(crate) const LIB_LINES: usize = 100;
 /// How many lines a function may have: about a screen.
@@ -63,7 +63,7 @@ pub(crate) const HOUSE: [Room; 30] = [
     room(1, "metrics.rs",    80, "what a runtime holds and has done, in numbers"),
     room(1, "tasks.rs",      396, "the bodies of the tasks, and which of them are ready"),
     room(1, "timers.rs",     135, "the clock, real or virtual, and a wheel of wakers"),
-    room(1, "reactor.rs",    354, "the sockets' registrations; the only file that knows the kernel's poll"),
+    room(1, "reactor.rs",    355, "the sockets' registrations; the only file that knows the kernel's poll"),
     room(1, "inbox.rs",      90, "what other threads leave for the loop"),
     room(1, "pool.rs",       180, "threads for work that blocks"),
     room(2, "observers.rs",   60, "who is told of events, whether anybody is, and where the loop can be held"),
