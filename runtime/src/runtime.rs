@@ -214,7 +214,7 @@ impl Runtime {
                 dropped += 1;
             }
             core.busy.set(Busy::With(Cause::Outside));
-            for key in core.tasks.keys() {
+            for key in core.tasks.keys().filter(|key| core.tasks.is_over(*key)) {
                 without_panic(|| drop(core.tasks.detach(key)));
             }
             if dropped == 0 {
