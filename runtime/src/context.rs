@@ -57,6 +57,8 @@ pub(crate) struct Core {
     /// How many polls this turn may make, and how many of them are left.
     pub(crate) polls_planned: Cell<usize>,
     pub(crate) polls_left: Cell<usize>,
+    /// Whether tasks are polled and nobody is told.
+    pub(crate) polls_in_silence: Cell<bool>,
     /// The runtime's number while nobody observes it; else 0, which is no runtime's. So the quick roads ask
     /// with one comparison whether a key is this runtime's and nobody is to be told.
     quiet: Cell<u32>,
@@ -96,6 +98,7 @@ impl Core {
             operations_left: Cell::new(0),
             polls_planned: Cell::new(0),
             polls_left: Cell::new(0),
+            polls_in_silence: Cell::new(false),
             quiet: Cell::new(quiet),
             extensions: RefCell::default(),
         }
@@ -119,12 +122,23 @@ impl Core {
         cfg!(not(oneloop_unobserved)) && self.quiet.get() == 0
     }
 
-    /// Adds an observer, who is told from here on. If it is the first, the turn ends with the poll that is
-    /// going on, since what the turn runs tells nobody of polls.
+    /// Adds an observer, who is told from here on. In a poll of which nobody was told, that is from its end on,
+    /// and the turn ends with it.
     pub(crate) fn attach(&self, observer: Rc<dyn Observer>) {
-        self.observers.add(observer, self.timers.uptime());
-        let untold = if self.quiet.replace(0) == 0 { 0 } else { self.polls_left.take() };
-        self.polls_planned.set(self.polls_planned.get() - untold);
+        self.observers.announce(observer);
+        if self.polls_in_silence.get() {
+            self.polls_planned.set(self.polls_planned.get() - self.polls_left.take());
+        } else {
+            self.admit_observers();
+        }
+    }
+
+    /// Adds the observers who have come meanwhile.
+    pub(crate) fn admit_observers(&self) {
+        for newcomer in self.observers.take_newcomers() {
+            self.observers.add(newcomer, self.timers.uptime());
+            self.quiet.set(0);
+        }
     }
 
     /// Tells nobody any more: see [`Observers::abandon`].

@@ -31,7 +31,17 @@ pub(crate) fn poll_root<F: Future>(core: &Core, root: Pin<&mut F>, key: TaskKey)
 /// spent. True if it is the root's turn.
 pub(crate) fn poll_tasks(core: &Core) -> bool {
     // Asked once for all, so that where nobody observes, a poll does nothing about it.
-    if core.is_observed() { poll_tasks_as::<true>(core) } else { poll_tasks_as::<false>(core) }
+    if core.is_observed() {
+        return poll_tasks_as::<true>(core);
+    }
+    core.polls_in_silence.set(true);
+    let is_roots_turn = poll_tasks_as::<false>(core);
+    core.polls_in_silence.set(false);
+    if core.observers.has_newcomers() {
+        core.busy.set(Busy::With(Cause::Outside));
+        core.admit_observers();
+    }
+    is_roots_turn
 }
 
 fn poll_tasks_as<const OBSERVED: bool>(core: &Core) -> bool {
@@ -47,10 +57,6 @@ fn poll_tasks_as<const OBSERVED: bool>(core: &Core) -> bool {
             }
         }
     }
-    if !OBSERVED && core.is_observed() && core.current_task().is_some_and(|key| !core.tasks.is_over(key)) {
-        // Somebody came in the middle of the last poll, and hears of its end.
-        tell_of_poll(core, |task| Event::PollEnd { task, outcome: Polled::Pending });
-    }
     false
 }
 
@@ -64,7 +70,7 @@ fn poll_task<const OBSERVED: bool>(core: &Core, word: WakeWord, mut body: Body) 
     }
     let waker = waker_of(core, word);
     let polled = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_task(&mut Context::from_waker(&waker))));
-    let outcome = match polled {
+    let (outcome, end) = match polled {
         Ok(Poll::Pending) => {
             core.tasks.put_back(word, body);
             if OBSERVED {
@@ -72,51 +78,37 @@ fn poll_task<const OBSERVED: bool>(core: &Core, word: WakeWord, mut body: Body) 
             }
             return;
         }
-        Ok(Poll::Ready(output)) => Outcome::Returned(output),
-        Err(payload) => Outcome::Panicked(payload),
+        Ok(Poll::Ready(output)) => (Polled::Ready, Outcome::Returned(output)),
+        Err(payload) => (Polled::Panicked, Outcome::Panicked(payload)),
     };
     if OBSERVED {
-        tell_of_poll(core, |task| Event::PollEnd { task, outcome: polled_to(&outcome) });
+        tell_of_poll(core, |task| Event::PollEnd { task, outcome });
     }
-    end_task(core, word, body, outcome, !OBSERVED);
+    end_task::<OBSERVED>(core, word, body, end);
 }
 
 /// Ends a task that is not to be polled again.
 #[cold]
 pub(crate) fn drop_task(core: &Core, word: WakeWord, body: Body, abort: Box<Abort>) {
-    end_task(core, word, body, Outcome::Aborted(abort), false);
+    let end = Outcome::Aborted(abort);
+    if core.is_observed() { end_task::<true>(core, word, body, end) } else { end_task::<false>(core, word, body, end) }
 }
 
 /// Ends a task: first its body is dropped, so that all it owned is gone when whoever joins it runs.
-/// `untold`: it ends a poll of which nobody was told.
 #[inline(always)]
-fn end_task(core: &Core, word: WakeWord, body: Body, outcome: Outcome, mut untold: bool) {
+fn end_task<const OBSERVED: bool>(core: &Core, word: WakeWord, body: Body, outcome: Outcome) {
     core.busy.set(Busy::Task(word));
     let outcome = match catch_unwind(AssertUnwindSafe(|| drop(body))) {
         Ok(()) => outcome,
-        Err(payload) => {
-            if std::mem::take(&mut untold) && core.is_observed() {
-                // Before the drop's panic is the task's, since it is not the poll's.
-                tell_of_poll(core, |task| Event::PollEnd { task, outcome: polled_to(&outcome) });
-            }
-            panicked_in_drop(outcome, payload)
+        Err(payload) => panicked_in_drop(outcome, payload),
+    };
+    let end = finished(&outcome);
+    // Told when it is over in the store, and before whoever waits for it is woken.
+    let tell = || {
+        if OBSERVED {
+            tell_of_poll(core, |task| Event::Finish { task, outcome: end });
         }
     };
-    if core.is_observed() { finish_observed(core, word, outcome, untold) } else { finish(core, word, outcome, || ()) }
-}
-
-#[cold]
-fn finish_observed(core: &Core, word: WakeWord, outcome: Outcome, untold: bool) {
-    if untold {
-        tell_of_poll(core, |task| Event::PollEnd { task, outcome: polled_to(&outcome) });
-    }
-    let end = finished(&outcome);
-    finish(core, word, outcome, || tell_of_poll(core, |task| Event::Finish { task, outcome: end }));
-}
-
-/// Tells of a task's end, once it is over in the store, and then whoever waits for it.
-#[inline(always)]
-fn finish(core: &Core, word: WakeWord, outcome: Outcome, tell: impl FnOnce()) {
     match core.tasks.finish(word, outcome) {
         Ok(joiner) => {
             tell();
@@ -154,10 +146,6 @@ fn panicked_in_drop(outcome: Outcome, payload: Box<dyn Any + Send>) -> Outcome {
             Outcome::Panicked(payload)
         }
     }
-}
-
-fn polled_to(outcome: &Outcome) -> Polled {
-    if let Outcome::Panicked(_) = outcome { Polled::Panicked } else { Polled::Ready }
 }
 
 fn finished(outcome: &Outcome) -> Finished {

@@ -518,6 +518,10 @@ fn no_failure_to_ring_the_bell_hangs_leaks_or_spreads() {
 
 #[test]
 fn no_failure_to_read_a_pipe_hangs_leaks_or_spreads() {
+    // mio's poll(2) reads its own bell, as often as that is rung.
+    if !epoll_is_in_use() {
+        return;
+    }
     let said = sweep_from(READS_BEFORE + 1, "read", None, "EIO");
     assert!(said.is_empty() || said.contains("no child: ") && !said.contains("2 were served"), "{said}");
 }

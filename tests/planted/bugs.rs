@@ -489,14 +489,14 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 7, what: "a panic in the drop of a future is not caught",
-        file: "poll.rs", inside: "fn end_task(",
+        file: "poll.rs", inside: "fn end_task<",
         right: "catch_unwind(AssertUnwindSafe(|| drop(body)))",
         wrong: "Ok::<_, Box<dyn Any + Send>>(drop(body))",
         test: "it panics::a_panic_in_the_drop_of_a_future_is_its_tasks_and_the_runtime_goes_on",
     },
     Bug {
         rule: 7, what: "a panic in the drop of an output that nobody wants is not caught",
-        file: "poll.rs", inside: "fn finish(",
+        file: "poll.rs", inside: "fn end_task<",
         right: "without_panic(|| drop(unwanted));",
         wrong: "drop(unwanted);",
         test: "it panics::a_panic_in_the_drop_of_an_output_or_a_payload_that_nobody_takes_does_no_harm",
@@ -517,7 +517,7 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 7, what: "whoever joins a task is woken before the task's future is dropped",
-        file: "poll.rs", inside: "fn end_task(",
+        file: "poll.rs", inside: "fn end_task<",
         right: "let outcome = match catch_unwind(AssertUnwindSafe(|| drop(body))) {",
         wrong: "let _late = body; let outcome = match Ok::<(), Box<dyn Any + Send>>(()) {",
         test: "it join::whoever_joins_runs_after_all_that_the_task_owned_is_gone",

@@ -46,7 +46,8 @@ pub use state::{Phase, State};
 pub use things::{On, Source, Task, Timer, Waiting, Who};
 
 /// Adds an observer to the runtime that runs on this thread. It is told of every event from here on,
-/// before the observers that were there.
+/// before the observers that were there. The first one that is added by a spawned task, and not by the
+/// future of `block_on`, is told from the end of that task's poll on.
 ///
 /// # Panics
 ///
