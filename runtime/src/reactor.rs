@@ -116,7 +116,7 @@ impl Latches {
         self.0 & others.0 != 0
     }
 
-    const fn and(self, others: Self) -> Self {
+    const fn with(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }
 
@@ -130,14 +130,14 @@ impl Latches {
 
     fn of(event: &mio::event::Event) -> Self {
         use Direction::{Read, Write};
-        let shut = |direction| Self::closed(direction).and(Self::ready(direction));
+        let shut = |direction| Self::closed(direction).with(Self::ready(direction));
         Self::ready(Read)
             .only_if(event.is_readable())
-            .and(Self::ready(Write).only_if(event.is_writable()))
-            .and(shut(Read).only_if(event.is_read_closed()))
-            .and(shut(Write).only_if(event.is_write_closed()))
-            .and(shut(Read).and(shut(Write)).only_if(event.is_error()))
-            .and(Self::URGENT.only_if(event.is_priority()))
+            .with(Self::ready(Write).only_if(event.is_writable()))
+            .with(shut(Read).only_if(event.is_read_closed()))
+            .with(shut(Write).only_if(event.is_write_closed()))
+            .with(shut(Read).with(shut(Write)).only_if(event.is_error()))
+            .with(Self::URGENT.only_if(event.is_priority()))
     }
 }
 
@@ -241,7 +241,7 @@ impl Reactor {
         self.poll.borrow().registry().register(io, token(key), INTEREST)?;
         self.last_serial.set(serial);
         let [read, write] = [Direction::Read, Direction::Write].map(Latches::ready);
-        let latches = read.only_if(ready[0]).and(write.only_if(ready[1]));
+        let latches = read.only_if(ready[0]).with(write.only_if(ready[1]));
         entry.insert(Source { serial, at, latches, first: None, others: None });
         Ok(SourceKey(key))
     }
@@ -271,7 +271,7 @@ impl Reactor {
     /// An attempt was answered with `WouldBlock`: whatever the kernel said is over.
     pub(crate) fn would_block(&self, key: SourceKey, direction: Direction) {
         let urgent = Latches::URGENT.only_if(direction == Direction::Read);
-        let over = Latches::ready(direction).and(Latches::closed(direction)).and(urgent);
+        let over = Latches::ready(direction).with(Latches::closed(direction)).with(urgent);
         self.with(key, |source| source.latches = source.latches.without(over));
     }
 
@@ -282,7 +282,7 @@ impl Reactor {
             return false;
         }
         let cut = Latches::URGENT.only_if(direction == Direction::Read);
-        let unproven = Latches::closed(direction).and(cut);
+        let unproven = Latches::closed(direction).with(cut);
         let drained = self.with(key, |source| {
             let drained = !source.latches.any(unproven);
             source.latches = source.latches.without(Latches::ready(direction).only_if(drained));
@@ -355,7 +355,7 @@ impl Reactor {
             }
             count += 1;
             let latches = Latches::of(event);
-            source.latches = source.latches.and(latches);
+            source.latches = source.latches.with(latches);
             let mut news = Some(latches);
             let woken = source.take_waiting(latches, |waker| {
                 batch.ready.push(Ready { key: SourceKey(key), news: news.take(), waker: Some(waker) });

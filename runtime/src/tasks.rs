@@ -262,7 +262,8 @@ impl Tasks {
         inner.never_queue_again(ROOT);
     }
 
-    /// Queues the task that a waker names, unless it is queued or gone.
+    /// Queues the task that a waker names, unless it is queued or gone. The word was brought here by its low
+    /// bits of this runtime's number, so the waker of the next poll is made of it as it is.
     #[inline]
     pub(crate) fn wake(&self, word: WakeWord) -> Woken {
         let inner = &mut *self.inner.borrow_mut();

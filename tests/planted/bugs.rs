@@ -333,14 +333,14 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 4, what: "a short read forgets that the peer has hung up",
         file: "reactor.rs", inside: "fn fell_short(",
-        right: "Latches::closed(direction).and(cut)",
+        right: "Latches::closed(direction).with(cut)",
         wrong: "cut",
         test: "it net_streams::a_short_read_does_not_forget_the_end",
     },
     Bug {
         rule: 4, what: "a read that urgent data cuts short is taken for the last",
         file: "reactor.rs", inside: "fn fell_short(",
-        right: "Latches::closed(direction).and(cut)",
+        right: "Latches::closed(direction).with(cut)",
         wrong: "Latches::closed(direction).without(cut)",
         test: "it net_cut::bytes_behind_urgent_data_are_read",
     },
