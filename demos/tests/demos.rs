@@ -241,6 +241,12 @@ fn a_malformed_flag_is_a_usage_error_that_names_it() {
         (SLEEPERS, &["--tasks", "many"], ["--tasks", "invalid digit"]),
         (SLEEPERS, &["--seconds", "-1"], ["-1", "unexpected"]),
         (SLEEPERS, &["--fast"], ["--fast", "unexpected"]),
+        (DEADLOCK, &["--rounds", "0"], ["--rounds", "1..=1000"]),
+        (FORGOTTEN_WAKER, &["--rounds", "0"], ["--rounds", "1..=1000"]),
+        (HOG, &["--rounds", "0"], ["--rounds", "1..=1000"]),
+        (SEE_SLEEPERS, &["--rounds", "0"], ["--rounds", "1..=1000"]),
+        (SELF_WAKE, &["--rounds", "0"], ["--rounds", "1..=1000"]),
+        (STARVATION, &["--rounds", "0"], ["--rounds", "1..=1000"]),
     ] {
         let ended = run(demo, args);
         ended.assert_complains(2, &words);
@@ -281,6 +287,24 @@ fn echo_returns_every_byte_also_to_a_client_that_has_stopped_sending() {
     let ended = echo.end();
     ended.assert_code(0);
     assert_eq!(ended.stdout, "stopped: 1 connections, 100000 bytes echoed, 0 cut off\n");
+}
+
+#[test]
+fn echo_sends_a_line_of_nc_back() {
+    if Command::new("nc").arg("-h").output().is_err() {
+        eprintln!("skipped: there is no nc to talk to echo with");
+        return;
+    }
+    let (echo, addr) = start_echo(&[]);
+    let (host, port) = addr.rsplit_once(':').unwrap();
+    let mut nc = Command::new("nc");
+    let mut nc = nc.args(["-N", host, port]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    // Dropping its standard input tells nc that this line was the last one.
+    nc.stdin.take().unwrap().write_all(b"and back\n").unwrap();
+    let said = nc.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "and back\n");
+    echo.signal(Signal::INT);
+    echo.end().assert_code(0);
 }
 
 #[test]
