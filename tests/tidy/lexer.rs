@@ -1,8 +1,10 @@
-//! Just enough of Rust's grammar to read our own sources: where code ends and comments and strings
-//! begin, which words it has, where its functions are, and which parts exist only in tests.
+//! Just enough of Rust's grammar to read our own sources: which words a file has, where its functions are, and
+//! which parts exist only in tests.
 //!
-//! It does not parse. It looks for keywords and matches brackets, which holds for code that rustfmt
-//! has formatted and the compiler has accepted.
+//! `proc-macro2` takes the text apart. From there on nothing is parsed: keywords are looked for and brackets are
+//! matched, which holds for code that rustfmt has formatted and the compiler has accepted.
+
+use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 
 /// One word, number or punctuation mark, and the line it is on, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,119 +23,70 @@ pub(crate) struct Function<'a> {
     pub(crate) last_line: usize,
 }
 
-/// The source with every comment, string and character replaced by spaces. Lines stay where they were.
-pub(crate) fn code_only(source: &str) -> String {
-    let bytes = source.as_bytes();
-    let mut code = bytes.to_vec();
+/// The words and marks of a source. Comments, strings and characters are no tokens here, and `::`, `->` and `=>`
+/// are one token each.
+///
+/// # Panics
+///
+/// If Rust itself could not take the source apart.
+pub(crate) fn take_apart(source: &str) -> Vec<(String, usize)> {
+    let stream: TokenStream = source.parse().unwrap_or_else(|error| panic!("not Rust: {error}:\n{source}"));
+    let mut words = Vec::new();
+    flatten(stream, &mut words);
+    words
+}
+
+fn flatten(stream: TokenStream, words: &mut Vec<(String, usize)>) {
+    let trees: Vec<TokenTree> = stream.into_iter().collect();
     let mut at = 0;
-    while at < bytes.len() {
-        let rest = &bytes[at..];
-        let word = rest.iter().take_while(|&&byte| is_word(byte)).count();
-        if let Some(length) = length_of_literal_or_comment(rest, word) {
-            for byte in &mut code[at..at + length] {
-                if *byte != b'\n' {
-                    *byte = b' ';
+    while at < trees.len() {
+        let (line, mut length) = (trees[at].span().start().line, 1);
+        match &trees[at] {
+            TokenTree::Punct(mark) if mark.as_char() == '#' && doc_comment(&trees[at..]) > 0 => {
+                length = doc_comment(&trees[at..]);
+            }
+            TokenTree::Punct(mark) => {
+                let two = trees.get(at + 1).map_or_else(String::new, |next| format!("{mark}{next}"));
+                if mark.spacing() == Spacing::Joint && ["::", "->", "=>"].contains(&two.as_str()) {
+                    words.push((two, line));
+                    length = 2;
+                } else {
+                    words.push((mark.to_string(), line));
                 }
             }
-            at += length;
-        } else {
-            at += word.max(1);
-        }
-    }
-    String::from_utf8(code).expect("whole characters were replaced by spaces")
-}
-
-/// The length of the comment, string or character that `rest` opens with. `word` is how many bytes
-/// of a word it opens with: the prefix, if it is a literal.
-fn length_of_literal_or_comment(rest: &[u8], word: usize) -> Option<usize> {
-    let body = &rest[word..];
-    let length = match &rest[..word] {
-        b"" if body.starts_with(b"//") => body.iter().take_while(|&&byte| byte != b'\n').count(),
-        b"" if body.starts_with(b"/*") => length_of_block_comment(body),
-        b"" | b"b" if body.starts_with(b"'") => length_of_character(body)?,
-        b"" | b"b" | b"c" if body.starts_with(b"\"") => length_up_to_quote(body, b'"'),
-        b"r" | b"br" | b"cr" => length_of_raw_string(body)?,
-        _ => return None,
-    };
-    Some((word + length).min(rest.len()))
-}
-
-fn length_of_block_comment(body: &[u8]) -> usize {
-    let mut depth = 0;
-    let mut at = 0;
-    while at < body.len() {
-        if body[at..].starts_with(b"/*") {
-            depth += 1;
-            at += 2;
-        } else if body[at..].starts_with(b"*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                break;
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::None => ("", ""),
+                };
+                words.push((open.to_owned(), group.span_open().start().line));
+                flatten(group.stream(), words);
+                words.push((close.to_owned(), group.span_close().start().line));
             }
-        } else {
-            at += 1;
+            TokenTree::Literal(literal) if literal.to_string().ends_with(['"', '\'', '#']) => {}
+            word => words.push((word.to_string(), line)),
         }
+        at += length;
     }
-    at
 }
 
-/// `None` if the quote opens a lifetime or a loop label, which are code.
-fn length_of_character(body: &[u8]) -> Option<usize> {
-    let first = *body.get(1)?;
-    if first == b'\\' {
-        return Some(length_up_to_quote(body, b'\''));
-    }
-    let continuation_bytes = body[2..].iter().take_while(|&&byte| byte & 0xc0 == 0x80).count();
-    let quote = 2 + continuation_bytes;
-    (body.get(quote) == Some(&b'\'')).then_some(quote + 1)
+/// How many of the next trees are a doc comment, which reaches us as the attribute `#[doc = "…"]`.
+fn doc_comment(trees: &[TokenTree]) -> usize {
+    let inner = usize::from(matches!(trees.get(1), Some(TokenTree::Punct(mark)) if mark.as_char() == '!'));
+    let Some(TokenTree::Group(group)) = trees.get(1 + inner) else { return 0 };
+    let inside: Vec<String> = group.stream().into_iter().take(2).map(|tree| tree.to_string()).collect();
+    if inside == ["doc", "="] { 2 + inner } else { 0 }
 }
 
-fn length_up_to_quote(body: &[u8], quote: u8) -> usize {
-    let mut at = 1;
-    while at < body.len() && body[at] != quote {
-        at += if body[at] == b'\\' { 2 } else { 1 };
-    }
-    at + 1
-}
-
-/// `None` if what follows the prefix is no string, as in the raw identifier `r#loop`.
-fn length_of_raw_string(body: &[u8]) -> Option<usize> {
-    let hashes = body.iter().take_while(|&&byte| byte == b'#').count();
-    if body.get(hashes) != Some(&b'"') {
-        return None;
-    }
-    let end = [b"\"".as_slice(), &body[..hashes]].concat();
-    let inside = &body[hashes + 1..];
-    let length = inside.windows(end.len()).position(|window| window == end).unwrap_or(inside.len());
-    Some(hashes + 1 + length + end.len())
+/// What [`take_apart`] found, as tokens.
+pub(crate) fn tokens(words: &[(String, usize)]) -> Vec<Token<'_>> {
+    words.iter().map(|(text, line)| Token { text, line: *line }).collect()
 }
 
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
-}
-
-/// The tokens of what [`code_only`] left. `::`, `->` and `=>` are one token each.
-pub(crate) fn tokens(code: &str) -> Vec<Token<'_>> {
-    let bytes = code.as_bytes();
-    let mut tokens = Vec::new();
-    let (mut at, mut line) = (0, 1);
-    while at < bytes.len() {
-        let word = bytes[at..].iter().take_while(|&&byte| is_word(byte)).count();
-        let length = match &bytes[at..] {
-            _ if word > 0 => word,
-            [b':', b':', ..] | [b'-', b'>', ..] | [b'=', b'>', ..] => 2,
-            _ => 1,
-        };
-        let text = &code[at..at + length];
-        if text == "\n" {
-            line += 1;
-        } else if !text.trim().is_empty() {
-            tokens.push(Token { text, line });
-        }
-        at += length;
-    }
-    tokens
 }
 
 /// Splits off everything under `#[cfg(test)]`: the tokens that remain, and how many lines went.
@@ -274,39 +227,44 @@ fn owners<'a>(header: &[Token<'a>]) -> Vec<&'a str> {
     owners
 }
 
+#[cfg(test)]
+fn joined(source: &str) -> String {
+    let words = take_apart(source);
+    words.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn comments_strings_and_characters_are_no_code() {
     let cases = [
         ("a // b", "a"),
+        ("//! File.\n\n/// Item.\na /** c */ b", "a b"),
         ("a /* b /* c */ d */ e", "a e"),
         ("\"unsafe { \\\" }\" a", "a"),
         ("r#\"quote \" inside\"# a", "a"),
         ("br##\"x\"# y\"## a", "a"),
         ("b\"x\" c\"y\" cr\"z\" a", "a"),
         ("'{' '\\'' '\\u{7d}' 'ß' b'}' a", "a"),
-        ("f(\"//\", x) // y", "f ( , x )"),
-        ("\"open to the end", ""),
-        ("/* open to the end", ""),
+        ("f(\"//\", x, 7) // y", "f ( , x , 7 )"),
     ];
     for (source, expected) in cases {
-        let code = code_only(source);
-        let words: Vec<_> = tokens(&code).into_iter().map(|token| token.text).collect();
-        assert_eq!(words.join(" "), expected, "of {source}");
-        assert_eq!(code.len(), source.len(), "of {source}");
+        assert_eq!(joined(source), expected, "of {source}");
     }
 }
 
 #[test]
-fn lifetimes_labels_and_raw_names_are_code() {
-    let source = "fn f<'a>(x: &'a str) { 'turn: loop { r#loop(x); break 'turn } }";
-    assert_eq!(code_only(source), source);
+fn lifetimes_labels_and_attributes_are_code() {
+    assert_eq!(
+        joined("fn f<'a>() -> &'a str { 'turn: loop {} }"),
+        "fn f < ' a > ( ) -> & ' a str { ' turn : loop { } }"
+    );
+    assert_eq!(joined("#[doc(hidden)] a::b"), "# [ doc ( hidden ) ] a :: b");
 }
 
 #[test]
 fn tokens_know_their_lines_behind_comments_of_several_lines() {
-    let code = code_only("/* one\n two */ a\n\"three\nfour\"; b");
+    let words = take_apart("/* one\n two */ a\n\"three\nfour\"; b");
     assert_eq!(
-        tokens(&code),
+        tokens(&words),
         [Token { text: "a", line: 2 }, Token { text: ";", line: 4 }, Token { text: "b", line: 4 }]
     );
 }
@@ -322,7 +280,7 @@ fn test_parts_are_split_off_whole() {
         ("#[cfg(not(test))] d", "# [ cfg ( not ( test ) ) ] d", 0),
     ];
     for (source, expected, lines) in cases {
-        let code = code_only(source);
+        let code = take_apart(source);
         let (remaining, test_lines) = without_tests(&tokens(&code));
         let words: Vec<_> = remaining.into_iter().map(|token| token.text).collect();
         assert_eq!((words.join(" ").as_str(), test_lines), (expected, lines), "of {source}");
@@ -331,7 +289,7 @@ fn test_parts_are_split_off_whole() {
 
 #[test]
 fn functions_are_found_with_their_lines_and_their_types() {
-    let code = code_only(
+    let code = take_apart(
         "fn free(f: fn(u8) -> u8) -> impl Fn() {\n    fn inner() {}\n}\n\
          impl<T: Into<u8>> fmt::Debug for Wheel<T>\nwhere\n    T: Copy,\n{\n    fn turn(&self) { let a = [0; 2]; }\n}\n\
          trait Observer: 'static {\n    fn on_event(&self);\n}\nimpl &Wheel { fn last() {} }",

@@ -11,14 +11,14 @@ pub(crate) struct File {
     pub(crate) path: String,
     /// Empty for a file that is not text.
     pub(crate) text: String,
-    /// The text without comments and strings; empty for a file that is not Rust.
-    pub(crate) code: String,
+    /// The words of the code and their lines; none for a file that is not Rust.
+    words: Vec<(String, usize)>,
 }
 
 impl File {
     fn new(path: &str, text: String) -> Self {
-        let code = if path.ends_with(".rs") { lexer::code_only(&text) } else { String::new() };
-        Self { path: path.to_string(), text, code }
+        let words = if path.ends_with(".rs") { lexer::take_apart(&text) } else { Vec::new() };
+        Self { path: path.to_string(), text, words }
     }
 
     pub(crate) fn is_rust(&self) -> bool {
@@ -27,7 +27,7 @@ impl File {
 
     /// The tokens of a Rust file, tests and all.
     pub(crate) fn tokens(&self) -> Vec<lexer::Token<'_>> {
-        lexer::tokens(&self.code)
+        lexer::tokens(&self.words)
     }
 
     /// The lines of the text, numbered from 1.
