@@ -166,7 +166,7 @@ fn the_page_is_served_and_lives_on_nothing_from_elsewhere() {
         assert!(head.contains("default-src 'none'") && head.contains("frame-ancestors 'none'"), "{head}");
         assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
         assert!(body.to_lowercase().contains("<!doctype html>") && body.contains("EventSource"));
-        assert!(shown.ask("GET / HTTP/1.0\nHost: localhost:1\n\n").starts_with("HTTP/1.1 403 "));
+        assert!(shown.ask("GET / HTTP/1.0\nHost: elsewhere:1\n\n").starts_with("HTTP/1.1 403 "));
     });
 }
 
@@ -469,7 +469,7 @@ fn who_has_no_right_to_ask_is_refused_and_told_why() {
         let cases: &[(&str, &str)] = &[
             ("403", "POST /pause HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
             ("403", "GET / HTTP/1.1\r\nHost: evil.example:6061\r\n\r\n"),
-            ("403", "GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"),
+            ("403", "GET /events HTTP/1.1\r\nHost: 127.0.0.1.evil.example\r\n\r\n"),
             ("400", "POST /pause HTTP/1.1\r\n\r\n"),
             ("400", "POST /pause HTTP/1.1\r\nHOST\r\nHost: evil\r\n\r\n"),
             ("400", "POST /pause HTTP/1.1\r\nHOST\r\nHost: HOST\r\n\r\n"),
@@ -512,6 +512,86 @@ fn who_has_no_right_to_ask_is_refused_and_told_why() {
             let port = shown.address.port();
             let request = format!("POST /resume HTTP/1.1\nhost: {name}:{port}\nOrigin: http://{origin}:{port}\n\n");
             assert!(shown.ask(&request).starts_with("HTTP/1.1 204 "), "{request}");
+        }
+    });
+}
+
+/// Whether a command is done that comes with this `Host`, and with this `Origin` where there is one.
+fn is_obeyed(address: SocketAddr, host: &str, origin: &str) -> bool {
+    let origin = if origin.is_empty() { String::new() } else { format!("Origin: {origin}\r\n") };
+    let answer = ask(address, &format!("POST /resume HTTP/1.1\r\nHost: {host}\r\n{origin}\r\n"));
+    let status = answer.split(' ').nth(1).unwrap();
+    assert!(["204", "400", "403"].contains(&status), "{host:?}, {origin:?}: {answer}");
+    status == "204"
+}
+
+#[test]
+fn own_names_are_heard_with_any_port_or_none_and_foreign_names_never() {
+    watch(|| {
+        let shown = Shown::new(|| async {});
+        let obeyed = |host: &str, origin: &str| is_obeyed(shown.address, host, origin);
+        let own = ["localhost", "LOCALHOST", "localhost.", "127.0.0.1", "127.0.0.7", "127.0.0.1.", "[::1]"];
+        let own = own.into_iter().chain(["[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]"]);
+        for name in own {
+            for port in ["", ":", ":80", ":7000"] {
+                assert!(obeyed(&format!("{name}{port}"), ""), "{name}{port}");
+            }
+            assert!(!obeyed(&format!("{name}:x"), "") && !obeyed(&format!("{name}:65536"), ""), "{name}");
+        }
+        for name in [
+            "evil.example",
+            "localhost.evil.example",
+            "localhost..",
+            "evil.localhost",
+            "127.0.0.1.evil.example",
+            "localhost@evil.example",
+            "evil.example:80@localhost",
+            "127.1",
+            "0.0.0.0",
+            "10.0.0.1",
+            "[::]",
+            "[::1",
+            "::1",
+            "[::1].evil.example",
+            "[127.0.0.1]",
+            "",
+            ".",
+            ":80",
+        ] {
+            assert!(!obeyed(name, "") && !obeyed(&format!("{name}:6061"), ""), "{name:?}");
+        }
+    });
+}
+
+#[test]
+fn an_origin_must_lead_where_the_request_goes_however_both_are_written() {
+    watch(|| {
+        let shown = Shown::new(|| async {});
+        let obeyed = |host: &str, origin: &str| is_obeyed(shown.address, host, origin);
+        for (host, origin) in [
+            ("localhost", "http://localhost"),
+            ("localhost:80", "http://localhost"),
+            ("localhost", "http://LocalHost:80"),
+            ("localhost.", "HTTP://localhost"),
+            ("localhost", "https://localhost"),
+            ("localhost", "https://localhost:443"),
+            ("[::1]:7000", "http://[0:0:0:0:0:0:0:1]:7000"),
+        ] {
+            assert!(obeyed(host, origin), "{host:?} {origin:?}");
+        }
+        for (host, origin) in [
+            ("localhost", "http://localhost:3000"),
+            ("localhost", "https://localhost:80"),
+            ("localhost:6061", "http://localhost"),
+            ("localhost", "http://127.0.0.1"),
+            ("localhost", "http://localhost.evil.example"),
+            ("localhost", "http://localhost@evil.example"),
+            ("localhost", "ftp://localhost"),
+            ("localhost", "localhost"),
+            ("localhost", "null"),
+            ("localhost", "http://"),
+        ] {
+            assert!(!obeyed(host, origin), "{host:?} {origin:?}");
         }
     });
 }

@@ -19,6 +19,7 @@ mod guest;
 mod http;
 mod kernel;
 mod monitor;
+mod names;
 mod report;
 mod request;
 mod why;

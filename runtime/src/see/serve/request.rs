@@ -2,23 +2,24 @@
 //!
 //! A page that stops a program is worth attacking, and a browser will carry any website's requests to an
 //! address on the same machine. So nothing is guessed: a request is understood as a whole or refused. Its
-//! `Host` must be one of our own names, or a website could take the name of this machine for itself. Its
-//! `Origin`, where it has one, must be the same, and whatever changes something must be a POST, which a
-//! link or an image cannot be. Sources: RFC 9112; the Fetch standard's `Origin` and `Sec-Fetch-Site`.
+//! `Host` must be one of our own names, whatever the port (`names.rs` says why). Its `Origin`, where it has
+//! one, must be the same, port and all, and whatever changes something must be a POST, which a link or an
+//! image cannot be. Sources: RFC 9112; the Fetch standard's `Origin` and `Sec-Fetch-Site`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::gate::Command;
+use super::names::Authority;
 
 /// The slowest of slow motions. Whoever wants it slower can step.
 const SLOWEST: Duration = Duration::from_secs(60);
 
 /// Who may ask.
 pub(super) struct Rules {
-    /// The names under which we are asked for.
-    hosts: Vec<String>,
-    /// What every request must carry, in place of one of these names.
+    /// Where we listen. A request must ask for us by a name of ours.
+    listens_at: IpAddr,
+    /// What every request must carry, in place of such a name.
     token: Option<String>,
 }
 
@@ -44,11 +45,7 @@ pub(super) fn is_http(line: &str) -> bool {
 
 impl Rules {
     pub(super) fn new(address: SocketAddr, token: Option<String>) -> Self {
-        let port = address.port();
-        let names = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}"));
-        let mut hosts = Vec::from(names);
-        hosts.push(address.to_string());
-        Self { hosts, token }
+        Self { listens_at: address.ip(), token }
     }
 
     /// Whether one has to know a token.
@@ -65,18 +62,20 @@ impl Rules {
 
     fn check(&self, request: &Request<'_>) -> Result<(), Refusal> {
         let host = request.host.ok_or(Refusal(400, "a request must say in Host whom it is for"))?;
+        let asked_for = Authority::parse(host, 80).ok_or(Refusal(400, "Host is a name and perhaps a port"))?;
         if self.token.is_some() {
             if !request.parameter("token").is_some_and(|token| self.knows(token)) {
                 return Err(Refusal(403, "this loop is shown to those who know its token: add ?token=..."));
             }
-        } else if !self.hosts.iter().any(|name| name.eq_ignore_ascii_case(host)) {
+        } else if !asked_for.is_ours(self.listens_at) {
             return Err(Refusal(403, "the Host of this request is not one of this server's own names"));
         }
         let ours = |origin: &str| {
-            let origin = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-            origin.is_some_and(|origin| origin.eq_ignore_ascii_case(host))
+            // Where no port is written, the scheme of the page says which is meant, in `Host` too.
+            let (origin, usual) = Authority::of_origin(origin)?;
+            Authority::parse(host, usual).filter(|host| host.equals(origin))
         };
-        if request.origin.is_some_and(|origin| !ours(origin)) {
+        if request.origin.is_some_and(|origin| ours(origin).is_none()) {
             return Err(Refusal(403, "the Origin of this request is another site"));
         }
         // A link that leads to the page is fine; a picture that is our event stream is not.
