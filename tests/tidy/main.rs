@@ -75,8 +75,13 @@ fn every_relative_link_leads_somewhere() {
 }
 
 #[test]
-fn the_readme_lists_every_demo_and_no_other() {
+fn the_demos_index_lists_every_demo_and_no_other() {
     check(text_rules::demo_list);
+}
+
+#[test]
+fn the_shelves_lead_to_every_page() {
+    check(text_rules::shelves);
 }
 
 #[test]

@@ -102,9 +102,9 @@ fn resolve(from: &str, link: &str) -> String {
     names.join("/")
 }
 
-/// The README lists every demo, and every demo it lists is there.
+/// The demos' index lists every demo, and every demo it lists is there.
 pub(crate) fn demo_list(repo: &Repo) -> Vec<Finding> {
-    let readme = match repo.require("README.md", "the front page, with the list of demos") {
+    let readme = match repo.require(DEMO_INDEX, "the list of all demos") {
         Ok(readme) => readme,
         Err(missing) => return vec![missing],
     };
@@ -117,7 +117,7 @@ pub(crate) fn demo_list(repo: &Repo) -> Vec<Finding> {
             found.push(Finding::new(
                 path,
                 1,
-                format!("the README does not list `{name}` under its heading of demos; add a line on what to watch"),
+                format!("{DEMO_INDEX} does not list `{name}` under its heading of demos; add a line on what to watch"),
             ));
         }
     }
@@ -132,6 +132,8 @@ pub(crate) fn demo_list(repo: &Repo) -> Vec<Finding> {
     }
     found
 }
+
+const DEMO_INDEX: &str = "demos/README.md";
 
 /// The demo whose main file this is, in the package of the demos or in one below it.
 fn demo_of_file(path: &str) -> Option<&str> {
@@ -163,6 +165,24 @@ fn listed_demos(readme: &File) -> Vec<(usize, &str)> {
         }
     }
     listed
+}
+
+/// The shelves lead to every page of the docs.
+pub(crate) fn shelves(repo: &Repo) -> Vec<Finding> {
+    const SHELVES: &str = "docs/README.md";
+    let page = match repo.require(SHELVES, "the list of all pages") {
+        Ok(page) => page,
+        Err(missing) => return vec![missing],
+    };
+    let lines = markdown::lines(page);
+    let listed: Vec<&str> = lines.iter().flat_map(markdown::Line::links).collect();
+    let pages = repo.pages().filter_map(|page| page.path.strip_prefix("docs/"));
+    pages
+        .filter(|name| !name.contains('/') && *name != "README.md" && !listed.contains(name))
+        .map(|name| {
+            Finding::new(SHELVES, 1, format!("no shelf holds `{name}`; put it on the one where it is looked for"))
+        })
+        .collect()
 }
 
 /// The README and rustfmt name the same Rust and the same edition as the manifest.
@@ -278,15 +298,18 @@ fn a_demo_that_is_not_listed_and_one_that_is_not_there_are_found() {
     let readme = "# oneloop\n- `not` a demo\n## The demos\n| demo | watch |\n|---|---|\n| [`echo`](x), `twin` | `lines` |\n\
                   ### More\n- `cargo run --bin step1 -- --help`\n- `ghost`\n## After\n- `later`\n";
     let files = [
-        ("README.md", readme),
+        (DEMO_INDEX, readme),
         ("demos/src/bin/echo.rs", ""),
         ("demos/src/bin/twin.rs", ""),
         ("demos/src/bin/step1/main.rs", ""),
         ("demos/src/bin/shy.rs", ""),
         ("demos/web/src/bin/far.rs", ""),
     ];
-    assert_eq!(findings(demo_list, &files), ["demos/src/bin/shy.rs:1", "demos/web/src/bin/far.rs:1", "README.md:9"]);
-    assert_eq!(findings(demo_list, &[]), ["README.md:1"]);
+    assert_eq!(
+        findings(demo_list, &files),
+        ["demos/src/bin/shy.rs:1", "demos/web/src/bin/far.rs:1", "demos/README.md:9"]
+    );
+    assert_eq!(findings(demo_list, &[]), ["demos/README.md:1"]);
 }
 
 #[test]
@@ -309,4 +332,11 @@ fn a_layer_that_differs_from_the_house_is_found() {
     let page = "# A\n| layer | file |\n|---|---|\n| 0 | `key.rs` |\n| 3 | `tasks.rs`, `context.rs` |\n";
     assert_eq!(findings(architecture_table, &[("docs/architecture.md", page)]), ["docs/architecture.md:5"]);
     assert_eq!(findings(architecture_table, &[]), ["docs/architecture.md:1"]);
+}
+
+#[test]
+fn a_page_on_no_shelf_is_found() {
+    let files = [("docs/README.md", "# S\n[a](a.md)\n"), ("docs/a.md", "# A\n"), ("docs/b.md", "# B\n")];
+    assert_eq!(findings(shelves, &files), ["docs/README.md:1"]);
+    assert_eq!(findings(shelves, &files[..2]), [""; 0]);
 }
