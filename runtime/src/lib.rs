@@ -38,6 +38,7 @@
 //! before it. The heart ends with [`Runtime`]; what follows is what users call.
 
 mod key;
+mod platform;
 mod wheel;
 mod ready;
 mod sync;

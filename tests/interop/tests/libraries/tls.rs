@@ -1,11 +1,12 @@
-//! futures-rustls with ring: TLS on this runtime's sockets, with a certificate made for the test.
+//! futures-rustls with ring: TLS on this runtime's sockets, with a certificate of the tests' own.
 
 use std::sync::Arc;
 
 use futures_lite::future::zip;
 use futures_lite::{AsyncReadExt, AsyncWriteExt, io};
 use futures_rustls::client::TlsStream;
-use futures_rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
+use futures_rustls::pki_types::pem::PemObject;
+use futures_rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use futures_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use futures_rustls::{TlsAcceptor, TlsConnector};
 use hyper::server::conn::http1;
@@ -13,17 +14,18 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, body::Incoming};
 use oneloop::interop::hyper::Io;
 use oneloop::net::TcpStream;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 
 use crate::support::{Server, body_of, get, listen, pattern, run};
 
+/// A certificate for localhost, and its key.
+const LOCALHOST: &[u8] = include_bytes!("localhost.pem");
+
 /// A server's side, and the certificate by which to know it.
 fn acceptor() -> (TlsAcceptor, CertificateDer<'static>) {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let certificate = cert.der().clone();
-    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
+    let certificate = CertificateDer::from_pem_slice(LOCALHOST).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(LOCALHOST).unwrap();
     let config = ServerConfig::builder().with_no_client_auth();
-    let config = config.with_single_cert(vec![certificate.clone()], key.into()).unwrap();
+    let config = config.with_single_cert(vec![certificate.clone()], key).unwrap();
     (TlsAcceptor::from(Arc::new(config)), certificate)
 }
 
