@@ -11,18 +11,31 @@
 //!                  | yes
 //!             one less left, Ready
 //! ```
+//!
+//! One poll may contain others: a scope polls its children, and each of them counts as a task. Such a part is
+//! polled with a share of its own, so that it does not matter who came before it and how greedy that was.
 
 use std::task::{Context, Poll};
 
 use crate::context::{Core, current};
 
 /// How many operations a task may complete in one poll.
-const OPERATIONS_PER_POLL: u32 = 128;
+pub(crate) const OPERATIONS_PER_POLL: u32 = 128;
 
 impl Core {
     /// A new poll begins: the task may do its share of operations.
     pub(crate) fn renew_budget(&self) {
         self.operations_left.set(OPERATIONS_PER_POLL);
+    }
+
+    /// Polls a part of a task with a share of its own. Returns how much of it was spent, too. The poll around
+    /// pays for it as far as it can, but keeps its last operation: so a future beside the part goes on as well.
+    pub(crate) fn with_own_share<R>(&self, poll: impl FnOnce() -> R) -> (R, u32) {
+        let around = self.operations_left.replace(OPERATIONS_PER_POLL);
+        let result = poll();
+        let spent = OPERATIONS_PER_POLL.saturating_sub(self.operations_left.get());
+        self.operations_left.set(around.saturating_sub(spent).max(around.min(1)));
+        (result, spent)
     }
 
     /// Whether the task has anything left of its share of this poll.

@@ -50,6 +50,7 @@ mod reentrancy;
 mod scale;
 mod scopes;
 mod see_server;
+mod shares;
 mod shutdown;
 mod signals;
 mod sim;

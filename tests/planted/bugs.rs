@@ -572,6 +572,34 @@ pub(crate) const BUGS: &[Bug] = &[
         wrong: "if deadline <= self.now { self.append(DUE, slot, deadline) } else { self.hang(slot, deadline) }",
         test: "models wheel_model::what_is_inserted_while_draining_waits_for_the_next_advance",
     },
+    Bug {
+        rule: 8, what: "the children of a scope share what one poll may do",
+        file: "budget.rs", inside: "fn with_own_share<",
+        right: "self.operations_left.replace(OPERATIONS_PER_POLL)",
+        wrong: "self.operations_left.get()",
+        test: "it shares::a_child_that_is_always_ready_leaves_its_siblings_their_share",
+    },
+    Bug {
+        rule: 8, what: "what a scope does leaves nothing of the poll to the future beside it",
+        file: "budget.rs", inside: "fn with_own_share<",
+        right: ".max(around.min(1))",
+        wrong: "",
+        test: "it shares::what_a_scope_does_leaves_the_future_beside_it_something_of_the_poll",
+    },
+    Bug {
+        rule: 8, what: "one poll of a scope polls all of its children, whatever they do",
+        file: "task/scope.rs", inside: "fn poll_noted(",
+        right: "left = left.saturating_sub(spent.max(1));",
+        wrong: "let _ = spent;",
+        test: "it shares::a_scope_of_many_greedy_children_holds_up_its_siblings_for_a_few_shares_only",
+    },
+    Bug {
+        rule: 8, what: "a limit passes on a future that had nothing left to look with",
+        file: "time/timeout.rs", inside: "fn until<",
+        right: "!core.may_complete()",
+        wrong: "false && core.may_complete()",
+        test: "it shares::a_limit_does_not_say_that_nothing_came_where_nobody_could_look",
+    },
     // --- 9: nothing spins ----------------------------------------------------------------------------------------
     Bug {
         rule: 9, what: "an idle loop looks every millisecond",

@@ -21,7 +21,7 @@ pub(crate) struct Room {
 /// The last layer of the heart: with it the runtime is complete, though nobody can call it yet.
 const HEART_ENDS: u8 = 6;
 /// How many lines of code the heart may have in all.
-pub(crate) const HEART_LINES: usize = 2620;
+pub(crate) const HEART_LINES: usize = 2640;
 /// How many lines of code the map, `lib.rs`, may have.
 pub(crate) const LIB_LINES: usize = 100;
 /// How many lines a function may have: about a screen.

@@ -9,6 +9,7 @@ use std::process::{ExitStatus, Output};
 use std::task::{Context, Poll, ready};
 
 use crate::budget::ready_at_a_price;
+use crate::context::expect_home;
 use crate::process::orphans;
 use crate::process::pipes::{ChildStderr, ChildStdin, ChildStdout};
 use crate::signal::{Signal, SignalKind, signal};
@@ -152,10 +153,17 @@ impl Child {
         self.stdin = None;
         let (out, err) = (self.stdout.take(), self.stderr.take());
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        // One after the other would not do: the child may be stuck in writing to either.
+        // One after the other would not do: the child may be stuck in writing to either. So each has its share
+        // of a poll, however much the other brings.
         poll_fn(|cx| {
-            let out = out.as_ref().map_or(Poll::Ready(Ok(())), |pipe| pipe.poll_collect(cx, at, &mut stdout))?;
-            let err = err.as_ref().map_or(Poll::Ready(Ok(())), |pipe| pipe.poll_collect(cx, at, &mut stderr))?;
+            let core = expect_home(self.ends.runtime(), "the output of a child was awaited");
+            let over = Poll::Ready(Ok(()));
+            let (out, _) =
+                core.with_own_share(|| out.as_ref().map_or(over, |out| out.poll_collect(cx, at, &mut stdout)));
+            let over = Poll::Ready(Ok(()));
+            let (err, _) =
+                core.with_own_share(|| err.as_ref().map_or(over, |err| err.poll_collect(cx, at, &mut stderr)));
+            let (out, err) = (out?, err?);
             if out.is_ready() && err.is_ready() { Poll::Ready(io::Result::Ok(())) } else { Poll::Pending }
         })
         .await?;

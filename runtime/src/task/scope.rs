@@ -9,10 +9,12 @@
 //!     the scope -> the scope is polled: it polls the children whose keys are noted, and no others
 //! ```
 //!
-//! While a child is polled, it is the current task, under its stand-in's id.
+//! While a child is polled, it is the current task, under its stand-in's id, and like every task it has a
+//! share of its own of what one poll may do. So has the body. Once the children of one poll have spent a
+//! share together, the others wait for the scope's next poll, where they come first.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::{Pin, pin};
@@ -20,7 +22,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::context::{Busy, at_home, current, expect_current, expect_home};
+use crate::budget::OPERATIONS_PER_POLL;
+use crate::context::{Busy, Core, at_home, current, expect_current, expect_home};
 use crate::event::{Cause, TaskId};
 use crate::key::{TaskKey, WakeWord};
 use crate::task::scope_error::{Cancelled, Failure, Reason, ScopeError};
@@ -71,12 +74,13 @@ where
         let mut body = pin!(body(&scope));
         poll_fn(|cx| {
             scope.notes.parent.replace(Some(cx.waker().clone()));
+            let core = expect_home(scope.runtime, "a scope was polled");
             if output.is_none() {
-                if let Poll::Ready(value) = body.as_mut().poll(cx) {
+                if let (Poll::Ready(value), _) = core.with_own_share(|| body.as_mut().poll(cx)) {
                     output = Some(value);
                 }
             }
-            scope.poll_noted(&mut failures);
+            scope.poll_noted(&core, cx, &mut failures);
             let complete = output.is_some() && scope.is_empty();
             let over = complete || !failures.is_empty() || scope.notes.is_cancelled(cx);
             if over { Poll::Ready(()) } else { Poll::Pending }
@@ -113,8 +117,8 @@ struct Child<'env> {
 struct Notes {
     /// The stand-ins of the children that are not over, by key.
     live: RefCell<BTreeSet<TaskKey>>,
-    /// Those that are to be polled.
-    woken: RefCell<Vec<TaskKey>>,
+    /// Those that are to be polled, in this order.
+    woken: RefCell<VecDeque<TaskKey>>,
     /// Whoever polls the scope.
     parent: RefCell<Option<Waker>>,
     cancelled: RefCell<Option<Cancelled>>,
@@ -210,19 +214,27 @@ impl<'env> Scope<'env> {
         self.notes.live.borrow().is_empty()
     }
 
-    /// Polls the children that were woken, each once. What is woken meanwhile waits for the next time.
-    fn poll_noted(&self, failures: &mut Vec<Failure>) {
-        let core = expect_home(self.runtime, "a scope was polled");
-        for key in self.notes.woken.take() {
+    /// Polls the children that were woken, in order, until they have spent a share together. Each has a whole
+    /// one, and its poll costs at least one operation.
+    fn poll_noted(&self, core: &Core, cx: &Context<'_>, failures: &mut Vec<Failure>) {
+        let mut left = OPERATIONS_PER_POLL;
+        loop {
+            let next = if left > 0 { self.notes.woken.borrow_mut().pop_front() } else { None };
+            let Some(key) = next else { break };
             let child = self.children.borrow_mut().remove(&key);
             let Some(Child { mut body, at }) = child else { continue };
-            let waker = waker_of(&core, WakeWord::new(key));
+            let waker = waker_of(core, WakeWord::new(key));
             let mut cx = Context::from_waker(&waker);
-            match self.as_task(key, || body.as_mut().poll(&mut cx)) {
+            let (polled, spent) = core.with_own_share(|| self.as_task(key, || body.as_mut().poll(&mut cx)));
+            left = left.saturating_sub(spent.max(1));
+            match polled {
                 Ok(Poll::Pending) => drop(self.children.borrow_mut().insert(key, Child { body, at })),
                 Ok(Poll::Ready(reason)) => self.end_child(key, body, at, reason, failures),
                 Err(payload) => self.end_child(key, body, at, Some(Reason::Panic(payload)), failures),
             }
+        }
+        if !self.notes.woken.borrow().is_empty() {
+            cx.waker().wake_by_ref();
         }
     }
 
@@ -297,7 +309,7 @@ impl Future for StandIn {
         if !self.0.live.borrow().contains(&key) {
             return Poll::Ready(());
         }
-        self.0.woken.borrow_mut().push(key);
+        self.0.woken.borrow_mut().push_back(key);
         self.0.wake_parent();
         Poll::Pending
     }

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::context::expect_current;
+use crate::context::{current, expect_current};
 use crate::time::{Instant, Sleep};
 
 /// Waits for a future, but not longer than `duration`, counted from this call.
@@ -67,7 +67,16 @@ async fn until<F: Future>(sleep: Sleep, future: F) -> Result<F::Output, Elapsed>
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        pin!(&mut sleep).poll(cx).map(|()| Err(Elapsed(())))
+        std::task::ready!(pin!(&mut sleep).poll(cx));
+        // A future that was asked with nothing left of the poll's share could not even look. So before it is
+        // given up it is asked once more, with a share of its own.
+        match current().filter(|core| !core.may_complete()) {
+            Some(core) => match core.with_own_share(|| future.as_mut().poll(cx)).0 {
+                Poll::Ready(output) => Poll::Ready(Ok(output)),
+                Poll::Pending => Poll::Ready(Err(Elapsed(()))),
+            },
+            None => Poll::Ready(Err(Elapsed(()))),
+        }
     })
     .await
 }
