@@ -4,8 +4,8 @@
 //! that the seed decides, and looks at how their programs end:
 //!
 //! ```text
-//!     seed 0, 1, 2, ..            until one fails
-//!     that seed, 0 picks, 1, ..   until it fails again: this is the shortest prefix
+//!     seed 0, 1, 2, ..            until one fails, which is told at once
+//!     that seed, 0 picks, 1, ..   until it fails again, or the time is up: this is the shortest prefix
 //! ```
 //!
 //! Of a run, only `seed:picks` is kept. That is enough, as the same seed gives the same run; a program
@@ -13,23 +13,31 @@
 
 mod judge;
 mod quiet;
+mod teller;
 
 use std::cell::Cell;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use self::judge::{Judge, Watching};
 use self::quiet::Quiet;
+use self::teller::Teller;
 use crate::context::{Core, current, expect_current};
 use crate::runtime::Runtime;
 use crate::task::{Heard, panic_text};
+use crate::wishes::Deaf;
 
-/// The variable that replays one schedule: `seed:picks`.
+/// The variable that replays one schedule: `seed:picks`, or `seed` for all picks.
 const REPLAY: &str = "ONELOOP_EXPLORE";
 
 /// How many prefixes are tried one by one, from the shortest up, before halving looks for one.
 const ONE_BY_ONE: u64 = 1000;
+
+/// How long a shorter schedule is looked for. Half of it belongs to the prefixes that are tried one by one.
+const TIME_TO_CUT: Duration = Duration::from_secs(5);
 
 /// Runs a program once with each seed, each time on a new runtime with the virtual clock, and panics if
 /// it fails with any: if its future panics, if a task panics and nobody joins it, if it is stuck, or if it
@@ -44,23 +52,37 @@ const ONE_BY_ONE: u64 = 1000;
 ///
 /// # Panics
 ///
-/// If a run fails. Its schedule is cut to the shortest prefix of the seed's picks with which
-/// the program still fails, the tasks coming in order from there on. The message holds that of the
-/// failure, and a line to run this one schedule again: with `ONELOOP_EXPLORE=7:3` in the environment,
-/// `explore` runs the first 3 picks of seed 7 and nothing else, whatever the seeds it was given. That
-/// run is not quiet, and `ONELOOP_LOG` shows its turns.
+/// If a run fails. Its seed is told on stderr at once. Then its schedule is cut to the shortest prefix of the
+/// seed's picks with which the program still fails, the tasks coming in order from there on. After five seconds the
+/// shortest that was found has to do. The message holds that of the failure, and a line to run this one
+/// schedule again.
 ///
 /// It panics as well if there are no seeds, if a runtime is already running on this thread, or if the system
 /// refuses one its event queue.
 ///
 /// A panic of a task that is joined is whoever's who joins it: it fails the program if it is passed on, as
 /// by `task.await.unwrap()`. That of a task that nobody joins, because its handle is dropped or the program
-/// is over, fails the program by itself. A poll that never returns hangs the search, as it would hang any loop.
+/// is over, fails the program by itself. A poll that never returns hangs the search, as it would hang any loop; a
+/// line on stderr then names the seed, as a line does from time to time wherever a search takes long.
+///
+/// # One schedule alone, and its recording
+///
+/// With `ONELOOP_EXPLORE=7:3` in the environment, `explore` runs the first 3 picks of seed 7 and nothing else,
+/// whatever the seeds it was given. `ONELOOP_EXPLORE=7` runs all picks of that seed. Such a run is not quiet.
+///
+/// `ONELOOP_RECORD`, `ONELOOP_TRACE`, `ONELOOP_LOG`, `ONELOOP_SEE` and `ONELOOP_DIAGNOSE` concern a program's own
+/// loops. They do nothing to the loops of a search, nor to those that its program builds inside. They do act on a
+/// schedule that runs alone, so this writes down the one that was found:
+///
+/// ```text
+/// ONELOOP_EXPLORE=7:3 ONELOOP_RECORD=found.ndjson cargo test name_of_the_test
+/// ```
 ///
 /// # The panic hook
 ///
 /// What panics on this thread during the search is not printed. For that, the first call puts a hook
-/// before the process's panic hook, for good: it passes on all other panics.
+/// before the process's panic hook, for good: it passes on all other panics. A panic that ends the process, as one
+/// does in a drop while another unwinds, is passed on too, after the seed and all that was held back.
 ///
 /// ```
 /// use std::{cell::Cell, rc::Rc};
@@ -91,18 +113,21 @@ pub fn explore<F: Future<Output = ()>>(program: impl Fn() -> F, seeds: impl Into
         return replay(&program, schedule.unwrap_or_else(|| not_a_schedule(&wanted.to_string_lossy())));
     }
     let mut tried = 0;
+    let teller = Teller::new();
     for seed in seeds {
         tried += 1;
-        let found = run_quietly(&program, Schedule { seed, picks: u64::MAX });
+        let found = run_quietly(&program, Schedule { seed, picks: u64::MAX }, &teller);
         if let Err(failure) = found.end {
-            fail(&shrink(&program, seed, found.picks, failure), tried);
+            let schedule = Schedule { seed, picks: found.picks };
+            teller.found(schedule, tried, &failure);
+            fail(&shrink(&program, schedule, failure, &teller), tried);
         }
     }
     assert!(tried > 0, "explore was given no seed, and so ran nothing: give it some, as in explore(.., 0..1000)");
 }
 
 /// Which of the possible runs: the first `picks` picks are the seed's, and then tasks come in order.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Schedule {
     seed: u64,
     picks: u64,
@@ -112,8 +137,18 @@ impl FromStr for Schedule {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (seed, picks) = text.split_once(':').ok_or(())?;
-        Ok(Self { seed: seed.parse().map_err(drop)?, picks: picks.parse().map_err(drop)? })
+        let (seed, picks) = text.split_once(':').map_or((text, None), |(seed, picks)| (seed, Some(picks)));
+        let picks = picks.map_or(Ok(u64::MAX), |picks| picks.parse().map_err(drop))?;
+        Ok(Self { seed: seed.parse().map_err(drop)?, picks })
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.picks {
+            u64::MAX => write!(f, "{}", self.seed),
+            picks => write!(f, "{}:{picks}", self.seed),
+        }
     }
 }
 
@@ -130,6 +165,8 @@ struct Found {
     failure: String,
     /// The very same schedule passed when it was run again.
     fickle: bool,
+    /// There was no time to look for a shorter one to the end.
+    hurried: bool,
 }
 
 /// Runs the program once, and lets its panic pass.
@@ -164,9 +201,11 @@ impl Drop for Counting<'_> {
     }
 }
 
-fn run_quietly<F: Future<Output = ()>>(program: &impl Fn() -> F, schedule: Schedule) -> Ran {
+fn run_quietly<F: Future<Output = ()>>(program: &impl Fn() -> F, schedule: Schedule, teller: &Teller) -> Ran {
+    teller.starts(schedule);
     let picks = Cell::new(0);
-    let quiet = Quiet::new();
+    let quiet = Quiet::new(schedule);
+    let _deaf = Deaf::new(true);
     let ended = catch_unwind(AssertUnwindSafe(|| run(program, schedule, &picks)));
     let at = quiet.last_place();
     let end = ended.map_err(|payload| {
@@ -179,23 +218,39 @@ fn run_quietly<F: Future<Output = ()>>(program: &impl Fn() -> F, schedule: Sched
     Ran { picks: picks.get(), end }
 }
 
-/// Looks for the shortest prefix of a failing schedule that fails, in whatever way.
-fn shrink<F: Future<Output = ()>>(program: &impl Fn() -> F, seed: u64, picks: u64, first: String) -> Found {
+/// Looks for the shortest prefix of a failing schedule that fails, in whatever way, for as long as there is time.
+fn shrink<F: Future<Output = ()>>(
+    program: &impl Fn() -> F,
+    whole: Schedule,
+    failure: String,
+    teller: &Teller,
+) -> Found {
+    let start = Instant::now();
+    let Schedule { seed, picks } = whole;
     let fails = |picks| {
         let schedule = Schedule { seed, picks };
-        run_quietly(program, schedule).end.err().map(|failure| Found { schedule, failure, fickle: false })
+        let failure = run_quietly(program, schedule, teller).end.err()?;
+        Some(Found { schedule, failure, fickle: false, hurried: false })
     };
-    if let Some(found) = (0..picks.min(ONE_BY_ONE)).find_map(fails) {
-        return found;
+    let mut passes = 0;
+    while passes < picks.min(ONE_BY_ONE) && start.elapsed() < TIME_TO_CUT / 2 {
+        if let Some(found) = fails(passes) {
+            return found;
+        }
+        passes += 1;
     }
     let Some(mut found) = fails(picks) else {
-        return Found { schedule: Schedule { seed, picks }, failure: first, fickle: true };
+        return Found { schedule: whole, failure, fickle: true, hurried: false };
     };
-    let mut passes = picks.min(ONE_BY_ONE);
+    found.hurried = passes < picks.min(ONE_BY_ONE);
     while passes + 1 < found.schedule.picks {
+        if start.elapsed() > TIME_TO_CUT {
+            found.hurried = true;
+            break;
+        }
         let middle = passes + (found.schedule.picks - passes) / 2;
         match fails(middle) {
-            Some(shorter) => found = shorter,
+            Some(shorter) => found = Found { hurried: found.hurried, ..shorter },
             None => passes = middle,
         }
     }
@@ -204,7 +259,8 @@ fn shrink<F: Future<Output = ()>>(program: &impl Fn() -> F, seed: u64, picks: u6
 
 #[track_caller]
 fn fail(found: &Found, tried: u64) -> ! {
-    let Found { schedule: Schedule { seed, picks }, failure, fickle } = found;
+    let Found { schedule, failure, fickle, hurried } = found;
+    let Schedule { seed, picks } = schedule;
     if *fickle {
         panic!(
             "{failure}\n  so it ended with seed {seed}, and with the same seed again it did not: the program depends on \
@@ -216,19 +272,22 @@ fn fail(found: &Found, tried: u64) -> ! {
         Some(test) if test != "main" => format!("cargo test {test}"),
         _ => String::from("and the same command again"),
     };
+    let hurried =
+        if *hurried { format!("; a shorter prefix may fail too: {TIME_TO_CUT:?} did not do") } else { String::new() };
     panic!(
-        "{failure}\n  with the first {picks} picks of seed {seed} (seeds tried: {tried}); to run this schedule alone:\n  \
-         {REPLAY}={seed}:{picks} {command}"
+        "{failure}\n  with the first {picks} picks of seed {seed} (seeds tried: {tried}{hurried}); to run this schedule \
+         alone:\n  {REPLAY}={schedule} {command}"
     );
 }
 
 fn replay<F: Future<Output = ()>>(program: &impl Fn() -> F, schedule: Schedule) {
     run(program, schedule, &Cell::default());
-    let Schedule { seed, picks } = schedule;
-    eprintln!("{REPLAY}={seed}:{picks}: the program passed; no other schedule was run");
+    eprintln!("{REPLAY}={schedule}: the program passed; no other schedule was run");
 }
 
 #[track_caller]
 fn not_a_schedule(text: &str) -> ! {
-    panic!("{REPLAY} is {text:?}, which names no schedule: give it a seed and a number of picks, as in {REPLAY}=7:3")
+    panic!(
+        "{REPLAY} is {text:?}, which names no schedule: give it a seed, as in {REPLAY}=7, or a seed and a number of picks, as in {REPLAY}=7:3"
+    )
 }

@@ -44,6 +44,7 @@ mod ready;
 mod sync;
 mod handler;
 mod foreign;
+mod wishes;
 
 pub mod event;
 mod metrics;

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::future::pending;
 use std::io::BufReader;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::mpsc;
 
@@ -18,32 +18,13 @@ use oneloop::signal::{SignalKind, signal};
 use oneloop::task::yield_now;
 
 use crate::process::fork_and_wait;
-use crate::support::{UNSEEN_BY_LEAK_SANITIZER, alone, alone_with, child, child_with};
+use crate::support::{Scrap, UNSEEN_BY_LEAK_SANITIZER, alone, alone_with, child, child_with};
 use crate::watch::{runtime, unobserved, watch};
 
 /// How the program that is recorded is to end.
 const HOW: &str = "ONELOOP_TEST_ENDS";
 
-/// A file that is gone with this.
-struct Scrap(PathBuf);
-
-impl Scrap {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("oneloop-{name}-{}", std::process::id())))
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().expect("a path of ours is text")
-    }
-}
-
-impl Drop for Scrap {
-    fn drop(&mut self) {
-        drop(std::fs::remove_file(&self.0));
-    }
-}
-
-fn read(path: &Path) -> Recording {
+fn read(path: impl AsRef<Path>) -> Recording {
     Recording::read(BufReader::new(File::open(path).unwrap())).unwrap()
 }
 
@@ -94,9 +75,9 @@ fn what_was_to_be_written_is_written_however_the_process_ends() {
         });
         let status = output.status.code().ok_or(output.status.signal().unwrap_or(0));
         assert_eq!(status, ends, "{how}: {}", String::from_utf8_lossy(&output.stderr));
-        let recorded = read(&recording.0);
+        let recorded = read(recording.path());
         assert!((5..50).contains(&recorded.len()), "{how}: {} events", recorded.len());
-        let trace: serde_json::Value = serde_json::from_reader(File::open(&trace.0).unwrap()).unwrap();
+        let trace: serde_json::Value = serde_json::from_reader(File::open(trace.path()).unwrap()).unwrap();
         assert!(trace["traceEvents"].as_array().unwrap().len() > 5, "{how}");
     }
 }
@@ -114,7 +95,7 @@ fn a_signal_that_a_recorded_program_handles_itself_does_not_end_it() {
         send(Signal::SIGTERM);
     });
     assert_eq!(output.status.signal(), Some(Signal::SIGTERM as i32), "{}", String::from_utf8_lossy(&output.stderr));
-    let recorded = read(&recording.0);
+    let recorded = read(recording.path());
     assert!(recorded.state_after(recorded.len()).tasks.is_empty(), "it was written at the runtime's end");
 }
 
@@ -180,7 +161,7 @@ fn a_file_that_another_process_has_written_to_meanwhile_holds_what_was_written_l
         });
     });
     assert_eq!(output.status.code(), Some(42));
-    assert!(read(&recording.0).len() > 2);
+    assert!(read(recording.path()).len() > 2);
 }
 
 #[test]

@@ -6,13 +6,15 @@ use std::future::poll_fn;
 use std::process::{Command, Output};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use oneloop::see::Recording;
 use oneloop::task::{Builder, spawn_blocking, yield_now};
 use oneloop::time::sleep;
-use oneloop::{explore, spawn};
+use oneloop::{Runtime, explore, spawn};
 
-use crate::support::{child, panic_of, rounds, text_of};
+use crate::support::{Scrap, child, child_with, on_drop, panic_of, rounds, text_of};
 use crate::watch::{Watch, in_order, watch};
 
 const REPLAY: &str = "ONELOOP_EXPLORE";
@@ -78,10 +80,16 @@ async fn lock_order() {
 
 /// Runs one test of this program with a schedule in its environment.
 fn replay(test: &str, schedule: &str) -> Output {
+    replay_with(test, schedule, &[])
+}
+
+/// The same, with these variables besides.
+fn replay_with(test: &str, schedule: &str, variables: &[(&str, &str)]) -> Output {
     let program = std::env::current_exe().expect("this program knows its own path");
     Command::new(program)
         .args(["--exact", test, "--nocapture"])
         .env(REPLAY, schedule)
+        .envs(variables.iter().copied())
         .output()
         .expect("this program can be started again")
 }
@@ -298,7 +306,7 @@ fn a_schedule_that_cannot_be_read_is_refused() {
         return explore(|| async {}, 0..1);
     }
     watch(|| {
-        for wrong in ["", "7", "7:", ":3", "7:3:1", "-1:0", "x:y"] {
+        for wrong in ["", "x", "7:", ":3", "7:3:1", "-1:0", "x:y"] {
             let refused = replay("explore::a_schedule_that_cannot_be_read_is_refused", wrong);
             let cried = String::from_utf8_lossy(&refused.stderr);
             assert!(!refused.status.success() && cried.contains("names no schedule"), "{wrong:?}: {cried}");
@@ -307,13 +315,154 @@ fn a_schedule_that_cannot_be_read_is_refused() {
 }
 
 #[test]
-fn a_search_prints_nothing_but_its_report_and_other_panics_are_printed_as_ever() {
+fn a_search_prints_its_seed_and_its_report_and_other_panics_as_ever() {
     let output = child(|| {
         let ends = std::panic::catch_unwind(|| explore(lost_update, 0..1000)).unwrap_err();
         println!("report: {}", text_of(&*ends).lines().count());
         let _ = std::panic::catch_unwind(|| panic!("another panic"));
     });
     let cried = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(cried.matches("an update is lost").count(), 1, "{cried}");
+    assert_eq!(cried.matches("an update is lost").count(), 2, "{cried}");
+    assert_eq!(cried.lines().filter(|line| line.starts_with("oneloop: ")).count(), 1, "{cried}");
     assert_eq!(cried.matches("another panic").count(), 1, "{cried}");
+}
+
+/// Each run takes its time, and fails by the order of its last two steps alone.
+async fn slow_and_long() {
+    thread::sleep(Duration::from_millis(15));
+    let first = Rc::new(Cell::new(true));
+    let steps = |right: bool| {
+        let first = Rc::clone(&first);
+        spawn(async move {
+            rounds(1500).await;
+            assert!(first.replace(false) == right, "out of order");
+        })
+    };
+    let (one, other) = (steps(true), steps(false));
+    one.await.unwrap();
+    other.await.unwrap();
+}
+
+#[test]
+fn a_seed_is_told_at_once_and_cutting_ends_in_time_and_shows_that_it_goes_on() {
+    let output = child(|| {
+        let start = Instant::now();
+        let report = panic_of(|| explore(slow_and_long, 0..100));
+        println!("after {} s: {report}", start.elapsed().as_secs());
+    });
+    let (said, cried) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (_, told) = cried.split_once(" fails (seeds tried: ").expect("the seed is told");
+    assert!(told.contains("runs it alone; a shorter schedule is looked for, for 5s at most"), "{told}");
+    assert!(told.contains("looking for a shorter schedule: "), "it shows that it goes on: {told}");
+    assert!(said.contains("a shorter prefix may fail too: 5s did not do"), "{said}");
+    let (_, after) = said.split_once("after ").expect("the child says how long it took");
+    let seconds: u64 = after.split(' ').next().unwrap().parse().unwrap();
+    assert!(seconds < 15, "{said}");
+}
+
+#[test]
+fn a_seed_whose_run_hangs_is_told_while_it_hangs() {
+    let output = child(|| {
+        explore(|| async { thread::sleep(Duration::from_secs(3)) }, 7..8);
+    });
+    let cried = String::from_utf8_lossy(&output.stderr);
+    assert!(cried.contains("none has failed; ONELOOP_EXPLORE=7 is the one that has been running for "), "{cried}");
+}
+
+/// A panic in a drop while another panic unwinds: the process is aborted.
+async fn panics_twice(in_a_task: bool) {
+    let twice = || async {
+        let _last = on_drop(|| panic!("the second panic"));
+        panic!("the first panic");
+    };
+    if in_a_task { drop(spawn(twice()).await) } else { twice().await }
+}
+
+extern "C" fn cannot_unwind() {
+    panic!("the first panic");
+}
+
+#[test]
+fn all_that_was_held_back_is_told_before_the_process_is_aborted() {
+    const HOW: &str = "ONELOOP_TEST_ABORTS";
+    for how in ["root", "task", "foreign"] {
+        let output = child_with(&[(HOW, how)], || {
+            let how = std::env::var(HOW).unwrap();
+            explore(
+                || async {
+                    match &*how {
+                        "foreign" => cannot_unwind(),
+                        how => panics_twice(how == "task").await,
+                    }
+                },
+                7..8,
+            );
+        });
+        let cried = String::from_utf8_lossy(&output.stderr);
+        let seconds = usize::from(how != "foreign");
+        assert_eq!(cried.matches("the first panic").count(), 1, "{how}: {cried}");
+        assert_eq!(cried.matches("the second panic").count(), seconds, "{how}: {cried}");
+        let places = cried.lines().filter(|line| line.starts_with("  a panic at tests/it/explore.rs:")).count();
+        assert_eq!(places, 1 + seconds, "{how}: {cried}");
+        assert!(cried.contains("ONELOOP_EXPLORE=7 runs alone"), "{how}: {cried}");
+        assert!(!output.status.success() && cried.contains("aborting"), "{how}: {cried}");
+    }
+}
+
+#[test]
+fn a_program_that_exits_in_the_midst_of_a_search_leaves_its_seed() {
+    let output = child(|| explore(|| async { std::process::exit(3) }, 7..8));
+    let cried = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{cried}");
+    assert!(cried.contains("exits in the midst of a search: ") && cried.contains("ONELOOP_EXPLORE=7 "), "{cried}");
+}
+
+#[test]
+fn the_environments_wishes_leave_the_loops_of_a_search_alone() {
+    let (recording, trace) = (Scrap::new("explored-recording"), Scrap::new("explored-trace"));
+    let variables = [
+        ("ONELOOP_RECORD", recording.path()),
+        ("ONELOOP_TRACE", trace.path()),
+        ("ONELOOP_SEE", "127.0.0.1:0"),
+        ("ONELOOP_LOG", "1"),
+        ("ONELOOP_DIAGNOSE", "1"),
+    ];
+    let output = child_with(&variables, || {
+        let inner = || drop(Runtime::new().unwrap());
+        explore(
+            || async move {
+                inner();
+                spawn_blocking(move || Runtime::new().unwrap().block_on(async {})).await.unwrap();
+            },
+            0..5,
+        );
+        eprintln!("the program's own");
+        Runtime::new().unwrap().block_on(async {});
+    });
+    let cried = String::from_utf8_lossy(&output.stderr);
+    let (before, after) = cried.split_once("the program's own\n").expect("the child comes that far");
+    assert_eq!(before, "", "a search is silent");
+    assert_eq!(after.matches("see it turn at").count(), 1, "{cried}");
+    assert_eq!(after.matches("turn 1 ").count(), 1, "{cried}");
+    for file in [&recording, &trace] {
+        assert!(std::fs::read(file.path()).is_ok_and(|bytes| !bytes.is_empty()), "the program's own loop is in it");
+        assert!(std::fs::read(format!("{}.2", file.path())).is_err(), "there is one file");
+    }
+}
+
+#[test]
+fn a_found_schedule_is_recorded_by_asking() {
+    if std::env::var_os(REPLAY).is_some() {
+        return explore(lost_update, []);
+    }
+    let _watch = Watch::new(Duration::from_secs(60));
+    let (seed, picks) = schedule_in(&panic_of(|| explore(lost_update, 0..1000)));
+    for schedule in [format!("{seed}:{picks}"), seed.to_string()] {
+        let recording = Scrap::new("explored-schedule");
+        let variables = [("ONELOOP_RECORD", recording.path())];
+        let failed = replay_with("explore::a_found_schedule_is_recorded_by_asking", &schedule, &variables);
+        assert!(String::from_utf8_lossy(&failed.stderr).contains("an update is lost"), "{schedule}");
+        let read = Recording::read(std::io::BufReader::new(std::fs::File::open(recording.path()).unwrap())).unwrap();
+        assert_eq!(read.seed(), Some(seed), "{schedule}");
+    }
 }

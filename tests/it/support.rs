@@ -4,6 +4,7 @@ use std::any::{Any, type_name_of_val};
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::process::{Command, Output};
 use std::rc::Rc;
@@ -60,6 +61,25 @@ pub(crate) fn child_with<F: FnOnce()>(variables: &[(&str, &str)], body: F) -> Ou
         .envs(variables.iter().copied())
         .output()
         .expect("this program can be started again")
+}
+
+/// A file that is gone with this.
+pub(crate) struct Scrap(PathBuf);
+
+impl Scrap {
+    pub(crate) fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("oneloop-{name}-{}", std::process::id())))
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.0.to_str().expect("a path of ours is text")
+    }
+}
+
+impl Drop for Scrap {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.0));
+    }
 }
 
 /// Runs a closure when it is dropped, wherever that is.

@@ -1,14 +1,27 @@
-//! Keeping quiet: what panics during a search is noted instead of printed.
+//! Keeping quiet: what panics during a search is noted instead of printed, unless the process ends by it.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::panic::{PanicHookInfo, set_hook, take_hook};
 use std::sync::Once;
 
+use super::teller::tell;
+use super::{REPLAY, Schedule};
 use crate::task::panic_text;
 
+/// How many panics of a run are kept. All but the last are of use only if the process ends.
+const KEPT: usize = 8;
+
 thread_local! {
-    /// How this thread panicked last, while it is quiet.
-    static QUIET: RefCell<Option<Option<Noted>>> = const { RefCell::new(None) };
+    /// What this thread holds back, while it is quiet.
+    static QUIET: RefCell<Option<Held>> = const { RefCell::new(None) };
+}
+
+/// A run, and how its thread panicked meanwhile, the last at the end.
+struct Held {
+    schedule: Schedule,
+    panics: VecDeque<Noted>,
 }
 
 struct Noted {
@@ -20,7 +33,7 @@ struct Noted {
 pub(super) struct Quiet(());
 
 impl Quiet {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(schedule: Schedule) -> Self {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let others = take_hook();
@@ -30,12 +43,12 @@ impl Quiet {
                 }
             }));
         });
-        QUIET.set(Some(None));
+        QUIET.set(Some(Held { schedule, panics: VecDeque::new() }));
         Self(())
     }
 
     pub(super) fn last_place(&self) -> Option<String> {
-        QUIET.with_borrow_mut(|noted| Some(noted.as_mut()?.take()?.at))
+        QUIET.with_borrow_mut(|held| Some(held.as_mut()?.panics.pop_back()?.at))
     }
 }
 
@@ -45,22 +58,50 @@ impl Drop for Quiet {
     }
 }
 
-/// Notes a panic if this thread is quiet. Its locals may be gone already.
+/// Notes a panic if this thread is quiet and will live on. Its locals may be gone already.
 fn note(info: &PanicHookInfo<'_>) -> bool {
-    let noted = QUIET.try_with(|quiet| {
-        let mut quiet = quiet.borrow_mut();
-        let Some(noted) = quiet.as_mut() else { return false };
-        let text = panic_text(info.payload());
-        *noted = info.location().map(|at| Noted { at: at.to_string(), text });
+    let noted = QUIET.try_with(|held| {
+        let mut held = held.borrow_mut();
+        let Some(held) = held.as_mut() else { return false };
+        if ends_the_process(info) {
+            tell(held.last_words());
+            return false;
+        }
+        let Some(at) = info.location() else { return true };
+        if held.panics.len() == KEPT {
+            held.panics.pop_front();
+        }
+        held.panics.push_back(Noted { at: at.to_string(), text: panic_text(info.payload()) });
         true
     });
     noted.unwrap_or(false)
 }
 
+/// Whether the process is aborted after this panic. On stable, std does not tell which panics cannot unwind; but all
+/// of them, such as one in a drop while another unwinds, are raised by this file of core.
+fn ends_the_process(info: &PanicHookInfo<'_>) -> bool {
+    cfg!(panic = "abort") || info.location().is_some_and(|at| at.file().ends_with("core/src/panicking.rs"))
+}
+
+impl Held {
+    fn last_words(&self) -> String {
+        let schedule = self.schedule;
+        let mut text =
+            format!("the process is aborted by the panic below, with the schedule that {REPLAY}={schedule} runs alone");
+        if !self.panics.is_empty() {
+            text.push_str("; before it came");
+        }
+        for Noted { at, text: said } in &self.panics {
+            let _ = write!(text, "\n  a panic at {at}{said}");
+        }
+        text
+    }
+}
+
 /// How this thread panicked last, if it is quiet: where, and what it said.
 pub(super) fn last_panic() -> Option<String> {
-    QUIET.with_borrow(|noted| {
-        let Noted { at, text } = noted.as_ref()?.as_ref()?;
+    QUIET.with_borrow(|held| {
+        let Noted { at, text } = held.as_ref()?.panics.back()?;
         Some(format!("\n  it panicked at {at}{text}"))
     })
 }

@@ -21,6 +21,7 @@ use crate::see::serve;
 use crate::see::to_file;
 use crate::see::watch::{Poll, Watch, lock, report};
 use crate::waker::{kept_wakers, take_bereft};
+use crate::wishes::is_wished;
 
 /// Looks for what keeps a program from going on.
 pub(crate) struct Diagnosis {
@@ -63,9 +64,7 @@ impl Diagnosis {
     /// A diagnosis, if the builder or `ONELOOP_DIAGNOSE` asks for one. Who records or watches a
     /// program wants to see what is found, too, but has not asked for lines on stderr.
     pub(crate) fn if_asked_for(by_builder: bool, slow_poll: Duration) -> Option<Rc<dyn Observer>> {
-        let by_environment =
-            || std::env::var_os("ONELOOP_DIAGNOSE").is_some_and(|value| !value.is_empty() && value != "0");
-        let on_stderr = by_builder || by_environment();
+        let on_stderr = by_builder || is_wished("ONELOOP_DIAGNOSE");
         let is_asked_for = on_stderr || to_file::is_asked_for() || serve::is_asked_for();
         is_asked_for.then(|| Rc::new(Self::new(slow_poll, on_stderr)) as Rc<dyn Observer>)
     }

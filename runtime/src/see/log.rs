@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::event::{Cause, Event, Finished, Observer, Polled, TaskId};
+use crate::wishes::is_wished;
 
 /// How many tasks of one turn are named before the rest is only counted.
 const NAMED: usize = 8;
@@ -38,8 +39,7 @@ struct Line {
 impl Log {
     /// The log, if `ONELOOP_LOG` is set to anything but `0` or nothing.
     pub(crate) fn if_asked_for() -> Option<Rc<dyn Observer>> {
-        let asked = std::env::var_os("ONELOOP_LOG").is_some_and(|value| !value.is_empty() && value != "0");
-        asked.then(|| Rc::new(Self::default()) as Rc<dyn Observer>)
+        is_wished("ONELOOP_LOG").then(|| Rc::new(Self::default()) as Rc<dyn Observer>)
     }
 }
 

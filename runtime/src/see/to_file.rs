@@ -4,7 +4,6 @@
 //! The file is opened when the runtime is built, so that a path that does not do is told of at once, and
 //! written when the runtime or its process ends.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -16,6 +15,7 @@ use crate::event::{Event, Observer};
 use crate::see::chrome::ChromeTrace;
 use crate::see::ending::AtTheEnd;
 use crate::see::ring::Ring;
+use crate::wishes::wish;
 
 /// How many events of a run are kept.
 const KEPT: usize = 1_000_000;
@@ -50,14 +50,9 @@ impl Written for ChromeTrace {
     }
 }
 
-/// The path that a variable names.
-fn path_in(variable: &str) -> Option<OsString> {
-    std::env::var_os(variable).filter(|path| !path.is_empty())
-}
-
 /// Whether any file is asked for.
 pub(crate) fn is_asked_for() -> bool {
-    [Ring::VARIABLE, ChromeTrace::VARIABLE].into_iter().any(|variable| path_in(variable).is_some())
+    [Ring::VARIABLE, ChromeTrace::VARIABLE].into_iter().any(|variable| wish(variable).is_some())
 }
 
 /// Those that the environment asks this runtime for. A second runtime of the process gets the same paths
@@ -71,7 +66,7 @@ pub(crate) fn asked_for() -> impl Iterator<Item = Rc<dyn Observer>> {
 
 impl<R: Written> ToFile<R> {
     fn if_asked_for(variable: &str, runtime: u64, reader: impl FnOnce() -> R) -> Option<Rc<dyn Observer>> {
-        let mut path = path_in(variable)?;
+        let mut path = wish(variable)?;
         if runtime > 1 {
             path.push(format!(".{runtime}"));
         }

@@ -15,6 +15,7 @@ use crate::foreign::without_panic;
 use crate::inbox::Inbox;
 use crate::task::join::JoinHandle;
 use crate::tasks::Abort;
+use crate::wishes::{Deaf, is_deaf};
 
 /// Runs a closure that blocks, or computes for long, on a thread of the runtime's pool.
 ///
@@ -76,7 +77,10 @@ where
     T: Send + 'static,
 {
     let mut work = Work(Some(work));
+    // A job of a loop that is not the program's own builds none that is.
+    let is_deaf = is_deaf();
     move || {
+        let _deaf = Deaf::new(is_deaf);
         let wanted = work.0.take_if(|_| !is_unwanted(&job));
         let result = wanted.map(|work| catch_unwind(AssertUnwindSafe(work)));
         // If it was taken back before it began, what it captured is dropped here.

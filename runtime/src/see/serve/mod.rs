@@ -46,6 +46,7 @@ use crate::see::Ring;
 use crate::see::bell::Bell;
 use crate::see::ndjson::Quoted;
 use crate::see::state::State;
+use crate::wishes::wish;
 
 /// Where `ONELOOP_SEE=1` shows a loop.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 6061);
@@ -138,7 +139,7 @@ impl fmt::Display for Server {
 
 /// What `ONELOOP_SEE` asks for, if it asks for anything.
 fn asked_for() -> Option<OsString> {
-    std::env::var_os("ONELOOP_SEE").filter(|value| !is_no(value))
+    wish("ONELOOP_SEE").filter(|value| value != "0")
 }
 
 pub(crate) fn is_asked_for() -> bool {
@@ -149,7 +150,7 @@ pub(crate) fn is_asked_for() -> bool {
 /// is said in a line, and all goes on.
 pub(crate) fn show_if_asked(core: &Rc<Core>) {
     let Some(value) = asked_for() else { return };
-    let shown = wish(&value).and_then(|wished| show_near(core, wished));
+    let shown = address_in(&value).and_then(|wished| show_near(core, wished));
     // Where stderr is closed or full there is nobody to tell.
     let _ = match shown {
         Ok((server, None)) => writeln!(io::stderr(), "oneloop: see it turn at {server}"),
@@ -158,12 +159,8 @@ pub(crate) fn show_if_asked(core: &Rc<Core>) {
     };
 }
 
-fn is_no(value: &OsStr) -> bool {
-    value.is_empty() || value == "0"
-}
-
 /// The address that a value of `ONELOOP_SEE` names.
-fn wish(value: &OsStr) -> io::Result<SocketAddr> {
+fn address_in(value: &OsStr) -> io::Result<SocketAddr> {
     if value == "1" {
         return Ok(USUAL);
     }
