@@ -90,8 +90,8 @@ fn the_page_is_small() {
 }
 
 #[test]
-fn the_example_of_the_page_is_a_recording() {
-    check(page_rules::page_example);
+fn the_page_on_the_disk_has_every_room_of_its_source() {
+    check(page_rules::page_has_its_rooms);
 }
 
 #[test]

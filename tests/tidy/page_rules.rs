@@ -2,11 +2,13 @@
 
 use crate::repo::{Finding, Repo, findings};
 
-const PAGE: &str = "runtime/src/see/page.html";
-/// What the page's example is a copy of.
-const EXAMPLE: &str = "docs/recordings/hog.ndjson";
-/// How many bytes the page may have.
-const PAGE_BYTES: usize = 150_000;
+/// The page as a file for the disk.
+const PAGE: &str = "docs/see.html";
+/// The folder of its source, and the file that joins it.
+const ROOMS: &str = "runtime/src/see/serve/page/";
+const JOINED: &str = "runtime/src/see/serve/page/mod.rs";
+/// How many bytes the page may have: its source, and 28,000 for the packed recordings.
+const PAGE_BYTES: usize = 240_000;
 
 /// What the page may not say, and why.
 const FORBIDDEN: [(&str, &str); 9] = [
@@ -46,38 +48,49 @@ pub(crate) fn page_stands_alone(repo: &Repo) -> Vec<Finding> {
     found.collect()
 }
 
-/// The page's example is a recording that is made again with the demos.
-pub(crate) fn page_example(repo: &Repo) -> Vec<Finding> {
-    let texts = (repo.require(PAGE, "the page that shows a loop"), repo.require(EXAMPLE, "the page's example"));
-    let (page, example) = match texts {
-        (Ok(page), Ok(example)) => (page, example),
+/// Each room of the page's source is joined, and the file for the disk has it as it is.
+pub(crate) fn page_has_its_rooms(repo: &Repo) -> Vec<Finding> {
+    let texts = (repo.require(JOINED, "what joins the page"), repo.require(PAGE, "the page that shows a loop"));
+    let (joined, page) = match texts {
+        (Ok(joined), Ok(page)) => (joined, page),
         (Err(missing), _) | (_, Err(missing)) => return vec![missing],
     };
-    let has_it = page.text.contains(&format!("id=\"example\">\n{}</script>", example.text));
-    let found = (!has_it).then(|| Finding::new(PAGE, 1, format!("its example is not {EXAMPLE}; copy that into it")));
-    found.into_iter().collect()
+    let rooms = repo.files().filter_map(|file| Some((file.path.strip_prefix(ROOMS)?, file)));
+    let found = rooms.filter(|(_, file)| !file.is_rust()).filter_map(|(name, file)| {
+        let is_joined = joined.text.contains(&format!("include_str!(\"{name}\")"));
+        if !is_joined {
+            return Some(Finding::new(JOINED, 1, format!("{name} is not joined; include it, or take it out")));
+        }
+        let says = format!("{name} has changed; write the page anew: cargo run -p oneloop-browser-tests --bin page");
+        (!page.text.contains(&file.text)).then(|| Finding::new(PAGE, 1, says))
+    });
+    found.collect()
 }
 
 #[test]
-fn a_page_with_another_example_is_found() {
-    let page = "<script id=\"example\">\n{}\n</script>";
-    assert_eq!(findings(page_example, &[(PAGE, page), (EXAMPLE, "{}\n")]), [""; 0]);
-    assert_eq!(findings(page_example, &[(PAGE, page), (EXAMPLE, "{1}\n")]), ["runtime/src/see/page.html:1"]);
-    assert_eq!(findings(page_example, &[(PAGE, page)]), ["docs/recordings/hog.ndjson:1"]);
+fn a_room_that_is_not_joined_or_has_changed_is_found() {
+    let joined = "include_str!(\"style.css\")";
+    let room = "runtime/src/see/serve/page/style.css";
+    assert_eq!(findings(page_has_its_rooms, &[(JOINED, joined), (room, "a {}"), (PAGE, "<style>a {}")]), [""; 0]);
+    assert_eq!(findings(page_has_its_rooms, &[(JOINED, joined), (room, "b {}"), (PAGE, "a {}")]), ["docs/see.html:1"]);
+    assert_eq!(
+        findings(page_has_its_rooms, &[(JOINED, ""), (room, "a {}"), (PAGE, "a {}")]),
+        ["runtime/src/see/serve/page/mod.rs:1"]
+    );
 }
 
 #[test]
 fn a_page_that_is_too_large_is_found() {
     assert_eq!(findings(page_is_small, &[(PAGE, &"x".repeat(PAGE_BYTES))]), [""; 0]);
-    assert_eq!(findings(page_is_small, &[(PAGE, &"x".repeat(PAGE_BYTES + 1))]), ["runtime/src/see/page.html:1"]);
+    assert_eq!(findings(page_is_small, &[(PAGE, &"x".repeat(PAGE_BYTES + 1))]), ["docs/see.html:1"]);
 }
 
 #[test]
 fn a_page_that_loads_something_is_found() {
     for (word, _) in FORBIDDEN {
         let text = format!("fine\n<p>{word}</p>\n");
-        assert_eq!(findings(page_stands_alone, &[(PAGE, &text)]), ["runtime/src/see/page.html:2"], "of {word}");
+        assert_eq!(findings(page_stands_alone, &[(PAGE, &text)]), ["docs/see.html:2"], "of {word}");
     }
     assert_eq!(findings(page_stands_alone, &[(PAGE, &format!("<svg xmlns='{NAMESPACE}'>"))]), [""; 0]);
-    assert_eq!(findings(page_stands_alone, &[]), ["runtime/src/see/page.html:1"]);
+    assert_eq!(findings(page_stands_alone, &[]), ["docs/see.html:1"]);
 }

@@ -6,6 +6,7 @@
 
 mod chrome;
 mod live;
+mod model;
 mod page;
 mod program;
 mod replay;

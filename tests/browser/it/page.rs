@@ -8,7 +8,7 @@ use crate::chrome::Browser;
 use crate::watch::STEP;
 
 /// The page as it lies on the disk.
-pub(crate) const FROM_DISK: &str = concat!("file://", env!("CARGO_MANIFEST_DIR"), "/../../runtime/src/see/page.html");
+pub(crate) const FROM_DISK: &str = concat!("file://", env!("CARGO_MANIFEST_DIR"), "/../../docs/see.html");
 
 /// An open page.
 pub(crate) struct Page<'a> {

@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use oneloop::see::{Recording, Ring};
+use oneloop::see::Recording;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::chrome::in_a_browser;
+use crate::model::{RECORDINGS, facts_after, sorted};
 use crate::page::{FROM_DISK, Page};
 use crate::program::record;
 use crate::strangers::site;
@@ -238,6 +239,14 @@ fn a_recorded_name_is_text_too() {
 }
 
 #[test]
+fn the_page_on_the_disk_is_the_page_that_is_served() {
+    #[path = "../../../runtime/src/see/serve/page/mod.rs"]
+    mod page;
+    let on_disk = fs::read_to_string(&FROM_DISK["file://".len()..]).expect("the page is there");
+    assert!(on_disk == page::PAGE, "write docs/see.html anew: cargo run -p oneloop-browser-tests --bin page");
+}
+
+#[test]
 fn what_is_no_recording_is_refused_in_words() {
     in_a_browser(|browser| {
         let folder = folder();
@@ -340,10 +349,9 @@ fn the_page_and_the_runtime_agree_on_every_state() {
 #[test]
 fn the_kept_recordings_are_replayed() {
     in_a_browser(|browser| {
-        let recordings = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/recordings");
         let mut page = browser.page();
         page.opens(FROM_DISK);
-        for file in fs::read_dir(recordings).expect("the recordings are there") {
+        for file in fs::read_dir(RECORDINGS).expect("the recordings are there") {
             let file = file.expect("a folder can be listed").path();
             if file.extension().is_none_or(|end| end != "ndjson") {
                 continue;
@@ -353,6 +361,9 @@ fn the_kept_recordings_are_replayed() {
             page.is_given(&file);
             page.waits_until(&format!("document.querySelector('#source').textContent === {}", json!(name)));
             agree(&mut page, &text, 97);
+            // The page has it built in, too, as it is.
+            let stem = name.trim_end_matches(".ndjson");
+            assert_eq!(page.value(&format!("builtIn({})", json!(stem))), json!(text), "{name}");
         }
     });
 }
@@ -384,24 +395,9 @@ fn the_example_shows_a_slow_poll_and_whose_it_was() {
 fn agree(page: &mut Page<'_>, text: &str, step: usize) {
     let recording = Recording::read(text.as_bytes()).expect("it is a recording");
     for n in (1..recording.len()).step_by(step) {
-        // A ring that has lost the first n events begins with the state after them.
-        let ring = Ring::new(recording.len() - n);
-        recording.replay(&ring);
-        let mut lines = Vec::new();
-        ring.write_to(&mut lines).expect("there is room in memory");
-        let lines = String::from_utf8(lines).expect("a recording is text");
-        let facts = lines.lines().map(|line| serde_json::from_str(line).expect("a line is JSON"));
-        let facts = facts.filter(|line: &Value| line["fact"].is_string());
         let page_says = page.value(&format!("Recording.factsOf(app.rec.at({n}))"));
         let page_says = page_says.as_array().expect("an array").iter().cloned();
-        assert_eq!(sorted(page_says), sorted(facts), "after event {n}");
+        assert_eq!(sorted(page_says), sorted(facts_after(&recording, n)), "after event {n}");
     }
     page.is_well();
-}
-
-/// In an order of their own, each with its keys in order.
-fn sorted(facts: impl Iterator<Item = Value>) -> Vec<String> {
-    let mut facts: Vec<String> = facts.map(|fact| fact.to_string()).collect();
-    facts.sort_unstable();
-    facts
 }

@@ -7,10 +7,8 @@ use std::time::{Duration, Instant};
 use super::Watched;
 use super::gate::Command;
 use super::guest::Guest;
+use super::page::PAGE;
 use super::request::{BY_GET, BY_POST, Refusal, Rules, Wanted, wanted};
-
-/// The page: one file, with all it needs.
-const PAGE: &[u8] = include_bytes!("../page.html");
 
 /// What the page may do: run its own script, and talk to us. Nobody may put it into a frame.
 const POLICY: &str = "Content-Security-Policy: default-src 'none'; script-src 'unsafe-inline'; \
@@ -61,7 +59,7 @@ pub(super) fn refuse(guest: &mut Guest, refusal: Refusal) -> io::Result<()> {
 }
 
 fn page() -> Vec<u8> {
-    let mut answer = answer(200, "text/html; charset=utf-8", PAGE);
+    let mut answer = answer(200, "text/html; charset=utf-8", PAGE.as_bytes());
     let first_line = answer.windows(2).position(|two| two == b"\r\n").map_or(0, |end| end + 2);
     answer.splice(first_line..first_line, POLICY.bytes());
     answer

@@ -20,6 +20,7 @@ mod http;
 mod kernel;
 mod monitor;
 mod names;
+mod page;
 mod report;
 mod request;
 mod why;

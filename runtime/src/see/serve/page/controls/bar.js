@@ -1,0 +1,61 @@
+// The bar at the bottom: where one is, and the sentence that says what happened.
+
+const PLAY = "M4 2.5v11l9-5.5z", PAUSE = "M3.5 2.5h3v11h-3zm6 0h3v11h-3z";
+
+function paintBar() {
+  const { rec, cursor, live, tail } = app, paused = app.paused(), past = live && !tail;
+  const icon = $("play");
+  if (icon.dataset.paused !== String(paused)) {
+    icon.dataset.paused = paused;
+    const picture = svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" });
+    picture.append(svg("path", { d: paused ? PLAY : PAUSE }));
+    icon.replaceChildren(picture);
+    icon.setAttribute("aria-label", paused ? (live && tail ? "Go on" : "Play") : "Pause");
+    icon.title = `${paused ? "Go on" : "Pause"} (space)`;
+  }
+  const scrub = $("scrub");
+  const { n: from } = rec.start, to = rec.seat(rec.last), here = rec.seat(cursor);
+  scrub.min = from;
+  scrub.max = to;
+  if (document.activeElement !== scrub || !scrub.matches(":active")) scrub.value = here;
+  scrub.style.setProperty("--part", `${(100 * (here - from)) / Math.max(1, to - from)}%`);
+  scrub.setAttribute("aria-valuetext", `event ${cursor} of ${rec.last}`);
+  say($("where"), innerWidth < 700 ? `${group(cursor)} / ${group(rec.last)}` : `event ${group(cursor)} of ${group(rec.last)} · ${moment(app.now(), 6)}`);
+  say($("story"), caption());
+  $("to-live").hidden = !past;
+  const linked = !live || app.link === "live", ends = !live && cursor >= rec.last;
+  $("back").disabled = cursor <= rec.start.n || app.asking();
+  $("ahead").disabled = cursor >= rec.last || app.asking();
+  for (const id of ["step-poll", "step-turn", "to-wake", "predict"]) $(id).disabled = !linked || (ends && !app.predict);
+  for (const id of ["step-poll", "step-turn", "to-wake"]) $(id).disabled ||= app.asking();
+  $("to-wake").disabled ||= app.selected === null;
+  $("play").disabled = !linked && !past;
+  scrub.disabled = app.asking();
+  paintPill();
+}
+
+function caption() {
+  const { rec, view, cursor } = app;
+  if (app.asking()) return "Look at what happened so far, and guess. The next poll is hidden.";
+  if (app.live && app.tail && app.held && !app.predict) {
+    const { at, task } = app.held;
+    // Without a seed, whoever is first in line is next.
+    const next = task ?? (at === "poll" && rec.header.seed === undefined ? view.queue[0] : undefined);
+    return `Held before ${next ? `the poll of ${title(next)}` : at === "turn" ? "a turn" : "a poll"}. Step, or go on.`;
+  }
+  const event = rec.event(cursor), gap = rec.history.gaps.find(({ n1 }) => n1 === cursor);
+  return event ? tell(event, view) : gap ? unseen(gap) : rec.last > rec.start.n ? "Before the first event." : rec.last > 0 ? "Nothing has happened since this page looked first." : "Nothing has happened yet.";
+}
+
+function paintPill() {
+  const { live, link, held } = app;
+  const [kind, words] = !live ? ["replay", "Replay"] : link === "lost" ? ["lost", "Disconnected"] : link !== "live" ? ["", "Connecting"] : held ? ["held", "Paused"] : ["live", "Live"];
+  $("pill").className = `pill ${kind}`;
+  say($("pill"), words);
+  say($("source"), app.source);
+}
+
+/** Says the caption to those who listen instead of looking. */
+function speak() {
+  say($("spoken"), caption());
+}

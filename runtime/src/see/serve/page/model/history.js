@@ -1,0 +1,65 @@
+// The history: what the timeline draws, in the order in which it happened.
+
+/** What the timeline draws, in the order in which it happened. One thread: polls never overlap. */
+class History {
+  constructor() { Object.assign(this, { polls: [], wakes: [], parks: [], turns: [], gaps: [], lives: new Map(), open: null, park: null, queued: new Map() }); }
+
+  add(event, state) {
+    const { n, t, e } = event;
+    if (e === "poll_start") {
+      this.polled(event.task, n, t);
+    } else if (e === "poll_end") {
+      if (this.open) Object.assign(this.open, { n1: n, t1: t, end: event.outcome });
+      this.open = null;
+    } else if (e === "wake") {
+      this.wakes.push(event);
+      if (event.queued) this.queued.set(event.task, { n, t });
+    } else if (e === "spawn") {
+      this.lives.set(event.task, { n, t, by: event.by, n1: Infinity, t1: Infinity });
+      this.queued.set(event.task, { n, t });
+    } else if (e === "finish") {
+      const life = this.lives.get(event.task) || { n: 0, t: 0 };
+      this.lives.set(event.task, Object.assign(life, { n1: n, t1: t, outcome: event.outcome }));
+      this.queued.delete(event.task);
+    } else if (e === "park_start") {
+      this.parks.push(this.park = { n, t, n1: Infinity, t1: Infinity, timeout: event.timeout });
+    } else if (e === "park_end") {
+      if (this.park) Object.assign(this.park, { n1: n, t1: t, events: event.events });
+      this.park = null;
+    } else if (e === "turn_start") {
+      this.turns.push({ n, t, turn: state.turn });
+    }
+  }
+
+  polled(task, n, t) {
+    const queued = this.queued.get(task) ?? { n, t };
+    this.queued.delete(task);
+    this.polls.push(this.open = { task, n, t, n1: Infinity, t1: Infinity, qn: queued.n, qt: queued.t, end: null });
+  }
+
+  /** What went on then is over, as far as anybody knows. Tasks that live on are told of by the facts that follow. */
+  skip(gap) {
+    for (const what of [this.open, this.park, ...this.lives.values()]) if (what?.n1 === Infinity) Object.assign(what, { n1: gap.n, t1: gap.t });
+    Object.assign(this, { open: null, park: null, queued: new Map() });
+    const before = this.gaps.at(-1);
+    if (before?.n1 === gap.n) before.n1 = gap.n1;
+    else this.gaps.push(gap);
+  }
+
+  forget(n) {
+    for (const list of ["polls", "wakes", "parks", "turns"]) this[list] = this[list].filter((what) => what.n > n);
+    this.gaps = this.gaps.filter(({ n1 }) => n1 > n);
+    for (const [id, life] of this.lives) if (life.n1 <= n) this.lives.delete(id);
+  }
+
+  /** The index of the first entry of `list` at or after `value` by `key`. */
+  static from(list, key, value) {
+    let low = 0, high = list.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (list[middle][key] < value) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

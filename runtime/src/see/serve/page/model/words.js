@@ -1,0 +1,55 @@
+"use strict";
+// Numbers in words: spans, moments, plurals. Nothing in model/ knows a document.
+
+const MS = 1e6, SECOND = 1e9;
+
+/** A poll as long as this keeps everyone else waiting for too long; the diagnosis judges by the same. */
+const SLOW = 100 * MS;
+
+const POLLS_PER_TURN = 64;
+
+function span(ns) {
+  if (ns < 1000) return `${Math.round(ns)}\u00a0ns`;
+  const [size, unit] = ns < 0.9995 * MS ? [1000, "µs"] : ns < 0.9995 * SECOND ? [MS, "ms"] : [SECOND, "s"];
+  const n = ns / size;
+  if (unit !== "s" || n < 120) return `${n < 9.995 ? n.toFixed(2) : n < 99.95 ? n.toFixed(1) : Math.round(n)}\u00a0${unit}`;
+  for (const [size, unit] of [[86400 * 365.25, "years"], [86400, "days"], [3600, "h"]]) if (n >= 2 * size) return `${group(Math.floor(n / size))}\u00a0${unit}`;
+  return `${Math.floor(n / 60)}\u00a0min ${Math.floor(n % 60)}\u00a0s`;
+}
+
+/** A span without the zeros that only say how exact it is. */
+function round(ns) {
+  return span(ns).replace(/\.0+\s/, "\u00a0").replace(/(\.\d*?)0+\s/, "$1\u00a0");
+}
+
+function moment(ns, digits = 3) {
+  return `${(ns / SECOND).toFixed(digits)}\u00a0s`;
+}
+
+function group(n) {
+  return String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+}
+
+function several(n, one, many = one + "s") {
+  return `${group(n)} ${n === 1 ? one : many}`;
+}
+
+function ordinal(n) {
+  const end = n % 100 > 10 && n % 100 < 14 ? "th" : ["th", "st", "nd", "rd"][n % 10] || "th";
+  return group(n) + end;
+}
+
+function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** "timer 5" as its two parts. */
+function parts(text) {
+  const [kind, id] = String(text).split(" ");
+  return { kind, id: Number(id) };
+}
+
+/** The last two parts of a path: enough to know it by. */
+function brief(at) {
+  return String(at ?? "").split("/").slice(-2).join("/");
+}

@@ -1,0 +1,152 @@
+// The slab of tasks: a cell for each slot, or a small square each where they are many.
+
+const SIGNS = { timer: "◔", read: "⇣", write: "⇡", join: "⋈" };
+
+/** Class, sign, sentence and word of a slot. */
+function look(id) {
+  const task = app.view.tasks.get(id);
+  if (!task) return ["vacant", "", "free"];
+  if (task.state === "running") return ["running", "▶", "running", "polled"];
+  if (task.state === "ready") {
+    const place = app.asking() ? 0 : app.view.queue.length <= 400 ? app.view.queue.indexOf(id) + 1 : 0;
+    return ["ready", place ? `#${place}` : "●", "ready", "ready"];
+  }
+  if (app.wedged.has(id)) return ["lost", "✗", "nobody can wake it", "lost"];
+  const [on] = task.waits.keys();
+  if (!on) return ["waiting", "…", "waits for something the runtime does not know", ""];
+  const { kind } = parts(on), more = task.waits.size > 1 ? "+" : "";
+  return [kind, (SIGNS[kind] || "…") + more, `waits ${waiting(on)}`, kind];
+}
+
+const slab = {
+  cells: [], tiles: [],
+
+  paint() {
+    const { view } = app, count = view.slots.length, busy = view.tasks.size;
+    say($("slab-note"), `${several(busy, "task")} in ${several(count, "slot")}`);
+    const mosaic = count > 400;
+    $("legend").hidden = count <= 96;
+    $("cells").hidden = mosaic;
+    $("mosaic").hidden = !mosaic;
+    if (mosaic) return this.paintMosaic();
+    $("cells").classList.toggle("small", count > 96);
+    $("cells").classList.toggle("roomy", count <= 6);
+    $("cells").classList.toggle("snug", count <= 96 && this.isFull(count));
+    while (this.cells.length < count) {
+      const cell = el("button", { class: "cell" }, el("span", {}, el("span", { class: "id" }), el("span", { class: "sign" })), el("span", { class: "name" }));
+      this.cells.push(cell);
+      $("cells").append(cell);
+    }
+    while (this.cells.length > count) this.cells.pop().remove();
+    for (let slot = 0; slot < count; slot++) this.paintCell(this.cells[slot], slot, view.slots[slot]);
+  },
+
+  /** Whether so many cells of two lines have no room. Where the page is one column, the panel grows up to a height. */
+  isFull(count) {
+    const { clientWidth: w, clientHeight: h } = $("slab").lastElementChild;
+    const room = FIXED.matches ? h : innerWidth < 700 ? 280 : 460;
+    return Math.ceil(count / Math.max(1, Math.floor((w - 19) / 123))) * 46 > room - 10;
+  },
+
+  paintCell(cell, slot, id) {
+    const [kind, sign, words, word] = id === undefined ? ["vacant", "", "free"] : look(id);
+    const key = `${id}|${kind}|${sign}|${words}|${id !== undefined && id === app.selected}`;
+    if (cell.dataset.key === key) return;
+    const name = app.rec.names.get(id)?.name;
+    cell.dataset.key = key;
+    cell.className = `cell ${kind}`;
+    cell.disabled = id === undefined;
+    if (id === undefined) delete cell.dataset.task;
+    else cell.dataset.task = id;
+    cell.setAttribute("aria-pressed", id !== undefined && id === app.selected);
+    const label = id === undefined ? `slot ${slot}, free` : `slot ${slot}: ${title(id)}, ${words}`;
+    cell.setAttribute("aria-label", label);
+    cell.title = label;
+    const [top, below] = cell.children;
+    say(top.firstChild, id === undefined ? "·" : String(id));
+    top.lastChild.replaceChildren(el("i", {}, word ? word + " " : ""), sign);
+    // Cut, if it must be, before its end: names often differ there.
+    const full = id === undefined ? "" : name ?? "—", end = full.length > 8 ? /\S{0,3}$/u.exec(full)[0] : "";
+    below.replaceChildren(el("span", {}, full.slice(0, full.length - end.length)), el("span", {}, end));
+  },
+
+  /** Too many for cells: a small picture for each slot. */
+  paintMosaic() {
+    const canvas = $("mosaic"), ratio = window.devicePixelRatio || 1, width = $("slab").clientWidth - 26;
+    const count = Math.min(app.view.slots.length, 40000), room = Math.max(120, $("slab").clientHeight - 50);
+    const size = Math.max(6, Math.min(18, Math.floor(Math.sqrt((width * room) / count)))), across = Math.max(1, Math.floor(width / size));
+    const height = Math.ceil(count / across) * size;
+    if (this.size !== size || this.across !== across || this.theme !== colours.bg || this.tiles.length !== count) this.tiles = new Array(count).fill("");
+    Object.assign(this, { size, across, theme: colours.bg });
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
+      canvas.style.height = `${height}px`;
+      this.tiles.fill("");
+    }
+    canvas.setAttribute("aria-label", `${app.view.tasks.size} tasks in ${app.view.slots.length} slots, one small square each; find one by its name or number`);
+    const c = canvas.getContext("2d"), inner = size - (size > 8 ? 2 : 1);
+    c.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const now = app.now();
+    for (let slot = 0; slot < count; slot++) {
+      // Most tiles are as they were; only what has changed is drawn.
+      const id = app.view.slots[slot], key = this.tileKey(id, now);
+      if (this.tiles[slot] === key) continue;
+      this.tiles[slot] = key;
+      const x = (slot % across) * size, y = Math.floor(slot / across) * size;
+      c.clearRect(x, y, size, size);
+      this.tile(c, x, y, inner, id, now);
+    }
+  },
+
+  tileKey(id, now) {
+    const task = id === undefined ? undefined : app.view.tasks.get(id);
+    if (!task) return "-";
+    const [on] = task.state === "waiting" ? task.waits.keys() : "";
+    return `${task.state[1]}${on ? on[0] : ""}${id === app.selected ? "!" : ""}${app.wedged.has(id) ? "?" : ""}${task.polls ? Math.min(4, Math.floor((now - task.since) / 1e8)) : ""}`;
+  },
+
+  tile(c, x, y, size, id, now) {
+    const task = id === undefined ? null : app.view.tasks.get(id);
+    c.fillStyle = task ? colours.line : colours.raised;
+    c.fillRect(x, y, size, size);
+    if (!task) return;
+    if (task.state === "running") {
+      c.fillStyle = colours.thread;
+      c.fillRect(x, y, size, size);
+    } else if (task.state === "ready") {
+      // Half a square: told from a whole one without its colour.
+      c.fillStyle = colours.ready;
+      c.beginPath();
+      c.moveTo(x, y + size);
+      c.lineTo(x + size, y);
+      c.lineTo(x + size, y + size);
+      c.fill();
+    } else if (app.wedged.has(id)) {
+      c.fillStyle = colours.bad;
+      c.fillRect(x, y + size / 3, size, size / 3);
+    } else if (task.waits.size) {
+      const { kind } = parts(task.waits.keys().next().value), inset = size > 9 ? Math.round(size * 0.3) : 0;
+      c.globalAlpha = inset ? 1 : 0.32;
+      c.fillStyle = kind === "timer" ? colours.timer : kind === "join" ? colours.dim : colours.io;
+      c.fillRect(x + inset, y + inset, size - 2 * inset, size - 2 * inset);
+      c.globalAlpha = 1;
+    }
+    // Who had the thread a moment ago still glows.
+    const age = now - task.since;
+    if (task.state === "waiting" && task.polls && age < 400 * MS) {
+      c.globalAlpha = 0.85 * (1 - age / (400 * MS));
+      c.fillStyle = colours.thread;
+      c.fillRect(x, y, size, size);
+      c.globalAlpha = 1;
+    }
+    if (id === app.selected) {
+      c.strokeStyle = colours.text;
+      c.lineWidth = 2;
+      c.strokeRect(x + 1, y + 1, size - 2, size - 2);
+    }
+  },
+
+  taskAt(x, y) {
+    return app.view.slots[Math.floor(y / this.size) * this.across + Math.floor(x / this.size)];
+  },
+};

@@ -1,0 +1,103 @@
+// The timer wheel: a ring for each level that holds a timer.
+
+const LEVELS = 11, SLOTS = 64;
+
+/** A timer hangs on the level of the highest digit, to the base of 64, in which its deadline differs from now. */
+function place(deadline, tick) {
+  const due = Math.max(Math.ceil(deadline / MS), tick);
+  let level = 0, size = 1;
+  while (level < LEVELS - 1 && Math.floor(due / (size * SLOTS)) !== Math.floor(tick / (size * SLOTS))) {
+    level += 1;
+    size *= SLOTS;
+  }
+  return [level, Math.floor(due / size) % SLOTS];
+}
+
+const wheel = {
+  shown: "", rings: [],
+
+  paint() {
+    const { timers, tick } = app.view, levels = new Map();
+    let next = Infinity;
+    for (const timer of timers.values()) {
+      const [level, slot] = place(timer.deadline, tick);
+      if (!levels.has(level)) levels.set(level, { slots: new Map(), count: 0, next: Infinity });
+      const on = levels.get(level);
+      on.count += 1;
+      on.next = Math.min(on.next, timer.deadline);
+      if (!on.slots.has(slot)) on.slots.set(slot, []);
+      if (on.slots.get(slot).length < 200) on.slots.get(slot).push(timer);
+      next = Math.min(next, timer.deadline);
+    }
+    const held = [...levels.keys()].sort((a, b) => a - b), rings = held.length ? held : [0];
+    if (this.shown !== rings.join()) this.build(rings);
+    say($("wheel-note"), timers.size ? `next ${dueIn(next)}` : "no timer is pending");
+    say(this.centre, group(timers.size));
+    say(this.word, timers.size === 1 ? "timer" : "timers");
+    for (const ring of this.rings) this.paintRing(ring, levels.get(ring.level), Math.floor(tick / SLOTS ** ring.level) % SLOTS);
+    this.list(rings, levels);
+  },
+
+  build(levels) {
+    this.shown = levels.join();
+    const wide = Math.min(20, 60 / levels.length - 3), root = $("dial");
+    const point = (angle, r) => `${(100 + r * Math.sin(angle)).toFixed(2)} ${(100 - r * Math.cos(angle)).toFixed(2)}`;
+    root.replaceChildren();
+    this.rings = levels.map((level, i) => {
+      const outer = 96 - i * (wide + 3), inner = outer - wide;
+      const segments = Array.from({ length: SLOTS }, (_, slot) => {
+        const a = (slot / SLOTS) * 2 * Math.PI, b = ((slot + 1) / SLOTS) * 2 * Math.PI;
+        const path = svg("path", { class: "seg", d: `M${point(a, inner)}L${point(a, outer)}A${outer} ${outer} 0 0 1 ${point(b, outer)}L${point(b, inner)}A${inner} ${inner} 0 0 0 ${point(a, inner)}Z` });
+        path.append(svg("title"));
+        root.append(path);
+        return path;
+      });
+      const hand = svg("path", { class: "hand", d: `M100 ${100 - inner + 2}L100 ${100 - outer - 2}` });
+      root.append(hand);
+      return { level, segments, hand };
+    });
+    this.centre = svg("text", { x: 100, y: 96 });
+    this.centre.style.font = "680 17px var(--sans)";
+    this.word = svg("text", { x: 100, y: 111 });
+    root.append(this.centre, this.word);
+  },
+
+  paintRing(ring, held, digit) {
+    ring.hand.setAttribute("transform", `rotate(${((digit + 0.5) * 360) / SLOTS} 100 100)`);
+    ring.segments.forEach((segment, slot) => {
+      const timers = held?.slots.get(slot);
+      const kind = timers ? "seg full" : slot < digit ? "seg past" : "seg", key = `${kind}${timers ? timers.length + ":" + timers[0].id : ""}`;
+      if (segment.dataset.key === key) return;
+      segment.dataset.key = key;
+      segment.setAttribute("class", kind);
+      const who = timers && [...(app.view.waiters.get(`timer ${timers[0].id}`) || [])][0];
+      if (who !== undefined && timers) segment.dataset.task = who;
+      else delete segment.dataset.task;
+      segment.firstChild.textContent = timers ? `level ${ring.level}, slot ${slot}: ${several(timers.length, "timer")}${timers.length === 1 ? `, due at ${moment(timers[0].deadline)}` : ""}` : "";
+    });
+  },
+
+  list(rings, levels) {
+    const words = rings.map((level, i) => {
+      const held = levels.get(level), where = rings.length > 1 ? (i === 0 ? "outermost: " : i === rings.length - 1 ? "innermost: " : "") : "";
+      const count = held ? `${several(held.count, "timer")}, next ${dueIn(held.next)}` : "holds nothing";
+      return [level, `${where}${round(MS * SLOTS ** level)} a slot, ${round(MS * SLOTS ** (level + 1))} a round`, count, Math.floor(app.view.tick / SLOTS ** level) % SLOTS];
+    });
+    refill($("levels"), JSON.stringify(words), () => [
+      ...words.map(([level, size, count, digit]) => el("li", {}, el("b", {}, `Level ${level}`), `  hand at ${digit}`, el("br"), count, el("br"), el("span", { class: "dim" }, size))),
+      el("li", { class: "fold" }, folded(rings)),
+    ]);
+  },
+};
+
+/** "Levels 2 to 10 hold nothing." */
+function folded(rings) {
+  const empty = [];
+  for (let level = 0; level < LEVELS; level++) {
+    if (rings.includes(level)) continue;
+    const run = empty.at(-1);
+    if (run && run[1] === level - 1) run[1] = level;
+    else empty.push([level, level]);
+  }
+  return `Folded, for they hold nothing: levels ${empty.map(([a, b]) => (a === b ? a : `${a} to ${b}`)).join(", ")}.`;
+}

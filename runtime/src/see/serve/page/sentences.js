@@ -1,0 +1,84 @@
+// Sentences: each event, each cause and each wait in words.
+
+function title(id) {
+  const name = app.rec.names.get(id)?.name;
+  return name ? `task ${id} “${name}”` : `task ${id}`;
+}
+
+function cause(by) {
+  const { kind, id } = parts(by);
+  if (kind === "task") return title(id);
+  if (kind === "source") return socketTitle(id);
+  if (kind === "outside") return "code outside the loop";
+  return by;
+}
+
+function socketTitle(id) {
+  const source = app.view.sources.get(id);
+  return source ? `socket ${id} (${source.kind}${source.address ? " " + source.address : ""})` : `socket ${id}`;
+}
+
+/** What a task waits for, as the end of "it waits …". */
+function waiting(on) {
+  const { kind, id } = parts(on);
+  if (kind === "timer") return `for timer ${id}`;
+  if (kind === "join") return `for ${title(id)} to finish`;
+  return `to ${kind} ${kind === "read" ? "from" : "to"} ${socketTitle(id)}`;
+}
+
+function unseen({ n, n1 }) {
+  return `${capital(several(n1 - n, "event"))} not seen: the program was quicker than this page.`;
+}
+
+/** One event as a sentence. `state` is what came of it. */
+function tell(event, state) {
+  const sentence = STORY[event.e];
+  return sentence ? capital(sentence(event, state)) : `An event this page does not know: ${event.e}.`;
+}
+
+const STORY = {
+  turn_start: ({ turn, inbox }) => `turn ${group(turn)} begins${inbox ? `; ${several(inbox, "message")} from other threads ${inbox === 1 ? "waits" : "wait"}` : ""}.`,
+  turn_end: ({ turn, polls }) => `turn ${group(turn)} is over, after ${several(polls, "poll")}.`,
+  spawn: ({ task, by }) => `${cause(by)} spawns ${title(task)}, which joins the end of the ready queue.`,
+  poll_start: ({ task }) => `${title(task)} is polled: it has the thread now.`,
+  poll_end: ({ task, outcome }, state) => {
+    const waits = [...(state.tasks.get(task)?.waits.keys() || [])];
+    if (outcome === "ready") return `${title(task)} is done: its poll returned ready.`;
+    if (outcome === "panicked") return `${title(task)} panicked.`;
+    return `${title(task)} gives the thread back: pending${waits.length ? `. It waits ${waits.map(waiting).join(", or ")}` : ""}.`;
+  },
+  wait: ({ task, on }) => `${title(task)} leaves its waker and will wait ${waiting(on)}.`,
+  wait_dropped: ({ task, on }) => `${title(task)} no longer waits ${waiting(on)}.`,
+  wake: ({ task, by, queued }) => `${cause(by)} wakes ${title(task)}${queued ? ", which joins the ready queue" : ": it was queued already, so nothing changes"}.`,
+  stale_wake: ({ by }) => `${cause(by)} wakes a task that is no more. That is harmless.`,
+  abort: ({ task, by }) => `${cause(by)} asks for ${title(task)} to end.`,
+  finish: ({ task, outcome }) => `${title(task)} is over: it ${outcome === "aborted" ? "was aborted" : outcome}. Its slot is free.`,
+  timer_set: ({ timer, by, deadline, t }) => `${cause(by)} sets timer ${timer}, due in ${span(Math.max(0, deadline - t))}.`,
+  timer_fired: ({ timer, late }) => `timer ${timer} fires${late >= 1000 ? `, ${span(late)} after its deadline` : ""}.`,
+  timer_cancelled: ({ timer }) => `timer ${timer} is dropped before it fired.`,
+  source_opened: ({ source, by }) => `${cause(by)} registers ${socketTitle(source)} with the kernel.`,
+  source_ready: ({ source, ...latch }) => `the kernel reports ${socketTitle(source)} ${latchWords(latch) || "ready"}.`,
+  source_drained: ({ source, read }) => `${socketTitle(source)} has no more to ${read ? "read" : "take"} for now: its latch is cleared.`,
+  source_closed: ({ source }) => `socket ${source} is closed.`,
+  park_start: ({ timeout }) => timeout === 0 ? "the loop asks the kernel for news, without sleeping." : `nobody is ready. The thread sleeps in the kernel${timeout === null ? " until something happens" : `, for at most ${span(timeout)}`}.`,
+  park_end: ({ events }) => events ? `the kernel has news of ${several(events, "socket")}.` : "the thread wakes up.",
+  finding: ({ text }) => text,
+};
+
+function latchWords(latch) {
+  const words = { read: "readable", write: "writable", read_closed: "closed for reading", write_closed: "closed for writing" };
+  return Object.keys(words).filter((key) => latch[key]).map((key) => words[key]).join(" and ");
+}
+
+/** What a task is doing, in a few words. */
+function condition(task) {
+  if (task.state === "running") return "running: it has the thread";
+  if (task.state === "ready") return app.asking() ? "ready: waits to be polled" : `ready: ${ordinal(app.view.queue.indexOf(task.id) + 1)} in the queue`;
+  if (task.waits.size === 0) return "waiting, for something the runtime does not know";
+  return "waiting";
+}
+
+function dueIn(deadline) {
+  const left = deadline - app.now();
+  return left <= 0 ? "now" : `in ${span(left)}`;
+}
