@@ -151,7 +151,7 @@ fn split_times(stdout: &str) -> (Vec<f64>, Vec<&str>) {
 #[test]
 fn each_step_runs_and_asks_the_question_that_leads_on() {
     let answers = ["main:    42", "10 tasks of one second each took", "100000 cancelled timers are still in the heap"];
-    let next = ["-> step2_arc_waker", "-> step3_heap_timers", "-> runtime/src/wheel.rs"];
+    let next = ["-> step2_arc_waker", "-> step3_heap_timers", "-> runtime/src/heart/wheel.rs"];
     for ((step, answer), next) in STEPS.iter().zip(answers).zip(next) {
         let ended = run(step, &[]);
         ended.assert_code(0);

@@ -4,8 +4,8 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::context::{Core, Message, REGISTRY, expect_current, thread_number};
-use crate::metrics::{Counters, Metrics};
+use crate::ground::metrics::{Counters, Metrics};
+use crate::heart::context::{Core, Message, REGISTRY, expect_current, thread_number};
 
 /// A way to reach a runtime from any thread. It does not keep the runtime alive.
 #[derive(Clone)]

@@ -34,37 +34,13 @@
 //!
 //! # Reading order
 //!
-//! The modules are declared below in the order in which they are best read, each using only those
-//! before it. The heart ends with [`Runtime`]; what follows is what users call.
+//! Read `heart/` first, in the order of its `mod.rs`: it is a turn, and nothing but a turn. `ground/` is
+//! what it stands on. What follows is what users call.
 
-mod key;
-mod platform;
-mod wheel;
-mod ready;
-mod sync;
-mod handler;
-mod foreign;
-mod wishes;
-
-pub mod event;
-mod metrics;
-mod tasks;
-mod timers;
-mod reactor;
-mod inbox;
-mod pool;
-
-mod observers;
-mod context;
-mod budget;
-
-mod waker;
+mod ground;
+mod heart;
 mod handle;
 pub mod see;
-
-mod poll;
-mod turn;
-mod runtime;
 
 pub mod time;
 pub mod task;
@@ -78,8 +54,9 @@ pub mod interop;
 mod explore;
 
 pub use explore::explore;
+pub use ground::event;
+pub use ground::metrics::Metrics;
+pub use ground::pool::Abandoned;
 pub use handle::{Handle, RuntimeGone};
-pub use metrics::Metrics;
-pub use pool::Abandoned;
-pub use runtime::{Builder, Runtime, run};
+pub use heart::runtime::{Builder, Runtime, run};
 pub use task::{JoinHandle, spawn};

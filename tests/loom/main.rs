@@ -1,4 +1,4 @@
-//! loom models of the inbox and of the pool: `runtime/src/inbox.rs` and `runtime/src/pool.rs` themselves, over
+//! loom models of the inbox and of the pool: `runtime/src/heart/inbox.rs` and `runtime/src/ground/pool.rs` themselves, over
 //! primitives whose every interleaving and every stale read loom tries, with up to three preemptions, or two.
 //!
 //! A model of the inbox is a few threads that do what senders and a loop do. It fails when the loop waits and
@@ -11,16 +11,12 @@
 //!     LOOM_MAX_PREEMPTIONS=5 cargo test -p oneloop-tests --test loom two_loops
 //! ```
 
-#[path = "../../runtime/src/inbox.rs"]
-mod inbox;
+mod ground;
+mod heart;
 mod jobs;
 mod models;
 mod mutants;
-#[path = "../../runtime/src/pool.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the runtime shows some of it to its users")]
-mod pool;
 mod pool_models;
-mod sync;
 #[path = "../models/watchdog.rs"]
 mod watchdog;
 

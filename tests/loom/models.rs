@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicUsize as Tally;
 use loom::thread;
 
 use crate::explore;
-use crate::inbox::{Inbox, Registry};
-use crate::sync::{Arc, Consumer, Ordering, Poll, bell};
+use crate::ground::sync::{Arc, Consumer, Ordering, Poll, bell};
+use crate::heart::inbox::{Inbox, Registry};
 
 /// What a loop is, as far as its inbox is concerned.
 struct Loop<M> {

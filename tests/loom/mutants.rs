@@ -4,15 +4,15 @@
 //! It is told a second time here because the inbox itself has but one order. There is one message,
 //! one sender, and a loop that waits for it; [`Inbox::send`] and [`Inbox::may_park`] are the originals.
 //!
-//! [`Inbox::send`]: crate::inbox::Inbox::send
-//! [`Inbox::may_park`]: crate::inbox::Inbox::may_park
+//! [`Inbox::send`]: crate::heart::inbox::Inbox::send
+//! [`Inbox::may_park`]: crate::heart::inbox::Inbox::may_park
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use loom::thread;
 
 use crate::explore;
-use crate::sync::{Arc, AtomicBool, Bell, LOST, Ordering, Poll, bell, fence};
+use crate::ground::sync::{Arc, AtomicBool, Bell, LOST, Ordering, Poll, bell, fence};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Order {

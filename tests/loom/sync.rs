@@ -1,6 +1,6 @@
 //! The primitives that the inbox and the pool are made of, as the model checker knows them.
 //!
-//! The names are those of `runtime/src/sync.rs`. loom brings the fence, the lock, the count of owners
+//! The names are those of `runtime/src/ground/sync.rs`. loom brings the fence, the lock, the count of owners
 //! and, but for one weakness, the flag. It has no queue whose emptiness can be read without a lock, and
 //! no eventfd; both are made here, and promise no more than the real ones do. In particular the queue
 //! is told to be empty from one plain atomic count: behind a lock, a missing fence would do no harm.

@@ -8,23 +8,8 @@
 //!     PROPTEST_RNG_SEED=7 PROPTEST_CASES=10000 cargo test --release -p oneloop-tests --test models
 //! ```
 
-#[path = "../../runtime/src/inbox.rs"]
-#[allow(dead_code, reason = "the registry is used, and no message sent")]
-mod inbox;
-#[path = "../../runtime/src/key.rs"]
-#[allow(dead_code, reason = "sources have keys too, and no model")]
-mod key;
-#[path = "../../runtime/src/ready.rs"]
-mod ready;
-#[path = "../../runtime/src/sync.rs"]
-#[allow(unused_imports, reason = "the pool's are not needed here")]
-mod sync;
-#[path = "../../runtime/src/tasks.rs"]
-#[allow(dead_code, reason = "what only a dump asks for is left out")]
-mod tasks;
-#[path = "../../runtime/src/wheel.rs"]
-mod wheel;
-
+mod ground;
+mod heart;
 mod registry;
 mod tasks_model;
 mod watchdog;

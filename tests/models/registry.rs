@@ -5,8 +5,8 @@
 
 use std::iter::repeat_with;
 
-use crate::inbox::{Inbox, Registry};
-use crate::sync::{Arc, Bell};
+use crate::ground::sync::{Arc, Bell};
+use crate::heart::inbox::{Inbox, Registry};
 use crate::watchdog::watched;
 
 fn inbox() -> Arc<Inbox<()>> {

@@ -16,8 +16,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::check;
-use crate::key::{Key, MAX_SLOTS, TaskKey, WakeWord};
-use crate::tasks::{Abort, Body, Join, Outcome, State, Step, Tasks, Woken};
+use crate::heart::key::{Key, MAX_SLOTS, TaskKey, WakeWord};
+use crate::heart::tasks::{Abort, Body, Join, Outcome, State, Step, Tasks, Woken};
 
 const RUNTIME: u32 = 3;
 

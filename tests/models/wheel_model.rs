@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::check;
-use crate::wheel::Wheel;
+use crate::heart::wheel::Wheel;
 
 /// A tick, told by what matters to a wheel: where it lies to now, and to the edges of the levels.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::house::{self, DEPENDENCIES, FUNCTION_LINES, HEART_LINES, HOUSE, OPTIONAL_DEPENDENCIES, Room, UNSAFE_FILES};
+use crate::house::{
+    self, DEPENDENCIES, FUNCTION_LINES, HEART_LINES, HOUSE, OPTIONAL_DEPENDENCIES, Room, UNSAFE_FILES, WINGS,
+};
 use crate::lexer::{self, Token};
 use crate::repo::{File, Finding, Repo, findings};
 
@@ -49,10 +51,10 @@ pub(crate) fn unsafe_code(repo: &Repo) -> Vec<Finding> {
 pub(crate) fn layers(repo: &Repo) -> Vec<Finding> {
     let mut found = Vec::new();
     for file in repo.runtime_files() {
-        let Some(module) = house::module_of_file(&file.path) else {
+        let Some(own_path) = house::path_of_file(&file.path) else {
             continue;
         };
-        let Some(room) = house::room_of_module(module) else {
+        let Some(room) = house::room_of_path(&own_path) else {
             found.push(Finding::new(
                 &file.path,
                 1,
@@ -61,20 +63,20 @@ pub(crate) fn layers(repo: &Repo) -> Vec<Finding> {
             continue;
         };
         let (tokens, _) = lexer::without_tests(&file.tokens());
-        for (line, used) in paths_from_the_root(file, &tokens) {
-            if used != module {
-                found.extend(objection(room, used).map(|says| Finding::new(&file.path, line, says)));
-            }
+        for (line, used) in paths_used(&own_path, &tokens) {
+            found.extend(objection(room, &used).map(|says| Finding::new(&file.path, line, says)));
         }
     }
     found
 }
 
-/// What is wrong with `used` in a file of `room`, if anything is.
-fn objection(room: &Room, used: &str) -> Option<String> {
-    match house::room_of_module(used) {
-        None => Some(format!("`crate::{used}` is no file of the house; name it through the file that owns it")),
-        Some(other) if other.layer < room.layer => None,
+/// What is wrong with the path `used` in a file of `room`, if anything is.
+fn objection(room: &Room, used: &[&str]) -> Option<String> {
+    match house::room_of_path(used) {
+        None => {
+            Some(format!("`crate::{}` is no file of the house; name it through the file that owns it", used.join("::")))
+        }
+        Some(other) if other.name == room.name || other.layer < room.layer => None,
         Some(other) => Some(format!(
             "{} is on layer {} and cannot use {}, which is on layer {}; move what both need to a lower layer, or pass it in",
             room.name, room.layer, other.name, other.layer,
@@ -82,11 +84,9 @@ fn objection(room: &Room, used: &str) -> Option<String> {
     }
 }
 
-/// The first name of every path that starts at the crate's root, by `crate::` or by enough `super::`,
-/// and its line.
-fn paths_from_the_root<'a>(file: &File, tokens: &[Token<'a>]) -> Vec<(usize, &'a str)> {
-    let path = file.path.trim_end_matches("/mod.rs");
-    let depth_of_file = path.matches('/').count() - "runtime/src".matches('/').count();
+/// Every path that leaves its file, by `crate::` or by enough `super::`, and its line. Each begins at the
+/// crate's root.
+fn paths_used<'a>(own_path: &[&'a str], tokens: &[Token<'a>]) -> Vec<(usize, Vec<&'a str>)> {
     let mut inline_modules: Vec<usize> = Vec::new();
     let mut paths = Vec::new();
     let mut at = 0;
@@ -101,32 +101,46 @@ fn paths_from_the_root<'a>(file: &File, tokens: &[Token<'a>]) -> Vec<(usize, &'a
             up += 1;
         }
         if text(0) == "crate" && text(1) == "::" {
-            first_names(tokens, at + 2, &mut paths);
+            all_names(tokens, at + 2, &mut Vec::new(), &mut paths);
             at += 1;
-        } else if up == depth_of_file + inline_modules.len() {
-            first_names(tokens, at + 2 * up, &mut paths);
+        } else if let Some(left @ 1..) = up.checked_sub(inline_modules.len()) {
+            let mut above = own_path[..own_path.len().saturating_sub(left)].to_vec();
+            all_names(tokens, at + 2 * up, &mut above, &mut paths);
         }
         at += (2 * up).max(1);
     }
     paths
 }
 
-/// The name at `at`, or each first name of a group in braces.
-fn first_names<'a>(tokens: &[Token<'a>], at: usize, names: &mut Vec<(usize, &'a str)>) {
-    let Some(first) = tokens.get(at) else { return };
-    if first.text != "{" {
-        names.push((first.line, first.text));
-        return;
+/// The path that goes on at `at` behind the names `before`; of a group in braces, each of its paths.
+fn all_names<'a>(
+    tokens: &[Token<'a>],
+    mut at: usize,
+    before: &mut Vec<&'a str>,
+    paths: &mut Vec<(usize, Vec<&'a str>)>,
+) {
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text);
+    let depth = before.len();
+    while text(at) != "{" {
+        let Some(name) = tokens.get(at) else { return };
+        before.push(name.text);
+        if text(at + 1) != "::" {
+            paths.push((name.line, before.clone()));
+            before.truncate(depth);
+            return;
+        }
+        at += 2;
     }
     let end = lexer::matching_bracket(tokens, at);
-    let mut at = at + 1;
+    at += 1;
     while at < end {
-        names.push((tokens[at].line, tokens[at].text));
-        while at < end && tokens[at].text != "," {
-            at = if tokens[at].text == "{" { lexer::matching_bracket(tokens, at) } else { at } + 1;
+        all_names(tokens, at, before, paths);
+        while at < end && text(at) != "," {
+            at = if text(at) == "{" { lexer::matching_bracket(tokens, at) } else { at } + 1;
         }
         at += 1;
     }
+    before.truncate(depth);
 }
 
 /// Every file of the runtime, and the heart as a whole, stay within their budgets.
@@ -135,13 +149,14 @@ pub(crate) fn budgets(repo: &Repo) -> Vec<Finding> {
     let mut heart = 0;
     for file in repo.runtime_files() {
         let lines = lines_of_code(file);
-        let room = house::module_of_file(&file.path).and_then(house::room_of_module);
-        let (budget, holds) = match room {
+        let is_map = house::path_of_file(&file.path).is_none();
+        let (budget, holds) = match house::room_of_file(&file.path) {
             Some(room) => (room.lines, room.holds),
-            None if file.path == "runtime/src/lib.rs" => (house::LIB_LINES, "the map"),
+            None if is_map => (house::MAP_LINES, "a map"),
             None => continue,
         };
-        if room.is_some_and(Room::in_the_heart) {
+        // A peek is what only a dump asks for: a reader may skip it.
+        if file.path.starts_with("runtime/src/heart/") && !file.path.ends_with("/peek.rs") {
             heart += lines;
         }
         if lines > budget {
@@ -165,16 +180,24 @@ fn lines_of_code(file: &File) -> usize {
     tokens.iter().map(|token| token.line).collect::<BTreeSet<_>>().len()
 }
 
-/// `lib.rs` declares every module, those of lower layers first.
+/// `lib.rs` and the `mod.rs` of each wing declare every module, those of lower layers first.
 pub(crate) fn reading_order(repo: &Repo) -> Vec<Finding> {
-    let map = match repo.require("runtime/src/lib.rs", "it is the map of the runtime") {
+    let maps = std::iter::once(("", "runtime/src/lib.rs".to_string()))
+        .chain(WINGS.map(|wing| (wing, format!("runtime/src/{wing}/mod.rs"))));
+    maps.flat_map(|(wing, map)| out_of_order(repo, wing, &map)).collect()
+}
+
+/// What one map declares in another order than by layer, or not at all.
+fn out_of_order(repo: &Repo, wing: &str, map: &str) -> Vec<Finding> {
+    let map = match repo.require(map, "it is the map of what stands beside it") {
         Ok(map) => map,
         Err(missing) => return vec![missing],
     };
     let tokens = map.tokens();
+    let path = |name| if wing.is_empty() { vec![name] } else { vec![wing, name] };
     let declared = tokens.windows(3).filter(|three| three[0].text == "mod" && three[2].text == ";");
     let rooms: Vec<(usize, &Room)> =
-        declared.filter_map(|three| Some((three[0].line, house::room_of_module(three[1].text)?))).collect();
+        declared.filter_map(|three| Some((three[0].line, house::room_of_path(&path(three[1].text))?))).collect();
     let mut found = Vec::new();
     for two in rooms.windows(2) {
         let ((_, above), (line, room)) = (two[0], two[1]);
@@ -186,7 +209,11 @@ pub(crate) fn reading_order(repo: &Repo) -> Vec<Finding> {
             found.push(Finding::new(&map.path, line, says));
         }
     }
-    for room in &HOUSE {
+    let its_own = |room: &&Room| match room.name.split_once('/') {
+        Some((first, _)) if WINGS.contains(&first) => first == wing,
+        _ => wing.is_empty(),
+    };
+    for room in HOUSE.iter().filter(its_own) {
         let folder_or_file = format!("runtime/src/{}", room.name);
         if repo.exists(&folder_or_file) && rooms.iter().all(|(_, declared)| declared.name != room.name) {
             found.push(Finding::new(
@@ -194,6 +221,35 @@ pub(crate) fn reading_order(repo: &Repo) -> Vec<Finding> {
                 1,
                 format!("{} is declared nowhere, so nothing compiles it", room.name),
             ));
+        }
+    }
+    found
+}
+
+/// The heart's own map names every file and folder beside it exactly once, at the beginning of a line: it is
+/// the order in which they are to be read.
+pub(crate) fn heart_map(repo: &Repo) -> Vec<Finding> {
+    let map = match repo.require("runtime/src/heart/mod.rs", "it is the map of the heart") {
+        Ok(map) => map,
+        Err(missing) => return vec![missing],
+    };
+    let named: Vec<(usize, &str)> = map
+        .lines()
+        .filter_map(|(line, text)| Some((line, text.strip_prefix("//!")?.split_whitespace().next()?)))
+        .filter(|(_, word)| word.ends_with(".rs") || word.ends_with('/'))
+        .collect();
+    let rooms = HOUSE.iter().filter_map(|room| room.name.strip_prefix("heart/"));
+    let mut found = Vec::new();
+    for (at, (line, name)) in named.iter().enumerate() {
+        if !repo.exists(&format!("runtime/src/heart/{name}")) {
+            found.push(Finding::new(&map.path, *line, format!("there is no {name} beside this file; mend the name")));
+        } else if named[..at].iter().any(|(_, above)| above == name) {
+            found.push(Finding::new(&map.path, *line, format!("{name} is there twice; name it once")));
+        }
+    }
+    for name in rooms.filter(|name| repo.exists(&format!("runtime/src/heart/{name}"))) {
+        if named.iter().all(|(_, there)| *there != name) {
+            found.push(Finding::new(&map.path, 1, format!("{name} is not in the reading order; give it a line")));
         }
     }
     found
@@ -267,7 +323,7 @@ pub(crate) fn wall_clock(repo: &Repo) -> Vec<Finding> {
 #[test]
 fn a_look_at_the_wall_clock_is_found() {
     let code = "//! Timers: no SystemTime.\n\nuse std::time::{Instant, SystemTime};\n";
-    assert_eq!(findings(wall_clock, &[("runtime/src/timers.rs", code)]), ["runtime/src/timers.rs:3"]);
+    assert_eq!(findings(wall_clock, &[("runtime/src/heart/timers.rs", code)]), ["runtime/src/heart/timers.rs:3"]);
     assert_eq!(findings(wall_clock, &[("demos/src/lib.rs", code)]), [""; 0]);
 }
 
@@ -291,38 +347,47 @@ fn a_file_without_a_header_is_found() {
 #[test]
 fn unsafe_code_outside_its_two_files_is_found() {
     let code = "// unsafe\n#[allow(unsafe_code)]\nfn f() {\n    \"unsafe\";\n    unsafe { g() }\n}\n";
-    let files = [("runtime/src/waker.rs", code), ("runtime/src/handler.rs", code), ("demos/src/bin/echo.rs", code)];
+    let files = [
+        ("runtime/src/heart/waker.rs", code),
+        ("runtime/src/ground/signals.rs", code),
+        ("demos/src/bin/echo.rs", code),
+    ];
     assert_eq!(findings(unsafe_code, &files), ["demos/src/bin/echo.rs:5"]);
 }
 
 #[test]
 fn a_path_to_the_same_or_a_higher_layer_is_found() {
     let bad = |path, code| findings(layers, &[(path, code)]);
-    assert_eq!(bad("runtime/src/key.rs", "use crate::wheel::Wheel;"), ["runtime/src/key.rs:1"]);
-    assert_eq!(bad("runtime/src/tasks.rs", "fn f() {\n    crate::runtime::turn();\n}"), ["runtime/src/tasks.rs:2"]);
-    assert_eq!(
-        bad("runtime/src/tasks.rs", "use crate::{\n    key::{Key, TaskKey},\n    waker,\n};"),
-        ["runtime/src/tasks.rs:3"]
-    );
-    assert_eq!(bad("runtime/src/tasks.rs", "use super::inbox;"), ["runtime/src/tasks.rs:1"]);
+    let tasks = "runtime/src/heart/tasks/mod.rs";
+    assert_eq!(bad("runtime/src/heart/key.rs", "use crate::heart::wheel::Wheel;"), ["runtime/src/heart/key.rs:1"]);
+    assert_eq!(bad("runtime/src/heart/key.rs", "use super::wheel::Wheel;"), ["runtime/src/heart/key.rs:1"]);
+    assert_eq!(bad(tasks, "fn f() {\n    crate::heart::runtime::turn();\n}"), [format!("{tasks}:2")]);
+    assert_eq!(bad(tasks, "use crate::{\n    heart::{key::{Key, TaskKey},\n    waker},\n};"), [format!("{tasks}:3")]);
+    assert_eq!(bad(tasks, "use super::inbox;"), [format!("{tasks}:1")]);
+    assert_eq!(bad(tasks, "use super::super::see;"), [format!("{tasks}:1")]);
+    assert_eq!(bad(tasks, "use crate::heart::Heart;"), [format!("{tasks}:1")]);
     assert_eq!(bad("runtime/src/net/tcp.rs", "use super::super::interop;"), ["runtime/src/net/tcp.rs:1"]);
     assert_eq!(bad("runtime/src/net/mod.rs", "use super::process;"), ["runtime/src/net/mod.rs:1"]);
     assert_eq!(bad("runtime/src/time/sleep.rs", "use crate::Runtime;"), ["runtime/src/time/sleep.rs:1"]);
-    assert_eq!(bad("runtime/src/sync.rs", "mod real {\n    use super::super::key;\n}"), ["runtime/src/sync.rs:2"]);
+    assert_eq!(
+        bad("runtime/src/ground/sync.rs", "mod real {\n    use super::super::pool;\n}"),
+        ["runtime/src/ground/sync.rs:2"]
+    );
     assert_eq!(bad("runtime/src/cellar.rs", ""), ["runtime/src/cellar.rs:1"]);
 }
 
 #[test]
 fn paths_downwards_and_within_a_room_are_fine() {
     let files = [
-        ("runtime/src/lib.rs", "pub use crate::runtime::Runtime;"),
+        ("runtime/src/lib.rs", "pub use crate::heart::runtime::Runtime;"),
         (
-            "runtime/src/tasks.rs",
-            "//! See [`crate::runtime`].\nuse crate::{key::Key, wheel};\npub(crate) fn f() { super::key::g() }",
+            "runtime/src/heart/tasks/mod.rs",
+            "//! See [`crate::runtime`].\nuse crate::{heart::key::Key, heart::ready};\nfn f() { super::key::g() }",
         ),
-        ("runtime/src/timers.rs", "#[cfg(test)]\nmod tests { use crate::runtime::Runtime; }"),
-        ("runtime/src/net/tcp.rs", "use super::udp; use crate::net::unix; use crate::context;"),
-        ("runtime/src/sync.rs", "mod real { use super::Flag; }"),
+        ("runtime/src/heart/tasks/peek.rs", "use super::Tasks; use super::super::key::Key;"),
+        ("runtime/src/heart/timers.rs", "#[cfg(test)]\nmod tests { use crate::heart::runtime::Runtime; }"),
+        ("runtime/src/net/tcp.rs", "use super::udp; use crate::net::unix; use crate::heart::context;"),
+        ("runtime/src/ground/sync.rs", "mod real { use super::Flag; }"),
         ("tests/it/main.rs", "use crate::anything;"),
     ];
     assert_eq!(findings(layers, &files), [""; 0]);
@@ -333,27 +398,51 @@ fn a_file_over_its_budget_is_found() {
     let code = |lines| format!("//! Docs.\n\n{}", "const A: u8 = 0;\n".repeat(lines));
     let budget = HOUSE[0].lines;
     let tested = code(budget) + "#[cfg(test)]\nmod tests {\n}\n";
-    assert_eq!(findings(budgets, &[("runtime/src/key.rs", &code(budget + 1))]), ["runtime/src/key.rs:1"]);
-    assert_eq!(findings(budgets, &[("runtime/src/key.rs", &tested)]), [""; 0]);
+    let key = "runtime/src/heart/key.rs";
+    assert_eq!(findings(budgets, &[(key, &code(budget + 1))]), [format!("{key}:1")]);
+    assert_eq!(findings(budgets, &[(key, &tested)]), [""; 0]);
     assert_eq!(findings(budgets, &[("runtime/src/lib.rs", &code(101))]), ["runtime/src/lib.rs:1"]);
 }
 
 #[test]
 fn a_heart_over_its_limit_is_found() {
     let long = "const A: u8 = 0;\n".repeat(HEART_LINES + 1);
-    assert_eq!(
-        findings(budgets, &[("runtime/src/runtime.rs", &long)]),
-        ["runtime/src/runtime.rs:1", "runtime/src/lib.rs:1"]
-    );
+    let over = |path: &str| findings(budgets, &[(path, &long)]).contains(&"runtime/src/lib.rs:1".to_string());
+    assert!(over("runtime/src/heart/runtime.rs"));
+    assert!(over("runtime/src/heart/mod.rs"));
+    assert!(!over("runtime/src/heart/tasks/peek.rs"));
+    assert!(!over("runtime/src/ground/pool.rs"));
 }
 
 #[test]
 fn modules_out_of_reading_order_or_forgotten_are_found() {
-    let order = |text| findings(reading_order, &[("runtime/src/lib.rs", text), ("runtime/src/time/sleep.rs", "")]);
-    assert_eq!(order("mod key;\nmod tasks;\nmod wheel;\npub mod time;"), ["runtime/src/lib.rs:3"]);
-    assert_eq!(order("mod key;\n"), ["runtime/src/lib.rs:1"]);
-    assert_eq!(order("mod key;\nmod wheel;\nmod tasks;\npub mod time;"), [""; 0]);
-    assert_eq!(findings(reading_order, &[]), ["runtime/src/lib.rs:1"]);
+    let order = |lib, heart| {
+        let maps =
+            [("runtime/src/lib.rs", lib), ("runtime/src/heart/mod.rs", heart), ("runtime/src/ground/mod.rs", "")];
+        let rooms = [("runtime/src/time/sleep.rs", ""), ("runtime/src/heart/key.rs", "")];
+        findings(reading_order, &[&maps[..], &rooms].concat())
+    };
+    assert_eq!(order("pub mod task;\npub mod time;", "mod key;"), ["runtime/src/lib.rs:2"]);
+    assert_eq!(order("pub mod time;", "mod tasks;\nmod key;"), ["runtime/src/heart/mod.rs:2"]);
+    assert_eq!(order("mod heart;\n", "mod key;"), ["runtime/src/lib.rs:1"]);
+    assert_eq!(order("pub mod time;", "mod wheel;"), ["runtime/src/heart/mod.rs:1"]);
+    assert_eq!(order("mod heart;\npub mod time;", "mod key;\nmod tasks;"), [""; 0]);
+    let missing = ["runtime/src/lib.rs:1", "runtime/src/ground/mod.rs:1", "runtime/src/heart/mod.rs:1"];
+    assert_eq!(findings(reading_order, &[]), missing);
+}
+
+#[test]
+fn a_file_that_the_heart_s_map_leaves_out_or_invents_is_found() {
+    let map = |text| {
+        let rooms = [("runtime/src/heart/key.rs", ""), ("runtime/src/heart/tasks/mod.rs", "")];
+        findings(heart_map, &[&[("runtime/src/heart/mod.rs", text)][..], &rooms].concat())
+    };
+    let at = |line| format!("runtime/src/heart/mod.rs:{line}");
+    assert_eq!(map("//!  tasks/  bodies\n//!  key.rs  keys"), [""; 0]);
+    assert_eq!(map("//!  tasks/  bodies, by key.rs"), [at(1)]);
+    assert_eq!(map("//!  tasks/  bodies\n//!  key.rs\n//!  key.rs"), [at(3)]);
+    assert_eq!(map("//!  tasks/  bodies\n//!  key.rs\n//!  lock.rs"), [at(3)]);
+    assert_eq!(findings(heart_map, &[]), [at(1)]);
 }
 
 #[test]

@@ -50,6 +50,11 @@ fn modules_are_declared_in_reading_order() {
 }
 
 #[test]
+fn the_heart_s_map_names_each_of_its_files_once() {
+    check(code_rules::heart_map);
+}
+
+#[test]
 fn every_function_fits_a_screen() {
     check(code_rules::functions_fit_a_screen);
 }

@@ -146,8 +146,8 @@ fn has_function(file: &File, name: &str) -> bool {
 }
 
 const CODE: [(&str, &str); 3] = [
-    ("runtime/src/waker.rs", "fn route() {}\n#[cfg(test)]\nmod tests { fn only_a_test() {} }"),
-    ("runtime/src/tasks.rs", "impl Tasks { fn wake(&mut self) {} }"),
+    ("runtime/src/heart/waker.rs", "fn route() {}\n#[cfg(test)]\nmod tests { fn only_a_test() {} }"),
+    ("runtime/src/heart/tasks.rs", "impl Tasks { fn wake(&mut self) {} }"),
     ("runtime/src/time/sleep.rs", "impl Future for Sleep { fn poll(self) {} }"),
 ];
 

@@ -114,7 +114,7 @@ fn main() {
         "\nOne thread, no helpers. But {} cancelled timers are still in the heap, setting one\n\
         costs O(log n), and a wake pays for atomics and a lock that it does not need.\n\
         Question: what if a timer knew its place, and a waker were just a number?\n  \
-        -> runtime/src/wheel.rs and runtime/src/key.rs; the same sleeps in `sleepers`",
+        -> runtime/src/heart/wheel.rs and runtime/src/heart/key.rs; the same sleeps in `sleepers`",
         HEAP.with_borrow(BinaryHeap::len),
     );
 }

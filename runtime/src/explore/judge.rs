@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::quiet::last_panic;
-use crate::context::expect_current;
-use crate::event::{Event, Finished, Observer, Place, TaskId};
+use crate::ground::event::{Event, Finished, Observer, Place, TaskId};
+use crate::heart::context::expect_current;
 use crate::see::dump;
 use crate::task::Heard;
 

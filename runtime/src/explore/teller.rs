@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{REPLAY, Schedule, TIME_TO_CUT};
-use crate::handler;
+use crate::ground::signals;
 
 /// How often it is told what has been going on.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -41,7 +41,7 @@ impl Teller {
         let none = Schedule { seed: 0, picks: 0 };
         let going = Arc::new(Mutex::new(Going { runs: 0, schedule: none, since: Instant::now(), found: None }));
         static AT_EXIT: Once = Once::new();
-        AT_EXIT.call_once(|| handler::at_exit(exits));
+        AT_EXIT.call_once(|| signals::at_exit(exits));
         let mut searches = lock(&SEARCHES);
         searches.retain(|search| search.strong_count() > 0);
         searches.push(Arc::downgrade(&going));

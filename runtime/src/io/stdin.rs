@@ -22,7 +22,7 @@ use std::thread;
 
 use futures_io::AsyncRead;
 
-use crate::context::{Core, at_home, expect_current};
+use crate::heart::context::{Core, at_home, expect_current};
 use crate::io::Lines;
 
 /// How much a thread reads at most: what a pipe holds.

@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use crate::context::expect_current;
+use crate::heart::context::expect_current;
+use crate::heart::reactor::Direction;
 use crate::net::backoff::{growing, pause};
 use crate::net::socket::{Attempts, Socket};
-use crate::reactor::Direction;
 use crate::time::Sleep;
 
 /// A mio listener: what it accepts, and what is made of that.

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use crate::budget::ready_at_a_price;
+use crate::heart::budget::ready_at_a_price;
 use crate::task::spawn_blocking;
 
 /// What may be given as an address: a [`SocketAddr`], an IP address with a port, several addresses to

@@ -5,8 +5,8 @@ use std::io;
 use std::panic::Location;
 use std::time::Duration;
 
-use crate::budget::ready_at_a_price;
-use crate::context::{Core, expect_current};
+use crate::heart::budget::ready_at_a_price;
+use crate::heart::context::{Core, expect_current};
 use crate::time::Sleep;
 
 const SHORTEST: Duration = Duration::from_millis(5);

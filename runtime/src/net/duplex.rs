@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use crate::context::current;
+use crate::heart::context::current;
 
 /// Two streams, connected to each other in memory. Each direction holds up to `max_buffer` bytes; whoever
 /// writes more waits until some are read.

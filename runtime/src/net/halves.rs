@@ -8,11 +8,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crate::heart::reactor::{Direction, Waiter};
 use crate::net::TcpStream;
 use crate::net::methods::{read_methods, write_methods};
 use crate::net::socket::Socket;
 use crate::net::stream::{Connection, async_read, async_write};
-use crate::reactor::{Direction, Waiter};
 
 /// The reading half of a stream that was [split](TcpStream::split) and stays where it is.
 #[derive(Debug)]

@@ -8,11 +8,11 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use crate::context::{Core, at_home, expect_current, expect_home, not_at_home, with_home};
-use crate::event::{Event, Readiness, Resource, SourceId, WaitsFor};
-use crate::key::SourceKey;
-use crate::reactor::{Direction, Waiter};
-use crate::waker::task_of;
+use crate::ground::event::{Event, Readiness, Resource, SourceId, WaitsFor};
+use crate::heart::context::{Core, at_home, expect_current, expect_home, not_at_home, with_home};
+use crate::heart::key::SourceKey;
+use crate::heart::reactor::{Direction, Waiter};
+use crate::heart::waker::task_of;
 
 /// A registered mio object.
 pub struct Socket<S: mio::event::Source + Send + 'static> {

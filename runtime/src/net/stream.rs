@@ -7,8 +7,8 @@ use std::net::Shutdown;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
+use crate::heart::reactor::{Direction, Waiter};
 use crate::net::socket::Socket;
-use crate::reactor::{Direction, Waiter};
 
 /// A connection that carries bytes both ways: a [`TcpStream`](crate::net::TcpStream) or a
 /// [`UnixStream`](crate::net::UnixStream).

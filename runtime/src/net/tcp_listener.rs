@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use crate::event::Resource;
+use crate::ground::event::Resource;
 use crate::net::accept::{Accept, Listen};
 use crate::net::addr::{ToSocketAddrs, try_each};
 use crate::net::methods::{socket_methods, socket_traits};

@@ -6,14 +6,14 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::event::Resource;
+use crate::ground::event::Resource;
+use crate::heart::reactor::{Direction, Waiter};
 use crate::net::addr::{ToSocketAddrs, cannot, no_address, resolve};
 use crate::net::halves::split_methods;
 use crate::net::methods::{raw_methods, read_methods, socket_methods, socket_traits, write_methods};
 use crate::net::socket::{Socket, TRY_FIRST, WAIT_FIRST};
 use crate::net::stream::sealed::HasSocket;
 use crate::net::stream::{async_read, async_write, is_connected};
-use crate::reactor::{Direction, Waiter};
 
 /// A TCP connection.
 ///

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
-use crate::event::Resource;
+use crate::ground::event::Resource;
+use crate::heart::reactor::{Direction, Waiter};
 use crate::net::addr::{ToSocketAddrs, no_address, resolve, try_each};
 use crate::net::datagram::datagram_methods;
 use crate::net::methods::{raw_methods, readable_method, socket_methods, socket_traits, writable_method};
 use crate::net::socket::{Socket, TRY_FIRST};
-use crate::reactor::{Direction, Waiter};
 
 /// A UDP socket: sends and receives datagrams, each of which arrives whole, twice or never.
 ///

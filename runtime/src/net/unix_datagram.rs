@@ -8,13 +8,13 @@ use std::panic::Location;
 use std::path::Path;
 use std::task::{Context, Poll};
 
-use crate::event::Resource;
+use crate::ground::event::Resource;
+use crate::heart::reactor::{Direction, Waiter};
 use crate::net::backoff::insist;
 use crate::net::datagram::datagram_methods;
 use crate::net::methods::{raw_methods, readable_method, socket_methods, socket_traits, writable_method};
 use crate::net::socket::{Socket, TRY_FIRST};
 use crate::net::unix_addr::{address, cannot_at};
-use crate::reactor::{Direction, Waiter};
 
 /// A Unix socket for datagrams, which arrive whole, once and in order.
 ///

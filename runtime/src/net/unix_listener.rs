@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use mio::{Interest, Registry, Token};
 
-use crate::event::Resource;
+use crate::ground::event::Resource;
 use crate::net::accept::{Accept, Listen};
 use crate::net::methods::{socket_methods, socket_traits};
 use crate::net::socket::{Socket, TRY_FIRST};

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::event::Resource;
+use crate::ground::event::Resource;
+use crate::heart::reactor::{Direction, Waiter};
 use crate::net::backoff::insist;
 use crate::net::halves::split_methods;
 use crate::net::methods::{raw_methods, read_methods, socket_methods, socket_traits, write_methods};
@@ -16,7 +17,6 @@ use crate::net::socket::{Socket, TRY_FIRST};
 use crate::net::stream::sealed::HasSocket;
 use crate::net::stream::{async_read, async_write, is_connected};
 use crate::net::unix_addr::{address, cannot_at};
-use crate::reactor::{Direction, Waiter};
 
 /// A connection through a Unix socket.
 ///

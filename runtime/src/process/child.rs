@@ -8,8 +8,8 @@ use std::pin::Pin;
 use std::process::{ExitStatus, Output};
 use std::task::{Context, Poll, ready};
 
-use crate::budget::ready_at_a_price;
-use crate::context::expect_home;
+use crate::heart::budget::ready_at_a_price;
+use crate::heart::context::expect_home;
 use crate::process::orphans;
 use crate::process::pipes::{ChildStderr, ChildStdin, ChildStdout};
 use crate::signal::{Signal, SignalKind, signal};

@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::context::{Core, REGISTRY, at_home};
+use crate::heart::context::{Core, REGISTRY, at_home};
 use crate::signal::{SignalKind, signal};
 
 static ORPHANS: Mutex<Vec<Orphan>> = Mutex::new(Vec::new());

@@ -13,9 +13,9 @@ use std::task::{Context, Poll, ready};
 use futures_io::{AsyncRead, AsyncWrite};
 use mio::unix::pipe::{Receiver, Sender};
 
-use crate::event::Resource;
+use crate::ground::event::Resource;
+use crate::heart::reactor::{Direction, Waiter};
 use crate::net::socket::{Socket, TRY_FIRST};
-use crate::reactor::{Direction, Waiter};
 
 /// The writing end of a child's standard input. Dropping or closing it is the end of that input.
 ///

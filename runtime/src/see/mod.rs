@@ -4,46 +4,28 @@
 //! builder attaches those that the environment asks for. [`dump`] asks the stores.
 
 mod asked;
-mod bell;
 mod chrome;
-mod circle;
-mod diagnosis;
-mod dump;
-mod ending;
-mod json;
-mod kept;
-mod live;
-mod log;
-mod ndjson;
-mod outside;
-mod overload;
-mod parse;
+mod diagnose;
+mod model;
 mod record;
-mod recording;
-mod ring;
 mod serve;
-mod state;
-mod things;
-mod to_file;
-mod watch;
-mod words;
 
 use std::rc::Rc;
 
-use crate::context::expect_current;
-use crate::event::Observer;
+use crate::ground::event::Observer;
+use crate::heart::context::expect_current;
 
 pub(crate) use asked::asked_for;
-pub(crate) use overload::note_yield;
+pub(crate) use diagnose::overload::note_yield;
 pub(crate) use serve::show_if_asked;
 
 pub use chrome::ChromeTrace;
-pub use dump::{Dump, Past, TaskRow, TaskState, Wait, dump};
-pub use recording::Recording;
-pub use ring::{Batch, Ring};
+pub use model::dump::{Dump, Past, TaskRow, TaskState, Wait, dump};
+pub use model::state::{Phase, State};
+pub use model::things::{On, Source, Task, Timer, Waiting, Who};
+pub use record::recording::Recording;
+pub use record::ring::{Batch, Ring};
 pub use serve::{Server, serve, serve_with_token};
-pub use state::{Phase, State};
-pub use things::{On, Source, Task, Timer, Waiting, Who};
 
 /// Adds an observer to the runtime that runs on this thread. It is told of every event from here on,
 /// before the observers that were there. The first one that is added by a spawned task, and not by the

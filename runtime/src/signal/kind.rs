@@ -4,7 +4,7 @@ use std::fmt;
 
 use libc::c_int;
 
-use crate::handler::SIGNALS;
+use crate::ground::signals::SIGNALS;
 
 /// A signal. It displays as its name, or as its number where it has none here.
 ///

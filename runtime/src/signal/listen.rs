@@ -13,10 +13,10 @@ use futures_core::Stream;
 
 use super::SignalKind;
 use super::pipe::{Listening, empty};
-use crate::budget::ready_at_a_price;
-use crate::context::{at_home, expect_current, expect_home};
-use crate::handler;
-use crate::reactor::{Direction, Waiter};
+use crate::ground::signals;
+use crate::heart::budget::ready_at_a_price;
+use crate::heart::context::{at_home, expect_current, expect_home};
+use crate::heart::reactor::{Direction, Waiter};
 
 /// Waits for the next SIGINT, which Ctrl-C on the terminal sends. It listens from the call on, not only
 /// from the first poll on.
@@ -83,7 +83,7 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     if let Some(why) = kind.why_not() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{kind} cannot be listened to: {why}")));
     }
-    handler::install(kind.as_raw_value())?;
+    signals::install(kind.as_raw_value())?;
     core.extension::<Listening>().begin(at)?;
     let waiter = core.reactor.new_waiter();
     Ok(Signal { kind, seen: count(kind), runtime: core.number, waiter, waits: false, at })
@@ -222,5 +222,5 @@ impl Drop for Recv<'_> {
 
 /// How many signals of this kind there have been.
 fn count(kind: SignalKind) -> usize {
-    handler::count(kind.as_raw_value())
+    signals::count(kind.as_raw_value())
 }

@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use mio::unix::pipe::{self, Receiver};
 
-use crate::event::Resource;
-use crate::handler::Reached;
+use crate::ground::event::Resource;
+use crate::ground::signals::Reached;
 use crate::net::socket::{Socket, WAIT_FIRST};
 
 /// What a runtime keeps for those who listen: a pipe, as long as there are any.

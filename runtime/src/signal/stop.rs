@@ -5,8 +5,8 @@ use std::io;
 use std::panic::Location;
 
 use super::{Signal, SignalKind, signal};
-use crate::budget::ready_at_a_price;
-use crate::handler::{asked_to_stop, await_stop};
+use crate::ground::signals::{asked_to_stop, await_stop};
+use crate::heart::budget::ready_at_a_price;
 
 /// Waits until the process is asked to stop, by SIGINT or SIGTERM, and says by which. Whoever awaits
 /// this then stops in order: accept nobody else, let those who are here finish for a while, report.

@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use crate::context::{Core, Message, expect_current, thread_number};
-use crate::foreign::without_panic;
-use crate::inbox::Inbox;
+use crate::ground::foreign::without_panic;
+use crate::ground::wishes::{Deaf, is_deaf};
+use crate::heart::context::{Core, Message, expect_current, thread_number};
+use crate::heart::inbox::Inbox;
+use crate::heart::tasks::Abort;
 use crate::task::join::JoinHandle;
-use crate::tasks::Abort;
-use crate::wishes::{Deaf, is_deaf};
 
 /// Runs a closure that blocks, or computes for long, on a thread of the runtime's pool.
 ///

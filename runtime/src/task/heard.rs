@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use crate::event::TaskId;
+use crate::ground::event::TaskId;
 
 /// The tasks whose panic somebody was given, in a runtime that asks for it.
 #[derive(Default)]

@@ -11,13 +11,13 @@ use std::pin::Pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll};
 
-use crate::budget::ready_at_a_price;
-use crate::context::{Core, REGISTRY, at_home, current, expect_home, with_home};
-use crate::event::{Event, TaskId, WaitsFor};
-use crate::key::TaskKey;
+use crate::ground::event::{Event, TaskId, WaitsFor};
+use crate::heart::budget::ready_at_a_price;
+use crate::heart::context::{Core, REGISTRY, at_home, current, expect_home, with_home};
+use crate::heart::key::TaskKey;
+use crate::heart::tasks::{Abort, Info, Join, Outcome};
+use crate::heart::waker::task_of;
 use crate::task::heard::Heard;
-use crate::tasks::{Abort, Info, Join, Outcome};
-use crate::waker::task_of;
 
 /// Waits for a task and gives its output. Dropping it detaches the task, which goes on.
 ///

@@ -10,7 +10,7 @@ mod scoped_handle;
 mod spawn;
 mod yield_now;
 
-pub use crate::event::TaskId;
+pub use crate::ground::event::TaskId;
 pub use blocking::spawn_blocking;
 pub use cancel_at_every_await::cancel_at_every_await;
 pub(crate) use heard::Heard;

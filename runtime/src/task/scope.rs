@@ -22,14 +22,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::budget::OPERATIONS_PER_POLL;
-use crate::context::{Busy, Core, at_home, current, expect_current, expect_home};
-use crate::event::{Cause, TaskId};
-use crate::key::{TaskKey, WakeWord};
+use crate::ground::event::{Cause, TaskId};
+use crate::heart::budget::OPERATIONS_PER_POLL;
+use crate::heart::context::{Busy, Core, at_home, current, expect_current, expect_home};
+use crate::heart::key::{TaskKey, WakeWord};
+use crate::heart::waker::waker_of;
 use crate::task::scope_error::{Cancelled, Failure, Reason, ScopeError};
 use crate::task::scoped_handle::{Output, ScopedJoinHandle};
 use crate::time::{Sleep, sleep};
-use crate::waker::waker_of;
 
 /// Runs `body` and waits for every task that it spawns on its [`Scope`]. Such tasks may borrow
 /// whatever was declared before the scope.

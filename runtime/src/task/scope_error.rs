@@ -5,8 +5,8 @@ use std::error::Error;
 use std::fmt;
 use std::panic::Location;
 
-use crate::context::current;
-use crate::event::TaskId;
+use crate::ground::event::TaskId;
+use crate::heart::context::current;
 use crate::task::join::{describe_current, panic_text};
 
 /// A [`scope`](crate::task::scope) failed: children failed, or it was cancelled, or both.

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
-use crate::budget::ready_at_a_price;
+use crate::heart::budget::ready_at_a_price;
 
 /// Waits for a child of a [`scope`](crate::task::scope) and gives its output.
 ///

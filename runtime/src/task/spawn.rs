@@ -2,8 +2,8 @@
 
 use std::panic::Location;
 
-use crate::context::expect_current;
-use crate::event::TaskId;
+use crate::ground::event::TaskId;
+use crate::heart::context::expect_current;
 use crate::task::join::JoinHandle;
 
 /// Makes a future a task of the runtime that runs on this thread, and queues it: it is polled first

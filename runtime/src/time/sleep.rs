@@ -5,13 +5,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::budget::ready_at_a_price;
-use crate::context::{Core, at_home, expect_home, no_loop, not_at_home, with_current, with_home, with_quiet_home};
-use crate::event::{Event, TimerId, WaitsFor};
-use crate::key::{Key, TaskKey, TimerKey};
+use crate::ground::event::{Event, TimerId, WaitsFor};
+use crate::heart::budget::ready_at_a_price;
+use crate::heart::context::{
+    Core, at_home, expect_home, no_loop, not_at_home, with_current, with_home, with_quiet_home,
+};
+use crate::heart::key::{Key, TaskKey, TimerKey};
+use crate::heart::timers::Deadline;
+use crate::heart::waker::task_of;
 use crate::time::Instant;
-use crate::timers::Deadline;
-use crate::waker::task_of;
 
 /// Waits for `duration`, and never less. How much more depends on how busy the loop is; on an idle one
 /// it is mostly under two milliseconds, since timers and the kernel both count in milliseconds.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::parts::{About, Counted, Drawn, What};
 use super::text::{Args, Micros, Text};
 use super::{ChromeTrace, Picture};
-use crate::event::{Cause, TaskId, WaitsFor};
+use crate::ground::event::{Cause, TaskId, WaitsFor};
 
 const TASKS: u8 = 1;
 const LOOP: Track = Track { process: 2, thread: 2 };

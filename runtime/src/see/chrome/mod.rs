@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::event::{Cause, Event, Observer, Polled, Readiness, TaskId, WaitsFor};
+use crate::ground::event::{Cause, Event, Observer, Polled, Readiness, TaskId, WaitsFor};
 use parts::{Counted, Counter, Drawn, Step, Task, What};
 
 /// Draws the run of a loop as a Chrome trace, which <https://ui.perfetto.dev> opens. It is an observer,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::{Cause, Finished, Place, Polled, Readiness, SourceId, TaskId, TimerId, WaitsFor};
+use crate::ground::event::{Cause, Finished, Place, Polled, Readiness, SourceId, TaskId, TimerId, WaitsFor};
 
 /// Something on the picture, with its start and its end in nanoseconds.
 #[derive(Clone)]

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::event::Event;
+use crate::ground::event::Event;
 
 /// After how long without a viewer a held loop goes on by itself.
 const ALONE: Duration = Duration::from_secs(2);

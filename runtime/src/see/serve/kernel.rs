@@ -6,8 +6,8 @@ use std::fs;
 use std::os::fd::RawFd;
 
 use super::report::{name, resource};
-use crate::see::state::State;
-use crate::see::things::Source;
+use crate::see::model::state::State;
+use crate::see::model::things::Source;
 
 /// epoll's bits, as the kernel shows them (`sys/epoll.h`), but those for errors and hang-ups, which it
 /// always watches for.

@@ -13,6 +13,7 @@
 //! loop, so it is not in the picture that it shows, and it answers while the loop is stuck. The loop for its
 //! part writes into the ring and asks the gate, and waits for nobody but whoever holds it on purpose.
 
+pub(crate) mod bell;
 mod door;
 mod gate;
 mod guest;
@@ -41,13 +42,13 @@ use self::door::Door;
 use self::gate::Gate;
 use self::guest::{Guest, Trouble, a_head, a_line};
 use self::request::{Refusal, Rules, is_http};
-use crate::context::{Core, expect_current};
-use crate::event::{Event, Place};
+use crate::ground::event::{Event, Place};
+use crate::ground::wishes::wish;
+use crate::heart::context::{Core, expect_current};
 use crate::see::Ring;
-use crate::see::bell::Bell;
-use crate::see::ndjson::Quoted;
-use crate::see::state::State;
-use crate::wishes::wish;
+use crate::see::model::ndjson::Quoted;
+use crate::see::model::state::State;
+use crate::see::serve::bell::Bell;
 
 /// Where `ONELOOP_SEE=1` shows a loop.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 6061);

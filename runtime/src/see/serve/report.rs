@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::event::Place;
+use crate::ground::event::Place;
+use crate::heart::wheel;
 use crate::see::TaskState;
-use crate::see::state::{Phase, State};
-use crate::see::things::{On, Task, Waiting};
-use crate::wheel;
+use crate::see::model::state::{Phase, State};
+use crate::see::model::things::{On, Task, Waiting};
 
 /// From how long on a poll, or anything else that the loop is busy with, holds it up.
 const LONG: Duration = Duration::from_millis(100);
@@ -138,8 +138,8 @@ fn wait_in_words(state: &State, wait: &Waiting, now: Duration) -> String {
 }
 
 /// What a source is.
-pub(super) fn resource(resource: Option<crate::event::Resource>) -> String {
-    match crate::see::words::of_resource(resource) {
+pub(super) fn resource(resource: Option<crate::ground::event::Resource>) -> String {
+    match crate::see::model::words::of_resource(resource) {
         (kind, Some(address)) => format!("{kind} {address}"),
         (kind, None) => kind.to_owned(),
     }

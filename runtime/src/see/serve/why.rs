@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::report::{name, resource, since};
-use crate::event::{Event, Place};
+use crate::ground::event::{Event, Place};
 use crate::see::Ring;
+use crate::see::model::state::State;
+use crate::see::model::things::Who;
 use crate::see::record::Record;
-use crate::see::state::State;
-use crate::see::things::Who;
 
 /// How many events are looked at in one go, during which the loop cannot tell any.
 const PAGE: usize = 1024;

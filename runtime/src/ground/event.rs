@@ -1,0 +1,266 @@
+//! What an observer sees: every step of the loop, as plain data.
+//!
+//! The runtime tells its story as a stream of [`Event`]s, in the order in which things happen, to each
+//! [`Observer`] that was given to its builder. Everything that shows a running loop reads this one
+//! stream. Where nobody observes, an event costs one branch that is never taken.
+
+use std::fmt;
+use std::panic::Location;
+use std::time::Duration;
+
+use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
+
+/// Sees what the loop does, on the loop's own thread, at the moment it happens.
+///
+/// An observer may do what any code on that thread may do, and even spawn or wake: no internal borrow
+/// is alive while it runs. What it does is part of the run, though, so most observers only write down.
+/// If it panics, the loop first finishes the step it is at, so that no task and no timer is lost. Then the
+/// panic leaves `block_on`, which may be called again. At the end of the runtime it is only reported.
+///
+/// In a forked child the observers of its parent's runtimes are told of nothing more: what they share with
+/// threads that the child has not may be locked for ever.
+///
+/// ```
+/// use std::{cell::Cell, rc::Rc, time::Duration};
+/// use oneloop::{Runtime, event::{Event, Observer}};
+///
+/// struct Polls(Rc<Cell<u32>>);
+///
+/// impl Observer for Polls {
+///     fn on_event(&self, _at: Duration, event: &Event<'_>) {
+///         if let Event::PollStart { .. } = event {
+///             self.0.set(self.0.get() + 1);
+///         }
+///     }
+/// }
+///
+/// let polls = Rc::new(Cell::new(0));
+/// let runtime = Runtime::builder().observer(Polls(polls.clone())).build()?;
+/// runtime.block_on(oneloop::task::yield_now());
+/// assert_eq!(polls.get(), 2); // once to say "not yet", once to finish
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub trait Observer: 'static {
+    /// Called for each event. `at` is the time since the runtime was built, by the clock in force.
+    fn on_event(&self, at: Duration, event: &Event<'_>);
+
+    /// Called when it is added to a loop that runs already, before its first event.
+    fn on_attached(&self, _at: Duration) {}
+}
+
+/// A place in a source file: where something was made.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Place {
+    pub file: &'static str,
+    pub line: u32,
+    pub column: u32,
+}
+
+impl From<&'static Location<'static>> for Place {
+    fn from(at: &'static Location<'static>) -> Self {
+        Self { file: at.file(), line: at.line(), column: at.column() }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $key:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub(crate) $key);
+
+        impl $name {
+            /// The number as shown: unique within the runtime, never used again, counting up.
+            pub fn as_u64(self) -> u64 {
+                let $key(Key { serial, .. }) = self.0;
+                serial
+            }
+
+            /// The slot of the runtime's slab. Slots are used again; the number is not.
+            pub fn slot(self) -> u32 {
+                let $key(Key { slot, .. }) = self.0;
+                slot
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.as_u64().fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.as_u64())
+            }
+        }
+    };
+}
+
+id! {
+    /// Names a task. It displays as its number.
+    TaskId, TaskKey
+}
+id! {
+    /// Names a pending timer.
+    TimerId, TimerKey
+}
+id! {
+    /// Names a registered I/O source: a socket, for example.
+    SourceId, SourceKey
+}
+
+/// One step of the loop.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each variant's sentence says what its fields are")]
+pub enum Event<'a> {
+    /// A turn begins; `inbox` messages from other threads are waiting.
+    TurnStart { turn: u64, inbox: usize },
+    /// A task was born and queued. The root future of `block_on` is a task named "main".
+    Spawn { task: TaskId, by: Cause, name: Option<&'a str>, at: Place },
+    /// A task is about to be polled.
+    PollStart { task: TaskId },
+    /// The poll is over.
+    PollEnd { task: TaskId, outcome: Polled },
+    /// A task's leaf future left its waker and waits; `at` is the line that created the future.
+    Wait { task: TaskId, on: WaitsFor, at: Place },
+    /// A task no longer waits for this, though it has not come: the future that waited was dropped, or
+    /// went to another task.
+    WaitDropped { task: TaskId, on: WaitsFor },
+    /// A task was woken. `queued` is false if it was in the ready queue already.
+    Wake { task: TaskId, cause: Cause, queued: bool },
+    /// A wake arrived for a task that is no more. Harmless, and normal.
+    StaleWake { cause: Cause },
+    /// Somebody asked for a task to end; it will be dropped when its turn comes.
+    Abort { task: TaskId, by: Cause, at: Place },
+    /// A task is over.
+    Finish { task: TaskId, outcome: Finished },
+    /// A timer was set. `deadline` is the time since the runtime was built.
+    TimerSet { timer: TimerId, by: Cause, deadline: Duration, at: Place },
+    /// A timer fired, `late` after its deadline.
+    TimerFired { timer: TimerId, late: Duration },
+    /// A timer was dropped before it fired.
+    TimerCancelled { timer: TimerId },
+    /// A source was registered with the kernel. `ready` says what is attempted without asking first.
+    SourceOpened { source: SourceId, resource: Resource, ready: Readiness, by: Cause, at: Place },
+    /// The kernel reported a source ready. It stays so until it is drained.
+    SourceReady { source: SourceId, ready: Readiness },
+    /// An attempt showed that there is nothing more to read, or no room to write, for now.
+    SourceDrained { source: SourceId, read: bool, write: bool },
+    /// A source was deregistered.
+    SourceClosed { source: SourceId },
+    /// The loop asks the kernel for events and sleeps for at most `timeout`: for ever if `None`, not
+    /// at all if zero.
+    ParkStart { timeout: Option<Duration> },
+    /// The kernel answered; `events` sources are ready.
+    ParkEnd { events: usize },
+    /// A turn is over, after `polls` polls.
+    TurnEnd { turn: u64, polls: usize },
+    /// The diagnosis found something that keeps the program, or a task of it, from going on. `text` says
+    /// it in a sentence.
+    Finding { kind: Finding, task: Option<TaskId>, text: &'a str },
+}
+
+/// Who did it: what the loop was busy with when a wake, a spawn or an abort happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cause {
+    /// A task, while it was polled or dropped.
+    Task(TaskId),
+    /// A timer that fired.
+    Timer(TimerId),
+    /// A source that became ready.
+    Source(SourceId),
+    /// Another thread. Threads are numbered in the order in which they first reached for a loop.
+    Thread(u64),
+    /// None of these: code outside the loop, or the runtime itself.
+    Outside,
+}
+
+/// What came of a poll.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Polled {
+    Pending,
+    Ready,
+    Panicked,
+}
+
+/// How a task ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Finished {
+    Returned,
+    Panicked,
+    Aborted,
+}
+
+/// What a task waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum WaitsFor {
+    /// A deadline.
+    Timer(TimerId),
+    /// A source to become readable.
+    Read(SourceId),
+    /// A source to become writable.
+    Write(SourceId),
+    /// Another task's end.
+    Join(TaskId),
+}
+
+/// What the diagnosis finds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
+pub enum Finding {
+    /// A poll took so long that it held up all others.
+    SlowPoll,
+    /// A task wakes itself again and again, and does not wait for anything.
+    SelfWakeStorm,
+    /// A task waits, and no waker of it is left.
+    NobodyCanWake,
+    /// The loop sleeps, and nothing outside can wake it.
+    EveryoneWaits,
+    /// Many timers fired together, late.
+    TimerPileUp,
+}
+
+/// What kind of thing a source is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Resource {
+    /// A listening TCP socket, with the address it is bound to.
+    TcpListener(std::net::SocketAddr),
+    /// A TCP connection, with its peer.
+    TcpStream(std::net::SocketAddr),
+    /// The pipe through which signals come.
+    Signals,
+    /// A pipe to or from a child process, with its id.
+    ChildPipe(u32),
+    /// A UDP socket, with the address it is bound to.
+    UdpSocket(std::net::SocketAddr),
+    /// A listening Unix socket.
+    UnixListener,
+    /// A Unix connection.
+    UnixStream,
+    /// A Unix socket for datagrams.
+    UnixDatagram,
+}
+
+/// What a source is ready for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Readiness {
+    pub read: bool,
+    pub write: bool,
+    /// Nothing more will come, or the source failed.
+    pub read_closed: bool,
+    /// Nothing more can be sent, or the source failed.
+    pub write_closed: bool,
+}

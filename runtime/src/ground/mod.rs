@@ -1,0 +1,27 @@
+//! The ground: what the heart stands on. Open a file when its name makes you curious.
+//!
+//! ```text
+//!     event.rs      the events that an observer sees
+//!     observers.rs  who is told of them, and whether anybody is
+//!     metrics.rs    what a runtime holds and has done, in numbers
+//!     foreign.rs    what other people's code may do, and a panic of it that is nobody's
+//!     sync.rs       the concurrent primitives, which the loom models swap for their own
+//!     platform.rs   a sentence for each system that cannot run the loop
+//!     wishes.rs     what the environment asks of a program's own loops
+//!     pool.rs       threads for work that blocks
+//!     signals.rs    the handler of POSIX signals, and what else a process calls back at
+//! ```
+
+// First, so that its sentence is the first error.
+mod platform;
+
+pub(crate) mod foreign;
+pub(crate) mod signals;
+pub(crate) mod sync;
+pub(crate) mod wishes;
+
+pub mod event;
+pub(crate) mod metrics;
+pub(crate) mod pool;
+
+pub(crate) mod observers;

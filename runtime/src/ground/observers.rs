@@ -1,0 +1,99 @@
+//! The observers of a loop: who is told, and whether anybody is.
+//!
+//! They may come while the loop runs, even while they are being told. So the list is shared: whoever
+//! tells takes a share in it, and no borrow is alive while an observer, which is foreign code, runs.
+
+use std::any::Any;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::ground::event::{Event, Observer};
+use crate::ground::signals::forks;
+
+/// Those who are told.
+pub(crate) struct Observers {
+    all: RefCell<Rc<[Rc<dyn Observer>]>>,
+    /// Those who have come and are to be added.
+    newcomers: RefCell<Vec<Rc<dyn Observer>>>,
+    /// What one of them panicked with, until nothing is out of its place.
+    panic: Cell<Option<Box<dyn Any + Send>>>,
+    /// Of the process that they observe.
+    forks: u32,
+    gate: OnceCell<Gate>,
+}
+
+/// Where the loop can be held: called before an event is told, and before its time is taken. It returns
+/// when the loop may go on.
+pub(crate) type Gate = Box<dyn Fn(&Event<'_>)>;
+
+impl Observers {
+    pub(crate) fn new(all: Vec<Rc<dyn Observer>>) -> Self {
+        let (all, newcomers, panic) = (RefCell::new(all.into()), RefCell::default(), Cell::default());
+        Self { all, newcomers, panic, forks: forks(), gate: OnceCell::new() }
+    }
+
+    /// Whether there are any.
+    pub(crate) fn any(&self) -> bool {
+        !self.all.borrow().is_empty()
+    }
+
+    /// Keeps one until it can be added.
+    pub(crate) fn announce(&self, newcomer: Rc<dyn Observer>) {
+        self.newcomers.borrow_mut().push(newcomer);
+    }
+
+    pub(crate) fn has_newcomers(&self) -> bool {
+        !self.newcomers.borrow().is_empty()
+    }
+
+    pub(crate) fn take_newcomers(&self) -> Vec<Rc<dyn Observer>> {
+        self.newcomers.take()
+    }
+
+    /// Adds one. It is told before the others, so that it hears what made one of them speak before it
+    /// hears what that one says.
+    pub(crate) fn add(&self, observer: Rc<dyn Observer>, now: Duration) {
+        observer.on_attached(now);
+        let others = Rc::clone(&self.all.borrow());
+        let all = std::iter::once(observer).chain(others.iter().cloned()).collect();
+        // The former list ends here, where no borrow is alive.
+        drop((self.all.replace(all), others));
+    }
+
+    /// Puts up a gate, if there is none yet. Nobody passes it while there are no observers.
+    pub(crate) fn put_gate(&self, gate: Gate) {
+        let _another = self.gate.set(gate);
+    }
+
+    /// From here on nobody is told. For a forked child: what its observers share with the parent's threads
+    /// may be locked for ever, so they are not even dropped.
+    pub(crate) fn abandon(&self) {
+        if self.any() {
+            std::mem::forget(self.all.replace(Rc::new([])));
+        }
+    }
+
+    #[cold]
+    pub(crate) fn tell(&self, clock: impl Fn() -> Duration, event: &Event<'_>) {
+        if self.forks != forks() {
+            return self.abandon();
+        }
+        self.gate.get().into_iter().for_each(|gate| gate(event));
+        let now = clock();
+        let all = Rc::clone(&self.all.borrow());
+        for observer in all.iter() {
+            // Whoever tells may have a task's body in hand, so a panic has to wait until it is put back.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| observer.on_event(now, event))) {
+                // Its drop could panic again.
+                std::mem::forget(self.panic.replace(Some(payload)));
+            }
+        }
+    }
+
+    /// Takes what one of them panicked with.
+    pub(crate) fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
+        self.panic.take()
+    }
+}

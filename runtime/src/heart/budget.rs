@@ -1,0 +1,77 @@
+//! The budget: how much a task may do in one poll.
+//!
+//! A socket that always has data, or a sleep that is over, is ready each time it is asked, and a task that
+//! asks in a loop would never come to its end. So every operation counts that may complete again and
+//! again without waiting. One too many says "not yet", and queues its task behind the others:
+//!
+//! ```text
+//!     asked:  is anything left?  -- no --> wake the task, Pending
+//!                  | yes
+//!             can it complete?   -- no --> leave a waker, Pending: waiting costs nothing
+//!                  | yes
+//!             one less left, Ready
+//! ```
+//!
+//! One poll may contain others: a scope polls its children, and each of them counts as a task. Such a part is
+//! polled with a share of its own, so that it does not matter who came before it and how greedy that was.
+
+use std::task::{Context, Poll};
+
+use crate::heart::context::{Core, current};
+
+/// How many operations a task may complete in one poll.
+pub(crate) const OPERATIONS_PER_POLL: u32 = 128;
+
+impl Core {
+    /// A new poll begins: the task may do its share of operations.
+    pub(crate) fn renew_budget(&self) {
+        self.operations_left.set(OPERATIONS_PER_POLL);
+    }
+
+    /// Polls a part of a task with a share of its own. Returns how much of it was spent, too. The poll around
+    /// pays for it as far as it can, but keeps its last operation: so a future beside the part goes on as well.
+    pub(crate) fn with_own_share<R>(&self, poll: impl FnOnce() -> R) -> (R, u32) {
+        let around = self.operations_left.replace(OPERATIONS_PER_POLL);
+        let result = poll();
+        let spent = OPERATIONS_PER_POLL.saturating_sub(self.operations_left.get());
+        self.operations_left.set(around.saturating_sub(spent).max(around.min(1)));
+        (result, spent)
+    }
+
+    /// Whether the task has anything left of its share of this poll.
+    pub(crate) fn may_complete(&self) -> bool {
+        self.operations_left.get() > 0
+    }
+
+    /// To be asked by every leaf future that may complete again and again without waiting. True means:
+    /// the task has had its share of this poll, and is queued behind the others.
+    pub(crate) fn is_exhausted(&self, cx: &Context<'_>) -> bool {
+        let exhausted = !self.may_complete();
+        if exhausted {
+            cx.waker().wake_by_ref();
+        }
+        exhausted
+    }
+
+    /// To be told by every such future when it completes.
+    pub(crate) fn spend(&self) {
+        self.operations_left.set(self.operations_left.get().saturating_sub(1));
+    }
+
+    /// To be told by one that has spent for an attempt which came to nothing.
+    pub(crate) fn give_back(&self) {
+        self.operations_left.set(self.operations_left.get() + 1);
+    }
+}
+
+/// For leaf futures that have nothing left to do but to be ready, as often as they are asked: ready, at
+/// the price of one operation of whichever task asks.
+pub(crate) fn ready_at_a_price(cx: &Context<'_>) -> Poll<()> {
+    if let Some(core) = current() {
+        if core.is_exhausted(cx) {
+            return Poll::Pending;
+        }
+        core.spend();
+    }
+    Poll::Ready(())
+}

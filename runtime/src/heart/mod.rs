@@ -1,0 +1,40 @@
+//! The heart: a turn, and nothing but a turn.
+//!
+//! Read it in this order:
+//!
+//! ```text
+//!     runtime.rs   the loop, one turn of it, and a runtime's life from build to shutdown
+//!     turn.rs      the steps of a turn: inbox, timers, park
+//!     poll.rs      the polls of a turn: a task's next step, and its end
+//!     tasks/       the bodies of the tasks, and which of them are ready
+//!     ready.rs     the ready queue: in order, or as a seed has it
+//!     key.rs       keys, which are exact, and the word inside a waker, which is a hint
+//!     waker.rs     the waker: one word, and the two roads of a wake
+//!     timers.rs    the clock, real or virtual, and who waits for which deadline
+//!     wheel.rs     the wheel that keeps the deadlines
+//!     reactor/     the kernel's poll, and a slab of the sources registered with it
+//!     inbox.rs     how another thread reaches a loop
+//!     budget.rs    how much a task may do in one poll
+//!     context.rs   the stores together, and the thread-local by which they are found
+//! ```
+//!
+//! The modules are declared by layer: each uses only those above it.
+
+pub(crate) mod key;
+pub(crate) mod ready;
+pub(crate) mod wheel;
+
+pub(crate) mod inbox;
+pub(crate) mod reactor;
+pub(crate) mod tasks;
+pub(crate) mod timers;
+
+pub(crate) mod context;
+
+pub(crate) mod budget;
+pub(crate) mod waker;
+
+pub(crate) mod poll;
+pub(crate) mod turn;
+
+pub(crate) mod runtime;

@@ -1,0 +1,562 @@
+//! The task store: a slab of task bodies and the queue of those that are ready.
+//!
+//! It is a pure data structure: it polls nothing, wakes nobody and knows no clock. It owns every body
+//! and gives it out *by value* for a poll, so no borrow of the store is alive while foreign code runs.
+//!
+//! A task's life, each edge with the function that takes it:
+//!
+//! ```text
+//!                   1 insert                      2 next                    5 finish
+//!     (no slot) ---------------> Idle, queued ---------------> Polling -----------------> Done
+//!                                  ^      ^                       |                         |
+//!                                  | wake |                       | 3 put_back              | 6 take_output / detach
+//!                                  |      |                       v                         v
+//!                                  |      +---- wake ----------- Idle, not queued       (no slot)
+//!                                  4 a wake during the poll queues it again
+//! ```
+//!
+//! `abort` only leaves a note and queues the task; `next` then gives the body out to be dropped
+//! instead of polled, so that aborting never runs foreign code by itself.
+//!
+//! The queue holds plain numbers. Two rules make that safe: an entry, like any wake, is checked against
+//! the serial of the slot's tenant *before* the `queued` flag is looked at, since a flag found by slot
+//! alone would let a stale wake swallow a real one; and the flag is cleared before the poll, so that a
+//! wake during the poll queues the task again.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use crate::heart::key::{Key, MAX_SLOTS, TaskKey, WakeWord};
+use crate::heart::ready::Ready;
+
+/// A future whose output's type is forgotten, so that tasks of all types fit one slab. `Box<()>` takes
+/// no memory, so a task that returns nothing allocates nothing for it.
+pub(crate) trait Task {
+    fn poll_task(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Box<dyn Any>>;
+}
+
+impl<F: Future<Output: 'static>> Task for F {
+    fn poll_task(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Box<dyn Any>> {
+        self.poll(cx).map(|output| Box::new(output) as Box<dyn Any>)
+    }
+}
+
+/// A task's future: the one allocation a task costs.
+pub(crate) type Body = Pin<Box<dyn Task>>;
+
+/// How a task ended.
+pub(crate) enum Outcome {
+    Returned(Box<dyn Any>),
+    Panicked(Box<dyn Any + Send>),
+    Aborted(Box<Abort>),
+}
+
+/// Why a task was dropped before its end.
+#[derive(Debug)]
+pub(crate) enum Abort {
+    /// Somebody asked for it, somewhere.
+    Asked { by: String, at: &'static Location<'static> },
+    /// Its runtime was dropped.
+    Shutdown,
+    /// What it was to wait for could not be begun.
+    Refused(String),
+}
+
+/// What is known of a task besides its body.
+#[derive(Clone, Debug)]
+pub(crate) struct Info {
+    pub(crate) name: Option<String>,
+    pub(crate) at: &'static Location<'static>,
+}
+
+/// A task, as a dump shows it.
+pub(crate) struct Row {
+    pub(crate) key: TaskKey,
+    pub(crate) info: Info,
+    pub(crate) state: State,
+}
+
+/// What a task is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// It waits for a wake.
+    Waiting,
+    /// It is in the ready queue.
+    Ready,
+    /// It is being polled, or dropped.
+    Running,
+    /// It is over, and nobody has taken its outcome.
+    Done,
+}
+
+/// What to do next.
+pub(crate) enum Step {
+    Poll(WakeWord, Body),
+    /// Poll the root future, which its caller holds.
+    PollRoot,
+    /// Drop the body: the task was aborted.
+    Drop(WakeWord, Body, Box<Abort>),
+}
+
+/// What became of a task without an output.
+pub(crate) enum Join {
+    /// Not over yet, or its output is there to be taken.
+    Pending,
+    Failed(Outcome, Info),
+    /// The slot's tenant is another one: the outcome was taken before.
+    Gone,
+}
+
+/// The answer to a wake.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Woken {
+    Queued,
+    AlreadyQueued,
+    Stale,
+}
+
+struct Slot {
+    serial: u64,
+    /// `None` while it is given out, when the task is over, and in the root slot.
+    body: Option<Body>,
+    end: End,
+    at: &'static Location<'static>,
+    queued: Queued,
+    /// Whether more is kept of it, apart from here.
+    has_rare: bool,
+    next_vacant: u32,
+}
+
+const _: () = assert!(size_of::<Slot>() <= 64, "a slot's size is a task's cost: change it knowingly");
+
+/// Who is to be told of a task's end; and later, what there is to tell.
+enum End {
+    ToCome(Option<Waker>),
+    /// Nobody: the task is detached.
+    Unwanted,
+    Here(Outcome),
+}
+
+/// Whether a task is in the ready queue; once it is over, a wake is stale.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Queued {
+    No,
+    Yes,
+    /// It is, and when its turn comes it is dropped: there is an abort.
+    ToDrop,
+    Over,
+}
+
+#[derive(Default)]
+struct Rare {
+    name: Option<String>,
+    abort: Option<Box<Abort>>,
+}
+
+/// The store.
+pub(crate) struct Tasks {
+    runtime: u32,
+    inner: RefCell<Inner>,
+}
+
+struct Inner {
+    slots: Vec<Slot>,
+    /// The first of the slots without a tenant, each of which knows the next.
+    vacant: u32,
+    /// By slot, what few tasks have: apart, so that a million tasks stay small.
+    rare: BTreeMap<u32, Rare>,
+    ready: Ready<WakeWord>,
+    /// How many entries of the queue are those of tasks that ended after they were woken.
+    stale: usize,
+    last_serial: u64,
+    /// Tasks that are not over.
+    live: usize,
+}
+
+const ROOT: usize = 0;
+
+/// No slot: the end of the list of vacant ones.
+const NONE: u32 = u32::MAX;
+
+impl Tasks {
+    /// An empty store. With a seed, [`next`](Self::next) picks among the ready tasks by a generator
+    /// that starts there; without, they come in the order in which they were queued.
+    pub(crate) fn new(runtime: u32, seed: Option<u64>) -> Self {
+        let inner = Inner {
+            slots: vec![Slot::vacant(Location::caller())],
+            vacant: NONE,
+            rare: BTreeMap::new(),
+            ready: Ready::new(seed),
+            stale: 0,
+            last_serial: 0,
+            live: 0,
+        };
+        Self { runtime, inner: RefCell::new(inner) }
+    }
+
+    /// The ready queue, for those who ask what picks from it.
+    pub(crate) fn with_queue<R>(&self, look: impl FnOnce(&mut Ready<WakeWord>) -> R) -> R {
+        look(&mut self.inner.borrow_mut().ready)
+    }
+
+    /// How many tasks are not over, the root future not counted.
+    pub(crate) fn live(&self) -> usize {
+        self.inner.borrow().live
+    }
+
+    /// How many tasks are ready, the root future counted.
+    pub(crate) fn ready(&self) -> usize {
+        let inner = self.inner.borrow();
+        inner.ready.len() - inner.stale
+    }
+
+    /// Takes a task in and queues it.
+    ///
+    /// # Panics
+    ///
+    /// If there are 2^24 tasks.
+    pub(crate) fn insert(&self, body: Body, at: &'static Location<'static>) -> TaskKey {
+        let inner = &mut *self.inner.borrow_mut();
+        if inner.vacant == NONE {
+            inner.add_slot(at);
+        }
+        let index = inner.vacant;
+        inner.last_serial += 1;
+        inner.live += 1;
+        let key = self.key(index as usize, inner.last_serial);
+        inner.ready.push(WakeWord::new(key));
+        let slot = &mut inner.slots[index as usize];
+        inner.vacant = slot.next_vacant;
+        let (body, end, queued) = (Some(body), End::ToCome(None), Queued::Yes);
+        let tenant = Slot { serial: key.0.serial, body, end, at, queued, has_rare: false, next_vacant: NONE };
+        // In a vacant slot there is nothing to be dropped, and nothing to be asked.
+        std::mem::forget(std::mem::replace(slot, tenant));
+        key
+    }
+
+    /// Gives a task its name, if it is to have one.
+    pub(crate) fn set_name(&self, key: TaskKey, name: Option<&str>) {
+        let Some(name) = name else { return };
+        if let Some(rare) = self.inner.borrow_mut().rare(key) {
+            rare.name = Some(name.to_owned());
+        }
+    }
+
+    /// Gives the root slot a new tenant and queues it.
+    pub(crate) fn start_root(&self, at: &'static Location<'static>) -> TaskKey {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.last_serial += 1;
+        (inner.slots[ROOT].serial, inner.slots[ROOT].at) = (inner.last_serial, at);
+        let key = self.key(ROOT, inner.last_serial);
+        inner.enqueue(key);
+        key
+    }
+
+    /// Closes the root slot.
+    pub(crate) fn end_root(&self) {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.never_queue_again(ROOT);
+    }
+
+    /// Queues the task that a waker names, unless it is queued or gone. The word was brought here by its low
+    /// bits of this runtime's number, so the waker of the next poll is made of it as it is.
+    #[inline]
+    pub(crate) fn wake(&self, word: WakeWord) -> Woken {
+        let inner = &mut *self.inner.borrow_mut();
+        let Some(slot) = inner.slots.get_mut(word.slot()) else { return Woken::Stale };
+        // The serial first: rule 2.
+        if !word.fits(slot.serial) {
+            return Woken::Stale;
+        }
+        if slot.queued != Queued::No {
+            return if slot.queued == Queued::Over { Woken::Stale } else { Woken::AlreadyQueued };
+        }
+        slot.queued = Queued::Yes;
+        inner.ready.push(word);
+        Woken::Queued
+    }
+
+    /// The task that a waker names, if it still has its slot.
+    pub(crate) fn named_by(&self, word: WakeWord) -> Option<TaskKey> {
+        let inner = self.inner.borrow();
+        let slot = inner.slots.get(word.slot()).filter(|slot| slot.serial != 0 && word.fits(slot.serial))?;
+        Some(self.key(word.slot(), slot.serial))
+    }
+
+    /// Takes the next ready task out of the queue, and its body out of its slot.
+    #[inline(always)]
+    pub(crate) fn next(&self) -> Option<Step> {
+        let inner = &mut *self.inner.borrow_mut();
+        loop {
+            let word = inner.ready.pop()?;
+            let Some(slot) = inner.slots.get_mut(word.slot()) else { continue };
+            if !word.fits(slot.serial) || slot.queued != Queued::Yes {
+                if let Some(step) = inner.next_to_drop(word) {
+                    return Some(step);
+                }
+                continue;
+            }
+            slot.queued = Queued::No;
+            match slot.body.take() {
+                Some(body) => return Some(Step::Poll(word, body)),
+                None if word.slot() == ROOT => return Some(Step::PollRoot),
+                // It is being dropped, further up the stack, at the end of the runtime.
+                None => {}
+            }
+        }
+    }
+
+    /// Puts a body back after a poll that was not its last.
+    #[inline(always)]
+    pub(crate) fn put_back(&self, word: WakeWord, body: Body) {
+        // A body that was given out keeps its slot until it is put back or finished.
+        let slot = &mut self.inner.borrow_mut().slots[word.slot()];
+        // There is none, so nothing is forgotten; but nothing need be asked either.
+        std::mem::forget(slot.body.replace(body));
+    }
+
+    /// Ends a task whose body was given out and is dropped by now. Returns the waker of whoever joins
+    /// it; or the outcome again if nobody ever will, and then the task is to be [forgotten](Self::forget).
+    #[inline(always)]
+    pub(crate) fn finish(&self, word: WakeWord, outcome: Outcome) -> Result<Option<Waker>, Outcome> {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.live -= 1;
+        let slot = inner.never_queue_again(word.slot());
+        match &mut slot.end {
+            End::ToCome(joiner) => {
+                let joiner = joiner.take();
+                slot.end = End::Here(outcome);
+                Ok(joiner)
+            }
+            End::Unwanted => Err(outcome),
+            End::Here(_) => unreachable!("a task ends once"),
+        }
+    }
+
+    /// Makes the slot of a task that is over and unwanted free for another. Returns the task's key.
+    pub(crate) fn forget(&self, word: WakeWord) -> TaskKey {
+        let inner = &mut *self.inner.borrow_mut();
+        let key = self.key(word.slot(), inner.slots[word.slot()].serial);
+        inner.vacate(key.0.slot);
+        key
+    }
+
+    /// Takes the output of a task that has returned.
+    #[inline(always)]
+    pub(crate) fn take_output(&self, key: TaskKey) -> Option<Box<dyn Any>> {
+        let inner = &mut *self.inner.borrow_mut();
+        let End::Here(Outcome::Returned(_)) = inner.find(key)?.end else { return None };
+        let Outcome::Returned(output) = inner.take_outcome(key)? else { return None };
+        Some(output)
+    }
+
+    /// Takes what there is to say of a task that has no output to take.
+    pub(crate) fn take_failure(&self, key: TaskKey) -> Join {
+        let inner = &mut *self.inner.borrow_mut();
+        let Some(slot) = inner.find(key) else { return Join::Gone };
+        let End::Here(Outcome::Panicked(_) | Outcome::Aborted(_)) = slot.end else { return Join::Pending };
+        let info = inner.info(key.0.slot);
+        inner.take_outcome(key).map_or(Join::Gone, |failure| Join::Failed(failure, info))
+    }
+
+    /// Leaves a waker to be woken at the end of a task that is not over, and returns the one that it
+    /// replaces. It comes by value: a stored waker may be foreign, and none is cloned in here.
+    pub(crate) fn leave_joiner(&self, key: TaskKey, waker: Waker) -> Option<Waker> {
+        match self.inner.borrow_mut().find(key) {
+            Some(Slot { end: End::ToCome(joiner), .. }) => joiner.replace(waker),
+            _ => Some(waker),
+        }
+    }
+
+    /// Nobody will join this task any more. Returns what is left of it, to be dropped.
+    pub(crate) fn detach(&self, key: TaskKey) -> (Option<Waker>, Option<Outcome>) {
+        let inner = &mut *self.inner.borrow_mut();
+        let Some(slot) = inner.find(key) else { return (None, None) };
+        if let End::Here(_) = slot.end {
+            return (None, inner.take_outcome(key));
+        }
+        let End::ToCome(joiner) = std::mem::replace(&mut slot.end, End::Unwanted) else { return (None, None) };
+        (joiner, None)
+    }
+
+    /// Leaves a note that a task is to be dropped, and queues it. False if it is over, or noted already.
+    pub(crate) fn abort(&self, key: TaskKey, abort: Box<Abort>) -> bool {
+        let inner = &mut *self.inner.borrow_mut();
+        let Some(queued) = inner.find(key).map(|slot| slot.queued) else { return false };
+        if queued == Queued::Over {
+            return false;
+        }
+        let Some(rare) = inner.rare(key).filter(|rare| rare.abort.is_none()) else { return false };
+        rare.abort = Some(abort);
+        inner.slots[key.0.slot as usize].queued = Queued::ToDrop;
+        if queued == Queued::No {
+            inner.ready.push(WakeWord::new(key));
+        }
+        true
+    }
+
+    /// The keys of all tasks that have one of today's slots. Each is looked up when it is asked for, so that
+    /// whatever happens in between may happen.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = TaskKey> {
+        let slots = self.inner.borrow().slots.len();
+        let tenant = |index: usize| Some(self.inner.borrow().slots[index].serial).filter(|&serial| serial != 0);
+        (ROOT + 1..slots).filter_map(move |index| tenant(index).map(|serial| self.key(index, serial)))
+    }
+
+    /// Takes the body of a task that is not over out of its slot, as `next` does, for the end of the
+    /// runtime.
+    pub(crate) fn take(&self, key: TaskKey) -> Option<Body> {
+        self.inner.borrow_mut().find(key)?.body.take()
+    }
+
+    /// Whether the task has ended, or is none of ours.
+    pub(crate) fn is_over(&self, key: TaskKey) -> bool {
+        self.inner.borrow_mut().find(key).is_none_or(|slot| slot.queued == Queued::Over)
+    }
+
+    /// Whether the task waits for a wake.
+    pub(crate) fn is_waiting(&self, key: TaskKey) -> bool {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.find(key).is_some_and(|slot| slot.queued == Queued::No)
+    }
+
+    /// What is known of a task that still has its slot.
+    pub(crate) fn info(&self, key: TaskKey) -> Option<Info> {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.find(key)?;
+        Some(inner.info(key.0.slot))
+    }
+
+    /// What is known of every task that has a slot, the root future first. Which one is `running`, the
+    /// caller knows.
+    pub(crate) fn rows(&self, running: Option<TaskKey>) -> Vec<Row> {
+        let inner = self.inner.borrow();
+        let row = |(index, slot): (usize, &Slot)| {
+            let state = match (slot.queued, &slot.body, index) {
+                (Queued::Over, _, ROOT) => return None,
+                (Queued::Over, ..) => State::Done,
+                (Queued::Yes | Queued::ToDrop, ..) => State::Ready,
+                (Queued::No, Some(_), _) => State::Waiting,
+                (Queued::No, None, ROOT) if running != Some(self.key(ROOT, slot.serial)) => State::Waiting,
+                (Queued::No, None, _) => State::Running,
+            };
+            Some(Row { key: self.key(index, slot.serial), info: inner.info(index as u32), state })
+        };
+        inner.slots.iter().enumerate().filter(|(_, slot)| slot.serial != 0).filter_map(row).collect()
+    }
+
+    /// The tasks in the ready queue, in its order.
+    pub(crate) fn queue(&self) -> Vec<TaskKey> {
+        let inner = self.inner.borrow();
+        let key = |word: &WakeWord| {
+            let slot = inner.slots.get(word.slot())?;
+            (word.fits(slot.serial) && matches!(slot.queued, Queued::Yes | Queued::ToDrop))
+                .then(|| self.key(word.slot(), slot.serial))
+        };
+        inner.ready.iter().filter_map(key).collect()
+    }
+
+    /// Every waker that waits for a task's end, visited by `look`, which must not be foreign code.
+    pub(crate) fn each_joiner(&self, mut look: impl FnMut(TaskKey, &Waker)) {
+        for (index, slot) in self.inner.borrow().slots.iter().enumerate() {
+            if let End::ToCome(Some(waker)) = &slot.end {
+                look(self.key(index, slot.serial), waker);
+            }
+        }
+    }
+
+    fn key(&self, slot: usize, serial: u64) -> TaskKey {
+        TaskKey(Key { runtime: self.runtime, slot: slot as u32, serial })
+    }
+}
+
+impl Inner {
+    fn enqueue(&mut self, key: TaskKey) {
+        self.slots[key.0.slot as usize].queued = Queued::Yes;
+        self.ready.push(WakeWord::new(key));
+    }
+
+    #[inline]
+    fn find(&mut self, key: TaskKey) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(key.0.slot as usize)?;
+        if slot.serial == key.0.serial { Some(slot) } else { None }
+    }
+
+    /// What few tasks have, of a task that has its slot.
+    fn rare(&mut self, key: TaskKey) -> Option<&mut Rare> {
+        self.find(key)?.has_rare = true;
+        Some(self.rare.entry(key.0.slot).or_default())
+    }
+
+    /// From here on every wake of this slot's tenant is stale, and so is its entry in the queue.
+    #[inline]
+    fn never_queue_again(&mut self, index: usize) -> &mut Slot {
+        let slot = &mut self.slots[index];
+        self.stale += usize::from(matches!(slot.queued, Queued::Yes | Queued::ToDrop));
+        slot.queued = Queued::Over;
+        slot
+    }
+
+    /// Of what is not to be polled: gives out the body of a task that was aborted.
+    #[cold]
+    fn next_to_drop(&mut self, word: WakeWord) -> Option<Step> {
+        let slot = &mut self.slots[word.slot()];
+        if !word.fits(slot.serial) || slot.queued != Queued::ToDrop {
+            self.stale -= 1;
+            return None;
+        }
+        slot.queued = Queued::No;
+        let (body, rare) = (slot.body.take()?, self.rare.get_mut(&(word.slot() as u32))?);
+        Some(Step::Drop(word, body, rare.abort.take()?))
+    }
+
+    fn info(&self, slot: u32) -> Info {
+        Info { name: self.rare.get(&slot).and_then(|rare| rare.name.clone()), at: self.slots[slot as usize].at }
+    }
+
+    /// Takes the outcome of a task that is over, and makes its slot free for another.
+    #[inline]
+    fn take_outcome(&mut self, key: TaskKey) -> Option<Outcome> {
+        let slot = self.find(key)?;
+        let End::Here(outcome) = std::mem::replace(&mut slot.end, End::Unwanted) else { return None };
+        self.vacate(key.0.slot);
+        Some(outcome)
+    }
+
+    /// Makes the slot of a task that is over, and of which nothing is left, free for another.
+    #[inline]
+    fn vacate(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        slot.serial = 0;
+        slot.next_vacant = std::mem::replace(&mut self.vacant, index);
+        if slot.has_rare {
+            self.forget_rare(index);
+        }
+    }
+
+    #[cold]
+    fn forget_rare(&mut self, slot: u32) {
+        let tenant = &mut self.slots[slot as usize];
+        tenant.has_rare = false;
+        self.rare.remove(&slot);
+    }
+
+    #[cold]
+    fn add_slot(&mut self, at: &'static Location<'static>) {
+        assert!(self.slots.len() < MAX_SLOTS, "a runtime holds at most 16,777,216 tasks at a time");
+        self.vacant = self.slots.len() as u32;
+        self.slots.push(Slot::vacant(at));
+    }
+}
+
+impl Slot {
+    /// A slot without a tenant: serial 0 is nobody's, and no wake queues it.
+    fn vacant(at: &'static Location<'static>) -> Self {
+        let (end, queued) = (End::Unwanted, Queued::Over);
+        Self { serial: 0, body: None, end, at, queued, has_rare: false, next_vacant: NONE }
+    }
+}

@@ -1,0 +1,202 @@
+//! The timers: a clock, and a wheel of wakers.
+//!
+//! The wheel counts in ticks of one millisecond since the runtime was built; this file alone turns
+//! instants into ticks. A deadline rounds *up* to its tick and the time *down*, so no timer fires
+//! early, ever. How late one fires is for the most part the kernel's millisecond.
+//!
+//! The clock is the monotonic one of the system or, in a test, a virtual one that stands still until
+//! the loop moves it. Wall-clock time is never read.
+//!
+//! Nothing in here drops, clones or wakes a waker while the wheel is borrowed: wakers come and go by
+//! value.
+
+use std::cell::{Cell, RefCell};
+use std::panic::Location;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use crate::heart::key::{Key, TimerKey};
+use crate::heart::wheel::Wheel;
+
+const TICK: Duration = Duration::from_millis(1);
+
+struct Pending {
+    waker: Waker,
+    at: &'static Location<'static>,
+}
+
+/// When a timer is due.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) instant: Instant,
+    /// The tick that it rounds up to.
+    pub(crate) tick: u64,
+}
+
+/// The timer store.
+pub(crate) struct Timers {
+    runtime: u32,
+    started: Instant,
+    /// What the virtual clock shows, since `started`; `None` for the real clock.
+    shown: Option<Cell<Duration>>,
+    /// The tick that ran when a deadline was last counted from now, and its last instant.
+    running: Cell<Deadline>,
+    wheel: RefCell<Wheel<Pending>>,
+}
+
+impl Timers {
+    pub(crate) fn new(runtime: u32, virtual_clock: bool) -> Self {
+        let shown = virtual_clock.then(|| Cell::new(Duration::ZERO));
+        let started = Instant::now();
+        let running = Cell::new(Deadline { instant: started, tick: 0 });
+        Self { runtime, started, shown, running, wheel: RefCell::new(Wheel::new()) }
+    }
+
+    /// How many timers are pending.
+    pub(crate) fn len(&self) -> usize {
+        self.wheel.borrow().len()
+    }
+
+    /// The time, by the clock in force.
+    pub(crate) fn now(&self) -> Instant {
+        match &self.shown {
+            None => Instant::now(),
+            Some(shown) => self.started + shown.get(),
+        }
+    }
+
+    /// When the runtime was built.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// The time since the runtime was built.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.since_start(self.now())
+    }
+
+    /// An instant as the time since the runtime was built.
+    pub(crate) fn since_start(&self, instant: Instant) -> Duration {
+        instant.saturating_duration_since(self.started)
+    }
+
+    /// The deadline `duration` from now. Where the clock cannot show one so far away, it is the last one
+    /// that the wheel can tell apart: some 584 million years.
+    ///
+    /// Its tick is counted from the running one, since a subtraction of instants would cost more than all
+    /// the rest: so many whole ticks later, and one more if what is left over reaches beyond the end of
+    /// the running one.
+    #[inline(always)]
+    pub(crate) fn deadline(&self, duration: Duration) -> Deadline {
+        let now = self.now();
+        if duration.as_secs() > u32::MAX.into() {
+            // More than a century. What follows is plain arithmetic, since no sum in it can overflow.
+            return now.checked_add(duration).map_or(self.end_of(u64::MAX), |instant| self.deadline_at(instant));
+        }
+        let mut running = self.running.get();
+        if now > running.instant {
+            running = self.run_on(now);
+        }
+        let left_over = duration.subsec_nanos() % TICK.subsec_nanos();
+        let is_one_more = left_over > 0 && now + Duration::from_nanos(left_over.into()) > running.instant;
+        let tick = running.tick.saturating_add(ticks_down(duration) + u64::from(is_one_more));
+        debug_assert_eq!(tick, self.deadline_at(now + duration).tick);
+        Deadline { instant: now + duration, tick }
+    }
+
+    #[cold]
+    fn run_on(&self, now: Instant) -> Deadline {
+        self.running.set(self.end_of(self.deadline_at(now).tick));
+        self.running.get()
+    }
+
+    /// An instant as a deadline.
+    pub(crate) fn deadline_at(&self, instant: Instant) -> Deadline {
+        Deadline { instant, tick: ticks_up(self.since_start(instant)) }
+    }
+
+    fn end_of(&self, tick: u64) -> Deadline {
+        Deadline { instant: self.started + Duration::from_millis(tick), tick }
+    }
+
+    /// Sets a timer, for the tick of a [`Deadline`].
+    #[inline]
+    pub(crate) fn insert(&self, tick: u64, waker: Waker, at: &'static Location<'static>) -> TimerKey {
+        let (slot, serial) = self.wheel.borrow_mut().insert(tick, Pending { waker, at });
+        TimerKey(Key { runtime: self.runtime, slot, serial })
+    }
+
+    /// Leaves another waker with a pending timer and returns the one it replaces; gives the waker back
+    /// if the timer has fired.
+    pub(crate) fn update(&self, TimerKey(key): TimerKey, waker: Waker) -> Result<Waker, Waker> {
+        match self.wheel.borrow_mut().get_mut(key.slot, key.serial) {
+            Some(pending) => Ok(std::mem::replace(&mut pending.waker, waker)),
+            None => Err(waker),
+        }
+    }
+
+    /// Cancels a timer. Returns its waker, to be dropped, unless it has fired.
+    #[inline(always)]
+    pub(crate) fn cancel(&self, TimerKey(key): TimerKey) -> Option<Waker> {
+        let pending = self.wheel.borrow_mut().remove(key.slot, key.serial)?;
+        Some(pending.waker)
+    }
+
+    /// Reads the clock once and sets apart what is due by then. False if there is nothing.
+    pub(crate) fn collect_due(&self) -> bool {
+        let mut wheel = self.wheel.borrow_mut();
+        if wheel.len() == 0 {
+            return false;
+        }
+        wheel.advance(ticks_down(self.uptime()));
+        true
+    }
+
+    /// Takes the next timer that was set apart: its key, its deadline since the start, its waker.
+    pub(crate) fn pop_due(&self) -> Option<(TimerKey, Duration, Waker)> {
+        let ((slot, serial), tick, pending) = self.wheel.borrow_mut().pop_due()?;
+        let key = TimerKey(Key { runtime: self.runtime, slot, serial });
+        Some((key, Duration::from_millis(tick), pending.waker))
+    }
+
+    /// How long until the next timer is due: zero if it is overdue, `None` if there is none.
+    pub(crate) fn until_next(&self) -> Option<Duration> {
+        let tick = self.wheel.borrow().next_deadline()?;
+        Some(Duration::from_millis(tick).saturating_sub(self.uptime()))
+    }
+
+    /// Moves the virtual clock forward. The real one moves by itself.
+    pub(crate) fn move_virtual_clock(&self, by: Duration) {
+        if let Some(shown) = &self.shown {
+            shown.set(shown.get().saturating_add(by));
+        }
+    }
+
+    pub(crate) fn is_virtual(&self) -> bool {
+        self.shown.is_some()
+    }
+
+    /// Takes every waker out, for the end of the runtime.
+    pub(crate) fn take_wakers(&self) -> Vec<Waker> {
+        let mut wheel = self.wheel.borrow_mut();
+        wheel.advance(u64::MAX);
+        std::iter::from_fn(|| wheel.pop_due()).map(|(.., pending)| pending.waker).collect()
+    }
+
+    /// Every waker, with the line that set its timer, visited by `look`, which must not be foreign code.
+    pub(crate) fn each_waiter(&self, mut look: impl FnMut(TimerKey, Duration, &Waker, &'static Location<'static>)) {
+        for ((slot, serial), tick, pending) in self.wheel.borrow().iter() {
+            let key = TimerKey(Key { runtime: self.runtime, slot, serial });
+            look(key, Duration::from_millis(tick), &pending.waker, pending.at);
+        }
+    }
+}
+
+fn ticks_down(time: Duration) -> u64 {
+    (time.as_secs().saturating_mul(1000)).saturating_add(u64::from(time.subsec_millis()))
+}
+
+fn ticks_up(time: Duration) -> u64 {
+    let begun = time.subsec_nanos().div_ceil(TICK.subsec_nanos());
+    time.as_secs().saturating_mul(1000).saturating_add(u64::from(begun))
+}

@@ -1,0 +1,102 @@
+//! The end of a process that drops nothing: what was to be written at the end of a runtime is written all
+//! the same.
+//!
+//! ```text
+//!     the runtime is dropped, or its thread unwinds ---------------------------------.
+//!     exit(3), or main returns ------------> atexit ---------------------------------+--> write, once
+//!     SIGINT, SIGTERM, SIGHUP, which would --> bell: gives the signal back, write, ---'
+//!     end the process                               and sends it to itself again
+//! ```
+//!
+//! A signal that the program handles itself is none of our business: its runtimes will be dropped. Against
+//! SIGKILL and abort(3) there is no remedy.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use crate::ground::signals;
+use crate::see::serve::bell::Bell;
+
+/// What is still to be written, and what hears the signals meanwhile.
+struct Unwritten {
+    last_number: u64,
+    all: BTreeMap<u64, Box<dyn FnOnce() + Send>>,
+    bell: Option<Bell>,
+    /// The process that is to write it.
+    process: u32,
+}
+
+static UNWRITTEN: Mutex<Unwritten> =
+    Mutex::new(Unwritten { last_number: 0, all: BTreeMap::new(), bell: None, process: 0 });
+
+fn unwritten() -> MutexGuard<'static, Unwritten> {
+    UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Something to be done once: when this is dropped, or when the process ends before that.
+pub(super) struct AtTheEnd {
+    number: u64,
+    process: u32,
+}
+
+impl AtTheEnd {
+    pub(super) fn write(write: impl FnOnce() + Send + 'static) -> Self {
+        static AT_EXIT: Once = Once::new();
+        AT_EXIT.call_once(|| signals::at_exit(exits));
+        let (mut unwritten, process) = (unwritten(), std::process::id());
+        if unwritten.process != process {
+            // What a forked child has of its parent's is not the child's to write, nor to drop.
+            std::mem::forget((std::mem::take(&mut unwritten.all), unwritten.bell.take()));
+            unwritten.process = process;
+        }
+        if unwritten.bell.is_none() {
+            let signals = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+            let signals = signals.into_iter().filter(|signal| signals::is_default(*signal)).collect();
+            // Without it a signal ends the process as ever, and nothing is written.
+            unwritten.bell = Bell::hang(signals, ended_by).ok();
+        }
+        unwritten.last_number += 1;
+        let number = unwritten.last_number;
+        unwritten.all.insert(number, Box::new(write));
+        Self { number, process }
+    }
+}
+
+impl Drop for AtTheEnd {
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            return;
+        }
+        let mut unwritten = unwritten();
+        // The lock is kept, so that a process that ends meanwhile waits until the file is whole.
+        unwritten.all.remove(&self.number).into_iter().for_each(|write| write());
+        let bell = if unwritten.all.is_empty() { unwritten.bell.take() } else { None };
+        drop(unwritten);
+        drop(bell);
+    }
+}
+
+impl Unwritten {
+    fn write_all(&mut self) {
+        if self.process == std::process::id() {
+            std::mem::take(&mut self.all).into_values().for_each(|write| write());
+        }
+    }
+}
+
+/// A signal came that ends a process, if the program does not handle it.
+fn ended_by(signal: i32) {
+    if signals::would_have_ended(signal) {
+        // Whoever sends it again does not want to wait, and need not.
+        unwritten().write_all();
+        signals::send(signal);
+    }
+}
+
+extern "C" fn exits() {
+    // A forked child may have the lock from a thread that it has not.
+    let is_child = signals::forks() > 0 && UNWRITTEN.try_lock().is_err();
+    if !is_child {
+        unwritten().write_all();
+    }
+}

@@ -1,0 +1,144 @@
+//! The log: one line a turn, on stderr. It is strace for the loop.
+//!
+//! `ONELOOP_LOG=1` attaches it to every runtime that is built. A line is written at the end of a turn:
+//!
+//! ```text
+//!     turn 3    1.001s | timers 2 | polled 4 "reader" 5 done | woke 4 5 | parked 999ms, timer
+//! ```
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::ground::event::{Cause, Event, Finished, Observer, Polled, TaskId};
+use crate::ground::wishes::is_wished;
+
+/// How many tasks of one turn are named before the rest is only counted.
+const NAMED: usize = 8;
+
+/// Writes one line a turn.
+#[derive(Default)]
+pub(crate) struct Log {
+    line: RefCell<Line>,
+}
+
+#[derive(Default)]
+struct Line {
+    names: BTreeMap<TaskId, String>,
+    inbox: usize,
+    timers: usize,
+    polls: Vec<(TaskId, &'static str)>,
+    wakes: BTreeMap<&'static str, usize>,
+    parked: Option<(Duration, Option<Duration>)>,
+    park: String,
+}
+
+impl Log {
+    /// The log, if `ONELOOP_LOG` is set to anything but `0` or nothing.
+    pub(crate) fn if_asked_for() -> Option<Rc<dyn Observer>> {
+        is_wished("ONELOOP_LOG").then(|| Rc::new(Self::default()) as Rc<dyn Observer>)
+    }
+}
+
+impl Observer for Log {
+    fn on_event(&self, at: Duration, event: &Event<'_>) {
+        let line = &mut *self.line.borrow_mut();
+        match *event {
+            Event::TurnStart { inbox, .. } => line.inbox = inbox,
+            Event::Spawn { task, name: Some(name), .. } => {
+                line.names.insert(task, name.to_owned());
+            }
+            Event::Finish { task, outcome } => {
+                line.polled(
+                    task,
+                    match outcome {
+                        Finished::Returned => " done",
+                        Finished::Panicked => " panicked",
+                        Finished::Aborted => " aborted",
+                    },
+                );
+            }
+            Event::PollEnd { task, outcome: Polled::Pending } => line.polled(task, ""),
+            Event::TimerFired { .. } => line.timers += 1,
+            Event::Wake { cause, queued: true, .. } => *line.wakes.entry(kind(cause)).or_default() += 1,
+            Event::ParkStart { timeout } => line.parked = Some((at, timeout)),
+            Event::ParkEnd { events } => line.parked_until(at, events),
+            Event::TurnEnd { turn, .. } => {
+                let text = line.finish(turn, at);
+                // Where stderr is closed or full there is nobody to tell.
+                let _ = std::io::stderr().lock().write_all(text.as_bytes());
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Line {
+    fn polled(&mut self, task: TaskId, how: &'static str) {
+        match self.polls.last_mut() {
+            Some(last) if last.0 == task => last.1 = how,
+            _ => self.polls.push((task, how)),
+        }
+    }
+
+    fn parked_until(&mut self, now: Duration, events: usize) {
+        let Some((since, timeout)) = self.parked.take() else { return };
+        self.park = match (timeout, events) {
+            (Some(Duration::ZERO), _) => format!("looked, {events} events"),
+            (_, 0) => format!("parked {:.1?}", now.saturating_sub(since)),
+            (_, _) => format!("parked {:.1?}, {events} events", now.saturating_sub(since)),
+        };
+    }
+
+    /// Writes out the turn and makes ready for the next.
+    fn finish(&mut self, turn: u64, at: Duration) -> String {
+        let mut text = format!("turn {turn:<5} {:>9.3}s", at.as_secs_f64());
+        if self.inbox > 0 {
+            let _ = write!(text, " | inbox {}", self.inbox);
+        }
+        if !self.polls.is_empty() {
+            text.push_str(" | polled");
+        }
+        for (task, how) in self.polls.iter().take(NAMED) {
+            match self.names.get(task) {
+                Some(name) => drop(write!(text, " {task} {name:?}{how}")),
+                None => drop(write!(text, " {task}{how}")),
+            }
+        }
+        if let more @ 1.. = self.polls.len().saturating_sub(NAMED) {
+            let _ = write!(text, " and {more} more");
+        }
+        if self.timers > 0 {
+            let _ = write!(text, " | timers fired {}", self.timers);
+        }
+        if !self.park.is_empty() {
+            let _ = write!(text, " | {}", self.park);
+        }
+        if !self.wakes.is_empty() {
+            text.push_str(" | woken by");
+        }
+        for (by, count) in &self.wakes {
+            let _ = write!(text, " {by} {count}");
+        }
+        text.push('\n');
+        for (task, _) in self.polls.iter().filter(|(_, how)| !how.is_empty()) {
+            self.names.remove(task);
+        }
+        let names = std::mem::take(&mut self.names);
+        *self = Self { names, ..Self::default() };
+        text
+    }
+}
+
+fn kind(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Task(_) => "task",
+        Cause::Timer(_) => "timer",
+        Cause::Source(_) => "source",
+        Cause::Thread(_) => "thread",
+        Cause::Outside => "outside",
+    }
+}

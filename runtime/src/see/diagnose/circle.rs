@@ -1,0 +1,53 @@
+//! Circles: tasks of which each waits for nothing but the next one's end, so that none will ever go on.
+//!
+//! They are found in the event stream, however busy the rest of the loop is. Only joins can be followed:
+//! what a task waits for outside the runtime, as on a lock of some library, has no name here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ground::event::{Event, TaskId, WaitsFor};
+
+/// Who joins whom, as far as it is all they wait for.
+#[derive(Default)]
+pub(super) struct Circles {
+    /// The task that each waits for; `None` if it said to wait for something else as well.
+    joins: BTreeMap<TaskId, Option<TaskId>>,
+    /// Who began to join since the last look.
+    fresh: BTreeSet<TaskId>,
+}
+
+impl Circles {
+    pub(super) fn note(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::PollStart { task } | Event::Finish { task, .. } => drop(self.joins.remove(&task)),
+            Event::Wait { task, on: WaitsFor::Join(other), .. } => {
+                let only = self.joins.get(&task).is_none_or(|joined| *joined == Some(other));
+                self.joins.insert(task, only.then_some(other));
+                self.fresh.insert(task);
+            }
+            Event::Wait { task, .. } => drop(self.joins.insert(task, None)),
+            Event::WaitDropped { task, on: WaitsFor::Join(other) } if self.joins.get(&task) == Some(&Some(other)) => {
+                self.joins.remove(&task);
+            }
+            _ => {}
+        }
+    }
+
+    /// The circles that have closed since the last look, each from one of its tasks round to the same.
+    pub(super) fn closed(&mut self) -> Vec<Vec<TaskId>> {
+        let mut found = Vec::new();
+        // Whoever was met on an earlier walk leads nowhere, or into a circle that is found.
+        let mut met = BTreeSet::new();
+        for task in std::mem::take(&mut self.fresh) {
+            let mut walk = Vec::new();
+            let mut here = Some(task);
+            while let Some(id) = here.filter(|id| met.insert(*id)) {
+                walk.push(id);
+                here = self.joins.get(&id).copied().flatten();
+            }
+            let back = here.and_then(|back| walk.iter().position(|id| *id == back));
+            found.extend(back.map(|back| walk[back..].iter().chain([&walk[back]]).copied().collect()));
+        }
+        found
+    }
+}

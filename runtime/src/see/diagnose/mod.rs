@@ -1,0 +1,283 @@
+//! The diagnosis: what keeps a program from going on, said in a sentence while it happens.
+//!
+//! It is an observer that asks the stores when the loop is about to sleep, and a thread that looks over
+//! its shoulder, since a loop that is held up by a slow poll can say nothing itself. Each finding is told
+//! once: as an event, and on stderr if that is asked for.
+
+mod circle;
+mod outside;
+pub(crate) mod overload;
+mod watch;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::ground::event::{Event, Finding, Observer, Place, Polled, TaskId};
+use crate::ground::wishes::is_wished;
+use crate::heart::context::{Core, current};
+use crate::heart::waker::{kept_wakers, take_bereft};
+use crate::see::asked::to_file;
+use crate::see::diagnose::circle::Circles;
+use crate::see::diagnose::outside::{somebody_outside, waits_of};
+use crate::see::diagnose::overload::{Overload, Seen};
+use crate::see::diagnose::watch::{Poll, Watch, lock, report};
+use crate::see::model::dump::{Dump, TaskState};
+use crate::see::model::kept::Kept;
+use crate::see::serve;
+
+/// Looks for what keeps a program from going on.
+pub(crate) struct Diagnosis {
+    slow_poll: Duration,
+    /// The poll that is going on, for the watching thread.
+    poll: Arc<Mutex<Option<Poll>>>,
+    told: RefCell<Told>,
+    on_stderr: bool,
+    _watch: Option<Watch>,
+}
+
+/// What was found, in a sentence and what belongs to it.
+struct Found {
+    kind: Finding,
+    task: Option<TaskId>,
+    lines: Vec<String>,
+}
+
+struct Told {
+    /// Names and lines, by task.
+    tasks: BTreeMap<TaskId, (Option<String>, Place)>,
+    /// The line of the future that each task waited for last.
+    waited_at: BTreeMap<TaskId, Place>,
+    /// Tasks that returned `Pending` since the loop last slept.
+    pending: BTreeSet<TaskId>,
+    /// Findings that are reported.
+    forgotten: BTreeSet<TaskId>,
+    circles: Circles,
+    overload: Overload,
+    /// The task of the last slow poll, which may be over by the time that timers are late for it.
+    slow: Option<(TaskId, String)>,
+    /// The tasks of those that are reported.
+    in_circles: BTreeSet<TaskId>,
+    asleep_for_ever: bool,
+    /// What is to be told when no borrow is alive.
+    found: Vec<Found>,
+}
+
+impl Diagnosis {
+    /// A diagnosis, if the builder or `ONELOOP_DIAGNOSE` asks for one. Who records or watches a
+    /// program wants to see what is found, too, but has not asked for lines on stderr.
+    pub(crate) fn if_asked_for(by_builder: bool, slow_poll: Duration) -> Option<Rc<dyn Observer>> {
+        let on_stderr = by_builder || is_wished("ONELOOP_DIAGNOSE");
+        let is_asked_for = on_stderr || to_file::is_asked_for() || serve::is_asked_for();
+        is_asked_for.then(|| Rc::new(Self::new(slow_poll, on_stderr)) as Rc<dyn Observer>)
+    }
+
+    /// With `on_stderr`, what is found is reported there too, and a slow poll also while it goes on.
+    fn new(slow_poll: Duration, on_stderr: bool) -> Self {
+        let poll = Arc::new(Mutex::new(None));
+        // Without the thread a slow poll is still reported, when it is over.
+        let watch = if on_stderr { Watch::new(Arc::clone(&poll), slow_poll).ok() } else { None };
+        Self { slow_poll, poll, told: RefCell::new(Told::new(slow_poll)), on_stderr, _watch: watch }
+    }
+
+    fn poll_started(&self, task: TaskId, started: Duration) {
+        let of = self.told.borrow().describe(task);
+        *lock(&self.poll) = Some(Poll { of, since: Instant::now(), started, reported: false });
+    }
+
+    fn poll_ended(&self, task: TaskId, outcome: Polled, now: Duration) {
+        let ended = lock(&self.poll).take();
+        let told = &mut *self.told.borrow_mut();
+        if let Some(Poll { of, started, .. }) = ended.filter(|poll| now.saturating_sub(poll.started) > self.slow_poll) {
+            let took = now.saturating_sub(started);
+            let text = format!("{of} ran for {took:.0?} in one poll, and nothing else could");
+            told.slow = Some((task, of));
+            told.found(Finding::SlowPoll, Some(task), vec![text]);
+        }
+        if outcome == Polled::Pending {
+            told.pending.insert(task);
+        }
+    }
+
+    /// The loop is about to sleep. Whoever waits now, and has no waker left, waits for ever.
+    fn look_for_forgotten(&self, core: &Core) {
+        let told = &mut *self.told.borrow_mut();
+        let mut suspects: BTreeSet<_> = std::mem::take(&mut told.pending);
+        suspects.extend(take_bereft(core.number).into_iter().filter_map(|word| core.tasks.named_by(word)).map(TaskId));
+        for task in suspects {
+            if !core.tasks.is_waiting(task.0) || kept_wakers(task.0) > 0 {
+                continue;
+            }
+            if is_called(core) {
+                told.pending.insert(task);
+            } else if told.forgotten.insert(task) {
+                let described = told.describe(task);
+                let text = format!("nobody can wake {described}: it returned Pending, and no waker of it is left");
+                told.found(Finding::NobodyCanWake, Some(task), vec![text]);
+            }
+        }
+    }
+
+    /// The loop is about to sleep. Where tasks wait for each other, and nobody else holds a waker of
+    /// theirs, they do so for ever, whatever else goes on.
+    fn look_for_circles(&self, core: &Core) {
+        let told = &mut *self.told.borrow_mut();
+        for circle in told.circles.closed() {
+            let is_known = circle.iter().any(|task| told.in_circles.contains(task));
+            if is_known || circle.iter().any(|task| kept_wakers(task.0) > 1) || is_called(core) {
+                continue;
+            }
+            told.in_circles.extend(&circle);
+            let chain: Vec<_> = circle.iter().map(ToString::to_string).collect();
+            let mut lines =
+                vec![format!("tasks wait for each other in a circle: task {}", chain.join(" waits for task "))];
+            lines.extend(circle.iter().take(circle.len() - 1).map(|task| told.describe(*task)));
+            told.found(Finding::EveryoneWaits, circle.first().copied(), lines);
+        }
+    }
+
+    /// The loop is about to sleep until somebody outside wakes it. Where nobody can, it says who waits
+    /// for whom.
+    fn look_for_the_end(&self, core: &Core) {
+        if core.reactor.is_awaited() || core.jobs_away.get() > 0 || somebody_outside(core) || is_called(core) {
+            return;
+        }
+        let told = &mut *self.told.borrow_mut();
+        if std::mem::replace(&mut told.asleep_for_ever, true) {
+            return;
+        }
+        let mut lines = vec![String::from("the loop sleeps for ever: nothing outside can wake it")];
+        let mut waits_unseen = false;
+        for task in Dump::of(core).tasks.iter().filter(|task| task.state == TaskState::Waiting) {
+            let (waits, is_unseen) = waits_of(task);
+            waits_unseen |= is_unseen;
+            lines.push(format!("{} waits for {}", told.describe(task.id), waits.join(", ")));
+        }
+        if waits_unseen {
+            lines.push(String::from(
+                "who could end such a wait, by giving up a lock say, is one of these tasks, or gone",
+            ));
+        }
+        told.found(Finding::EveryoneWaits, None, lines);
+    }
+
+    /// Tells what was found. No borrow is alive.
+    fn tell(&self, core: &Core) {
+        let found = std::mem::take(&mut self.told.borrow_mut().found);
+        for Found { kind, task, lines } in found {
+            if self.on_stderr {
+                lines.iter().enumerate().for_each(|(n, line)| report(if n == 0 { "" } else { "    " }, line));
+            }
+            core.tell(&Event::Finding { kind, task, text: &lines.join("; ") });
+        }
+    }
+}
+
+/// Whether a thread has sent something since the loop made up its mind to sleep. To be asked after the
+/// wakers were counted: a wake is sent first, and only then is its waker gone.
+fn is_called(core: &Core) -> bool {
+    !core.incoming.is_empty()
+}
+
+impl Observer for Diagnosis {
+    fn on_event(&self, now: Duration, event: &Event<'_>) {
+        let Some(core) = current() else { return };
+        Kept::apply(&core, now, event);
+        self.told.borrow_mut().note(now, event);
+        match *event {
+            Event::Spawn { task, name, at, .. } => {
+                self.told.borrow_mut().tasks.insert(task, (name.map(String::from), at));
+            }
+            Event::Wait { task, at, .. } => drop(self.told.borrow_mut().waited_at.insert(task, at)),
+            // Not as of the event: whoever was told before may have held the loop.
+            Event::PollStart { task } => self.poll_started(task, core.timers.uptime()),
+            Event::PollEnd { task, outcome } => self.poll_ended(task, outcome, now),
+            Event::Finish { task, .. } => self.told.borrow_mut().forget(task),
+            Event::ParkStart { timeout } if timeout != Some(Duration::ZERO) => {
+                self.look_for_forgotten(&core);
+                self.look_for_circles(&core);
+                if timeout.is_none() {
+                    self.look_for_the_end(&core);
+                }
+            }
+            _ => {}
+        }
+        if !self.told.borrow().found.is_empty() {
+            self.tell(&core);
+        }
+    }
+}
+
+impl Told {
+    fn new(slow_poll: Duration) -> Self {
+        Self {
+            tasks: BTreeMap::new(),
+            waited_at: BTreeMap::new(),
+            pending: BTreeSet::new(),
+            forgotten: BTreeSet::new(),
+            circles: Circles::default(),
+            overload: Overload::new(slow_poll),
+            slow: None,
+            in_circles: BTreeSet::new(),
+            asleep_for_ever: false,
+            found: Vec::new(),
+        }
+    }
+
+    fn note(&mut self, now: Duration, event: &Event<'_>) {
+        self.circles.note(event);
+        let (kind, task, text) = match self.overload.note(now, event) {
+            None => return,
+            Some(Seen::Storm { task, polls, lasts }) => {
+                let of = self.describe(task);
+                let text = format!(
+                    "{of} has woken itself in {polls} polls on end, for {lasts:.0?}, and keeps the loop from sleeping: \
+                     if it waits for something, let that wake it"
+                );
+                (Finding::SelfWakeStorm, Some(task), text)
+            }
+            Some(Seen::Pile { late, worst, behind }) => {
+                let behind = behind.map_or_else(
+                    || String::from("the loop had too much else to do"),
+                    |(task, took)| format!("{} ran for {took:.0?} in one poll before", self.describe_slow(task)),
+                );
+                let text = format!("{late} timers fired together, up to {worst:.0?} late: {behind}");
+                (Finding::TimerPileUp, None, text)
+            }
+        };
+        self.found(kind, task, vec![text]);
+    }
+
+    fn found(&mut self, kind: Finding, task: Option<TaskId>, lines: Vec<String>) {
+        self.found.push(Found { kind, task, lines });
+    }
+    fn describe(&self, task: TaskId) -> String {
+        let mut text = format!("task {task}");
+        if let Some((name, at)) = self.tasks.get(&task) {
+            let name = name.as_ref().map_or_else(String::new, |name| format!(" {name:?}"));
+            text = format!("{text}{name} (spawned at {at}");
+            if let Some(waited_at) = self.waited_at.get(&task) {
+                text = format!("{text}, last waited at {waited_at}");
+            }
+            text.push(')');
+        }
+        text
+    }
+
+    fn describe_slow(&self, task: TaskId) -> String {
+        match &self.slow {
+            Some((slow, of)) if *slow == task => of.clone(),
+            _ => self.describe(task),
+        }
+    }
+
+    fn forget(&mut self, task: TaskId) {
+        self.tasks.remove(&task);
+        self.waited_at.remove(&task);
+        self.pending.remove(&task);
+        self.forgotten.remove(&task);
+        self.in_circles.remove(&task);
+    }
+}

@@ -1,0 +1,50 @@
+//! Outside: whether anybody there could still wake a loop whose own tasks all wait.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::heart::context::Core;
+use crate::heart::key::TaskKey;
+use crate::heart::waker::{kept_wakers, word_of};
+use crate::see::TaskRow;
+
+/// Whether anybody but the loop's own tasks may hold one of their wakers, or a handle that spawns.
+/// Wakers that wait for a task's end are the loop's own; those in a channel may be anybody's.
+pub(super) fn somebody_outside(core: &Core) -> bool {
+    // The core has one, and every handle.
+    if Arc::strong_count(&core.counters) > 1 {
+        return true;
+    }
+    let mut joiners: BTreeMap<TaskKey, usize> = BTreeMap::new();
+    core.tasks.each_joiner(|_, waker| {
+        let task = word_of(waker).and_then(|word| core.tasks.named_by(word));
+        *joiners.entry(task.unwrap_or(TaskKey::NOBODY)).or_default() += 1;
+    });
+    let rows = core.tasks.rows(core.current_task());
+    let mut waiting = rows.iter().map(|row| row.key).filter(|key| core.tasks.is_waiting(*key));
+    let other_threads = threads().is_none_or(|threads| threads > 2);
+    other_threads && waiting.any(|key| kept_wakers(key) > joiners.get(&key).copied().unwrap_or(0))
+}
+
+/// How many threads this process has, where the system says.
+fn threads() -> Option<usize> {
+    Some(std::fs::read_dir("/proc/self/task").ok()?.count())
+}
+
+/// What a task waits for, and whether the runtime cannot see some of it.
+pub(super) fn waits_of(task: &TaskRow) -> (Vec<String>, bool) {
+    let mut waits: Vec<_> = task.waits.iter().map(ToString::to_string).collect();
+    let unseen = kept_wakers(task.id.0).saturating_sub(waits.len());
+    if unseen > 0 {
+        waits.push(unseen_wait(unseen));
+    } else if waits.is_empty() {
+        waits.push(String::from("nothing: no waker of it is left"));
+    }
+    (waits, unseen > 0)
+}
+
+/// A waker says whose it is, not who keeps it: of what is no timer, socket or join, no more is known.
+fn unseen_wait(wakers: usize) -> String {
+    let wakers = if wakers == 1 { String::from("a waker") } else { format!("{wakers} wakers") };
+    format!("something outside the runtime that keeps {wakers} of it, such as a lock or a channel")
+}

@@ -1,0 +1,213 @@
+//! The dump: every task of the running loop, and what it waits for.
+//!
+//! Nothing is kept for it while the loop runs; but where somebody follows the events, it says what they
+//! tell too, and elsewhere how to have them followed. What a task waits for is found by asking the stores
+//! for the wakers they hold: a waker is a task's number, so it says whose it is.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::ground::event::{Place, SourceId, TaskId, TimerId, WaitsFor};
+use crate::heart::context::{Core, expect_current};
+use crate::heart::reactor::Direction;
+use crate::heart::tasks::State;
+use crate::heart::waker::word_of;
+use crate::see::model::kept::Kept;
+use crate::see::model::things::{Task, Who};
+
+/// What the table says below it where nobody knows what only the events tell.
+const UNKNOWN: &str = "\
+nobody has followed the events, which tell the rest: ONELOOP_DIAGNOSE=1 or ONELOOP_LOG=1 has it done in any
+program, and in its code Builder::diagnose, or an observer such as see::Ring";
+
+/// The task table of the runtime that runs on this thread, as of now.
+///
+/// Since when a task waits, its polls and who woke it last are known only where somebody has followed the
+/// events: see [`TaskRow::past`]. Elsewhere the table says so.
+///
+/// # Panics
+///
+/// If no runtime runs on this thread.
+///
+/// ```
+/// # oneloop::run(async {
+/// let reader = oneloop::task::Builder::new().name("reader").spawn(std::future::pending::<()>());
+/// oneloop::task::yield_now().await;
+/// let dump = oneloop::see::dump();
+/// assert!(dump.tasks.iter().any(|task| task.name.as_deref() == Some("reader")));
+/// println!("{dump}");
+/// # drop(reader); });
+/// ```
+#[track_caller]
+pub fn dump() -> Dump {
+    Dump::of(&expect_current("oneloop::see::dump"))
+}
+
+/// Every task, in the order of the slots. Its `Display` is a table.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Dump {
+    /// The tasks.
+    pub tasks: Vec<TaskRow>,
+}
+
+/// A task.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TaskRow {
+    /// Its id.
+    pub id: TaskId,
+    /// Its name, if it was given one; "main" is the future of `block_on`.
+    pub name: Option<String>,
+    /// What it is doing.
+    pub state: TaskState,
+    /// The line that spawned it.
+    pub spawned: Place,
+    /// What it waits for: any of these will wake it. What it waits for outside the runtime, as on a
+    /// channel, is not known here.
+    pub waits: Vec<Wait>,
+    /// What its past was, where somebody has followed the events: a [`Ring`](crate::see::Ring), the
+    /// diagnosis, or whatever the environment has asked for, such as `ONELOOP_LOG=1`.
+    pub past: Option<Past>,
+}
+
+/// What only the events tell of a task.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Past {
+    /// How often it was polled.
+    pub polls: u64,
+    /// How long its longest poll took, the one that is going on apart.
+    pub longest: Duration,
+    /// How long it has been waiting, or ready, or running.
+    pub lasts: Duration,
+    /// Who woke it last.
+    pub woken_by: Option<Who>,
+}
+
+/// What a task is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TaskState {
+    /// It waits for a wake.
+    Waiting,
+    /// It is in the ready queue.
+    Ready,
+    /// It is being polled.
+    Running,
+    /// It is over, and nobody has taken its output.
+    Done,
+}
+
+impl From<State> for TaskState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Waiting => Self::Waiting,
+            State::Ready => Self::Ready,
+            State::Running => Self::Running,
+            State::Done => Self::Done,
+        }
+    }
+}
+
+/// Something a task waits for.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Wait {
+    /// What it is.
+    pub on: WaitsFor,
+    /// The line that made the future that waits, where there is such a line.
+    pub at: Option<Place>,
+    /// For a timer: how long until it is due.
+    pub left: Option<Duration>,
+}
+
+impl Dump {
+    pub(crate) fn of(core: &Core) -> Self {
+        let mut tasks: Vec<_> = core.tasks.rows(core.current_task()).into_iter().map(TaskRow::new).collect();
+        let mut note = |waker: &std::task::Waker, wait: Wait| {
+            let Some(word) = word_of(waker) else { return };
+            let waiter = tasks.binary_search_by_key(&word.slot(), |task| task.id.slot() as usize);
+            if let Some(task) = waiter.ok().map(|row| &mut tasks[row]).filter(|task| word.fits(task.id.as_u64())) {
+                task.waits.push(wait);
+            }
+        };
+        let now = core.timers.uptime();
+        core.timers.each_waiter(|timer, deadline, waker, at| {
+            let left = Some(deadline.saturating_sub(now));
+            note(waker, Wait { on: WaitsFor::Timer(TimerId(timer)), at: Some(at.into()), left });
+        });
+        core.reactor.each_waiter(|source, direction, waker, at| {
+            let source = SourceId(source);
+            let on = if direction == Direction::Read { WaitsFor::Read(source) } else { WaitsFor::Write(source) };
+            note(waker, Wait { on, at: Some(at.into()), left: None });
+        });
+        core.tasks.each_joiner(|task, waker| {
+            note(waker, Wait { on: WaitsFor::Join(TaskId(task)), at: None, left: None });
+        });
+        if let Some(state) = Kept::state_of(core) {
+            tasks
+                .iter_mut()
+                .for_each(|row| row.past = state.tasks.get(&row.id.as_u64()).map(|task| Past::of(task, now)));
+        }
+        Self { tasks }
+    }
+}
+
+impl Past {
+    fn of(task: &Task, now: Duration) -> Self {
+        let (lasts, woken_by) = (now.saturating_sub(task.since), task.woken.map(|(by, _)| by));
+        Self { polls: task.polls, longest: task.longest, lasts, woken_by }
+    }
+
+    fn columns(&self) -> [String; 4] {
+        let woken = self.woken_by.map_or_else(|| String::from("-"), |by| by.to_string());
+        [format!("{:.0?}", self.lasts), self.polls.to_string(), format!("{:.0?}", self.longest), woken]
+    }
+}
+
+impl TaskRow {
+    fn new(row: crate::heart::tasks::Row) -> Self {
+        let id = TaskId(row.key);
+        let state = row.state.into();
+        let name = row.info.name.or_else(|| (id.slot() == 0).then(|| String::from("main")));
+        Self { id, name, state, spawned: row.info.at.into(), waits: Vec::new(), past: None }
+    }
+}
+
+impl fmt::Display for Dump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (polls, longest, since, woken) = ("polls", "longest", "since", "woken by");
+        write!(f, "{:>6}  {:<16}  {:<8}  {since:>8}  {polls:>7}  {longest:>8}  {woken:<10}", "task", "name", "state")?;
+        writeln!(f, "  {:<28}  waits for", "spawned at")?;
+        for task in &self.tasks {
+            let state = format!("{:?}", task.state).to_lowercase();
+            let name = task.name.as_deref().unwrap_or("-");
+            write!(f, "{:>6}  {name:<16}  {state:<8}  ", task.id)?;
+            let [since, polls, longest, woken] = task.past.as_ref().map_or(["-"; 4].map(String::from), Past::columns);
+            write!(f, "{since:>8}  {polls:>7}  {longest:>8}  {woken:<10}  {:<28} ", task.spawned.to_string())?;
+            for wait in &task.waits {
+                write!(f, " {wait}")?;
+            }
+            writeln!(f)?;
+        }
+        if self.tasks.iter().all(|task| task.past.is_none()) {
+            writeln!(f, "{UNKNOWN}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.on {
+            WaitsFor::Timer(timer) => write!(f, "timer {timer}")?,
+            WaitsFor::Read(source) => write!(f, "to read from source {source}")?,
+            WaitsFor::Write(source) => write!(f, "to write to source {source}")?,
+            WaitsFor::Join(task) => write!(f, "the end of task {task}")?,
+        }
+        if let Some(left) = self.left {
+            write!(f, " in {left:.0?}")?;
+        }
+        self.at.map_or(Ok(()), |at| write!(f, " at {at}"))
+    }
+}

@@ -1,0 +1,53 @@
+//! The state that is kept with the loop, where somebody asks for the events anyway: for the task table.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use crate::ground::event::{Event, Observer};
+use crate::heart::context::{Core, current, with_current};
+use crate::see::model::state::State;
+use crate::see::record::ring::Ring;
+
+/// Kept with the core: the state of whoever follows the events, and a ring. Either knows what there is to know.
+#[derive(Default)]
+pub(crate) struct Kept {
+    state: RefCell<Option<State>>,
+    ring: RefCell<Option<Ring>>,
+}
+
+/// Follows the events where nobody else does who keeps a state.
+pub(crate) struct Follower;
+
+impl Observer for Follower {
+    fn on_event(&self, at: Duration, event: &Event<'_>) {
+        if let Some(core) = current() {
+            Kept::apply(&core, at, event);
+        }
+    }
+}
+
+impl Kept {
+    /// The state of this loop, if anybody keeps it.
+    pub(crate) fn state_of(core: &Core) -> Option<State> {
+        // What a forked child has of a ring may be locked for ever.
+        if core.reactor.is_foreign_process() {
+            return None;
+        }
+        let kept = core.extension::<Self>();
+        let state = kept.state.borrow().clone();
+        state.or_else(|| kept.ring.borrow().as_ref().map(Ring::state))
+    }
+
+    /// Follows the events of the loop that runs here.
+    pub(crate) fn apply(core: &Core, at: Duration, event: &Event<'_>) {
+        let kept = core.extension::<Self>();
+        kept.state.borrow_mut().get_or_insert_default().apply(at, event);
+    }
+
+    /// Tells the loop that runs here of a ring that follows its events.
+    pub(crate) fn keep(ring: &Ring) {
+        if let Some(kept) = with_current(|core| core.extension::<Self>()) {
+            kept.ring.replace(Some(ring.clone()));
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! A kept event: the same, but with a text of its own, so that it outlives what it tells of.
+
+pub(crate) mod recording;
+pub(crate) mod ring;
+
+use std::time::Duration;
+
+use crate::ground::event::Event;
+
+/// An event and its time.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) at: Duration,
+    /// Without its text, which is a name or a finding's sentence.
+    event: Event<'static>,
+    text: Option<Box<str>>,
+}
+
+impl Record {
+    pub(crate) fn of(at: Duration, event: &Event<'_>) -> Self {
+        let (event, text) = split(event);
+        Self { at, event, text: text.map(Box::from) }
+    }
+
+    pub(crate) fn event(&self) -> Event<'_> {
+        match self.event {
+            Event::Spawn { task, by, at, .. } => Event::Spawn { task, by, at, name: self.text.as_deref() },
+            Event::Finding { kind, task, .. } => {
+                Event::Finding { kind, task, text: self.text.as_deref().unwrap_or_default() }
+            }
+            event => event,
+        }
+    }
+}
+
+/// An event without its text, and the text.
+fn split<'a>(event: &Event<'a>) -> (Event<'static>, Option<&'a str>) {
+    let plain = match *event {
+        Event::Spawn { task, by, name, at } => return (Event::Spawn { task, by, name: None, at }, name),
+        Event::Finding { kind, task, text } => return (Event::Finding { kind, task, text: "" }, Some(text)),
+        Event::TurnStart { turn, inbox } => Event::TurnStart { turn, inbox },
+        Event::PollStart { task } => Event::PollStart { task },
+        Event::PollEnd { task, outcome } => Event::PollEnd { task, outcome },
+        Event::Wait { task, on, at } => Event::Wait { task, on, at },
+        Event::WaitDropped { task, on } => Event::WaitDropped { task, on },
+        Event::Wake { task, cause, queued } => Event::Wake { task, cause, queued },
+        Event::StaleWake { cause } => Event::StaleWake { cause },
+        Event::Abort { task, by, at } => Event::Abort { task, by, at },
+        Event::Finish { task, outcome } => Event::Finish { task, outcome },
+        Event::TimerSet { timer, by, deadline, at } => Event::TimerSet { timer, by, deadline, at },
+        Event::TimerFired { timer, late } => Event::TimerFired { timer, late },
+        Event::TimerCancelled { timer } => Event::TimerCancelled { timer },
+        Event::SourceOpened { source, resource, ready, by, at } => {
+            Event::SourceOpened { source, resource, ready, by, at }
+        }
+        Event::SourceReady { source, ready } => Event::SourceReady { source, ready },
+        Event::SourceDrained { source, read, write } => Event::SourceDrained { source, read, write },
+        Event::SourceClosed { source } => Event::SourceClosed { source },
+        Event::ParkStart { timeout } => Event::ParkStart { timeout },
+        Event::ParkEnd { events } => Event::ParkEnd { events },
+        Event::TurnEnd { turn, polls } => Event::TurnEnd { turn, polls },
+    };
+    (plain, None)
+}

@@ -1,0 +1,80 @@
+//! The bell: a thread that hears signals, whatever the loop's thread is stuck in.
+//!
+//! The handler can only ring. So a thread of its own waits for that, looks which signal it was, and does what
+//! a handler must not.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::ground::signals::{self, Borrowed, Reached};
+
+/// The thread that waits for signals. It ends when this is dropped, and what handled them before does so
+/// again.
+pub(crate) struct Bell {
+    mouth: UnixStream,
+    borrowed: Vec<Borrowed>,
+    reached: Option<Reached>,
+    is_over: Arc<AtomicBool>,
+    listening: Option<thread::JoinHandle<()>>,
+    /// The process that hung it up. A forked child has no such thread.
+    process: u32,
+}
+
+impl Bell {
+    /// From here on `heard` is called for each of these signals that comes.
+    pub(crate) fn hang(signals: Vec<i32>, heard: impl Fn(i32) + Send + 'static) -> io::Result<Self> {
+        let (ears, mouth) = UnixStream::pair()?;
+        // A handler must not wait. A pair that is full rings loud enough.
+        mouth.set_nonblocking(true)?;
+        let (reached, is_over) = (Some(Reached::by(mouth.try_clone()?)), Arc::new(AtomicBool::new(false)));
+        let mut counts: Vec<_> = signals.iter().map(|signal| (*signal, signals::count(*signal))).collect();
+        let borrowed = signals.into_iter().map(Borrowed::new).collect::<io::Result<_>>()?;
+        let over = Arc::clone(&is_over);
+        let listen = move || listen(&ears, &mut counts, &over, heard);
+        let listening = Some(thread::Builder::new().name(String::from("oneloop-signals")).spawn(listen)?);
+        Ok(Self { mouth, borrowed, reached, is_over, listening, process: std::process::id() })
+    }
+}
+
+fn listen(mut bell: &UnixStream, counts: &mut [(i32, usize)], over: &AtomicBool, heard: impl Fn(i32)) {
+    let mut rings = [0; 512];
+    loop {
+        match bell.read(&mut rings) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => return,
+        }
+        // Other signals ring here too.
+        for (signal, known) in &mut *counts {
+            let count = signals::count(*signal);
+            if std::mem::replace(known, count) != count {
+                heard(*signal);
+            }
+        }
+        if over.load(Ordering::SeqCst) {
+            return;
+        }
+    }
+}
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        self.borrowed.clear();
+        let listening = self.listening.take();
+        if self.process != std::process::id() {
+            std::mem::forget(listening);
+            return;
+        }
+        // First the handler: it must not write where nobody can read any more.
+        drop(self.reached.take());
+        self.is_over.store(true, Ordering::SeqCst);
+        // Where there is no room for one more byte, there is one to be read already.
+        let _ = self.mouth.write(b"!");
+        if let Some(thread) = listening {
+            let _ = thread.join();
+        }
+    }
+}
