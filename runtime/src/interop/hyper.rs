@@ -58,6 +58,7 @@ use std::time::Duration;
 use futures_io::{AsyncRead, AsyncWrite};
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 
+use crate::heart::budget::ready_at_a_price;
 use crate::time::{Instant, Sleep, sleep, sleep_until};
 
 /// How much one read brings at most.
@@ -65,8 +66,8 @@ const SCRATCH: usize = 64 * 1024;
 
 thread_local! {
     /// Where bytes are read to before they are copied into a buffer of hyper's, which only unsafe code
-    /// could read into. One for all connections of a thread: between polls it holds nothing, and it is
-    /// all zeros.
+    /// could read into. One for all connections of a thread: between polls it is all zeros, whatever a
+    /// reader has left in it.
     static READ_INTO: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
@@ -74,8 +75,8 @@ thread_local! {
 /// the other way round. So a [`TcpStream`](crate::net::TcpStream) becomes one for hyper, and an upgraded
 /// connection of hyper's one for a WebSocket library.
 ///
-/// To hyper a read costs one copy of the bytes that came, and no allocation; the other directions cost
-/// nothing. Vectored writes are not offered: hyper then gathers head and body, and writes them at once.
+/// To hyper a read costs one copy of the bytes that came, zeros over as much as hyper's buffer has room for, and no
+/// allocation; the other directions cost nothing. Vectored writes are not offered: hyper then gathers head and body, and writes them at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Io<T>(T);
 
@@ -107,17 +108,22 @@ impl<T: AsyncRead + Unpin> Read for Io<T> {
         cx: &mut Context<'_>,
         mut unfilled: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        let wanted = unfilled.remaining().min(SCRATCH);
+        if wanted == 0 {
+            return ready_at_a_price(cx).map(Ok);
+        }
         // The connection is foreign code and may come back here, through an adapter inside another. So
         // the scratch is taken, not borrowed; whoever comes second makes one of its own.
         let mut scratch = READ_INTO.take();
         scratch.resize(SCRATCH, 0);
-        let wanted = unfilled.remaining().min(SCRATCH);
-        let result = Pin::new(&mut self.0).poll_read(cx, &mut scratch[..wanted]).map_ok(|count| {
-            let bytes = &mut scratch[..count];
-            unfilled.put_slice(bytes);
-            // Nobody is to see what another connection brought, not even a reader that miscounts.
-            bytes.fill(0);
+        let lent = &mut scratch[..wanted];
+        let result = Pin::new(&mut self.0).poll_read(cx, lent).map_ok(|count| {
+            assert!(count <= wanted, "a reader says that it has read {count} bytes into a buffer of {wanted}");
+            unfilled.put_slice(&lent[..count]);
         });
+        // A reader may leave bytes behind those that it counts, or where it says Pending. The reader of another
+        // connection, which may miscount, is not to see them.
+        lent.fill(0);
         READ_INTO.set(scratch);
         result
     }
@@ -139,6 +145,9 @@ impl<T: AsyncWrite + Unpin> Write for Io<T> {
 
 impl<T: Read + Unpin> AsyncRead for Io<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if buffer.is_empty() {
+            return ready_at_a_price(cx).map(|()| Ok(0));
+        }
         let mut buffer = ReadBuf::new(buffer);
         ready!(Pin::new(&mut self.0).poll_read(cx, buffer.unfilled()))?;
         Poll::Ready(Ok(buffer.filled().len()))

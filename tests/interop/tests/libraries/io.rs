@@ -1,11 +1,12 @@
 //! The adapter of connections, alone.
 
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_lite::future::{poll_fn, zip};
-use futures_lite::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use futures_lite::{AsyncRead, AsyncReadExt, AsyncWriteExt, FutureExt};
 use hyper::rt::{Read, ReadBuf};
 use oneloop::interop::hyper::Io;
 use oneloop::net::duplex;
@@ -63,5 +64,71 @@ fn no_connection_sees_what_another_has_read() {
         let mut other = Io::new(Peeping { bytes: b"curious", saw: false });
         assert_eq!(read(&mut other, &mut into[..4]).await, 4);
         assert!(!other.get_ref().saw);
+    });
+}
+
+/// Writes a secret over the whole buffer, and owns up to less of it than it has written, or to none.
+struct Leaving(Poll<io::Result<usize>>);
+
+impl AsyncRead for Leaving {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        buffer.fill(b's');
+        match &self.0 {
+            Poll::Ready(Ok(count)) => Poll::Ready(Ok(*count)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.kind().into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+#[test]
+fn no_connection_sees_what_the_reader_of_another_has_left_uncounted() {
+    run(async {
+        let broken = || Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        for left in [Poll::Ready(Ok(0)), Poll::Ready(Ok(3)), Poll::Pending, broken()] {
+            let mut into = [0; 100];
+            let mut buffer = ReadBuf::new(&mut into);
+            let mut one = Io::new(Leaving(left));
+            let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut one).poll_read(cx, buffer.unfilled()))).await;
+            let mut other = Io::new(Peeping { bytes: b"curious", saw: false });
+            assert_eq!(read(&mut other, &mut [0; 200]).await, 7);
+            assert!(!other.get_ref().saw, "after {polled:?}");
+        }
+    });
+}
+
+#[test]
+fn a_reader_that_counts_more_than_its_buffer_holds_is_told_so() {
+    run(async {
+        let mut boasts = Io::new(Leaving(Poll::Ready(Ok(101))));
+        let mut into = [0; 100];
+        let mut buffer = ReadBuf::new(&mut into);
+        let read =
+            AssertUnwindSafe(async { poll_fn(|cx| Pin::new(&mut boasts).poll_read(cx, buffer.unfilled())).await });
+        let said = *read.catch_unwind().await.unwrap_err().downcast::<String>().unwrap();
+        assert!(said.contains("it has read 101 bytes into a buffer of 100"), "{said}");
+        let mut other = Io::new(Peeping { bytes: b"curious", saw: false });
+        assert_eq!(self::read(&mut other, &mut [0; 200]).await, 7);
+        assert!(!other.get_ref().saw);
+    });
+}
+
+/// Is never to be asked for nothing.
+struct NotToBeAsked;
+
+impl AsyncRead for NotToBeAsked {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+}
+
+#[test]
+fn an_empty_buffer_is_ready_at_once_through_the_adapter() {
+    run(async {
+        let mut reader = Io::new(NotToBeAsked);
+        let mut buffer = ReadBuf::new(&mut []);
+        poll_fn(|cx| Pin::new(&mut reader).poll_read(cx, buffer.unfilled())).await.unwrap();
+        let mut back = Io::new(Io::new(NotToBeAsked));
+        assert_eq!(back.read(&mut []).await.unwrap(), 0);
     });
 }
