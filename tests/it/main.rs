@@ -18,6 +18,7 @@ mod cancel_rest;
 mod chrome;
 mod corners;
 mod child;
+mod clock_end;
 mod diagnosis;
 #[cfg(target_os = "linux")]
 mod endings;

@@ -7,6 +7,9 @@ use crate::heart::context::expect_current;
 /// Moves the virtual clock forward, as if the code that calls this had taken that long. Timers that
 /// become due meanwhile fire when the loop has its next turn, late by as much as the loop was kept.
 ///
+/// A step beyond the end of the clock, which is some 584 million years after its start, leads to the end.
+/// There the clock stands still, and every timer is due.
+///
 /// With it, a program that blocks its loop can be played in no time, and the same way each time.
 ///
 /// # Panics

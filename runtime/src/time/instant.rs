@@ -70,32 +70,50 @@ impl Instant {
     }
 }
 
+/// # Panics
+///
+/// If the clock cannot show the sum: see [`Instant::checked_add`].
 impl Add<Duration> for Instant {
     type Output = Self;
 
+    #[track_caller]
     fn add(self, duration: Duration) -> Self {
-        Self(self.0 + duration)
+        let Some(sum) = self.checked_add(duration) else { cannot_show("later", duration, "checked_add") };
+        sum
     }
 }
 
 impl AddAssign<Duration> for Instant {
+    #[track_caller]
     fn add_assign(&mut self, duration: Duration) {
-        self.0 += duration;
+        *self = *self + duration;
     }
 }
 
+/// # Panics
+///
+/// If the clock cannot show the difference: see [`Instant::checked_sub`].
 impl Sub<Duration> for Instant {
     type Output = Self;
 
+    #[track_caller]
     fn sub(self, duration: Duration) -> Self {
-        Self(self.0 - duration)
+        let Some(difference) = self.checked_sub(duration) else { cannot_show("earlier", duration, "checked_sub") };
+        difference
     }
 }
 
 impl SubAssign<Duration> for Instant {
+    #[track_caller]
     fn sub_assign(&mut self, duration: Duration) {
-        self.0 -= duration;
+        *self = *self - duration;
     }
+}
+
+#[cold]
+#[track_caller]
+fn cannot_show(which: &str, duration: Duration, checked: &str) -> ! {
+    panic!("the clock cannot show an instant that is {duration:?} {which}: use Instant::{checked}, which says so")
 }
 
 impl Sub for Instant {

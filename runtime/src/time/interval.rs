@@ -148,8 +148,8 @@ impl Interval {
             }
             _ => planned.checked_add(self.period),
         };
-        // A period too long for the clock never ends.
-        next.unwrap_or_else(|| planned + Duration::from_millis(u64::MAX))
+        // A period too long for the clock never ends. Nor does one that begins at the clock's last instants.
+        next.or_else(|| planned.checked_add(Duration::from_millis(u64::MAX))).unwrap_or(planned)
     }
 }
 

@@ -78,7 +78,7 @@ impl ChromeTrace {
 
 /// What has begun and not ended: lives first, then from the outside in.
 fn unfinished(picture: &Picture) -> Vec<Drawn> {
-    let end = picture.now + 1;
+    let end = picture.now.saturating_add(1);
     let mut unfinished: Vec<Drawn> = Vec::new();
     let mut add = |start, what| unfinished.push(Drawn { start, end, what });
     for (id, task) in &picture.tasks {

@@ -101,7 +101,7 @@ impl Observer for ChromeTrace {
     fn on_event(&self, at: Duration, event: &Event<'_>) {
         let at = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
         let mut picture = self.picture();
-        picture.now = at.max(picture.now + 1);
+        picture.now = at.max(picture.now.saturating_add(1));
         picture.draw(event);
     }
 }
