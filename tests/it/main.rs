@@ -42,6 +42,7 @@ mod net_streams;
 mod net_udp;
 mod net_unix;
 mod net_waiters;
+mod nothing;
 mod observers;
 mod panics;
 #[cfg(target_os = "linux")]

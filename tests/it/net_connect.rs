@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use futures_lite::AsyncRead;
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::time::{sleep, timeout};
 use oneloop::{Handle, spawn};
@@ -282,5 +283,107 @@ fn a_wait_for_a_socket_costs_no_more_time_than_it_must() {
         // A lost event that some timer makes up for would show here: each round would take its time.
         assert!(before.elapsed() < Duration::from_secs(3), "{:?}", before.elapsed());
         sleep(Duration::ZERO).await;
+    });
+}
+
+/// What becomes of a connection: what is read of it up to the end, or the error that comes instead.
+type Told = (Vec<u8>, Option<io::ErrorKind>);
+
+/// A connection is made, and meets `fate` before anybody looks at it. Says what a blocking socket makes of it, and what
+/// one of a loop does.
+async fn meets(fate: fn(std::net::TcpStream)) -> (Told, Told) {
+    let listener = std::net::TcpListener::bind(ANY_PORT).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut blocking = std::net::TcpStream::connect(addr).unwrap();
+    fate(listener.accept().unwrap().0);
+    let mut read = Vec::new();
+    let error = blocking.read_to_end(&mut read).err();
+    let theirs = (read, error.map(|error| error.kind()));
+
+    let mut connect = pin!(TcpStream::connect(addr));
+    assert!(poll_once(connect.as_mut()).await.is_pending());
+    fate(listener.accept().unwrap().0);
+    let stream = soon(connect).await.unwrap();
+    let (mut read, mut buffer) = (Vec::new(), [0; 3]);
+    let error = loop {
+        match soon(stream.read(&mut buffer)).await {
+            Ok(0) => break None,
+            Ok(count) => read.extend_from_slice(&buffer[..count]),
+            Err(error) => break Some(error.kind()),
+        }
+    };
+    assert_eq!(soon(stream.read(&mut buffer)).await.unwrap(), 0, "an error is told once");
+    (theirs, (read, error))
+}
+
+#[test]
+fn a_connection_that_is_reset_before_anybody_looks_is_what_a_blocking_socket_sees() {
+    let fates: [fn(std::net::TcpStream); 6] = [
+        drop,
+        crate::net_kit::reset,
+        |mut stream| stream.write_all(b"hello").unwrap(),
+        |mut stream| {
+            stream.write_all(b"hello").unwrap();
+            crate::net_kit::reset(stream);
+        },
+        |stream| {
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            crate::net_kit::reset(stream);
+        },
+        |mut stream| {
+            stream.write_all(b"hello").unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            crate::net_kit::reset(stream);
+        },
+    ];
+    on_a_loop(async {
+        for (number, fate) in fates.into_iter().enumerate() {
+            let (blocking, ours) = meets(fate).await;
+            assert_eq!(ours, blocking, "fate {number}");
+        }
+    });
+}
+
+#[test]
+fn an_error_that_came_before_anybody_looked_is_told_once_by_whatever_asks_first() {
+    on_a_loop(async {
+        for way in 0..6 {
+            let listener = std::net::TcpListener::bind(ANY_PORT).unwrap();
+            let mut connect = pin!(TcpStream::connect(listener.local_addr().unwrap()));
+            assert!(poll_once(connect.as_mut()).await.is_pending());
+            crate::net_kit::reset(listener.accept().unwrap().0);
+            let stream = soon(connect).await.unwrap();
+            let told = match way {
+                0 => stream.take_error().unwrap().unwrap(),
+                1 => soon(stream.read(&mut [0; 8])).await.unwrap_err(),
+                2 => soon(stream.peek(&mut [0; 8])).await.unwrap_err(),
+                3 => soon(stream.write(b"x")).await.unwrap_err(),
+                4 => soon(stream.write_all(b"x")).await.unwrap_err(),
+                _ => {
+                    let (mut one, mut other) = ([0; 4], [0; 4]);
+                    let mut buffers = [io::IoSliceMut::new(&mut one), io::IoSliceMut::new(&mut other)];
+                    let read = |cx: &mut std::task::Context<'_>| {
+                        std::pin::Pin::new(&mut &stream).poll_read_vectored(cx, &mut buffers)
+                    };
+                    soon(std::future::poll_fn(read)).await.unwrap_err()
+                }
+            };
+            assert_eq!(told.kind(), io::ErrorKind::ConnectionReset, "by way {way}");
+            assert!(stream.take_error().unwrap().is_none());
+            assert_eq!(soon(stream.read(&mut [0; 8])).await.unwrap(), 0);
+            assert_eq!(soon(stream.write(b"x")).await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        }
+    });
+}
+
+#[test]
+fn a_connection_of_std_that_was_reset_is_taken_over_with_its_bytes_and_its_error() {
+    on_a_loop(async {
+        let (here, mut there) = crate::net_kit::std_pair();
+        there.write_all(b"hello").unwrap();
+        crate::net_kit::reset(there);
+        let stream = TcpStream::from_std(here).unwrap();
+        assert_eq!(soon(stream.read(&mut [0; 8])).await.unwrap(), 5);
+        assert_eq!(soon(stream.read(&mut [0; 8])).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     });
 }

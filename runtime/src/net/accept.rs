@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::heart::context::expect_current;
 use crate::heart::reactor::Direction;
+use crate::net::attempts::Attempts;
 use crate::net::backoff::{growing, pause};
-use crate::net::socket::{Attempts, Socket};
+use crate::net::socket::Socket;
 use crate::time::Sleep;
 
 /// A mio listener: what it accepts, and what is made of that.

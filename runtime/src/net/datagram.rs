@@ -45,7 +45,7 @@ macro_rules! datagram_methods {
         /// Receives a datagram, and gives its length; waits if there is none. Zero means an empty
         /// datagram, and not an end. Of a datagram that is longer than the buffer the rest is lost, and
         /// nothing tells: a buffer that may be too short is best made one byte longer than the longest
-        /// datagram that is welcome.
+        /// datagram that is welcome. Into an empty buffer a datagram is received too, and all of it is lost.
         ///
         /// # Errors
         ///

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use futures_io::{AsyncRead, AsyncWrite};
 
 use crate::heart::context::current;
+use crate::net::attempts::poll_nothing;
 
 /// Two streams, connected to each other in memory. Each direction holds up to `max_buffer` bytes; whoever
 /// writes more waits until some are read.
@@ -92,11 +93,14 @@ impl DuplexStream {
     ///
     /// **Not** cancel-safe: dropping the future before it is ready may have written any part.
     pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
+        loop {
+            // Asked for nothing, too: so a loop of such writes lets others run.
             let written = self.write(bytes).await?;
             bytes = &bytes[written..];
+            if bytes.is_empty() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Ends the reading side, the writing side or both. The other end of an ended writing side reads to
@@ -145,9 +149,12 @@ impl Pipe {
     }
 
     fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if buffer.is_empty() {
+            return poll_nothing(cx);
+        }
         self.poll_with(cx, |state| {
             let count = buffer.len().min(state.bytes.len());
-            if count == 0 && !state.has_ended && !buffer.is_empty() {
+            if count == 0 && !state.has_ended {
                 return None;
             }
             Some(state.bytes.read_exact(&mut buffer[..count]).map(|()| count))
@@ -155,12 +162,15 @@ impl Pipe {
     }
 
     fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if bytes.is_empty() {
+            return poll_nothing(cx);
+        }
         self.poll_with(cx, |state| {
             let count = bytes.len().min(self.max - state.bytes.len());
             if state.has_ended {
                 return Some(Err(io::ErrorKind::BrokenPipe.into()));
             }
-            if count == 0 && !bytes.is_empty() {
+            if count == 0 {
                 return None;
             }
             state.bytes.extend(&bytes[..count]);

@@ -8,7 +8,7 @@
 macro_rules! read_methods {
     () => {
         /// Reads what there is, up to the buffer's length; waits if there is nothing. Zero means that the
-        /// peer has sent all it will, or that the buffer is empty.
+        /// peer has sent all it will, or that the buffer is empty: into an empty one, nothing is read at once.
         ///
         /// # Errors
         ///
@@ -180,7 +180,10 @@ macro_rules! socket_methods {
         ///
         /// If the system does not say.
         pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-            self.socket.io().take_error()
+            match self.socket.take_kept_error(|_| true) {
+                None => self.socket.io().take_error(),
+                kept => Ok(kept),
+            }
         }
     };
 }

@@ -2,12 +2,13 @@
 
 mod addr;
 pub(crate) mod socket;
+pub(crate) mod attempts;
 mod methods;
 mod stream;
 mod halves;
 mod tcp_stream;
 
-mod backoff;
+pub(crate) mod backoff;
 mod accept;
 mod tcp_listener;
 mod happy_eyeballs;

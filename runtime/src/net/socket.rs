@@ -5,7 +5,7 @@
 
 use std::io;
 use std::panic::Location;
-use std::pin::Pin;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use crate::ground::event::{Event, Readiness, Resource, SourceId, WaitsFor};
@@ -18,7 +18,10 @@ use crate::heart::waker::task_of;
 pub struct Socket<S: mio::event::Source + Send + 'static> {
     /// `None` only while it is being dropped.
     io: Option<S>,
-    key: SourceKey,
+    pub(super) key: SourceKey,
+    /// The number of an error that was asked for before anybody used the socket; 0 for none. The kernel tells
+    /// each error once, so whoever uses the socket next is told of it from here.
+    kept_error: AtomicI32,
 }
 
 /// By direction, whether the first attempt may be made at once.
@@ -41,11 +44,25 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
             let ready = Readiness { read: ready[0], write: ready[1], ..Readiness::default() };
             Event::SourceOpened { source, resource, ready, by: core.cause(), at: at.into() }
         });
-        Ok(Self { io: Some(io), key })
+        Ok(Self { io: Some(io), key, kept_error: AtomicI32::new(0) })
     }
 
     pub(crate) fn io(&self) -> &S {
         self.io.as_ref().expect("a socket has its mio object until it is dropped")
+    }
+
+    /// Keeps an error of the kernel's for whoever uses the socket next.
+    pub(crate) fn keep_error(&self, error: &io::Error) {
+        self.kept_error.store(error.raw_os_error().unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Gives the error that was kept, if it is one of those that are meant. It is given once.
+    #[cold]
+    pub(crate) fn take_kept_error(&self, is_meant: impl Fn(&io::Error) -> bool) -> Option<io::Error> {
+        let number = self.kept_error.load(Ordering::Relaxed);
+        let error = Some(number).filter(|number| *number != 0).map(io::Error::from_raw_os_error).filter(is_meant)?;
+        self.kept_error.store(0, Ordering::Relaxed);
+        Some(error)
     }
 
     /// Deregisters the mio object and gives it back.
@@ -189,30 +206,6 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
     pub(crate) fn forget(&self, core: &Core, direction: Direction, waiter: Waiter) {
         taken_back(core, self.key, direction, core.reactor.forget(self.key, direction, waiter));
     }
-
-    /// A future that makes attempts until one does not block.
-    pub(crate) fn until<R>(
-        &self,
-        direction: Direction,
-        at: &'static Location<'static>,
-        mut attempt: impl FnMut(&S) -> io::Result<R>,
-    ) -> impl Future<Output = io::Result<R>> {
-        self.attempts(direction, at, move |socket| attempt(socket.io()))
-    }
-
-    /// The same, for attempts that want the socket. An attempt that took it along would make the future
-    /// larger, and every idle connection has one.
-    pub(crate) fn attempts<R, F>(
-        &self,
-        direction: Direction,
-        at: &'static Location<'static>,
-        attempt: F,
-    ) -> Attempts<'_, S, F>
-    where
-        F: FnMut(&Self) -> io::Result<R>,
-    {
-        Attempts { socket: self, direction, at, waiter: None, attempt }
-    }
 }
 
 fn waits_for(key: SourceKey, direction: Direction) -> WaitsFor {
@@ -240,7 +233,7 @@ fn left_beside(key: SourceKey, direction: Direction, replaced: Option<Waker>, at
 
 /// A waker came back that no event has taken. Its task may have left another here, and still wait.
 #[inline]
-fn taken_back(core: &Core, key: SourceKey, direction: Direction, waker: Option<Waker>) {
+pub(super) fn taken_back(core: &Core, key: SourceKey, direction: Direction, waker: Option<Waker>) {
     if let Some(waker) = waker {
         tell_taken_back(core, key, direction, &waker);
     }
@@ -266,52 +259,4 @@ impl<S: mio::event::Source + Send + 'static> Drop for Socket<S> {
             at_home(key.0.runtime, move |core| drop(close(core, &mut io, key)));
         }
     }
-}
-
-/// The future of [`Socket::attempts`]. Dropped, it takes its waker away and leaves all else as it is.
-pub(crate) struct Attempts<'a, S: mio::event::Source + Send + 'static, F> {
-    socket: &'a Socket<S>,
-    direction: Direction,
-    at: &'static Location<'static>,
-    waiter: Option<Waiter>,
-    attempt: F,
-}
-
-// It is never pinned down: its parts are moved by nobody but itself.
-impl<S: mio::event::Source + Send + 'static, F> Unpin for Attempts<'_, S, F> {}
-
-impl<R, S, F> Future for Attempts<'_, S, F>
-where
-    S: mio::event::Source + Send + 'static,
-    F: FnMut(&Socket<S>) -> io::Result<R>,
-{
-    type Output = io::Result<R>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { socket, direction, at, waiter, attempt } = &mut *self;
-        let number = |core: &Core| *waiter.get_or_insert_with(|| core.reactor.new_waiter());
-        let polled = socket.poll_io(cx, *direction, at, number, |_| attempt(socket));
-        if polled.is_ready() {
-            // An attempt is made only where an event has made it possible, and that took the waker.
-            *waiter = None;
-        }
-        polled
-    }
-}
-
-impl<S: mio::event::Source + Send + 'static, F> Drop for Attempts<'_, S, F> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(waiter) = self.waiter {
-            take_back(self.socket.key, self.direction, waiter);
-        }
-    }
-}
-
-/// Takes back the waker of a future that waited and is dropped.
-#[cold]
-fn take_back(key: SourceKey, direction: Direction, waiter: Waiter) {
-    at_home(key.0.runtime, move |core| {
-        taken_back(core, key, direction, core.reactor.forget(key, direction, waiter));
-    });
 }

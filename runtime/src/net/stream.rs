@@ -8,6 +8,7 @@ use std::panic::Location;
 use std::task::{Context, Poll};
 
 use crate::heart::reactor::{Direction, Waiter};
+use crate::net::attempts::poll_nothing;
 use crate::net::socket::Socket;
 
 /// A connection that carries bytes both ways: a [`TcpStream`](crate::net::TcpStream) or a
@@ -68,19 +69,35 @@ bytes!(mio::net::UnixStream, false);
 
 impl<S: Bytes> Socket<S> {
     fn read_some(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
         let read = self.io().read(buffer)?;
-        self.has_read(read, buffer.len());
-        Ok(read)
+        self.has_read(read, buffer.len())
     }
 
-    fn has_read(&self, read: usize, asked: usize) {
+    fn has_read(&self, read: usize, asked: usize) -> io::Result<usize> {
         if S::SHORT_READ_DRAINS {
             self.moved(Direction::Read, read, asked);
         }
+        if read == 0 { self.read_the_end() } else { Ok(read) }
+    }
+
+    /// The end of what can be read. The kernel would have told a reset here, after the bytes that came before it.
+    /// It does not tell a broken pipe, which follows an end that the peer has sent.
+    pub(crate) fn read_the_end(&self) -> io::Result<usize> {
+        let is_reset = |error: &io::Error| error.kind() != io::ErrorKind::BrokenPipe;
+        self.take_kept_error(is_reset).map_or(Ok(0), Err)
     }
 
     fn write_some(&self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.io().write(bytes)?;
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        let written = self.io().write(bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => self.take_kept_error(|_| true).unwrap_or(error),
+            _ => error,
+        })?;
         self.moved(Direction::Write, written, bytes.len());
         Ok(written)
     }
@@ -90,7 +107,8 @@ impl<S: Bytes> Socket<S> {
         at: &'static Location<'static>,
         buffer: &mut [u8],
     ) -> impl Future<Output = io::Result<usize>> {
-        self.attempts(Direction::Read, at, |socket| socket.read_some(buffer))
+        let needs_nothing = buffer.is_empty();
+        self.attempts(Direction::Read, at, |socket| socket.read_some(buffer)).ready_if(needs_nothing)
     }
 
     pub(crate) fn write(
@@ -98,7 +116,7 @@ impl<S: Bytes> Socket<S> {
         at: &'static Location<'static>,
         bytes: &[u8],
     ) -> impl Future<Output = io::Result<usize>> {
-        self.attempts(Direction::Write, at, |socket| socket.write_some(bytes))
+        self.attempts(Direction::Write, at, |socket| socket.write_some(bytes)).ready_if(bytes.is_empty())
     }
 
     pub(crate) fn write_all(
@@ -107,7 +125,7 @@ impl<S: Bytes> Socket<S> {
         bytes: &[u8],
     ) -> impl Future<Output = io::Result<()>> {
         let mut rest = bytes;
-        self.attempts(Direction::Write, at, move |socket| {
+        let attempt = move |socket: &Self| {
             while !rest.is_empty() {
                 match socket.write_some(rest)? {
                     0 => return Err(io::ErrorKind::WriteZero.into()),
@@ -115,18 +133,28 @@ impl<S: Bytes> Socket<S> {
                 }
             }
             Ok(())
-        })
+        };
+        self.attempts(Direction::Write, at, attempt).ready_if(bytes.is_empty())
     }
 
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
         self.try_io(Direction::Read, |_| self.read_some(buffer))
     }
 
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
         self.try_io(Direction::Write, |_| self.write_some(bytes))
     }
 
     pub(crate) fn poll_read(&self, by: Waiter, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if buffer.is_empty() {
+            return poll_nothing(cx);
+        }
         self.poll_as(by, cx, Direction::Read, |_| self.read_some(buffer))
     }
 
@@ -137,14 +165,19 @@ impl<S: Bytes> Socket<S> {
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
         let asked = buffers.iter().map(|buffer| buffer.len()).sum();
+        if asked == 0 {
+            return poll_nothing(cx);
+        }
         self.poll_as(by, cx, Direction::Read, |io| {
             let read = io.read_vectored(buffers)?;
-            self.has_read(read, asked);
-            Ok(read)
+            self.has_read(read, asked)
         })
     }
 
     pub(crate) fn poll_write(&self, by: Waiter, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if bytes.is_empty() {
+            return poll_nothing(cx);
+        }
         self.poll_as(by, cx, Direction::Write, |_| self.write_some(bytes))
     }
 
@@ -154,16 +187,6 @@ impl<S: Bytes> Socket<S> {
             Err(gone) if gone.kind() == io::ErrorKind::NotConnected => Ok(()),
             result => result,
         }
-    }
-}
-
-/// How an attempt to connect went, or `WouldBlock` if it goes on. That the socket is writable does not
-/// say that it is connected: its error says how it ended, and its peer that it has.
-pub(crate) fn is_connected<A>(error: io::Result<Option<io::Error>>, peer: io::Result<A>) -> io::Result<()> {
-    match (error?, peer) {
-        (None, Ok(_)) => Ok(()),
-        (None, Err(not_yet)) if not_yet.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
-        (Some(error), _) | (None, Err(error)) => Err(error),
     }
 }
 

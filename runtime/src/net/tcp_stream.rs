@@ -13,7 +13,7 @@ use crate::net::halves::split_methods;
 use crate::net::methods::{raw_methods, read_methods, socket_methods, socket_traits, write_methods};
 use crate::net::socket::{Socket, TRY_FIRST, WAIT_FIRST};
 use crate::net::stream::sealed::HasSocket;
-use crate::net::stream::{async_read, async_write, is_connected};
+use crate::net::stream::{async_read, async_write};
 
 /// A TCP connection.
 ///
@@ -25,6 +25,9 @@ use crate::net::stream::{async_read, async_write, is_connected};
 /// Dropping it closes the connection. If bytes have arrived that nobody read, TCP resets the
 /// connection, and what was sent last may not reach the peer: [`shutdown`](Self::shutdown) the sending
 /// side and read to the end first.
+///
+/// Closing does not wait, unless somebody sets `SO_LINGER` to a time through the descriptor. Then close(2)
+/// waits until the peer has all bytes or the time is over, and holds up the whole loop meanwhile.
 ///
 /// ```
 /// use oneloop::net::{TcpListener, TcpStream};
@@ -80,7 +83,7 @@ impl TcpStream {
         let attempt = async {
             let io = mio::net::TcpStream::connect(addr)?;
             let socket = Socket::new(io, WAIT_FIRST, Resource::TcpStream(addr), at)?;
-            socket.until(Direction::Write, at, |io| is_connected(io.take_error(), io.peer_addr())).await?;
+            socket.attempts(Direction::Write, at, is_over).await?;
             Ok(Self { socket })
         };
         attempt.await.map_err(|error| cannot("connect to", addr, &error))
@@ -106,8 +109,17 @@ impl TcpStream {
     #[track_caller]
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        let peer = stream.peer_addr()?;
-        Self::accepted(mio::net::TcpStream::from_std(stream), peer, Location::caller())
+        let (peer, at) = (stream.peer_addr(), Location::caller());
+        let io = mio::net::TcpStream::from_std(stream);
+        match peer {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                // A connection that was reset has no peer any more, but perhaps bytes that came before.
+                let stream = Self::accepted(io, SocketAddr::from(([0; 4], 0)), at)?;
+                is_over(&stream.socket).map_err(|_| error)?;
+                Ok(stream)
+            }
+            peer => Self::accepted(io, peer?, at),
+        }
     }
 
     /// Gives the connection to the standard library. It stays non-blocking.
@@ -135,7 +147,17 @@ impl TcpStream {
     /// Dropping the future loses no byte.
     #[track_caller]
     pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        self.socket.until(Direction::Read, Location::caller(), |io| io.peek(buffer))
+        let needs_nothing = buffer.is_empty();
+        let attempt = move |socket: &Socket<mio::net::TcpStream>| {
+            if buffer.is_empty() {
+                return Ok(0);
+            }
+            match socket.io().peek(buffer)? {
+                0 => socket.read_the_end(),
+                count => Ok(count),
+            }
+        };
+        self.socket.attempts(Direction::Read, Location::caller(), attempt).ready_if(needs_nothing)
     }
 
     /// Ends the reading side, the writing side or both. The peer of an ended writing side reads to the
@@ -203,6 +225,24 @@ impl TcpStream {
     }
 
     socket_methods!();
+}
+
+/// How an attempt to connect went, or `WouldBlock` if it goes on. That the socket is writable does not say
+/// that it is connected: its peer does. Without a peer the attempt goes on, or it has failed, or the connection was
+/// made and has been reset since. A look at what came tells these apart, and takes nothing but the error.
+fn is_over(socket: &Socket<mio::net::TcpStream>) -> io::Result<()> {
+    if socket.io().peer_addr().is_ok() {
+        return Ok(());
+    }
+    match socket.io().peek(&mut [0]) {
+        Ok(_) => Ok(()),
+        // Only a connection can be reset: an attempt is refused, or takes too long.
+        Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
+            socket.keep_error(&error);
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 impl HasSocket for TcpStream {

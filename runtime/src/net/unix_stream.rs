@@ -15,7 +15,7 @@ use crate::net::halves::split_methods;
 use crate::net::methods::{raw_methods, read_methods, socket_methods, socket_traits, write_methods};
 use crate::net::socket::{Socket, TRY_FIRST};
 use crate::net::stream::sealed::HasSocket;
-use crate::net::stream::{async_read, async_write, is_connected};
+use crate::net::stream::{async_read, async_write};
 use crate::net::unix_addr::{address, cannot_at};
 
 /// A connection through a Unix socket.
@@ -91,11 +91,9 @@ impl UnixStream {
     async fn connect_to(addr: &SocketAddr, at: &'static Location<'static>) -> io::Result<Self> {
         let attempt = async {
             // A listener without room is not awaited in the kernel: each attempt is a new one.
+            // And one that has succeeded is over, whatever becomes of the connection then.
             let io = insist(at, || mio::net::UnixStream::connect_addr(addr)).await?;
-            let stream = Self::register(io, at)?;
-            let connected = |io: &mio::net::UnixStream| is_connected(io.take_error(), io.peer_addr());
-            stream.socket.until(Direction::Write, at, connected).await?;
-            Ok(stream)
+            Self::register(io, at)
         };
         attempt.await.map_err(|error| cannot_at("connect to", addr, &error))
     }

@@ -3,6 +3,7 @@
 //! Only our end of a pipe does not block; the child's is as it expects it to be.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::Location;
@@ -15,6 +16,7 @@ use mio::unix::pipe::{Receiver, Sender};
 
 use crate::ground::event::Resource;
 use crate::heart::reactor::{Direction, Waiter};
+use crate::net::attempts::poll_nothing;
 use crate::net::socket::{Socket, TRY_FIRST};
 
 /// The writing end of a child's standard input. Dropping or closing it is the end of that input.
@@ -48,7 +50,12 @@ impl ChildStdin {
     #[track_caller]
     pub fn write<'a>(&'a self, bytes: &'a [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
         let at = Location::caller();
-        async move { self.open()?.until(Direction::Write, at, |mut pipe| pipe.write(bytes)).await }
+        async move {
+            if bytes.is_empty() {
+                return poll_fn(|cx| poll_nothing(cx)).await;
+            }
+            self.open()?.until(Direction::Write, at, |mut pipe| pipe.write(bytes)).await
+        }
     }
 
     /// Writes all of `bytes`.
@@ -64,6 +71,9 @@ impl ChildStdin {
     pub fn write_all<'a>(&'a self, bytes: &'a [u8]) -> impl Future<Output = io::Result<()>> + 'a {
         let at = Location::caller();
         async move {
+            if bytes.is_empty() {
+                return poll_fn(|cx| poll_nothing(cx)).await.map(drop);
+            }
             let mut rest = bytes;
             let attempt = |mut pipe: &Sender| {
                 while !rest.is_empty() {
@@ -86,6 +96,9 @@ impl ChildStdin {
 
 impl AsyncWrite for ChildStdin {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if bytes.is_empty() {
+            return poll_nothing(cx);
+        }
         self.open()?.poll_io(cx, Direction::Write, self.at, |_| Waiter::OWNER, |mut pipe| pipe.write(bytes))
     }
 
@@ -139,7 +152,10 @@ macro_rules! reading_end {
             /// Dropping the future loses no byte.
             #[track_caller]
             pub fn read<'a>(&'a self, buffer: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
-                self.socket.until(Direction::Read, Location::caller(), move |mut pipe| pipe.read(buffer))
+                // Of a pipe, no bytes can be asked for without a change to it.
+                let needs_nothing = buffer.is_empty();
+                let attempt = move |socket: &Socket<Receiver>| Read::read(&mut socket.io(), buffer);
+                self.socket.attempts(Direction::Read, Location::caller(), attempt).ready_if(needs_nothing)
             }
 
             /// Reads to the end.
@@ -195,6 +211,9 @@ macro_rules! reading_end {
     ($name:ident, $type:ty, $waiter:expr) => {
         impl AsyncRead for $type {
             fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+                if buffer.is_empty() {
+                    return poll_nothing(cx);
+                }
                 self.socket.poll_io(cx, Direction::Read, self.at, |_| $waiter, |mut pipe| pipe.read(buffer))
             }
         }
