@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use futures_lite::StreamExt;
 use oneloop::net::{UnixDatagram, UnixListener, UnixStream};
-use oneloop::time::timeout;
+use oneloop::time::{Instant, sleep, timeout};
 use oneloop::{Handle, spawn};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 use crate::net_kit::{descriptors, on_a_loop, poll_once, soon, turns};
 use crate::support::alone;
-use crate::watch::runtime;
+use crate::watch::{in_order, runtime, spawn_thread, watch};
 
 /// A directory of the test's own, gone with this.
 struct Dir(PathBuf);
@@ -440,5 +440,81 @@ fn what_cannot_be_polled_is_refused_and_leaves_nothing() {
             near.write_all(b"x").await.unwrap();
             assert_eq!(soon(far.read(&mut [0; 8])).await.unwrap(), 1);
         });
+    });
+}
+
+/// Waits by the virtual clock for what a thread makes possible once the loop has gone to sleep a few times, and
+/// sees that no more time passes by it than really does.
+#[track_caller]
+fn no_hour_passes<T>(waits: impl Future<Output = T>, makes_room: impl FnOnce() + Send + 'static) {
+    let runtime = in_order();
+    let handle = runtime.handle();
+    let helper = spawn_thread(move || {
+        while handle.metrics().parks < 3 {
+            std::thread::yield_now();
+        }
+        makes_room();
+    });
+    runtime.block_on(async {
+        let (start, hour) = (Instant::now(), Duration::from_secs(3600));
+        let really = std::time::Instant::now();
+        let in_time = timeout(hour, waits).await.is_ok();
+        let passed = start.elapsed();
+        assert!(passed <= really.elapsed(), "{passed:?} have passed in {:?}", really.elapsed());
+        sleep(hour).await;
+        assert_eq!((start.elapsed() - passed).as_secs(), hour.as_secs(), "nothing is awaited any more");
+        assert!(in_time);
+    });
+    helper.join().unwrap();
+}
+
+#[test]
+fn the_virtual_clock_does_not_jump_while_a_full_listener_is_awaited() {
+    let dir = Dir::new();
+    watch(|| {
+        let path = dir.path("full");
+        let (listener, clients) = full_listener(&path);
+        let connects = async { UnixStream::connect(&path).await.unwrap() };
+        no_hour_passes(connects, move || {
+            for _ in &clients {
+                listener.accept().unwrap();
+            }
+            // The listener stays until the connection was made.
+            std::mem::forget(listener);
+        });
+    });
+}
+
+#[test]
+fn the_virtual_clock_does_not_jump_while_a_full_receiver_is_awaited() {
+    let dir = Dir::new();
+    watch(|| {
+        let path = dir.path("receiver");
+        let receiver = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        let sends = async {
+            let sender = UnixDatagram::unbound().unwrap();
+            while sender.try_send_to(b"x", &path).is_ok() {}
+            sender.send_to(b"y", &path).await.unwrap()
+        };
+        let theirs = receiver.try_clone().unwrap();
+        no_hour_passes(sends, move || assert_eq!(theirs.recv(&mut [0; 8]).unwrap(), 1));
+    });
+}
+
+#[test]
+fn a_connection_whose_listener_goes_before_anybody_looks_was_made() {
+    let dir = Dir::new();
+    on_a_loop(async {
+        let path = dir.path("gone");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let blocking = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        drop(listener);
+        std::fs::remove_file(&path).unwrap();
+        let expected = std::io::Read::read(&mut &blocking, &mut [0; 8]).map_err(|error| error.kind());
+
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let stream = UnixStream::connect(&path).await.unwrap();
+        drop(listener);
+        assert_eq!(soon(stream.read(&mut [0; 8])).await.map_err(|error| error.kind()), expected);
     });
 }

@@ -14,8 +14,9 @@ use futures_lite::{AsyncReadExt, StreamExt};
 use oneloop::io::stdin;
 use oneloop::spawn;
 use oneloop::task::cancel_at_every_await;
-use oneloop::time::{interval, sleep, timeout};
+use oneloop::time::{Instant, interval, sleep, timeout};
 
+use crate::support::one_wake;
 use crate::watch::{Watch, in_order, runtime, watch};
 
 const CAME_TO_ITS_END: i32 = 42;
@@ -302,4 +303,56 @@ fn no_line_is_lost_wherever_a_read_is_dropped() {
         assert!(places >= 3, "it was dropped in {places} places only");
         say("over");
     });
+}
+
+#[test]
+fn the_virtual_clock_does_not_jump_while_input_is_awaited_that_another_runtime_asked_for() {
+    let feeds = |child: &mut Child| {
+        hear(child, "asleep");
+        child.stdin.take().unwrap().write_all(b"x").unwrap();
+    };
+    fed(Stdio::piped(), feeds, || {
+        // The thread that this starts outlives its runtime.
+        in_order().block_on(poll_fn(|cx| Poll::Ready(pin!(stdin().read(&mut [0; 8])).poll(cx).is_pending())));
+        let runtime = in_order();
+        let handle = runtime.handle();
+        let says = std::thread::spawn(move || {
+            while handle.metrics().parks == 0 {
+                std::thread::yield_now();
+            }
+            say("asleep");
+        });
+        runtime.block_on(async {
+            let (start, hour) = (Instant::now(), Duration::from_secs(3600));
+            assert_eq!(timeout(hour, stdin().read(&mut [0; 8])).await.unwrap().unwrap(), 1);
+            assert!(start.elapsed() < Duration::from_secs(60), "{:?} passed", start.elapsed());
+            let waited = start.elapsed();
+            sleep(hour).await;
+            assert_eq!((start.elapsed() - waited).as_secs(), hour.as_secs(), "nothing is read any more");
+        });
+        says.join().unwrap();
+    });
+}
+
+#[test]
+fn an_empty_buffer_does_not_take_the_end_of_the_input() {
+    // From a terminal, an end is told once. So it is from a socket to which an empty datagram comes.
+    let (ours, theirs) = std::os::unix::net::UnixDatagram::pair().unwrap();
+    fed(
+        std::os::fd::OwnedFd::from(theirs),
+        move |_| assert_eq!(ours.send(b"").unwrap(), 0),
+        || {
+            runtime().block_on(async {
+                let mut stdin = stdin();
+                assert_eq!(stdin.read(&mut []).await.unwrap(), 0);
+                assert!(poll_fn(|cx| Poll::Ready(pin!(stdin.read(&mut [0; 8])).poll(cx).is_pending())).await);
+                one_wake().await;
+                for _ in 0..3 {
+                    assert_eq!(stdin.read(&mut []).await.unwrap(), 0);
+                }
+                let end = timeout(Duration::from_secs(5), stdin.read(&mut [0; 8])).await;
+                assert_eq!(end.expect("the end is still there").unwrap(), 0);
+            });
+        },
+    );
 }

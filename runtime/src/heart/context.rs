@@ -50,7 +50,8 @@ pub(crate) struct Core {
     /// The functions of this runtime's wakers.
     pub(crate) waker_table: &'static RawWakerVTable,
     pub(crate) busy: Cell<Busy>,
-    /// Blocking jobs whose threads have not reported back.
+    /// What is awaited from outside and is no source: blocking jobs whose threads have not reported back, the
+    /// standard input, and attempts that pause.
     pub(crate) jobs_away: Cell<usize>,
     /// How much the task may still do in this poll.
     pub(crate) operations_left: Cell<u32>,

@@ -239,8 +239,9 @@ impl Builder {
     /// Starts the runtime on a clock that stands still while anything can run, and jumps to the next
     /// deadline when nothing can: programs that only sleep take no time, and take it exactly.
     ///
-    /// While a socket is awaited the wait is real, since the loop cannot know what the other side is
-    /// up to, and the clock moves by what was really waited. A wake that is to come from another
+    /// While something outside is awaited the wait is real, since the loop cannot know what the other side is
+    /// up to, and the clock moves by what was really waited: for a socket, a child, a signal, a blocking job, the
+    /// standard input, and in the pauses before another attempt to accept, or to reach a full Unix socket. A wake that is to come from another
     /// thread is not waited for: the clock may jump before it arrives.
     pub fn virtual_clock(mut self) -> Self {
         self.virtual_clock = true;

@@ -64,7 +64,7 @@ pub(crate) fn park(core: &Core) {
 }
 
 /// With the virtual clock, time passes only here. Where nothing outside can happen before the next
-/// deadline, the clock jumps there; while a socket or a blocking job is awaited, the wait is real, and the clock moves by
+/// deadline, the clock jumps there; while anything outside is awaited, the wait is real, and the clock moves by
 /// what was really waited.
 fn park_virtually(core: &Core, timeout: Option<Duration>) {
     match timeout {

@@ -22,14 +22,21 @@ use std::thread;
 
 use futures_io::AsyncRead;
 
-use crate::heart::context::{Core, at_home, expect_current};
+use crate::heart::context::{at_home, expect_current};
 use crate::io::Lines;
+use crate::net::attempts::poll_nothing;
 
 /// How much a thread reads at most: what a pipe holds.
 const AT_ONCE: usize = 64 * 1024;
 
-static DESK: Mutex<Desk> =
-    Mutex::new(Desk { bytes: VecDeque::new(), searched: 0, end: None, reading: false, waiting: Vec::new() });
+static DESK: Mutex<Desk> = Mutex::new(Desk {
+    bytes: VecDeque::new(),
+    searched: 0,
+    end: None,
+    reading: false,
+    waiting: Vec::new(),
+    for_whom: Vec::new(),
+});
 
 /// What has been read, and who waits for more.
 pub(super) struct Desk {
@@ -40,6 +47,9 @@ pub(super) struct Desk {
     end: Option<io::Result<()>>,
     reading: bool,
     waiting: Vec<Waker>,
+    /// The runtimes that have asked for what is being read. Each counts it like a blocking job: until it is read,
+    /// the loop may be woken from outside.
+    for_whom: Vec<u32>,
 }
 
 /// This process's standard input.
@@ -65,7 +75,7 @@ pub fn stdin() -> Stdin {
 /// who asks. As a thread of that kind does not hinder the process from ending, a program that is asked
 /// to stop simply ends.
 ///
-/// With the virtual clock, time passes as it really does while such a thread reads.
+/// With the virtual clock, time passes as it really does for every runtime that has asked while such a thread reads.
 pub struct Stdin(());
 
 impl Stdin {
@@ -106,8 +116,10 @@ impl fmt::Debug for Stdin {
 }
 
 fn poll_read(cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    if buffer.is_empty() {
+        return poll_nothing(cx);
+    }
     poll_take(cx, |desk| match desk.end.take() {
-        _ if buffer.is_empty() => Some(Ok(0)),
         end if desk.bytes.is_empty() => end.map(|end| end.map(|()| 0)),
         end => {
             desk.end = end;
@@ -138,26 +150,26 @@ pub(super) fn poll_take<T>(
         desk.waiting.extend(waker.take());
     }
     if !desk.reading {
-        start_thread(&core)?;
+        start_thread()?;
         desk.reading = true;
+    }
+    if !desk.for_whom.contains(&core.number) {
+        desk.for_whom.push(core.number);
+        core.jobs_away.set(core.jobs_away.get() + 1);
     }
     drop(desk);
     Poll::Pending
 }
 
-fn start_thread(core: &Core) -> io::Result<()> {
-    let runtime = core.number;
-    let started = thread::Builder::new().name("stdin".into()).spawn(move || read_once(runtime));
-    started.map_err(|error| {
+fn start_thread() -> io::Result<()> {
+    let started = thread::Builder::new().name("stdin".into()).spawn(read_once);
+    started.map(drop).map_err(|error| {
         io::Error::new(error.kind(), format!("the system refused a thread to read the standard input: {error}"))
-    })?;
-    // Counted like a blocking job: until it comes home, the loop may be woken from outside.
-    core.jobs_away.set(core.jobs_away.get() + 1);
-    Ok(())
+    })
 }
 
 /// What the thread does.
-fn read_once(runtime: u32) {
+fn read_once() {
     let mut buffer = vec![0; AT_ONCE];
     let read = loop {
         match io::stdin().read(&mut buffer) {
@@ -172,11 +184,13 @@ fn read_once(runtime: u32) {
         Err(error) => desk.end = Some(Err(error)),
     }
     desk.reading = false;
-    let waiting = std::mem::take(&mut desk.waiting);
+    let (waiting, for_whom) = (std::mem::take(&mut desk.waiting), std::mem::take(&mut desk.for_whom));
     drop(desk);
     // In this order: with nobody awake and nothing away, a virtual clock would jump.
     waiting.into_iter().for_each(Waker::wake);
-    at_home(runtime, |core| core.jobs_away.set(core.jobs_away.get() - 1));
+    for runtime in for_whom {
+        at_home(runtime, |core| core.jobs_away.set(core.jobs_away.get() - 1));
+    }
 }
 
 fn desk() -> MutexGuard<'static, Desk> {

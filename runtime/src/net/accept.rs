@@ -9,9 +9,8 @@ use std::time::Duration;
 use crate::heart::context::expect_current;
 use crate::heart::reactor::Direction;
 use crate::net::attempts::Attempts;
-use crate::net::backoff::{growing, pause};
+use crate::net::backoff::{Pause, growing};
 use crate::net::socket::Socket;
-use crate::time::Sleep;
 
 /// A mio listener: what it accepts, and what is made of that.
 pub(crate) trait Listen: mio::event::Source + Send + Sized + 'static {
@@ -30,7 +29,7 @@ pub(crate) struct Accept<'a, L: Listen> {
     at: &'static Location<'static>,
     /// How many attempts have failed since the last connection.
     failures: u32,
-    pause: Option<Sleep>,
+    pause: Option<Pause>,
 }
 
 impl<'a, L: Listen> Accept<'a, L> {
@@ -61,7 +60,7 @@ impl<L: Listen> Future for Accept<'_, L> {
             let core = expect_current("a listener");
             core.counters.accept_retries.add(1);
             self.failures = self.failures.saturating_add(1);
-            self.pause = (length > Duration::ZERO).then(|| pause(&core, length, self.at));
+            self.pause = (length > Duration::ZERO).then(|| Pause::new(&core, length, self.at));
         }
     }
 }

@@ -1,12 +1,17 @@
 //! Backing off: pauses that grow, for attempts whose time to be made again the kernel does not tell.
+//!
+//! Such an attempt waits for the outside, though no source of the reactor says so. While a [`Pause`] lasts, the
+//! virtual clock does not jump.
 
 use std::future::poll_fn;
 use std::io;
 use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::heart::budget::ready_at_a_price;
-use crate::heart::context::{Core, expect_current};
+use crate::heart::context::{Core, at_home, expect_current};
 use crate::time::Sleep;
 
 const SHORTEST: Duration = Duration::from_millis(5);
@@ -18,9 +23,31 @@ pub(crate) fn growing(failures: u32) -> Duration {
     SHORTEST.saturating_mul(1 << failures.min(7)).min(LONGEST)
 }
 
-/// A pause, from now.
-pub(crate) fn pause(core: &Core, length: Duration, at: &'static Location<'static>) -> Sleep {
-    Sleep::new(core, core.timers.deadline(length), at)
+/// A pause, from when it is made. It counts as a wait for the outside until it is dropped.
+pub(crate) struct Pause {
+    sleep: Sleep,
+    runtime: u32,
+}
+
+impl Pause {
+    pub(crate) fn new(core: &Core, length: Duration, at: &'static Location<'static>) -> Self {
+        core.jobs_away.set(core.jobs_away.get() + 1);
+        Self { sleep: Sleep::new(core, core.timers.deadline(length), at), runtime: core.number }
+    }
+}
+
+impl Future for Pause {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.sleep).poll(cx)
+    }
+}
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        at_home(self.runtime, |core| core.jobs_away.set(core.jobs_away.get() - 1));
+    }
 }
 
 /// Makes an attempt until it does not say `WouldBlock`, with a pause after each, of up to 40 ms.
@@ -32,7 +59,7 @@ pub(crate) async fn insist<R>(
         poll_fn(|cx| ready_at_a_price(cx)).await;
         match attempt() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                pause(&expect_current("a socket"), growing(failures.min(3)), at).await;
+                Pause::new(&expect_current("a socket"), growing(failures.min(3)), at).await;
             }
             result => return result,
         }
