@@ -15,17 +15,18 @@ use std::time::{Duration, Instant};
 use futures_lite::future::poll_fn;
 use futures_lite::{AsyncReadExt, AsyncWrite};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::time::TimeValLike;
 use nix::sys::wait::{WaitStatus, waitpid};
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::signal::{SignalKind, signal};
 use oneloop::task::spawn_blocking;
-use oneloop::time::sleep;
+use oneloop::time::{Instant as VirtualInstant, sleep, timeout};
 use oneloop::{Handle, Runtime, spawn};
 
 use crate::net_kit::{ANY_PORT, descriptors, half, on_a_thread, pair, reset, settle, soon, turns};
 use crate::support::{UNSEEN_BY_LEAK_SANITIZER, alone, alone_with, open_files};
-use crate::watch::{Watch, runtime};
+use crate::watch::{Watch, in_order, runtime};
 
 #[test]
 fn writing_to_a_peer_that_is_gone_is_an_error_and_no_signal() {
@@ -587,4 +588,100 @@ fn a_bell_that_is_full_is_rung_all_the_same() {
         // The first of each thread.
         assert!(failures >= 1 && said.contains("3 were served"), "{failures}: {said}");
     }
+}
+
+#[test]
+fn the_virtual_clock_does_not_jump_while_a_listener_rests() {
+    alone(|| {
+        let runtime = in_order();
+        runtime.block_on(async {
+            let (start, hour) = (VirtualInstant::now(), Duration::from_secs(3600));
+            let listener = TcpListener::bind(ANY_PORT).await.unwrap();
+            let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (files, handle) = (hoard(), Handle::current());
+            let frees = std::thread::spawn(move || {
+                while handle.metrics().parks < 3 {
+                    std::thread::yield_now();
+                }
+                drop(files);
+            });
+            let really = Instant::now();
+            timeout(hour, listener.accept()).await.unwrap().unwrap();
+            assert!(start.elapsed() <= really.elapsed(), "{:?} have passed", start.elapsed());
+            frees.join().unwrap();
+            drop(client);
+            let waited = start.elapsed();
+            sleep(hour).await;
+            assert_eq!((start.elapsed() - waited).as_secs(), hour.as_secs(), "nobody rests any more");
+        });
+    });
+}
+
+/// Runs this in a process of one thread, in which no SIGCHLD is heard. Should it hang, SIGALRM ends it.
+fn where_no_child_is_heard_of(body: impl FnOnce()) {
+    let status = fork_and_wait(|| {
+        nix::unistd::alarm::set(15);
+        let mut no_news = SigSet::empty();
+        no_news.add(Signal::SIGCHLD);
+        no_news.thread_block().unwrap();
+        body();
+    });
+    assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}");
+}
+
+#[test]
+fn a_childs_end_is_heard_although_its_signal_is_blocked() {
+    alone_with(&[UNSEEN_BY_LEAK_SANITIZER], || {
+        where_no_child_is_heard_of(|| {
+            let runtime = Runtime::new().unwrap();
+            runtime.block_on(async {
+                let mut naps = oneloop::process::Command::new("sleep");
+                let before = Instant::now();
+                assert!(naps.arg("0.2").status().await.unwrap().success());
+                assert!(before.elapsed() < Duration::from_secs(5), "it was heard {:?} later", before.elapsed());
+                let many: Vec<_> = (0..5).map(|_| spawn(naps.status())).collect();
+                for child in many {
+                    assert!(child.await.unwrap().unwrap().success());
+                }
+                assert!(naps.output().await.unwrap().status.success());
+                let mut killed = naps.arg("100").spawn().unwrap();
+                killed.kill().await.unwrap();
+            });
+            assert_eq!((runtime.metrics().timers, runtime.metrics().tasks), (0, 0), "nobody looks any more");
+        });
+    });
+}
+
+#[test]
+fn a_dropped_child_leaves_no_zombie_although_its_signal_is_blocked() {
+    alone_with(&[UNSEEN_BY_LEAK_SANITIZER], || {
+        where_no_child_is_heard_of(|| {
+            let runtime = Runtime::new().unwrap();
+            runtime.block_on(async {
+                let child = oneloop::process::Command::new("sleep").arg("0.2").spawn().unwrap();
+                let process = child.id().unwrap();
+                drop(child);
+                // A zombie has a directory too.
+                while std::path::Path::new(&format!("/proc/{process}")).exists() {
+                    sleep(Duration::from_millis(10)).await;
+                }
+            });
+        });
+    });
+}
+
+#[test]
+fn a_childs_end_is_heard_by_the_virtual_clock_although_its_signal_is_blocked() {
+    alone_with(&[UNSEEN_BY_LEAK_SANITIZER], || {
+        where_no_child_is_heard_of(|| {
+            let runtime = Runtime::builder().virtual_clock().build().unwrap();
+            runtime.block_on(async {
+                let hour = Duration::from_secs(3600);
+                let start = VirtualInstant::now();
+                let status = oneloop::process::Command::new("sleep").arg("0.2").status();
+                assert!(timeout(hour, status).await.unwrap().unwrap().success());
+                assert!(start.elapsed() < Duration::from_secs(60), "{:?} passed", start.elapsed());
+            });
+        });
+    });
 }

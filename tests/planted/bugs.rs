@@ -379,6 +379,20 @@ pub(crate) const BUGS: &[Bug] = &[
         wrong: "let _ = there; return Some(waiting.waker);",
         test: "it net_waiters::a_future_polled_with_changing_wakers_keeps_the_latest_only",
     },
+    Bug {
+        rule: 4, what: "a connection that was made and reset is taken for one that failed",
+        file: "net/tcp_stream.rs", inside: "fn is_over(",
+        right: "matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)",
+        wrong: "false",
+        test: "it net_connect::a_connection_that_is_reset_before_anybody_looks_is_what_a_blocking_socket_sees",
+    },
+    Bug {
+        rule: 4, what: "an empty buffer waits for the socket to be ready",
+        file: "net/stream.rs", inside: "pub(crate) fn read(",
+        right: ".ready_if(needs_nothing)",
+        wrong: ".ready_if(false && needs_nothing)",
+        test: "it nothing::an_operation_on_nothing_is_ready_at_once_where_any_other_waits",
+    },
     // --- 5: a batch sets latches; deregister before closing ---------------------------------------------
     Bug {
         rule: 5, what: "a closed socket is not deregistered",
@@ -479,6 +493,13 @@ pub(crate) const BUGS: &[Bug] = &[
         wrong: "{ let _kept = &pending.waker; Ok(waker) }",
         test: "it wakers::a_future_that_is_polled_with_two_wakers_wakes_the_latest_alone",
     },
+    Bug {
+        rule: 6, what: "the virtual clock goes on beyond its end",
+        file: "heart/timers.rs", inside: "fn move_virtual_clock(",
+        right: ".min(Duration::from_millis(u64::MAX))",
+        wrong: "",
+        test: "it clock_end::a_step_beyond_the_end_of_the_clock_leads_to_its_end_and_all_goes_on",
+    },
     // --- 7: a panic belongs to its task --------------------------------------------------------------------
     Bug {
         rule: 7, what: "a panic in a poll is not caught",
@@ -574,14 +595,14 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 8, what: "the children of a scope share what one poll may do",
-        file: "budget.rs", inside: "fn with_own_share<",
+        file: "heart/budget.rs", inside: "fn with_own_share<",
         right: "self.operations_left.replace(OPERATIONS_PER_POLL)",
         wrong: "self.operations_left.get()",
         test: "it shares::a_child_that_is_always_ready_leaves_its_siblings_their_share",
     },
     Bug {
         rule: 8, what: "what a scope does leaves nothing of the poll to the future beside it",
-        file: "budget.rs", inside: "fn with_own_share<",
+        file: "heart/budget.rs", inside: "fn with_own_share<",
         right: ".max(around.min(1))",
         wrong: "",
         test: "it shares::what_a_scope_does_leaves_the_future_beside_it_something_of_the_poll",
@@ -678,6 +699,13 @@ pub(crate) const BUGS: &[Bug] = &[
         wrong: "",
         test: "loom pool_models::the_end_reaches_every_thread_whether_it_is_idle_or_about_to_end",
     },
+    Bug {
+        rule: 9, what: "a child's end is heard by its signal alone",
+        file: "process/child.rs", inside: "fn poll(",
+        right: "ready!(look.poll(cx, at));",
+        wrong: "let _ = look; return Poll::Pending;",
+        test: "it process::a_childs_end_is_heard_although_its_signal_is_blocked",
+    },
     // --- 10: same seed, same run ----------------------------------------------------------------------------------
     Bug {
         rule: 10, what: "the runtime's number gets into the choices",
@@ -699,6 +727,13 @@ pub(crate) const BUGS: &[Bug] = &[
         right: "!core.reactor.is_awaited() && ",
         wrong: "",
         test: "it sim::the_virtual_clock_does_not_jump_while_a_socket_is_awaited",
+    },
+    Bug {
+        rule: 10, what: "the virtual clock jumps over the pauses of whoever waits for room",
+        file: "net/backoff.rs", inside: "fn insist<",
+        right: "Pause::new(&expect_current(\"a socket\"), growing(failures.min(3)), at).await;",
+        wrong: "crate::time::sleep(growing(failures.min(3))).await;",
+        test: "it net_unix::the_virtual_clock_does_not_jump_while_a_full_listener_is_awaited",
     },
     Bug {
         rule: 10, what: "the virtual clock jumps a tick too far",

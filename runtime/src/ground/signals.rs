@@ -191,6 +191,12 @@ pub(crate) fn is_default(signal: c_int) -> bool {
     sigaction(signal, None).is_ok_and(|now| now.sa_sigaction == libc::SIG_DFL)
 }
 
+/// Whether a signal is ignored; of SIGCHLD, whether the system keeps no child's end.
+pub(crate) fn is_ignored(signal: c_int) -> bool {
+    let is_ignored = |now: libc::sigaction| now.sa_sigaction == libc::SIG_IGN || now.sa_flags & libc::SA_NOCLDWAIT != 0;
+    sigaction(signal, None).is_ok_and(is_ignored)
+}
+
 /// Whether a signal that we have borrowed would have ended the process had we not: nobody else handles it.
 /// If so, the next one does.
 pub(crate) fn would_have_ended(signal: c_int) -> bool {
@@ -388,6 +394,19 @@ mod tests {
             raise(signal);
             assert_eq!((SEEN.load(Ordering::SeqCst), count(signal) - before), (signal, 1));
         }
+    }
+
+    #[test]
+    fn a_signal_that_is_ignored_and_children_that_are_forgotten_are_known() {
+        let before = sigaction(libc::SIGURG, None).unwrap();
+        assert!(!is_ignored(libc::SIGURG));
+        for (address, flags) in [(libc::SIG_IGN, 0), (libc::SIG_DFL, libc::SA_NOCLDWAIT)] {
+            let mut action = before;
+            (action.sa_sigaction, action.sa_flags) = (address, flags);
+            sigaction(libc::SIGURG, Some(&action)).unwrap();
+            assert!(is_ignored(libc::SIGURG));
+        }
+        sigaction(libc::SIGURG, Some(&before)).unwrap();
     }
 
     #[test]

@@ -8,8 +8,10 @@ use std::pin::Pin;
 use std::process::{ExitStatus, Output};
 use std::task::{Context, Poll, ready};
 
+use crate::ground::signals;
 use crate::heart::budget::ready_at_a_price;
 use crate::heart::context::expect_home;
+use crate::process::look::{AWAITED, Look};
 use crate::process::orphans;
 use crate::process::pipes::{ChildStderr, ChildStdin, ChildStdout};
 use crate::signal::{Signal, SignalKind, signal};
@@ -57,6 +59,12 @@ impl Child {
         let at = Location::caller();
         orphans::reap();
         let ends = signal(SignalKind::child())?;
+        if signals::is_ignored(SignalKind::child().as_raw_value()) {
+            return Err(io::Error::other(
+                "this process has set SIGCHLD to be ignored, so the system tells nobody how a child ends: give the \
+                 signal its default back before a child is started",
+            ));
+        }
         let mut process = command.spawn()?;
         let id = process.id();
         let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
@@ -92,10 +100,15 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// If other code has asked for any child's end, and got this one's.
+    /// If other code has asked for any child's end, and got this one's; or if SIGCHLD was set to be ignored, so
+    /// that the system keeps no child's end.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         if self.status.is_none() {
-            self.status = self.process().try_wait()?;
+            let process = self.process();
+            self.status = process.try_wait().map_err(|error| match error.raw_os_error() {
+                Some(libc::ECHILD) => io::Error::new(error.kind(), untold(process.id())),
+                _ => error,
+            })?;
         }
         Ok(self.status)
     }
@@ -123,7 +136,7 @@ impl Child {
     }
 
     pub(crate) fn wait_at(&mut self, at: &'static Location<'static>) -> Ended<'_> {
-        Ended { child: self, at }
+        Ended { child: self, look: Look::new(AWAITED), at }
     }
 
     /// Waits until the process has ended, reading its standard output and its standard error meanwhile,
@@ -225,9 +238,17 @@ impl fmt::Debug for Child {
     }
 }
 
+fn untold(process: u32) -> String {
+    format!(
+        "process {process} is over, but the system does not tell how: SIGCHLD is ignored, or other code has asked for \
+         the end of any child"
+    )
+}
+
 /// The future of [`Child::wait`]. Dropped, it takes its waker away.
 pub(crate) struct Ended<'a> {
     child: &'a mut Child,
+    look: Look,
     at: &'static Location<'static>,
 }
 
@@ -235,7 +256,7 @@ impl Future for Ended<'_> {
     type Output = io::Result<ExitStatus>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<ExitStatus>> {
-        let Self { child, at } = &mut *self;
+        let Self { child, look, at } = &mut *self;
         child.stdin = None;
         if child.status.is_some() {
             ready!(ready_at_a_price(cx));
@@ -245,8 +266,9 @@ impl Future for Ended<'_> {
             if let Some(status) = child.try_wait()? {
                 return Poll::Ready(Ok(status));
             }
-            if ready!(child.ends.poll_at(cx, at)).is_none() {
-                return Poll::Ready(Err(io::Error::other("the signals' pipe failed")));
+            // Where the signal does not come, or its pipe has failed, the time to look does.
+            if child.ends.poll_at(cx, at) != Poll::Ready(Some(())) {
+                ready!(look.poll(cx, at));
             }
         }
     }

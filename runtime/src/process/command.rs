@@ -125,7 +125,7 @@ impl Command {
     /// # Errors
     ///
     /// If the program cannot be started: the error names it, and its kind says why. No descriptor and
-    /// no process is left then.
+    /// no process is left then. If SIGCHLD is set to be ignored, since then nobody can tell how a child ends.
     ///
     /// # Panics
     ///

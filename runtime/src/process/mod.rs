@@ -2,7 +2,8 @@
 //!
 //! A child is started by the standard library and watched by this runtime: its pipes are sources of
 //! the reactor, and its end is announced by SIGCHLD. That signal says only that some child has ended,
-//! so each [`Child`] asks for its own, by its id. Nobody ever asks for just any child: those that other
+//! so each [`Child`] asks for its own, by its id. As the signal need not come, each asks now and then without
+//! it, too: see `look`. Nobody ever asks for just any child: those that other
 //! code has started are left to that code.
 //!
 //! What must never happen here: a child that has ended and that nobody asks for any more, which the
@@ -10,6 +11,7 @@
 
 mod child;
 mod command;
+mod look;
 mod orphans;
 mod pipes;
 

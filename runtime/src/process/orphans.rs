@@ -3,18 +3,21 @@
 //! A process that has ended stays in the system's table, as a zombie, until its parent asks how. When a
 //! [`Child`](crate::process::Child) is dropped before that, it is left here: one list for the whole
 //! process, because a child may outlive its runtime. While there are any, each runtime that dropped one
-//! has a task that goes through the list at every SIGCHLD. The list is gone through, too, whenever a
-//! child is started.
+//! has a task that goes through the list at every SIGCHLD, and now and then without one. The list is gone
+//! through, too, whenever a child is started.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::panic::Location;
 use std::process::Child;
 use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
 use crate::heart::context::{Core, REGISTRY, at_home};
+use crate::process::look::{Look, UNAWAITED};
 use crate::signal::{SignalKind, signal};
 
 static ORPHANS: Mutex<Vec<Orphan>> = Mutex::new(Vec::new());
@@ -79,15 +82,21 @@ struct Waits(Cell<bool>);
 fn wait_for_all(core: &Core, at: &'static Location<'static>) {
     let waits = core.extension::<Waits>();
     if !waits.0.replace(true) {
-        let task = core.spawn(Box::pin(until_none_is_left(Waiting(waits))), Some("orphans"), at);
+        let task = core.spawn(Box::pin(until_none_is_left(Waiting(waits), at)), Some("orphans"), at);
         drop(core.tasks.detach(task));
     }
 }
 
-async fn until_none_is_left(_waiting: Waiting) {
-    // Without a descriptor to listen with, the next one that is dropped or started has to do.
-    let Ok(mut ends) = signal(SignalKind::child()) else { return };
-    while reap() > 0 && ends.recv().await.is_some() {}
+async fn until_none_is_left(_waiting: Waiting, at: &'static Location<'static>) {
+    // Without a descriptor to listen with, the looks have to do.
+    let (mut ends, mut look) = (signal(SignalKind::child()).ok(), Look::new(UNAWAITED));
+    while reap() > 0 {
+        poll_fn(|cx| match ends.as_mut().map(|ends| ends.poll_at(cx, at)) {
+            Some(Poll::Ready(Some(()))) => Poll::Ready(()),
+            _ => look.poll(cx, at),
+        })
+        .await;
+    }
 }
 
 /// However the task ends, the next orphan needs another. It ends early when its runtime does.

@@ -53,6 +53,8 @@ pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
 /// that was installed before, by another library, is still called, after ours. One that is installed
 /// later takes the signal away from us, unless it calls us.
 ///
+/// A signal that every thread of the process blocks reaches nobody, and none of these either.
+///
 /// Children do not inherit any of this: in them the defaults are back.
 ///
 /// # Errors
