@@ -53,6 +53,7 @@ impl Handle {
     ///     assert_eq!(ran_on, std::thread::current().id());
     /// });
     /// ```
+    #[doc(alias("call_soon_threadsafe", "from_thread"))]
     #[track_caller]
     pub fn spawn<M, F>(&self, make: M) -> Result<(), RuntimeGone>
     where

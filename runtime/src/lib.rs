@@ -32,6 +32,22 @@
 //!        +------------+-- Waker::wake +    +------- Waker::wake ------+
 //! ```
 //!
+//! # If you look for
+//!
+//! | a habit | here |
+//! |---|---|
+//! | `#[tokio::main]`, `asyncio.run` | [`run`], [`Runtime::block_on`] |
+//! | `spawn_local`, `LocalSet`, `create_task` | [`spawn`]: no task needs to be `Send` |
+//! | `JoinSet`, `TaskGroup`, a nursery | [`task::scope`] |
+//! | `read_exact`, `write_all`, `copy`, `BufReader` | `futures_lite::{AsyncReadExt, AsyncWriteExt, io}` |
+//! | `select!`, `join!` | `futures_lite::future::{or, race, zip}` |
+//! | `sync`: channels, `Mutex`, `Semaphore`, `Notify` | the crates `async-channel`, `async-lock`, `event-listener` |
+//! | `to_thread`, `block_in_place`, files | [`task::spawn_blocking`] |
+//! | `call_soon_threadsafe` | [`Handle::spawn`] |
+//! | `time::pause`, `MockClock` | [`Builder::virtual_clock`] |
+//! | `CancellationToken` | [`task::JoinHandle::abort`], [`task::Canceller`] |
+//! | tracing, `set_debug`, instruments | [`Builder::diagnose`], [`event::Observer`], [`mod@see`] |
+//!
 //! # Reading order
 //!
 //! Read `heart/` first, in the order of its `mod.rs`: it is a turn, and nothing but a turn. `ground/` is

@@ -243,6 +243,7 @@ impl Builder {
     /// up to, and the clock moves by what was really waited: for a socket, a child, a signal, a blocking job, the
     /// standard input, and in the pauses before another attempt to accept, or to reach a full Unix socket. A wake that is to come from another
     /// thread is not waited for: the clock may jump before it arrives.
+    #[doc(alias("start_paused", "pause", "MockClock"))]
     pub fn virtual_clock(mut self) -> Self {
         self.virtual_clock = true;
         self

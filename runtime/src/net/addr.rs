@@ -53,6 +53,7 @@ pub enum Addresses {
 /// assert!(addrs.iter().all(|addr| addr.ip().is_loopback()));
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
+#[doc(alias("getaddrinfo", "resolve", "dns"))]
 pub async fn lookup_host(host: impl ToSocketAddrs) -> io::Result<impl Iterator<Item = SocketAddr>> {
     Ok(resolve(&host).await?.into_iter())
 }

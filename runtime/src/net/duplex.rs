@@ -38,6 +38,7 @@ use crate::net::attempts::poll_nothing;
 /// })?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias("socketpair", "pipe"))]
 #[track_caller]
 pub fn duplex(max_buffer: usize) -> (DuplexStream, DuplexStream) {
     assert!(max_buffer > 0, "a duplex needs a buffer of at least one byte, or nothing can ever be written");

@@ -50,6 +50,7 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// # Cancel safety
 ///
 /// Dropping the future closes every connection that was being made.
+#[doc(alias("open_tcp_stream"))]
 #[track_caller]
 pub fn happy_eyeballs(addrs: impl ToSocketAddrs) -> impl Future<Output = io::Result<TcpStream>> {
     let at = Location::caller();

@@ -78,6 +78,7 @@ pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
 /// });
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
+#[doc(alias("add_signal_handler", "open_signal_receiver"))]
 #[track_caller]
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     let core = expect_current("oneloop::signal::signal");

@@ -40,6 +40,7 @@ use crate::task::join::JoinHandle;
 /// assert_eq!(sum.await.unwrap(), 500_500);
 /// # });
 /// ```
+#[doc(alias("to_thread", "run_in_executor", "block_in_place", "unblock", "run_sync"))]
 #[track_caller]
 pub fn spawn_blocking<F, T>(work: F) -> JoinHandle<T>
 where

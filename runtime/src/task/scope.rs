@@ -62,6 +62,7 @@ use crate::time::{Sleep, sleep};
 /// assert_eq!(lengths.await.unwrap(), 7);
 /// # });
 /// ```
+#[doc(alias("JoinSet", "TaskGroup", "nursery", "open_nursery", "join_all"))]
 pub async fn scope<'env, T, F>(body: F) -> Result<T, ScopeError>
 where
     F: AsyncFnOnce(&Scope<'env>) -> T,
@@ -326,6 +327,7 @@ impl Drop for Ending<'_, '_> {
 
 /// Cancels a scope from elsewhere on its thread. Made by [`Scope::canceller`]; harmless when the scope
 /// is over.
+#[doc(alias("CancellationToken", "CancelScope"))]
 #[derive(Clone)]
 pub struct Canceller(Rc<Notes>);
 

@@ -28,6 +28,7 @@ use crate::task::join::JoinHandle;
 ///     assert_eq!(task.await.unwrap(), 6);
 /// });
 /// ```
+#[doc(alias("spawn_local", "create_task", "start_soon", "LocalSet"))]
 #[track_caller]
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where

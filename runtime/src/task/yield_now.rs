@@ -17,6 +17,7 @@ use crate::see::note_yield;
 /// oneloop::task::yield_now().await;
 /// # });
 /// ```
+#[doc(alias("checkpoint"))]
 pub fn yield_now() -> YieldNow {
     YieldNow { yielded: false }
 }

@@ -30,6 +30,7 @@ use crate::time::{Instant, Sleep};
 /// # });
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias("every", "ticker"))]
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
     interval_at(Instant::now(), period)

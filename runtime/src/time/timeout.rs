@@ -36,6 +36,7 @@ use crate::time::{Instant, Sleep};
 /// # });
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias("wait_for", "fail_after", "move_on_after"))]
 #[track_caller]
 pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> impl Future<Output = Result<F::Output, Elapsed>> {
     let core = expect_current("oneloop::time::timeout");
