@@ -5,7 +5,8 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::ground::metrics::{Counters, Metrics};
-use crate::heart::context::{Core, Message, REGISTRY, expect_current, thread_number};
+use crate::heart::core::{Core, Message};
+use crate::heart::current::{REGISTRY, expect_current, thread_number};
 
 /// A way to reach a runtime from any thread. It does not keep the runtime alive.
 #[derive(Clone)]

@@ -56,7 +56,6 @@
 mod ground;
 mod heart;
 mod handle;
-pub mod see;
 
 pub mod time;
 pub mod task;
@@ -67,12 +66,15 @@ pub mod io;
 #[cfg(feature = "hyper")]
 pub mod interop;
 
+pub mod see;
+mod builder;
 mod explore;
 
+pub use builder::{Builder, run};
 pub use explore::explore;
 pub use ground::event;
 pub use ground::metrics::Metrics;
 pub use ground::pool::Abandoned;
 pub use handle::{Handle, RuntimeGone};
-pub use heart::runtime::{Builder, Runtime, run};
+pub use heart::runtime::Runtime;
 pub use task::{JoinHandle, spawn};

@@ -17,7 +17,8 @@ use proptest::prelude::*;
 
 use crate::check;
 use crate::heart::key::{Key, MAX_SLOTS, TaskKey, WakeWord};
-use crate::heart::tasks::{Abort, Body, Join, Outcome, State, Step, Tasks, Woken};
+use crate::heart::tasks::peek::State;
+use crate::heart::tasks::{Abort, Body, Join, Outcome, Step, Tasks, Woken};
 
 const RUNTIME: u32 = 3;
 

@@ -112,14 +112,14 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 1, what: "an observed wake takes the quick road, past the observer",
-        file: "heart/context.rs", inside: "fn with_quiet_hint(",
+        file: "heart/current.rs", inside: "fn with_quiet_hint(",
         right: "core.quiet.get() as u16 == low_bits",
         wrong: "core.number as u16 == low_bits",
         test: "it events::each_wake_names_its_cause",
     },
     Bug {
         rule: 1, what: "a socket's replaced waker is dropped while the sources are borrowed",
-        file: "heart/reactor/mod.rs", inside: "fn add_beside(",
+        file: "heart/reactor/source.rs", inside: "fn add_beside(",
         right: "return Some(std::mem::replace(there, waiting).waker);",
         wrong: "*there = waiting; return None;",
         test: "it reentrancy::the_wake_and_the_drop_of_a_sockets_stored_waker_may_do_anything",
@@ -233,7 +233,7 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 3, what: "a wake for another thread's runtime takes the local route",
-        file: "heart/context.rs", inside: "fn with_quiet_hint(",
+        file: "heart/current.rs", inside: "fn with_quiet_hint(",
         right: "core.quiet.get() as u16 == low_bits",
         wrong: "low_bits > 0",
         test: "it wakers::a_waker_of_a_runtime_on_another_thread_wakes_it_from_inside_this_one",
@@ -353,14 +353,14 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 4, what: "a second waiter takes the first one's place",
-        file: "heart/reactor/mod.rs", inside: "fn add_beside(",
+        file: "heart/reactor/source.rs", inside: "fn add_beside(",
         right: "Some(_) => self.others.get_or_insert_with(|| Box::new(Others(Vec::new()))).0.push(waiting),",
         wrong: "Some(first) => *first = waiting,",
         test: "it net_waiters::no_reader_of_a_shared_stream_is_forgotten",
     },
     Bug {
         rule: 4, what: "of several waiters one alone is woken",
-        file: "heart/reactor/mod.rs", inside: "fn take_waiting(",
+        file: "heart/reactor/source.rs", inside: "fn take_waiting(",
         right: "if come_for(&waiting) {",
         wrong: "if false && come_for(&waiting) {",
         test: "it net_waiters::no_reader_of_a_shared_stream_is_forgotten",
@@ -374,7 +374,7 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 4, what: "what a future was woken with first is what wakes it for ever",
-        file: "heart/reactor/mod.rs", inside: "fn add_beside(",
+        file: "heart/reactor/source.rs", inside: "fn add_beside(",
         right: "return Some(std::mem::replace(there, waiting).waker);",
         wrong: "let _ = there; return Some(waiting.waker);",
         test: "it net_waiters::a_future_polled_with_changing_wakers_keeps_the_latest_only",
@@ -524,7 +524,7 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 7, what: "a panic of the root future leaves the thread inside the runtime",
-        file: "heart/context.rs", inside: "impl Drop for Entered",
+        file: "heart/current.rs", inside: "impl Drop for Entered",
         right: "let _left = ",
         wrong: "if std::thread::panicking() { return; } let _left = ",
         test: "it panics::a_panic_of_the_root_future_is_the_callers_and_the_runtime_can_go_on",
@@ -709,7 +709,7 @@ pub(crate) const BUGS: &[Bug] = &[
     // --- 10: same seed, same run ----------------------------------------------------------------------------------
     Bug {
         rule: 10, what: "the runtime's number gets into the choices",
-        file: "heart/runtime.rs", inside: "fn build(",
+        file: "builder.rs", inside: "fn build(",
         right: "Tasks::new(number, self.seed)",
         wrong: "Tasks::new(number, self.seed.map(|seed| seed ^ u64::from(number)))",
         test: "it sim::the_same_seed_gives_the_same_trace_in_every_run_and_on_every_thread",

@@ -386,7 +386,7 @@ fn paths_downwards_and_within_a_room_are_fine() {
         ),
         ("runtime/src/heart/tasks/peek.rs", "use super::Tasks; use super::super::key::Key;"),
         ("runtime/src/heart/timers.rs", "#[cfg(test)]\nmod tests { use crate::heart::runtime::Runtime; }"),
-        ("runtime/src/net/tcp.rs", "use super::udp; use crate::net::unix; use crate::heart::context;"),
+        ("runtime/src/net/tcp.rs", "use super::udp; use crate::net::unix; use crate::heart::core;"),
         ("runtime/src/ground/sync.rs", "mod real { use super::Flag; }"),
         ("tests/it/main.rs", "use crate::anything;"),
     ];

@@ -41,7 +41,7 @@ const fn room(layer: u8, name: &'static str, lines: usize, holds: &'static str) 
 }
 
 #[rustfmt::skip]
-pub(crate) const HOUSE: [Room; 32] = [
+pub(crate) const HOUSE: [Room; 35] = [
     //   layer  file                  lines  holds
     room(0, "heart/key.rs",        60, "keys (slot and serial) and the packed word inside a waker"),
     room(0, "ground/platform.rs",  25, "a sentence for each system that cannot run the loop"),
@@ -59,22 +59,25 @@ pub(crate) const HOUSE: [Room; 32] = [
     room(1, "heart/reactor/",     355, "the sockets' registrations; the only file that knows the kernel's poll"),
     room(1, "heart/inbox.rs",      90, "what other threads leave for the loop"),
     room(2, "ground/observers.rs", 66, "who is told of events, whether anybody is, and where the loop can be held"),
-    room(3, "heart/context.rs",   296, "the stores together, and the thread-local by which they are found"),
-    room(4, "heart/budget.rs",     40, "how much a task may do in one poll"),
-    room(4, "heart/waker.rs",     110, "the waker: one packed word, a local and a remote route"),
-    room(4, "handle.rs",           60, "a runtime, seen from any thread"),
-    room(5, "see/",               250, "readers of the event stream, and the server that shows it"),
-    room(5, "heart/poll.rs",      134, "the polls of a turn: a task's next step, and its end"),
-    room(5, "heart/turn.rs",      110, "the other steps of a turn: inbox, timers, park"),
-    room(6, "heart/runtime.rs",   245, "the order of a turn, and a runtime's life from build to shutdown"),
-    room(7, "time/",              250, "what users call: sleep, timeout, interval"),
-    room(8, "task/",              250, "what users call: spawn, join, scope, blocking"),
-    room(9, "net/",               250, "what users call: sockets"),
-    room(10, "signal/",           250, "what users call: waiting for a POSIX signal"),
-    room(11, "process/",          250, "child processes"),
-    room(11, "io/",               250, "the standard input"),
-    room(11, "interop/",          150, "traits of other libraries, each behind its feature"),
-    room(12, "explore/",          180, "one program in many of the orders that it may take"),
+    room(3, "heart/core.rs",      130, "the stores in one place, and the cells of the poll that is going on"),
+    room(4, "heart/current.rs",   135, "how code on a thread finds its loop"),
+    room(4, "heart/tell.rs",      130, "what is done to a store and told"),
+    room(5, "heart/budget.rs",     42, "how much a task may do in one poll"),
+    room(5, "heart/waker.rs",     110, "the waker: one packed word, a local and a remote route"),
+    room(5, "handle.rs",           60, "a runtime, seen from any thread"),
+    room(6, "heart/poll.rs",      134, "the polls of a turn: a task's next step, and its end"),
+    room(6, "heart/turn.rs",      110, "the other steps of a turn: inbox, timers, park"),
+    room(7, "heart/runtime.rs",   180, "the loop, the order of a turn, and the end of a runtime"),
+    room(8, "time/",              250, "what users call: sleep, timeout, interval"),
+    room(9, "task/",              250, "what users call: spawn, join, scope, blocking"),
+    room(10, "net/",              250, "what users call: sockets"),
+    room(11, "signal/",           250, "what users call: waiting for a POSIX signal"),
+    room(12, "process/",          250, "child processes"),
+    room(12, "io/",               250, "the standard input"),
+    room(12, "interop/",          150, "traits of other libraries, each behind its feature"),
+    room(13, "see/",              250, "readers of the event stream, and the server that shows it"),
+    room(14, "builder.rs",        120, "what can be set before the first turn, and what a runtime begins with"),
+    room(15, "explore/",          180, "one program in many of the orders that it may take"),
 ];
 
 /// The folders whose files are rooms of their own. Every other folder is one room.

@@ -329,7 +329,7 @@ fn a_version_that_differs_from_the_manifest_is_found() {
 
 #[test]
 fn a_layer_that_differs_from_the_house_is_found() {
-    let page = "# A\n| layer | file |\n|---|---|\n| 0 | `heart/key.rs` |\n| 3 | `heart/tasks/`, `heart/context.rs` |\n";
+    let page = "# A\n| layer | file |\n|---|---|\n| 0 | `heart/key.rs` |\n| 3 | `heart/tasks/`, `heart/core.rs` |\n";
     assert_eq!(findings(architecture_table, &[("docs/architecture.md", page)]), ["docs/architecture.md:5"]);
     assert_eq!(findings(architecture_table, &[]), ["docs/architecture.md:1"]);
 }

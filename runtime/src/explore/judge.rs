@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::quiet::last_panic;
 use crate::ground::event::{Event, Finished, Observer, Place, TaskId};
-use crate::heart::context::expect_current;
+use crate::heart::current::expect_current;
 use crate::see::dump;
 use crate::task::Heard;
 

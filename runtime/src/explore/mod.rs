@@ -26,7 +26,8 @@ use self::judge::{Judge, Watching};
 use self::quiet::Quiet;
 use self::teller::Teller;
 use crate::ground::wishes::Deaf;
-use crate::heart::context::{Core, current, expect_current};
+use crate::heart::core::Core;
+use crate::heart::current::{current, expect_current};
 use crate::heart::runtime::Runtime;
 use crate::task::{Heard, panic_text};
 

@@ -17,7 +17,8 @@
 
 use std::task::{Context, Poll};
 
-use crate::heart::context::{Core, current};
+use crate::heart::core::Core;
+use crate::heart::current::current;
 
 /// How many operations a task may complete in one poll.
 pub(crate) const OPERATIONS_PER_POLL: u32 = 128;

@@ -3,7 +3,7 @@
 //! Read it in this order:
 //!
 //! ```text
-//!     runtime.rs   the loop, one turn of it, and a runtime's life from build to shutdown
+//!     runtime.rs   READ FIRST: block_on is the loop, turn is one turn, and the end of a runtime
 //!     turn.rs      the steps of a turn: inbox, timers, park
 //!     poll.rs      the polls of a turn: a task's next step, and its end
 //!     tasks/       the bodies of the tasks, and which of them are ready
@@ -15,7 +15,9 @@
 //!     reactor/     the kernel's poll, and a slab of the sources registered with it
 //!     inbox.rs     how another thread reaches a loop
 //!     budget.rs    how much a task may do in one poll
-//!     context.rs   the stores together, and the thread-local by which they are found
+//!     current.rs   how code on this thread finds its loop
+//!     core.rs      the stores in one place, and the cells of the poll that is going on
+//!     tell.rs      what is done to a store and told: spawn, wake, attach
 //! ```
 //!
 //! The modules are declared by layer: each uses only those above it.
@@ -29,7 +31,10 @@ pub(crate) mod reactor;
 pub(crate) mod tasks;
 pub(crate) mod timers;
 
-pub(crate) mod context;
+pub(crate) mod core;
+
+pub(crate) mod current;
+pub(crate) mod tell;
 
 pub(crate) mod budget;
 pub(crate) mod waker;

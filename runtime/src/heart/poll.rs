@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use crate::ground::event::{Cause, Event, Finished, Polled, TaskId};
 use crate::ground::foreign::without_panic;
-use crate::heart::context::{Busy, Core};
+use crate::heart::core::{Busy, Core};
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::tasks::{Abort, Body, Outcome, Step};
 use crate::heart::waker::waker_of;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::ground::event::{Cause, Event, Readiness, SourceId, TimerId};
 use crate::ground::foreign::without_panic;
-use crate::heart::context::{Busy, Core, Message};
+use crate::heart::core::{Busy, Core, Message};
 use crate::heart::reactor::{Direction, Latches, Ready};
 
 /// Takes what other threads sent up to now. What they send meanwhile waits for the next turn.

@@ -16,7 +16,8 @@ use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-use crate::heart::context::{Core, Message, REGISTRY, current, thread_number, with_quiet_hint};
+use crate::heart::core::{Core, Message};
+use crate::heart::current::{REGISTRY, current, thread_number, with_quiet_hint};
 use crate::heart::key::{TaskKey, WakeWord};
 
 /// The functions of a waker.

@@ -22,7 +22,7 @@ use std::thread;
 
 use futures_io::AsyncRead;
 
-use crate::heart::context::{at_home, expect_current};
+use crate::heart::current::{at_home, expect_current};
 use crate::io::Lines;
 use crate::net::attempts::poll_nothing;
 

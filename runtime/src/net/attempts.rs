@@ -9,7 +9,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::heart::budget::ready_at_a_price;
-use crate::heart::context::{Core, at_home};
+use crate::heart::core::Core;
+use crate::heart::current::at_home;
 use crate::heart::key::SourceKey;
 use crate::heart::reactor::{Direction, Waiter};
 use crate::net::socket::{Socket, taken_back};

@@ -11,7 +11,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::heart::budget::ready_at_a_price;
-use crate::heart::context::{Core, at_home, expect_current};
+use crate::heart::core::Core;
+use crate::heart::current::{at_home, expect_current};
 use crate::time::Sleep;
 
 const SHORTEST: Duration = Duration::from_millis(5);

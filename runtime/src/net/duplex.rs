@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use crate::heart::context::current;
+use crate::heart::current::current;
 use crate::net::attempts::poll_nothing;
 
 /// Two streams, connected to each other in memory. Each direction holds up to `max_buffer` bytes; whoever

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use crate::ground::event::{Event, Readiness, Resource, SourceId, WaitsFor};
-use crate::heart::context::{Core, at_home, expect_current, expect_home, not_at_home, with_home};
+use crate::heart::core::Core;
+use crate::heart::current::{at_home, expect_current, expect_home, not_at_home, with_home};
 use crate::heart::key::SourceKey;
 use crate::heart::reactor::{Direction, Waiter};
 use crate::heart::waker::task_of;

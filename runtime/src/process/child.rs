@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::ground::signals;
 use crate::heart::budget::ready_at_a_price;
-use crate::heart::context::expect_home;
+use crate::heart::current::expect_home;
 use crate::process::look::{AWAITED, Look};
 use crate::process::orphans;
 use crate::process::pipes::{ChildStderr, ChildStdin, ChildStdout};

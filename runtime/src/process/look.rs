@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use crate::heart::context::expect_current;
+use crate::heart::current::expect_current;
 use crate::net::backoff::Pause;
 
 /// The first pause.

@@ -16,7 +16,8 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use crate::heart::context::{Core, REGISTRY, at_home};
+use crate::heart::core::Core;
+use crate::heart::current::{REGISTRY, at_home};
 use crate::process::look::{Look, UNAWAITED};
 use crate::signal::{SignalKind, signal};
 

@@ -13,10 +13,9 @@ mod serve;
 use std::rc::Rc;
 
 use crate::ground::event::Observer;
-use crate::heart::context::expect_current;
+use crate::heart::current::expect_current;
 
 pub(crate) use asked::asked_for;
-pub(crate) use diagnose::overload::note_yield;
 pub(crate) use serve::show_if_asked;
 
 pub use chrome::ChromeTrace;

@@ -15,7 +15,7 @@ use super::SignalKind;
 use super::pipe::{Listening, empty};
 use crate::ground::signals;
 use crate::heart::budget::ready_at_a_price;
-use crate::heart::context::{at_home, expect_current, expect_home};
+use crate::heart::current::{at_home, expect_current, expect_home};
 use crate::heart::reactor::{Direction, Waiter};
 
 /// Waits for the next SIGINT, which Ctrl-C on the terminal sends. It listens from the call on, not only

@@ -12,7 +12,8 @@ use std::thread;
 
 use crate::ground::foreign::without_panic;
 use crate::ground::wishes::{Deaf, is_deaf};
-use crate::heart::context::{Core, Message, expect_current, thread_number};
+use crate::heart::core::{Core, Message};
+use crate::heart::current::{expect_current, thread_number};
 use crate::heart::inbox::Inbox;
 use crate::heart::tasks::Abort;
 use crate::task::join::JoinHandle;

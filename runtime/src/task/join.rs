@@ -13,7 +13,8 @@ use std::task::{Context, Poll};
 
 use crate::ground::event::{Event, TaskId, WaitsFor};
 use crate::heart::budget::ready_at_a_price;
-use crate::heart::context::{Core, REGISTRY, at_home, current, expect_home, with_home};
+use crate::heart::core::Core;
+use crate::heart::current::{REGISTRY, at_home, current, expect_home, with_home};
 use crate::heart::key::TaskKey;
 use crate::heart::tasks::{Abort, Info, Join, Outcome};
 use crate::heart::waker::task_of;

@@ -20,4 +20,5 @@ pub use scope::{Canceller, Scope, scope};
 pub use scope_error::{Cancelled, Failure, ScopeError};
 pub use scoped_handle::ScopedJoinHandle;
 pub use spawn::{Builder, id, spawn};
+pub(crate) use yield_now::take_yielded;
 pub use yield_now::{YieldNow, yield_now};

@@ -24,7 +24,8 @@ use std::time::Duration;
 
 use crate::ground::event::{Cause, TaskId};
 use crate::heart::budget::OPERATIONS_PER_POLL;
-use crate::heart::context::{Busy, Core, at_home, current, expect_current, expect_home};
+use crate::heart::core::{Busy, Core};
+use crate::heart::current::{at_home, current, expect_current, expect_home};
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::waker::waker_of;
 use crate::task::scope_error::{Cancelled, Failure, Reason, ScopeError};

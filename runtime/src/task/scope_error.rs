@@ -6,7 +6,7 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::ground::event::TaskId;
-use crate::heart::context::current;
+use crate::heart::current::current;
 use crate::task::join::{describe_current, panic_text};
 
 /// A [`scope`](crate::task::scope) failed: children failed, or it was cancelled, or both.

@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use crate::ground::event::TaskId;
-use crate::heart::context::expect_current;
+use crate::heart::current::expect_current;
 use crate::task::join::JoinHandle;
 
 /// Makes a future a task of the runtime that runs on this thread, and queues it: it is polled first

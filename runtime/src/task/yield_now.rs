@@ -1,9 +1,18 @@
 //! Yielding: letting the others run.
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::see::note_yield;
+thread_local! {
+    static YIELDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a task has yielded since this was last asked. A diagnosis tells by it a task that makes room for the
+/// others from one that wakes itself and never waits.
+pub(crate) fn take_yielded() -> bool {
+    YIELDED.take()
+}
 
 /// Goes to the end of the ready queue: every task that is ready now runs before this one goes on. The
 /// counterpart of `await asyncio.sleep(0)`.
@@ -36,7 +45,7 @@ impl Future for YieldNow {
         if std::mem::replace(&mut self.yielded, true) {
             return Poll::Ready(());
         }
-        note_yield();
+        YIELDED.set(true);
         cx.waker().wake_by_ref();
         Poll::Pending
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::heart::context::expect_current;
+use crate::heart::current::expect_current;
 
 /// Moves the virtual clock forward, as if the code that calls this had taken that long. Timers that
 /// become due meanwhile fire when the loop has its next turn, late by as much as the loop was kept.

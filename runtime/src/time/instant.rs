@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::time::Duration;
 
-use crate::heart::context::current;
+use crate::heart::current::current;
 
 /// A moment, like [`std::time::Instant`], by the clock of the runtime that runs on this thread: the
 /// system's monotonic clock, or the runtime's virtual one.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
-use crate::heart::context::{expect_current, expect_home};
+use crate::heart::current::{expect_current, expect_home};
 use crate::time::{Instant, Sleep};
 
 /// A tick at once, and then one every `period`.

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use crate::ground::event::{Event, TimerId, WaitsFor};
 use crate::heart::budget::ready_at_a_price;
-use crate::heart::context::{
-    Core, at_home, expect_home, no_loop, not_at_home, with_current, with_home, with_quiet_home,
-};
+use crate::heart::core::Core;
+use crate::heart::current::{at_home, expect_home, no_loop, not_at_home, with_current, with_home, with_quiet_home};
 use crate::heart::key::{Key, TaskKey, TimerKey};
 use crate::heart::timers::Deadline;
 use crate::heart::waker::task_of;

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::heart::context::{current, expect_current};
+use crate::heart::current::{current, expect_current};
 use crate::time::{Instant, Sleep};
 
 /// Waits for a future, but not longer than `duration`, counted from this call.

@@ -18,10 +18,12 @@
 //! A batch of events only sets latches and collects wakers. Nobody is woken, and no task runs, before
 //! the whole batch is in, so no slot changes its tenant inside a batch.
 
+mod latches;
+mod peek;
+mod source;
+
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::num::NonZeroU32;
-use std::os::fd::RawFd;
 use std::panic::Location;
 use std::task::Waker;
 use std::time::Duration;
@@ -29,7 +31,11 @@ use std::time::Duration;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
+use self::source::{Source, Waiting};
 use crate::heart::key::{Key, SourceKey};
+
+pub(crate) use self::latches::{Direction, Latches};
+pub(crate) use self::source::Waiter;
 
 /// mio's name for the inbox's bell.
 const BELL: Token = Token(usize::MAX);
@@ -55,27 +61,6 @@ const INTEREST: Interest = {
 const SHORT_MEANS_DRAINED: bool =
     cfg!(any(target_os = "linux", target_os = "android")) && !cfg!(mio_unsupported_force_poll_poll);
 
-/// One of the two ways of a source.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Direction {
-    Read = 0,
-    Write = 1,
-}
-
-/// Who waits for one direction of a source. A waiter has one waker: the latest it was polled with.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Waiter(NonZeroU32);
-
-impl Waiter {
-    /// Whoever holds the source by `&mut`: there is one at a time.
-    pub(crate) const OWNER: Self = Self(NonZeroU32::MIN);
-    /// Those who share the source by `&` and poll it directly. They can be told apart only by their
-    /// wakers.
-    pub(crate) const SHARER: Self = Self(NonZeroU32::MIN.saturating_add(1));
-    /// The first of the futures, each of which has a number of its own.
-    const FIRST_FUTURE: Self = Self(NonZeroU32::MIN.saturating_add(2));
-}
-
 /// What a batch of events leaves to be done about a source, once the batch is in: the news of it, in
 /// its first such entry, and somebody to wake.
 pub(crate) struct Ready {
@@ -90,78 +75,6 @@ struct Batch {
     ready: Vec<Ready>,
     done: usize,
 }
-
-/// What the kernel said about one source and nobody has disproved yet: a bit for each thing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Latches(u8);
-
-impl Latches {
-    const ALL: Self = Self(u8::MAX);
-    /// Urgent data is on its way. A read stops before it, so a short read proves nothing.
-    const URGENT: Self = Self(1 << 4);
-
-    /// In this direction an attempt may succeed.
-    pub(crate) const fn ready(direction: Direction) -> Self {
-        Self(1 << direction as u8)
-    }
-
-    /// It is hung up in this direction, or has failed. An attempt will say so, and no short read disproves
-    /// it.
-    pub(crate) const fn closed(direction: Direction) -> Self {
-        Self(1 << (2 + direction as u8))
-    }
-
-    /// Whether any of the others is set in these.
-    pub(crate) const fn any(self, others: Self) -> bool {
-        self.0 & others.0 != 0
-    }
-
-    const fn with(self, others: Self) -> Self {
-        Self(self.0 | others.0)
-    }
-
-    const fn without(self, others: Self) -> Self {
-        Self(self.0 & !others.0)
-    }
-
-    const fn only_if(self, condition: bool) -> Self {
-        Self(if condition { self.0 } else { 0 })
-    }
-
-    fn of(event: &mio::event::Event) -> Self {
-        use Direction::{Read, Write};
-        let shut = |direction| Self::closed(direction).with(Self::ready(direction));
-        Self::ready(Read)
-            .only_if(event.is_readable())
-            .with(Self::ready(Write).only_if(event.is_writable()))
-            .with(shut(Read).only_if(event.is_read_closed()))
-            .with(shut(Write).only_if(event.is_write_closed()))
-            .with(shut(Read).with(shut(Write)).only_if(event.is_error()))
-            .with(Self::URGENT.only_if(event.is_priority()))
-    }
-}
-
-/// What is known of one source. There are as many as there are connections, and of most nobody waits
-/// for more than one thing: so one who waits has its place here, and those beside it in a list apart.
-struct Source {
-    serial: u64,
-    /// The line that opened it.
-    at: &'static Location<'static>,
-    latches: Latches,
-    first: Option<Waiting>,
-    others: Option<Box<Others>>,
-}
-
-struct Others(Vec<Waiting>);
-
-struct Waiting {
-    waiter: Waiter,
-    direction: Direction,
-    waker: Waker,
-    at: &'static Location<'static>,
-}
-
-const _: () = assert!(size_of::<Source>() <= 64, "a source's size is a connection's cost: change it knowingly");
 
 /// The reactor.
 pub(crate) struct Reactor {
@@ -206,14 +119,6 @@ impl Reactor {
     /// Whether this is a forked child of the process that made the reactor.
     pub(crate) fn is_foreign_process(&self) -> bool {
         std::process::id() != self.process
-    }
-
-    /// The descriptor of the kernel's event queue, where that is an epoll set.
-    pub(crate) fn epoll(&self) -> Option<RawFd> {
-        #[cfg(all(any(target_os = "linux", target_os = "android"), not(mio_unsupported_force_poll_poll)))]
-        return Some(std::os::fd::AsRawFd::as_raw_fd(&*self.poll.borrow()));
-        #[cfg(not(all(any(target_os = "linux", target_os = "android"), not(mio_unsupported_force_poll_poll))))]
-        None
     }
 
     /// How many sources are registered.
@@ -289,17 +194,6 @@ impl Reactor {
             drained
         });
         drained == Some(true)
-    }
-
-    /// Whether one of the wakers that wait for this fits.
-    pub(crate) fn waits(&self, key: SourceKey, direction: Direction, fits: impl Fn(&Waker) -> bool) -> bool {
-        let any = |source: &mut Source| source.waiting_mut().any(|w| w.direction == direction && fits(&w.waker));
-        self.with(key, any).unwrap_or(false)
-    }
-
-    /// The line that opened a source, which must be registered.
-    pub(crate) fn opened_at(&self, key: SourceKey) -> &'static Location<'static> {
-        self.with(key, |source| source.at).expect("a socket's source is registered for as long as it lives")
     }
 
     /// A number for a future that is about to wait.
@@ -396,92 +290,9 @@ impl Reactor {
         wakers
     }
 
-    /// Every source, with the line that opened it, visited by `look`.
-    pub(crate) fn each_source(&self, mut look: impl FnMut(SourceKey, Latches, &'static Location<'static>)) {
-        for (slot, source) in self.sources.borrow().iter() {
-            let key = SourceKey(Key { runtime: self.runtime, slot: slot as u32, serial: source.serial });
-            look(key, source.latches, source.at);
-        }
-    }
-
-    /// Everyone who waits, with the line that created the future, visited by `look`, which must not be
-    /// foreign code.
-    pub(crate) fn each_waiter(&self, mut look: impl FnMut(SourceKey, Direction, &Waker, &'static Location<'static>)) {
-        for (slot, source) in self.sources.borrow().iter() {
-            let key = SourceKey(Key { runtime: self.runtime, slot: slot as u32, serial: source.serial });
-            for waiting in source.first.iter().chain(source.others.iter().flat_map(|others| &others.0)) {
-                look(key, waiting.direction, &waiting.waker, waiting.at);
-            }
-        }
-    }
-
     fn with<R>(&self, SourceKey(key): SourceKey, f: impl FnOnce(&mut Source) -> R) -> Option<R> {
         let mut sources = self.sources.borrow_mut();
         sources.get_mut(key.slot as usize).filter(|source| source.serial == key.serial).map(f)
-    }
-}
-
-impl Waiting {
-    fn is(&self, direction: Direction, waiter: Waiter) -> bool {
-        self.direction == direction && self.waiter == waiter
-    }
-}
-
-impl Source {
-    fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Waiting> {
-        self.first.iter_mut().chain(self.others.iter_mut().flat_map(|others| &mut others.0))
-    }
-
-    /// Returns the waker that this one makes superfluous.
-    #[inline]
-    fn add(&mut self, waiting: Waiting) -> Option<Waker> {
-        if self.first.is_some() || self.others.is_some() {
-            return self.add_beside(waiting);
-        }
-        self.first = Some(waiting);
-        None
-    }
-
-    #[inline(never)]
-    fn add_beside(&mut self, waiting: Waiting) -> Option<Waker> {
-        let same = |w: &&mut Waiting| {
-            w.is(waiting.direction, waiting.waiter)
-                && (waiting.waiter != Waiter::SHARER || w.waker.will_wake(&waiting.waker))
-        };
-        if let Some(there) = self.waiting_mut().find(same) {
-            return Some(std::mem::replace(there, waiting).waker);
-        }
-        match &mut self.first {
-            first @ None => *first = Some(waiting),
-            Some(_) => self.others.get_or_insert_with(|| Box::new(Others(Vec::new()))).0.push(waiting),
-        }
-        None
-    }
-
-    fn remove(&mut self, direction: Direction, waiter: Waiter) -> Option<Waiting> {
-        if let first @ Some(_) = self.first.take_if(|w| w.is(direction, waiter)) {
-            return first;
-        }
-        let Others(others) = &mut **self.others.as_mut()?;
-        let place = others.iter().position(|w| w.is(direction, waiter))?;
-        Some(others.swap_remove(place))
-    }
-
-    /// Takes out everyone who waits for what has come, and says how many.
-    fn take_waiting(&mut self, come: Latches, mut each: impl FnMut(Waker)) -> usize {
-        let come_for = |waiting: &Waiting| come.any(Latches::ready(waiting.direction));
-        let mut count = 0;
-        let mut take = |waiting: Waiting| {
-            count += 1;
-            each(waiting.waker);
-        };
-        self.first.take_if(|waiting| come_for(waiting)).into_iter().for_each(&mut take);
-        if let Some(others) = &mut self.others {
-            for waiting in std::mem::take(&mut others.0) {
-                if come_for(&waiting) { take(waiting) } else { others.0.push(waiting) }
-            }
-        }
-        count
     }
 }
 

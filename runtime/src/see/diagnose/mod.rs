@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 
 use crate::ground::event::{Event, Finding, Observer, Place, Polled, TaskId};
 use crate::ground::wishes::is_wished;
-use crate::heart::context::{Core, current};
+use crate::heart::core::Core;
+use crate::heart::current::current;
 use crate::heart::waker::{kept_wakers, take_bereft};
 use crate::see::asked::to_file;
 use crate::see::diagnose::circle::Circles;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::heart::context::Core;
+use crate::heart::core::Core;
 use crate::heart::key::TaskKey;
 use crate::heart::waker::{kept_wakers, word_of};
 use crate::see::TaskRow;

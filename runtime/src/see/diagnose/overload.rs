@@ -3,12 +3,12 @@
 //! Both are seen in the event stream. Only whether a task that wakes itself waits for something, or makes
 //! room for the others, is not; the latter is its right.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::ground::event::{Cause, Event, TaskId};
-use crate::heart::context::current;
+use crate::heart::current::current;
+use crate::task::take_yielded;
 
 /// From how many polls on end, each of which the task itself asked for, one speaks of a storm.
 const STORM: u32 = 200;
@@ -19,19 +19,9 @@ const PILE: u32 = 16;
 /// How long nothing is said of timers after something was.
 const QUIET: Duration = Duration::from_secs(1);
 
-thread_local! {
-    static YIELDED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// The task that is being polled wakes itself next, because it yields.
-#[inline]
-pub(crate) fn note_yield() {
-    YIELDED.set(true);
-}
-
 /// Whether the task woke itself because it yields, or has had its share of this poll.
 fn made_room() -> bool {
-    YIELDED.take() || current().is_some_and(|core| !core.may_complete())
+    take_yielded() || current().is_some_and(|core| !core.may_complete())
 }
 
 /// What was seen, for a sentence.
@@ -72,7 +62,7 @@ impl Overload {
     pub(super) fn note(&mut self, at: Duration, event: &Event<'_>) -> Option<Seen> {
         match *event {
             Event::PollStart { task } => {
-                YIELDED.set(false);
+                take_yielded();
                 self.polled = Some((task, at));
                 return self.pile(at);
             }

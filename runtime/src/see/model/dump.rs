@@ -8,9 +8,10 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::ground::event::{Place, SourceId, TaskId, TimerId, WaitsFor};
-use crate::heart::context::{Core, expect_current};
+use crate::heart::core::Core;
+use crate::heart::current::expect_current;
 use crate::heart::reactor::Direction;
-use crate::heart::tasks::State;
+use crate::heart::tasks::peek::{Row, State};
 use crate::heart::waker::word_of;
 use crate::see::model::kept::Kept;
 use crate::see::model::things::{Task, Who};
@@ -166,7 +167,7 @@ impl Past {
 }
 
 impl TaskRow {
-    fn new(row: crate::heart::tasks::Row) -> Self {
+    fn new(row: Row) -> Self {
         let id = TaskId(row.key);
         let state = row.state.into();
         let name = row.info.name.or_else(|| (id.slot() == 0).then(|| String::from("main")));

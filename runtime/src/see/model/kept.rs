@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use crate::ground::event::{Event, Observer};
-use crate::heart::context::{Core, current, with_current};
+use crate::heart::core::Core;
+use crate::heart::current::{current, with_current};
 use crate::see::model::state::State;
 use crate::see::record::ring::Ring;
 

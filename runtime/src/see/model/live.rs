@@ -6,7 +6,8 @@
 use std::task::Waker;
 
 use crate::ground::event::{Place, Readiness, SourceId, TaskId, TimerId, WaitsFor};
-use crate::heart::context::{Core, expect_current};
+use crate::heart::core::Core;
+use crate::heart::current::expect_current;
 use crate::heart::reactor::{Direction, Latches};
 use crate::heart::waker::task_of;
 use crate::see::TaskState;

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::ground::event::{Event, Observer};
-use crate::heart::context::with_current;
+use crate::heart::current::with_current;
 use crate::see::model::kept::Kept;
 use crate::see::model::live;
 use crate::see::model::ndjson::{Facts, Header, Line, Run};

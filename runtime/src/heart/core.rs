@@ -1,0 +1,141 @@
+//! The core: the stores of a loop in one place, and the cells of the poll that is going on.
+//!
+//! The runtime owns it, and so does the thread-local of `current.rs` while the loop runs. No future, socket or
+//! handle keeps a core alive. Each store stands for itself; what is done to one and told to the observers stands
+//! in `tell.rs`.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::RawWakerVTable;
+
+use crate::ground::event::{Cause, TaskId};
+use crate::ground::metrics::Counters;
+use crate::ground::observers::Observers;
+use crate::ground::pool::Pool;
+use crate::ground::sync::Consumer;
+use crate::heart::inbox::Inbox;
+use crate::heart::key::{TaskKey, WakeWord};
+use crate::heart::reactor::Reactor;
+use crate::heart::tasks::Tasks;
+use crate::heart::timers::Timers;
+
+/// What other threads send to a loop.
+pub(crate) enum Message {
+    /// A wake, and the number of the thread it came from.
+    Wake(WakeWord, u64),
+    /// Everything else: something to be done on the loop's thread, and who asks for it.
+    Run(Box<dyn FnOnce(&Core) + Send>, u64),
+}
+
+/// The running loop.
+pub(crate) struct Core {
+    /// The runtime's number, as in every key of its stores.
+    pub(crate) number: u32,
+    pub(crate) tasks: Tasks,
+    pub(crate) timers: Timers,
+    pub(crate) reactor: Reactor,
+    pub(crate) pool: Pool,
+    pub(crate) inbox: Arc<Inbox<Message>>,
+    pub(crate) incoming: Consumer<Message>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) observers: Observers,
+    /// The functions of this runtime's wakers.
+    pub(crate) waker_table: &'static RawWakerVTable,
+    pub(crate) busy: Cell<Busy>,
+    /// What is awaited from outside and is no source: blocking jobs whose threads have not reported back, the
+    /// standard input, and attempts that pause.
+    pub(crate) jobs_away: Cell<usize>,
+    /// How much the task may still do in this poll.
+    pub(crate) operations_left: Cell<u32>,
+    /// How many polls this turn may make, and how many of them are left.
+    pub(crate) polls_planned: Cell<usize>,
+    pub(crate) polls_left: Cell<usize>,
+    /// Whether tasks are polled and nobody is told.
+    pub(crate) polls_in_silence: Cell<bool>,
+    /// The runtime's number while nobody observes it; else 0, which is no runtime's. So the quick roads ask
+    /// with one comparison whether a key is this runtime's and nobody is to be told.
+    pub(super) quiet: Cell<u32>,
+    extensions: RefCell<Vec<Rc<dyn Any>>>,
+}
+
+/// What the loop is busy with, which is the cause of all that happens meanwhile.
+#[derive(Clone, Copy)]
+pub(crate) enum Busy {
+    /// The task that this word names is polled or dropped, and keeps its slot meanwhile.
+    Task(WakeWord),
+    With(Cause),
+}
+
+impl Core {
+    pub(crate) fn new(
+        number: u32,
+        (tasks, timers, reactor, pool): (Tasks, Timers, Reactor, Pool),
+        (inbox, incoming): (Arc<Inbox<Message>>, Consumer<Message>),
+        observers: Observers,
+        waker_table: &'static RawWakerVTable,
+    ) -> Self {
+        let quiet = if observers.any() { 0 } else { number };
+        Self {
+            number,
+            tasks,
+            timers,
+            reactor,
+            pool,
+            inbox,
+            incoming,
+            counters: Arc::default(),
+            observers,
+            waker_table,
+            busy: Cell::new(Busy::With(Cause::Outside)),
+            jobs_away: Cell::new(0),
+            operations_left: Cell::new(0),
+            polls_planned: Cell::new(0),
+            polls_left: Cell::new(0),
+            polls_in_silence: Cell::new(false),
+            quiet: Cell::new(quiet),
+            extensions: RefCell::default(),
+        }
+    }
+
+    /// What a later layer keeps with the loop: its one value of this type, made when first asked for.
+    pub(crate) fn extension<T: Default + 'static>(&self) -> Rc<T> {
+        let mut extensions = self.extensions.borrow_mut();
+        if let Some(found) = extensions.iter().find_map(|value| Rc::clone(value).downcast().ok()) {
+            return found;
+        }
+        let made = Rc::<T>::default();
+        extensions.push(Rc::clone(&made) as Rc<dyn Any>);
+        made
+    }
+
+    /// Writes down the stores' sizes for whoever asks from another thread.
+    pub(crate) fn publish_sizes(&self) {
+        let sizes = &self.counters;
+        sizes.tasks.set(self.tasks.live() as u64);
+        sizes.ready.set(self.tasks.ready() as u64);
+        sizes.timers.set(self.timers.len() as u64);
+        sizes.sources.set(self.reactor.len() as u64);
+        if self.jobs_away.get() > 0 || sizes.blocking_threads.get() > 0 {
+            sizes.blocking_jobs.set(self.pool.jobs() as u64);
+            sizes.blocking_threads.set(self.pool.threads() as u64);
+        }
+    }
+
+    /// Whatever happens now happens because of this.
+    pub(crate) fn cause(&self) -> Cause {
+        match self.busy.get() {
+            Busy::Task(word) => self.tasks.named_by(word).map_or(Cause::Outside, |key| Cause::Task(TaskId(key))),
+            Busy::With(cause) => cause,
+        }
+    }
+
+    /// The key of the task that is being polled or dropped.
+    pub(crate) fn current_task(&self) -> Option<TaskKey> {
+        match self.cause() {
+            Cause::Task(TaskId(key)) => Some(key),
+            _ => None,
+        }
+    }
+}

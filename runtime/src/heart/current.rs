@@ -1,0 +1,154 @@
+//! The current loop: how the code that runs on a thread finds it, and how other threads do.
+//!
+//! While a loop runs, one thread-local, `CURRENT`, points at its core. Every key that a user holds is turned into
+//! something through that pointer. Another thread finds the loop's inbox by its number, in the `REGISTRY`.
+
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::heart::core::{Core, Message};
+use crate::heart::inbox::Registry;
+
+/// All inboxes of this process.
+pub(crate) static REGISTRY: LazyLock<Registry<Message>> = LazyLock::new(Registry::new);
+
+thread_local! {
+    /// What an [`Entered`] puts here it takes out again. So there is nothing to drop when the thread
+    /// ends, and a look need not ask first whether that has happened.
+    static CURRENT: Cell<Option<ManuallyDrop<Rc<Core>>>> = const { Cell::new(None) };
+    static THREAD: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Makes a core the current one until the guard is dropped.
+pub(crate) struct Entered {
+    before: Option<ManuallyDrop<Rc<Core>>>,
+}
+
+impl Entered {
+    pub(crate) fn new(core: &Rc<Core>) -> Self {
+        Self { before: CURRENT.replace(Some(ManuallyDrop::new(Rc::clone(core)))) }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // Bound to a name: it may be the last owner of a core, whose end must not happen in a borrow.
+        let _left = CURRENT.replace(self.before.take()).map(ManuallyDrop::into_inner);
+    }
+}
+
+/// The core of the loop that runs on this thread, if one does.
+#[inline]
+pub(crate) fn current() -> Option<Rc<Core>> {
+    with_current(Rc::clone)
+}
+
+/// The same, for code that cannot do without: `what` is the sentence's subject.
+///
+/// # Panics
+///
+/// If no loop runs on this thread.
+#[inline]
+#[track_caller]
+pub(crate) fn expect_current(what: &str) -> Rc<Core> {
+    current().unwrap_or_else(|| no_loop(what))
+}
+
+#[cold]
+#[track_caller]
+pub(crate) fn no_loop(what: &str) -> ! {
+    panic!("{what} needs a running oneloop runtime on this thread: call it inside oneloop::run or Runtime::block_on")
+}
+
+/// The core with this number, which must be the one that runs on this thread.
+///
+/// # Panics
+///
+/// If it is not.
+#[inline(always)]
+#[track_caller]
+pub(crate) fn expect_home(number: u32, did: &str) -> Rc<Core> {
+    let Some(core) = current().filter(|core| core.number == number) else { not_at_home(number, did) };
+    core
+}
+
+#[cold]
+#[track_caller]
+pub(crate) fn not_at_home(number: u32, did: &str) -> ! {
+    let here = if current().is_some() { "inside another runtime" } else { "where no runtime is running" };
+    let gone = if REGISTRY.exact(number).is_none() { " (which has been dropped)" } else { "" };
+    panic!(
+        "{did} {here}: it belongs to the oneloop runtime it was created in{gone}, \
+         so use it on that runtime's thread, inside its block_on"
+    )
+}
+
+/// Looks at the current core without taking a share in it, which is the cheaper way. Nothing foreign may
+/// run in `look`: the pointer is in its hands meanwhile, and whoever came back here would find none.
+#[inline(always)]
+pub(crate) fn with_current<R>(look: impl FnOnce(&Rc<Core>) -> R) -> Option<R> {
+    let core = InHand(CURRENT.take());
+    core.0.as_deref().map(look)
+}
+
+/// The pointer, taken out of its place to be looked at. It goes back there, come what may.
+struct InHand(Option<ManuallyDrop<Rc<Core>>>);
+
+impl Drop for InHand {
+    #[inline(always)]
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
+}
+
+/// The same for the core with this number, if it is the current one. Otherwise what `look` owns, which
+/// may be foreign, is dropped when no borrow is alive.
+#[inline(always)]
+pub(crate) fn with_home<R>(number: u32, look: impl FnOnce(&Core) -> R) -> Option<R> {
+    let mut look = Some(look);
+    with_current(|core| if core.number == number { look.take().map(|look| look(core)) } else { None }).flatten()
+}
+
+/// The same, if besides nobody observes that core; but `look` may own nothing foreign.
+#[inline(always)]
+pub(crate) fn with_quiet_home<R>(number: u32, look: impl FnOnce(&Core) -> R) -> Option<R> {
+    with_current(|core| if core.quiet.get() == number { Some(look(core)) } else { None }).flatten()
+}
+
+/// The same, for a waker, which knows the low 16 bits of the number only; and only if nobody observes.
+#[inline(always)]
+pub(crate) fn with_quiet_hint(low_bits: u16, look: impl FnOnce(&Core)) -> bool {
+    with_current(|core| (core.quiet.get() as u16 == low_bits).then(|| look(core))).flatten().is_some()
+}
+
+/// Does something on the thread of the runtime with this number: at once if that is running here,
+/// else by its inbox. If the runtime is gone, `f` is dropped.
+#[inline]
+pub(crate) fn at_home(number: u32, f: impl FnOnce(&Core) + Send + 'static) {
+    match current() {
+        Some(core) if core.number == number => f(&core),
+        _ => send_home(number, f),
+    }
+}
+
+#[cold]
+fn send_home(number: u32, f: impl FnOnce(&Core) + Send + 'static) {
+    if let Some(inbox) = REGISTRY.exact(number) {
+        // A runtime that is gone meanwhile has nothing left to do it to.
+        let _ = inbox.send(Message::Run(Box::new(f), thread_number()));
+    }
+}
+
+/// This thread's number, for events. Threads are numbered when they first ask.
+pub(crate) fn thread_number() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    THREAD.with(|number| {
+        if number.get() == 0 {
+            number.set(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+        }
+        number.get()
+    })
+}

@@ -1,0 +1,49 @@
+//! Peeking: what a dump, a diagnosis and an event ask the reactor. No turn needs it.
+
+use std::os::fd::RawFd;
+use std::panic::Location;
+use std::task::Waker;
+
+use super::source::Source;
+use super::{Direction, Latches, Reactor};
+use crate::heart::key::{Key, SourceKey};
+
+impl Reactor {
+    /// The descriptor of the kernel's event queue, where that is an epoll set.
+    pub(crate) fn epoll(&self) -> Option<RawFd> {
+        #[cfg(all(any(target_os = "linux", target_os = "android"), not(mio_unsupported_force_poll_poll)))]
+        return Some(std::os::fd::AsRawFd::as_raw_fd(&*self.poll.borrow()));
+        #[cfg(not(all(any(target_os = "linux", target_os = "android"), not(mio_unsupported_force_poll_poll))))]
+        None
+    }
+
+    /// Whether one of the wakers that wait for this fits.
+    pub(crate) fn waits(&self, key: SourceKey, direction: Direction, fits: impl Fn(&Waker) -> bool) -> bool {
+        let any = |source: &mut Source| source.waiting_mut().any(|w| w.direction == direction && fits(&w.waker));
+        self.with(key, any).unwrap_or(false)
+    }
+
+    /// The line that opened a source, which must be registered.
+    pub(crate) fn opened_at(&self, key: SourceKey) -> &'static Location<'static> {
+        self.with(key, |source| source.at).expect("a socket's source is registered for as long as it lives")
+    }
+
+    /// Every source, with the line that opened it, visited by `look`.
+    pub(crate) fn each_source(&self, mut look: impl FnMut(SourceKey, Latches, &'static Location<'static>)) {
+        for (slot, source) in self.sources.borrow().iter() {
+            let key = SourceKey(Key { runtime: self.runtime, slot: slot as u32, serial: source.serial });
+            look(key, source.latches, source.at);
+        }
+    }
+
+    /// Everyone who waits, with the line that created the future, visited by `look`, which must not be
+    /// foreign code.
+    pub(crate) fn each_waiter(&self, mut look: impl FnMut(SourceKey, Direction, &Waker, &'static Location<'static>)) {
+        for (slot, source) in self.sources.borrow().iter() {
+            let key = SourceKey(Key { runtime: self.runtime, slot: slot as u32, serial: source.serial });
+            for waiting in source.first.iter().chain(source.others.iter().flat_map(|others| &others.0)) {
+                look(key, waiting.direction, &waiting.waker, waiting.at);
+            }
+        }
+    }
+}

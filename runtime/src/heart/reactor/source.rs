@@ -1,0 +1,107 @@
+//! A source: what is known of it, and who waits for it.
+
+use std::num::NonZeroU32;
+use std::panic::Location;
+use std::task::Waker;
+
+use super::latches::{Direction, Latches};
+
+/// What is known of one source. There are as many as there are connections, and of most nobody waits
+/// for more than one thing: so one who waits has its place here, and those beside it in a list apart.
+pub(super) struct Source {
+    pub(super) serial: u64,
+    /// The line that opened it.
+    pub(super) at: &'static Location<'static>,
+    pub(super) latches: Latches,
+    pub(super) first: Option<Waiting>,
+    pub(super) others: Option<Box<Others>>,
+}
+
+pub(super) struct Others(pub(super) Vec<Waiting>);
+
+pub(super) struct Waiting {
+    pub(super) waiter: Waiter,
+    pub(super) direction: Direction,
+    pub(super) waker: Waker,
+    pub(super) at: &'static Location<'static>,
+}
+
+const _: () = assert!(size_of::<Source>() <= 64, "a source's size is a connection's cost: change it knowingly");
+
+/// Who waits for one direction of a source. A waiter has one waker: the latest it was polled with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Waiter(pub(super) NonZeroU32);
+
+impl Waiter {
+    /// Whoever holds the source by `&mut`: there is one at a time.
+    pub(crate) const OWNER: Self = Self(NonZeroU32::MIN);
+    /// Those who share the source by `&` and poll it directly. They can be told apart only by their
+    /// wakers.
+    pub(crate) const SHARER: Self = Self(NonZeroU32::MIN.saturating_add(1));
+    /// The first of the futures, each of which has a number of its own.
+    pub(super) const FIRST_FUTURE: Self = Self(NonZeroU32::MIN.saturating_add(2));
+}
+
+impl Waiting {
+    fn is(&self, direction: Direction, waiter: Waiter) -> bool {
+        self.direction == direction && self.waiter == waiter
+    }
+}
+
+impl Source {
+    pub(super) fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Waiting> {
+        self.first.iter_mut().chain(self.others.iter_mut().flat_map(|others| &mut others.0))
+    }
+
+    /// Returns the waker that this one makes superfluous.
+    #[inline]
+    pub(super) fn add(&mut self, waiting: Waiting) -> Option<Waker> {
+        if self.first.is_some() || self.others.is_some() {
+            return self.add_beside(waiting);
+        }
+        self.first = Some(waiting);
+        None
+    }
+
+    #[inline(never)]
+    fn add_beside(&mut self, waiting: Waiting) -> Option<Waker> {
+        let same = |w: &&mut Waiting| {
+            w.is(waiting.direction, waiting.waiter)
+                && (waiting.waiter != Waiter::SHARER || w.waker.will_wake(&waiting.waker))
+        };
+        if let Some(there) = self.waiting_mut().find(same) {
+            return Some(std::mem::replace(there, waiting).waker);
+        }
+        match &mut self.first {
+            first @ None => *first = Some(waiting),
+            Some(_) => self.others.get_or_insert_with(|| Box::new(Others(Vec::new()))).0.push(waiting),
+        }
+        None
+    }
+
+    pub(super) fn remove(&mut self, direction: Direction, waiter: Waiter) -> Option<Waiting> {
+        if let first @ Some(_) = self.first.take_if(|w| w.is(direction, waiter)) {
+            return first;
+        }
+        let Others(others) = &mut **self.others.as_mut()?;
+        let place = others.iter().position(|w| w.is(direction, waiter))?;
+        Some(others.swap_remove(place))
+    }
+
+    /// Takes out everyone who waits for what has come, and says how many.
+    pub(super) fn take_waiting(&mut self, come: Latches, mut each: impl FnMut(Waker)) -> usize {
+        let come_for = |waiting: &Waiting| come.any(Latches::ready(waiting.direction));
+        let mut count = 0;
+        let mut take = |waiting: Waiting| {
+            count += 1;
+            each(waiting.waker);
+        };
+        self.first.take_if(|waiting| come_for(waiting)).into_iter().for_each(&mut take);
+        if let Some(others) = &mut self.others {
+            for waiting in std::mem::take(&mut others.0) {
+                if come_for(&waiting) { take(waiting) } else { others.0.push(waiting) }
+            }
+        }
+        count
+    }
+}

@@ -1,0 +1,78 @@
+//! Peeking: what a dump, a diagnosis and a search ask the task store. No turn needs it.
+
+use std::task::Waker;
+
+use super::{End, Info, Queued, ROOT, Slot, Tasks};
+use crate::heart::key::{TaskKey, WakeWord};
+use crate::heart::ready::Ready;
+
+/// A task, as a dump shows it.
+pub(crate) struct Row {
+    pub(crate) key: TaskKey,
+    pub(crate) info: Info,
+    pub(crate) state: State,
+}
+
+/// What a task is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// It waits for a wake.
+    Waiting,
+    /// It is in the ready queue.
+    Ready,
+    /// It is being polled, or dropped.
+    Running,
+    /// It is over, and nobody has taken its outcome.
+    Done,
+}
+
+impl Tasks {
+    /// The ready queue, for those who ask what picks from it.
+    pub(crate) fn with_queue<R>(&self, look: impl FnOnce(&mut Ready<WakeWord>) -> R) -> R {
+        look(&mut self.inner.borrow_mut().ready)
+    }
+
+    /// Whether the task waits for a wake.
+    pub(crate) fn is_waiting(&self, key: TaskKey) -> bool {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.find(key).is_some_and(|slot| slot.queued == Queued::No)
+    }
+
+    /// What is known of every task that has a slot, the root future first. Which one is `running`, the
+    /// caller knows.
+    pub(crate) fn rows(&self, running: Option<TaskKey>) -> Vec<Row> {
+        let inner = self.inner.borrow();
+        let row = |(index, slot): (usize, &Slot)| {
+            let state = match (slot.queued, &slot.body, index) {
+                (Queued::Over, _, ROOT) => return None,
+                (Queued::Over, ..) => State::Done,
+                (Queued::Yes | Queued::ToDrop, ..) => State::Ready,
+                (Queued::No, Some(_), _) => State::Waiting,
+                (Queued::No, None, ROOT) if running != Some(self.key(ROOT, slot.serial)) => State::Waiting,
+                (Queued::No, None, _) => State::Running,
+            };
+            Some(Row { key: self.key(index, slot.serial), info: inner.info(index as u32), state })
+        };
+        inner.slots.iter().enumerate().filter(|(_, slot)| slot.serial != 0).filter_map(row).collect()
+    }
+
+    /// The tasks in the ready queue, in its order.
+    pub(crate) fn queue(&self) -> Vec<TaskKey> {
+        let inner = self.inner.borrow();
+        let key = |word: &WakeWord| {
+            let slot = inner.slots.get(word.slot())?;
+            (word.fits(slot.serial) && matches!(slot.queued, Queued::Yes | Queued::ToDrop))
+                .then(|| self.key(word.slot(), slot.serial))
+        };
+        inner.ready.iter().filter_map(key).collect()
+    }
+
+    /// Every waker that waits for a task's end, visited by `look`, which must not be foreign code.
+    pub(crate) fn each_joiner(&self, mut look: impl FnMut(TaskKey, &Waker)) {
+        for (index, slot) in self.inner.borrow().slots.iter().enumerate() {
+            if let End::ToCome(Some(waker)) = &slot.end {
+                look(self.key(index, slot.serial), waker);
+            }
+        }
+    }
+}

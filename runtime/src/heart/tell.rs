@@ -1,0 +1,135 @@
+//! Telling: what is done to a store, and told to the observers.
+//!
+//! Spawning and waking are here, and leaving a waker is told from here. Observers are foreign code: no borrow of a
+//! store is alive while they are told.
+
+use std::panic::{Location, resume_unwind};
+use std::rc::Rc;
+
+use crate::ground::event::{Cause, Event, Observer, TaskId, WaitsFor};
+use crate::heart::core::Core;
+use crate::heart::key::{TaskKey, WakeWord};
+use crate::heart::tasks::{Body, Woken};
+
+impl Core {
+    /// Whether anybody observes. Observers are foreign code: where they are, no borrow may be alive.
+    #[inline]
+    pub(crate) fn is_observed(&self) -> bool {
+        // The bench compiles the events out, to count what they cost where nobody observes.
+        cfg!(not(oneloop_unobserved)) && self.quiet.get() == 0
+    }
+
+    /// Adds an observer, who is told from here on. In a poll of which nobody was told, that is from its end on,
+    /// and the turn ends with it.
+    pub(crate) fn attach(&self, observer: Rc<dyn Observer>) {
+        self.observers.announce(observer);
+        if self.polls_in_silence.get() {
+            self.polls_planned.set(self.polls_planned.get() - self.polls_left.take());
+        } else {
+            self.admit_observers();
+        }
+    }
+
+    /// Adds the observers who have come meanwhile.
+    pub(crate) fn admit_observers(&self) {
+        for newcomer in self.observers.take_newcomers() {
+            self.observers.add(newcomer, self.timers.uptime());
+            self.quiet.set(0);
+        }
+    }
+
+    /// Tells nobody any more: see [`Observers::abandon`].
+    pub(crate) fn abandon_observers(&self) {
+        self.quiet.set(self.number);
+        self.observers.abandon();
+    }
+
+    /// Tells the observers, if there are any. The event is made only then.
+    #[inline]
+    pub(crate) fn observe<'a>(&self, event: impl FnOnce() -> Event<'a>) {
+        if self.is_observed() {
+            self.tell(&event());
+        }
+    }
+
+    #[cold]
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        self.observers.tell(|| self.timers.uptime(), event);
+    }
+
+    /// Tells of a moment at which nothing is out of its place. So an observer's panic goes on from here.
+    #[inline]
+    pub(crate) fn observe_between_steps<'a>(&self, event: impl FnOnce() -> Event<'a>) {
+        if self.is_observed() {
+            self.tell(&event());
+            self.let_observers_panic();
+        }
+    }
+
+    /// Lets the panic of an observer go on, if there was one.
+    pub(crate) fn let_observers_panic(&self) {
+        if let Some(payload) = self.observers.take_panic() {
+            // It was perhaps about to park, and does not.
+            self.inbox.unparked();
+            resume_unwind(payload);
+        }
+    }
+
+    /// Takes a task in.
+    #[inline]
+    pub(crate) fn spawn(&self, body: Body, name: Option<&str>, at: &'static Location<'static>) -> TaskKey {
+        let key = self.tasks.insert(body, at);
+        if name.is_some() || self.is_observed() {
+            self.introduce(key, name, at);
+        }
+        key
+    }
+
+    #[cold]
+    fn introduce(&self, key: TaskKey, name: Option<&str>, at: &'static Location<'static>) {
+        self.tasks.set_name(key, name);
+        self.observe(|| Event::Spawn { task: TaskId(key), by: self.cause(), name, at: at.into() });
+    }
+
+    /// Wakes a task by its word, where nobody is to be told.
+    #[inline(always)]
+    pub(crate) fn wake_quietly(&self, word: WakeWord) {
+        if self.tasks.wake(word) == Woken::Stale {
+            self.counters.wakes_stale.add(1);
+        }
+    }
+
+    /// Wakes a task by its word.
+    pub(crate) fn wake(&self, word: WakeWord, cause: impl FnOnce() -> Cause) {
+        if self.is_observed() { self.wake_observed(word, cause()) } else { self.wake_quietly(word) }
+    }
+
+    #[cold]
+    fn wake_observed(&self, word: WakeWord, cause: Cause) {
+        let woken = self.tasks.wake(word);
+        match self.tasks.named_by(word).map(TaskId) {
+            Some(task) if woken != Woken::Stale => {
+                self.tell(&Event::Wake { task, cause, queued: woken == Woken::Queued });
+            }
+            _ => {
+                self.counters.wakes_stale.add(1);
+                self.tell(&Event::StaleWake { cause });
+            }
+        }
+    }
+
+    /// A leaf future has left this task's waker.
+    pub(crate) fn observe_wait(&self, task: Option<TaskKey>, on: WaitsFor, at: &'static Location<'static>) {
+        if let (true, Some(task)) = (self.is_observed(), task) {
+            self.tell(&Event::Wait { task: TaskId(task), on, at: at.into() });
+        }
+    }
+
+    /// A waker that a leaf future had left was taken back, unwoken: tells whose it was.
+    #[cold]
+    pub(crate) fn observe_wait_dropped(&self, task: Option<TaskKey>, on: WaitsFor) {
+        if let Some(task) = task.or_else(|| self.current_task()) {
+            self.observe(|| Event::WaitDropped { task: TaskId(task), on });
+        }
+    }
+}
