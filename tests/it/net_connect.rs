@@ -387,3 +387,14 @@ fn a_connection_of_std_that_was_reset_is_taken_over_with_its_bytes_and_its_error
         assert_eq!(soon(stream.read(&mut [0; 8])).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     });
 }
+
+#[test]
+fn a_port_that_is_too_large_is_called_that() {
+    on_a_loop(async {
+        for wrong in ["localhost:99999", "127.0.0.1:65536", "[::1]:99999999999999999999"] {
+            let error = TcpStream::connect(wrong).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+            assert_eq!(error.to_string(), format!("{wrong:?} names a port that is too large: ports go up to 65535"));
+        }
+    });
+}

@@ -2,18 +2,20 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::pending;
-use std::panic::{panic_any, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use oneloop::net::UnixStream;
-use oneloop::spawn;
-use oneloop::task::{JoinError, spawn_blocking, yield_now};
+use oneloop::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
+use oneloop::process::Command;
+use oneloop::signal::SignalKind;
+use oneloop::task::{Builder, JoinError, spawn_blocking, yield_now};
 use oneloop::time::{interval, sleep};
+use oneloop::{Handle, spawn};
 
-use crate::support::{Count, Foreign, join_all, my_waker, on_drop, panic_of, poll_with, rounds, text_of};
+use crate::support::{Count, Foreign, child, join_all, my_waker, on_drop, panic_of, poll_with, rounds, text_of};
 use crate::watch::{builder, in_order, runtime, spawn_thread, unobserved, watch};
 
 fn text(error: JoinError) -> String {
@@ -345,4 +347,55 @@ fn blocking_jobs_that_panic_are_errors_and_the_pool_keeps_its_strength() {
             assert!(join_all(jobs).await.into_iter().all(|job| job.is_ok()));
         });
     });
+}
+
+/// What can be called where no runtime runs, and how.
+fn misuses() -> Vec<Box<dyn FnOnce()>> {
+    fn asked<F: Future>(future: F) {
+        drop(futures_lite::future::block_on(future));
+    }
+    vec![
+        Box::new(|| drop(oneloop::spawn(async {}))),
+        Box::new(|| drop(Builder::new().spawn(async {}))),
+        Box::new(|| drop(spawn_blocking(|| {}))),
+        Box::new(|| _ = oneloop::task::id()),
+        Box::new(|| drop(Handle::current())),
+        Box::new(|| drop(sleep(Duration::ZERO))),
+        Box::new(|| drop(oneloop::time::sleep_until(oneloop::time::Instant::now()))),
+        Box::new(|| drop(oneloop::time::timeout(Duration::ZERO, async {}))),
+        Box::new(|| drop(oneloop::time::interval(Duration::from_secs(1)))),
+        Box::new(|| drop(oneloop::time::interval(Duration::ZERO))),
+        Box::new(|| oneloop::time::advance(Duration::ZERO)),
+        Box::new(|| drop(oneloop::see::dump())),
+        Box::new(|| drop(oneloop::see::serve("127.0.0.1:0"))),
+        Box::new(|| oneloop::see::attach(oneloop::see::Ring::new(1))),
+        Box::new(|| drop(oneloop::signal::signal(SignalKind::hangup()))),
+        Box::new(|| drop(oneloop::signal::ctrl_c())),
+        Box::new(|| drop(oneloop::signal::stop_requested())),
+        Box::new(|| drop(oneloop::net::duplex(0))),
+        Box::new(|| drop(oneloop::Runtime::builder().polls_per_turn(0))),
+        Box::new(|| drop(oneloop::Runtime::builder().max_blocking_threads(0))),
+        Box::new(|| drop(TcpListener::from_std(std::net::TcpListener::bind("127.0.0.1:0").unwrap()))),
+        Box::new(|| drop(UnixStream::pair())),
+        Box::new(|| drop(Command::new("true").spawn())),
+        Box::new(|| asked(Command::new("true").status())),
+        Box::new(|| asked(TcpListener::bind("127.0.0.1:0"))),
+        Box::new(|| asked(TcpListener::bind("localhost:0"))),
+        Box::new(|| asked(TcpStream::connect("localhost:1"))),
+        Box::new(|| asked(oneloop::net::lookup_host("localhost:1"))),
+        Box::new(|| asked(oneloop::net::happy_eyeballs("localhost:1"))),
+        Box::new(|| asked(UdpSocket::bind("127.0.0.1:0"))),
+    ]
+}
+
+#[test]
+fn what_is_called_wrongly_names_the_line_that_called_it() {
+    let output = child(|| misuses().into_iter().for_each(|misuse| drop(catch_unwind(AssertUnwindSafe(misuse)))));
+    let cried = String::from_utf8_lossy(&output.stderr);
+    let panics: Vec<&str> = cried.split("panicked at ").skip(1).collect();
+    assert_eq!(panics.len(), misuses().len(), "{cried}");
+    for panic in panics {
+        let here = panic.starts_with("tests/it/panics.rs:") || panic.contains(" at tests/it/panics.rs:");
+        assert!(here, "its line is not named: {panic}");
+    }
 }

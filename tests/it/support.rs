@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use oneloop::task::yield_now;
 
 use crate::watch::Watch;
@@ -54,13 +55,32 @@ pub(crate) fn child_with<F: FnOnce()>(variables: &[(&str, &str)], body: F) -> Ou
     let _watch = Watch::new(Duration::from_secs(40));
     let path = type_name_of_val(&body);
     let test = path.split_once("::").and_then(|(_crate, path)| path.split("::{{closure}}").next());
-    let program = std::env::current_exe().expect("this program knows its own path");
-    Command::new(program)
+    this_program()
         .args(["--exact", test.expect("a closure's type is named after its function"), "--nocapture"])
         .env(INSIDE, "1")
         .envs(variables.iter().copied())
         .output()
         .expect("this program can be started again")
+}
+
+/// This program, to be started again. Whoever started it may ignore SIGINT and its like, as `nohup` and a shell's `&`
+/// do; a child would inherit that, and its signals would end nothing.
+pub(crate) fn this_program() -> Command {
+    let program = std::env::current_exe().expect("this program knows its own path");
+    if !some_ending_signal_is_ignored() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP,INT,QUIT").arg(program);
+    command
+}
+
+/// As Linux tells. Elsewhere nothing is known of it.
+fn some_ending_signal_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(0);
+    [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT].into_iter().any(|signal| ignored >> (signal as i32 - 1) & 1 == 1)
 }
 
 /// A file that is gone with this.

@@ -4,6 +4,7 @@
 //! something through that pointer. Another thread finds the loop's inbox by its number, in the `REGISTRY`.
 
 use std::cell::Cell;
+use std::fmt;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -53,13 +54,15 @@ pub(crate) fn current() -> Option<Rc<Core>> {
 /// If no loop runs on this thread.
 #[inline]
 #[track_caller]
-pub(crate) fn expect_current(what: &str) -> Rc<Core> {
-    current().unwrap_or_else(|| no_loop(what))
+pub(crate) fn expect_current(what: impl fmt::Display) -> Rc<Core> {
+    // A closure would be the caller, and name this line.
+    let Some(core) = current() else { no_loop(what) };
+    core
 }
 
 #[cold]
 #[track_caller]
-pub(crate) fn no_loop(what: &str) -> ! {
+pub(crate) fn no_loop(what: impl fmt::Display) -> ! {
     panic!("{what} needs a running oneloop runtime on this thread: call it inside oneloop::run or Runtime::block_on")
 }
 

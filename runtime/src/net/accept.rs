@@ -57,7 +57,7 @@ impl<L: Listen> Future for Accept<'_, L> {
                 Err(error) => error,
             };
             let Some(length) = pause_after(&error, self.failures) else { return Poll::Ready(Err(error)) };
-            let core = expect_current("a listener");
+            let core = expect_current(format_args!("a listener, asked to accept at {},", self.at));
             core.counters.accept_retries.add(1);
             self.failures = self.failures.saturating_add(1);
             self.pause = (length > Duration::ZERO).then(|| Pause::new(&core, length, self.at));

@@ -4,8 +4,11 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::num::IntErrorKind;
+use std::panic::Location;
 
 use crate::heart::budget::ready_at_a_price;
+use crate::heart::current::expect_current;
 use crate::task::spawn_blocking;
 
 /// What may be given as an address: a [`SocketAddr`], an IP address with a port, several addresses to
@@ -54,11 +57,16 @@ pub enum Addresses {
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 #[doc(alias("getaddrinfo", "resolve", "dns"))]
-pub async fn lookup_host(host: impl ToSocketAddrs) -> io::Result<impl Iterator<Item = SocketAddr>> {
-    Ok(resolve(&host).await?.into_iter())
+#[track_caller]
+pub fn lookup_host(host: impl ToSocketAddrs) -> impl Future<Output = io::Result<impl Iterator<Item = SocketAddr>>> {
+    let at = Location::caller();
+    async move { Ok(resolve(&host, at).await?.into_iter()) }
 }
 
-pub(crate) async fn resolve(addr: &(impl ToSocketAddrs + ?Sized)) -> io::Result<Vec<SocketAddr>> {
+pub(crate) async fn resolve(
+    addr: &(impl ToSocketAddrs + ?Sized),
+    at: &'static Location<'static>,
+) -> io::Result<Vec<SocketAddr>> {
     let (name, port) = match addr.addrs()? {
         Addresses::Known(addrs) => {
             poll_fn(|cx| ready_at_a_price(cx)).await;
@@ -67,6 +75,7 @@ pub(crate) async fn resolve(addr: &(impl ToSocketAddrs + ?Sized)) -> io::Result<
         Addresses::Named(name, port) => (name, port),
     };
     let shown = format!("{name:?}");
+    drop(expect_current(format_args!("the look-up of {shown}, asked for at {at},")));
     let found = spawn_blocking(move || std::net::ToSocketAddrs::to_socket_addrs(&(name, port)).map(Vec::from_iter));
     let found = found.await.unwrap_or_else(|error| Err(io::Error::other(error)));
     found.map_err(|error| cannot("look up", shown, &error))
@@ -77,10 +86,11 @@ pub(crate) async fn resolve(addr: &(impl ToSocketAddrs + ?Sized)) -> io::Result<
 pub(crate) async fn try_each<T>(
     verb: &str,
     addr: &(impl ToSocketAddrs + ?Sized),
+    at: &'static Location<'static>,
     mut attempt: impl FnMut(SocketAddr) -> io::Result<T>,
 ) -> io::Result<T> {
     let mut failed = no_address();
-    for addr in resolve(addr).await? {
+    for addr in resolve(addr, at).await? {
         match attempt(addr) {
             Ok(made) => return Ok(made),
             Err(error) => failed = cannot(verb, addr, &error),
@@ -103,10 +113,14 @@ impl Addrs for str {
         if let Ok(addr) = self.parse::<SocketAddr>() {
             return addr.addrs();
         }
-        match self.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
+        match self.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>())) {
             Some((host, Ok(port))) if !host.is_empty() && !host.contains(':') => {
                 Ok(Addresses::Named(host.into(), port))
             }
+            Some((_, Err(error))) if *error.kind() == IntErrorKind::PosOverflow => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{self:?} names a port that is too large: ports go up to 65535"),
+            )),
             _ => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 format!(

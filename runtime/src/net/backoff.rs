@@ -60,7 +60,8 @@ pub(crate) async fn insist<R>(
         poll_fn(|cx| ready_at_a_price(cx)).await;
         match attempt() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Pause::new(&expect_current("a socket"), growing(failures.min(3)), at).await;
+                let core = expect_current(format_args!("a socket, asked for at {at},"));
+                Pause::new(&core, growing(failures.min(3)), at).await;
             }
             result => return result,
         }

@@ -55,7 +55,7 @@ const HEAD_START: Duration = Duration::from_millis(250);
 pub fn happy_eyeballs(addrs: impl ToSocketAddrs) -> impl Future<Output = io::Result<TcpStream>> {
     let at = Location::caller();
     async move {
-        let mut waiting = in_turns(resolve(&addrs).await?);
+        let mut waiting = in_turns(resolve(&addrs, at).await?);
         let mut race = Race::default();
         let mut failed = None;
         loop {

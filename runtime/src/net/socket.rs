@@ -38,7 +38,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         resource: Resource,
         at: &'static Location<'static>,
     ) -> io::Result<Self> {
-        let core = expect_current("a socket");
+        let core = expect_current(format_args!("a socket, asked for at {at},"));
         let key = core.reactor.register(&mut io, ready, at)?;
         let source = SourceId(key);
         core.observe(|| {

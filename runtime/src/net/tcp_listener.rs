@@ -54,7 +54,7 @@ impl TcpListener {
     #[track_caller]
     pub fn bind(addr: impl ToSocketAddrs) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
-        async move { Self::register(try_each("bind", &addr, mio::net::TcpListener::bind).await?, at) }
+        async move { Self::register(try_each("bind", &addr, at, mio::net::TcpListener::bind).await?, at) }
     }
 
     /// Takes over a listener of the standard library, which is made non-blocking.

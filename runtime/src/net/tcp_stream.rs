@@ -69,7 +69,7 @@ impl TcpStream {
         let at = Location::caller();
         async move {
             let mut failed = no_address();
-            for addr in resolve(&addr).await? {
+            for addr in resolve(&addr, at).await? {
                 match Self::connect_to(addr, at).await {
                     Ok(stream) => return Ok(stream),
                     Err(error) => failed = error,

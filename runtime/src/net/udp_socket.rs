@@ -57,7 +57,7 @@ impl UdpSocket {
     #[track_caller]
     pub fn bind(addr: impl ToSocketAddrs) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
-        async move { Self::register(try_each("bind", &addr, mio::net::UdpSocket::bind).await?, at) }
+        async move { Self::register(try_each("bind", &addr, at, mio::net::UdpSocket::bind).await?, at) }
     }
 
     /// Takes over a socket of the standard library, which is made non-blocking.
@@ -99,8 +99,10 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Dropping the future while it looks up a host name leaves the socket as it was.
-    pub async fn connect(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
-        try_each("connect to", &addr, |addr| self.socket.io().connect(addr)).await
+    #[track_caller]
+    pub fn connect(&self, addr: impl ToSocketAddrs) -> impl Future<Output = io::Result<()>> {
+        let at = Location::caller();
+        async move { try_each("connect to", &addr, at, |addr| self.socket.io().connect(addr)).await }
     }
 
     /// Sends a datagram to `target`: of several addresses, to the first that the socket can send to. Waits
@@ -119,7 +121,7 @@ impl UdpSocket {
         let at = Location::caller();
         async move {
             let mut failed = no_address();
-            for target in resolve(&target).await? {
+            for target in resolve(&target, at).await? {
                 match self.socket.until(Direction::Write, at, |io| io.send_to(bytes, target)).await {
                     Ok(sent) => return Ok(sent),
                     Err(error) => failed = error,
