@@ -2,13 +2,16 @@
 //! stage for those that show the loop at work or in trouble.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
-use std::process::ExitCode;
+use std::num::IntErrorKind;
+use std::panic::{set_hook, take_hook};
+use std::process::{ExitCode, exit};
 use std::time::Duration;
 
 use oneloop::Runtime;
 use oneloop::time::{Instant, advance};
+use rustix::process::{Resource, getrlimit};
 
 /// The longest time a flag accepts: a year.
 const LONGEST: f64 = 365.0 * 24.0 * 3600.0;
@@ -31,7 +34,16 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
 ///
 /// A sentence for the command line, if `text` is anything else.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.rsplit_once(':').map_or("", |(_, port)| port);
+    if port.parse::<u16>().is_err_and(|error| *error.kind() == IntErrorKind::PosOverflow) {
+        return Err(format!("the port {port} is too large: ports go up to 65535"));
+    }
     text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:7000".to_owned())
+}
+
+/// How many files this process may have open.
+pub fn files_allowed() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// Says on stderr what went wrong, and returns the exit code that goes with it.
@@ -90,10 +102,39 @@ impl Stage {
     }
 }
 
-/// Prints a line with the time since `start`. A reader that has seen enough, such as `head`, is no
-/// failure, so errors are not looked at.
+/// Prints a line with the time since `start`, as [`print`] does.
 pub fn say(start: Instant, what: impl Display) {
-    let _ = writeln!(io::stdout(), "[{:7.3}] {what}", start.elapsed().as_secs_f64());
+    print(format_args!("[{:7.3}] {what}", start.elapsed().as_secs_f64()));
+}
+
+/// Prints a line of what a demo is run for. A reader that has seen enough, such as `head`, ends the demo in silence,
+/// and a full disk ends it with an error.
+pub fn print(line: impl Display) {
+    if let Err(error) = writeln!(io::stdout(), "{line}") {
+        end_without_output(error.kind() == ErrorKind::BrokenPipe, error);
+    }
+}
+
+fn end_without_output(reader_has_gone: bool, error: impl Display) -> ! {
+    if reader_has_gone {
+        exit(0);
+    }
+    eprintln!("error: cannot write the output: {error}");
+    exit(1)
+}
+
+/// The beginning of a demo that has no flags and prints by `println!`: `--help` says what it is `about`, and where
+/// nothing can be written it ends as [`print`] does, and not in a panic.
+pub fn without_flags(name: &'static str, about: &'static str) {
+    clap::Command::new(name).about(about).get_matches();
+    let others = take_hook();
+    set_hook(Box::new(move |info| {
+        let said = info.payload().downcast_ref::<String>();
+        if let Some(error) = said.and_then(|said| said.strip_prefix("failed printing to stdout: ")) {
+            end_without_output(error.starts_with("Broken pipe"), error);
+        }
+        others(info);
+    }));
 }
 
 #[cfg(test)]
@@ -114,6 +155,9 @@ mod tests {
         assert!(address("127.0.0.1:7000").is_ok() && address("[::1]:0").is_ok());
         for wrong in ["", "7000", "127.0.0.1", "localhost:7000", "127.0.0.1:70000"] {
             assert!(address(wrong).is_err(), "{wrong:?} was accepted");
+        }
+        for wrong in ["localhost:99999", "127.0.0.1:65536", "[::1]:99999999999999999999"] {
+            assert!(address(wrong).is_err_and(|error| error.ends_with("too large: ports go up to 65535")), "{wrong:?}");
         }
     }
 }

@@ -210,6 +210,34 @@ fn sleepers_end_quietly_when_their_reader_goes_away() {
     drop(over);
 }
 
+/// A program whose stdout is `sink`, run by a shell that says how it ended.
+fn into(program: &str, sink: &str) -> Ended {
+    run("bash", &["-c", &format!("{program} {sink}; exit ${{PIPESTATUS[0]}}")])
+}
+
+#[test]
+fn every_demo_is_quiet_when_its_reader_has_gone_and_fails_on_a_full_disk() {
+    let multiplex = format!("{MULTIPLEX} --seconds 0.1 --connections 10 --timers 10");
+    let mut programs = vec![SLEEPERS, DEADLOCK, FORGOTTEN_WAKER, HOG, SEE_SLEEPERS, SELF_WAKE, STARVATION, &multiplex];
+    programs.extend(STEPS);
+    for program in programs {
+        let ended = into(program, "| head -1 >/dev/null");
+        ended.assert_code(0);
+        assert!(!ended.stderr.contains("error"), "{program}: {}", ended.stderr);
+        into(program, ">/dev/full").assert_complains(1, &["cannot write the output"]);
+    }
+}
+
+#[test]
+fn a_step_explains_itself_and_takes_no_flags() {
+    for (number, step) in (1..).zip(STEPS) {
+        let ended = run(step, &["--help"]);
+        ended.assert_code(0);
+        assert!(ended.stdout.starts_with(&format!("Step {number} of 3: ")), "{}", ended.stdout);
+        run(step, &["--seconds", "1"]).assert_complains(2, &["--seconds"]);
+    }
+}
+
 #[test]
 fn every_demo_with_flags_explains_them() {
     for (demo, flag) in [
@@ -233,6 +261,9 @@ fn every_demo_with_flags_explains_them() {
 fn a_malformed_flag_is_a_usage_error_that_names_it() {
     for (demo, args, words) in [
         (ECHO, &["--addr", "localhost"][..], ["--addr", "such as 127.0.0.1:7000"]),
+        (ECHO, &["--addr", "localhost:99999"], ["99999", "too large"]),
+        (MULTIPLEX, &["--to", "127.0.0.1:65536"], ["65536", "too large"]),
+        (ECHO, &["--connections", "0"], ["--connections", "1..=100000"]),
         (ECHO, &["--seconds", "soon"], ["--seconds", "such as 10 or 0.5"]),
         (MULTIPLEX, &["--connections", "10001"], ["--connections", "1..=10000"]),
         (MULTIPLEX, &["--connections", "0"], ["--connections", "1..=10000"]),
@@ -355,6 +386,84 @@ fn echo_hangs_up_on_the_silent_and_on_the_endless() {
         assert!(line.contains(reason), "{line}");
         echo.signal(Signal::INT);
         echo.end().assert_code(0);
+    }
+}
+
+#[test]
+fn silent_clients_that_fill_echo_give_way_to_newcomers() {
+    let (mut echo, addr) = start_echo(&["--connections", "4"]);
+    let mut silent: Vec<_> = (0..4).map(|_| connect(&addr)).collect();
+    // The first has spoken since, so the second has been silent the longest.
+    says_back(&mut silent[0], "here");
+    says_back(&mut connect(&addr), "and here");
+    assert_eq!(silent[1].read(&mut [0]).unwrap(), 0, "the server hangs up");
+    says_back(&mut silent[0], "still here");
+    let line = echo.line();
+    assert!(line.starts_with("4 are connected"), "{line}");
+    // A hundred at once are more than it keeps, and whoever comes last is served.
+    let crowd: Vec<_> = (0..100).map(|_| connect(&addr)).collect();
+    says_back(&mut connect(&addr), "the last");
+    drop(crowd);
+    echo.signal(Signal::INT);
+    echo.end().assert_code(0);
+}
+
+#[test]
+fn echo_keeps_no_more_connections_than_it_has_files_for() {
+    let script = format!("ulimit -n 40 && exec {ECHO} --addr 127.0.0.1:0 --idle 50");
+    let mut echo = Demo::start("sh", &["-c", &script]);
+    let line = echo.line();
+    let addr = line.split([' ', ';']).nth(2).unwrap().to_owned();
+    let crowd: Vec<_> = (0..60).map(|_| connect(&addr)).collect();
+    says_back(&mut connect(&addr), "there is room");
+    drop(crowd);
+    echo.signal(Signal::INT);
+    echo.end().assert_code(0);
+}
+
+#[test]
+fn multiplex_gives_its_account_when_it_is_interrupted() {
+    let mut multiplex = Demo::start(MULTIPLEX, &["--seconds", "50", "--connections", "20", "--timers", "20"]);
+    // Its first line of figures comes when it has been running for a while.
+    while !multiplex.line().contains(" s ") {}
+    multiplex.signal(Signal::INT);
+    let ended = multiplex.end();
+    ended.assert_code(0);
+    assert!(
+        ended.stdout.contains("20 connections and 20 timers") && ended.stdout.contains("a second"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stdout.ends_with("ok: every byte came back, nobody was lost, no timer was early\n"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn no_time_has_no_rates() {
+    let ended = run(MULTIPLEX, &["--seconds", "0", "--connections", "10", "--timers", "10"]);
+    ended.assert_code(0);
+    assert!(ended.stdout.contains("10 connections and 10 timers"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("a second") && !ended.stdout.contains("requests/s"), "{}", ended.stdout);
+}
+
+#[test]
+fn multiplex_says_why_nobody_is_accepted() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        eprintln!("skipped: there is no strace to refuse accept4 with");
+        return;
+    }
+    let args = ["--seconds", "0.1", "--connections", "3", "--timers", "3"];
+    // The one is tried again and again, as a connection's own failure is; the other ends the server.
+    for (error, words) in [("EPERM", "refused to accept"), ("ENOSYS", "cannot accept")] {
+        let inject = format!("inject=accept4:error={error}");
+        let refused = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=accept4", "-e", &inject, MULTIPLEX];
+        let ended = run("strace", &[&refused[..], &args].concat());
+        assert_eq!(ended.status.code(), Some(1), "{error}: {}", ended.stdout);
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(said.contains(words) && !said.contains("start a server"), "{error}: {said}");
     }
 }
 

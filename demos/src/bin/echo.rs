@@ -23,7 +23,7 @@ use oneloop::net::{TcpListener, TcpStream};
 use oneloop::signal::stop_requested;
 use oneloop::task::JoinHandle;
 use oneloop::time::{Instant, sleep, timeout};
-use oneloop_demos::{address, fail, seconds};
+use oneloop_demos::{address, fail, files_allowed, seconds};
 
 /// An echo server on one thread, for `nc`. Ctrl-C stops it gracefully, a second one at once.
 #[derive(Parser, Clone, Copy)]
@@ -40,6 +40,9 @@ struct Args {
     /// Hang up on whoever neither sends nor reads for so many seconds
     #[arg(long, value_name = "F", default_value = "300", value_parser = seconds)]
     idle: Duration,
+    /// How many may be connected at a time; one more, and whoever has been silent the longest is hung up on
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    connections: u32,
     /// Hang up on everybody after so many seconds
     #[arg(long, value_name = "F", default_value = "86400", value_parser = seconds)]
     lifetime: Duration,
@@ -62,7 +65,7 @@ async fn serve(args: Args) -> Result<(), String> {
     let addr = listener.local_addr().unwrap_or(args.addr);
     log(&format!("listening on {addr}; try: nc {} {}", addr.ip(), addr.port()));
 
-    let mut server = Server::default();
+    let mut server = Server { most: room_for(args.connections), ..Server::default() };
     let stop = or(async { interrupted.await.map(drop) }, async {
         after(args.seconds).await;
         Ok(())
@@ -80,7 +83,16 @@ async fn serve(args: Args) -> Result<(), String> {
 struct Server {
     served: u64,
     bytes: Rc<Cell<usize>>,
-    open: Vec<JoinHandle<()>>,
+    open: Vec<Client>,
+    /// How many may be connected at a time.
+    most: usize,
+}
+
+/// Somebody who is connected.
+struct Client {
+    task: JoinHandle<()>,
+    /// When it last sent something.
+    spoke: Rc<Cell<Instant>>,
 }
 
 impl Server {
@@ -89,41 +101,59 @@ impl Server {
         loop {
             let (stream, peer) = listener.accept().await?;
             self.served += 1;
-            if self.open.len() == self.open.capacity() {
+            if self.open.len() == self.open.capacity() || self.open.len() >= self.most {
                 // Before the list grows, forget who has gone: it never gets much longer than the
                 // number of connections there were at one time.
-                self.open.retain(|connection| !connection.is_finished());
+                self.forget_who_has_gone();
             }
-            let bytes = Rc::clone(&self.bytes);
-            self.open.push(oneloop::spawn(connection(stream, peer, bytes, args)));
+            if self.open.len() >= self.most {
+                self.hang_up_on_the_most_silent();
+            }
+            let (bytes, spoke) = (Rc::clone(&self.bytes), Rc::new(Cell::new(Instant::now())));
+            let task = oneloop::spawn(connection(stream, peer, bytes, Rc::clone(&spoke), args));
+            self.open.push(Client { task, spoke });
+        }
+    }
+
+    fn forget_who_has_gone(&mut self) {
+        self.open.retain(|client| !client.task.is_finished());
+    }
+
+    /// Nobody keeps a newcomer out by saying nothing. A server with no bound on its guests runs out of memory.
+    fn hang_up_on_the_most_silent(&mut self) {
+        let silent = (0..self.open.len()).min_by_key(|index| self.open[*index].spoke.get());
+        if let Some(silent) = silent {
+            self.open.swap_remove(silent).task.abort();
+            log(&format!("{} are connected, so who was silent the longest has to go", self.most));
         }
     }
 
     /// Gives the rest some time to finish, and says how it all went.
     async fn finish(&mut self, grace: Duration) {
-        self.open.retain(|connection| !connection.is_finished());
+        self.forget_who_has_gone();
         if !self.open.is_empty() {
             log(&format!("stopping; {} connected, with {grace:?} to finish", self.open.len()));
         }
         let everybody = async {
-            for connection in &mut self.open {
-                let _ = connection.await;
+            for client in &mut self.open {
+                let _ = (&mut client.task).await;
             }
         };
         let _ = timeout(grace, everybody).await;
-        self.open.retain(|connection| !connection.is_finished());
+        self.forget_who_has_gone();
         let (served, bytes, cut) = (self.served, self.bytes.get(), self.open.len());
         log(&format!("stopped: {served} connections, {bytes} bytes echoed, {cut} cut off"));
     }
 }
 
 /// One client, from hello to goodbye, and its line in the log.
-async fn connection(stream: TcpStream, peer: SocketAddr, total: Rc<Cell<usize>>, args: Args) {
+async fn connection(stream: TcpStream, peer: SocketAddr, total: Rc<Cell<usize>>, spoke: Rc<Cell<Instant>>, args: Args) {
     let start = Instant::now();
     let echoed = Cell::new(0);
     let count = |bytes: usize| {
         echoed.set(echoed.get() + bytes);
         total.set(total.get() + bytes);
+        spoke.set(Instant::now());
     };
     let end = match timeout(args.lifetime, converse(&stream, args.idle, count)).await {
         Ok(Ok(())) => "closed by the client".to_owned(),
@@ -155,6 +185,14 @@ async fn converse(stream: &TcpStream, idle: Duration, count: impl Fn(usize)) -> 
 async fn within<T>(limit: Duration, operation: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     let too_late = |_| Err(io::Error::new(ErrorKind::TimedOut, "idle for too long"));
     timeout(limit, operation).await.unwrap_or_else(too_late)
+}
+
+/// How many of `wanted` connections there are files for. At the limit, nobody new could even be accepted.
+fn room_for(wanted: u32) -> usize {
+    /// The standard three, the event queue, the listener, a log, and some room.
+    const SPARE: u64 = 16;
+    let allowed = files_allowed().saturating_sub(SPARE).max(1);
+    usize::try_from(allowed.min(wanted.into())).unwrap_or(usize::MAX)
 }
 
 /// Resolves after the time that was asked for, or never if none was.

@@ -1,7 +1,7 @@
 //! Step 1 of 3: `block_on`, a whole runtime for one future on one screen.
 //!
 //! ```text
-//! cargo run --bin step1_block_on
+//! cargo run --release --bin step1_block_on
 //! ```
 //!
 //! A future is a value that can be asked "done yet?". Whoever asks hands over a [`Waker`], and a
@@ -106,7 +106,12 @@ impl Future for Sleep {
     }
 }
 
+/// What `--help` says.
+const ABOUT: &str = "Step 1 of 3: `block_on`, a whole runtime for one future.\n\n\
+    It prints a trace: two polls, one park, and nothing in between. The source is its explanation: demos/src/bin/step1_block_on.rs";
+
 fn main() {
+    oneloop_demos::without_flags(env!("CARGO_BIN_NAME"), ABOUT);
     let answer = block_on(async {
         println!("future:  before the await");
         sleep(Duration::from_millis(500)).await;

@@ -1,7 +1,7 @@
 //! Step 2 of 3: many tasks on one thread, each with a waker of its own.
 //!
 //! ```text
-//! cargo run --bin step2_arc_waker
+//! cargo run --release --bin step2_arc_waker
 //! ```
 //!
 //! `block_on` has one future, so a wake need not say whom it is for. With many it must: here the
@@ -96,7 +96,12 @@ impl Future for SleepUntil {
     }
 }
 
+/// What `--help` says.
+const ABOUT: &str = "Step 2 of 3: many tasks on one thread, each with a waker of its own.\n\n\
+    It prints a trace of polls and wakes. The source is its explanation: demos/src/bin/step2_arc_waker.rs";
+
 fn main() {
+    oneloop_demos::without_flags(env!("CARGO_BIN_NAME"), ABOUT);
     let start = Instant::now();
     let (sender, ready) = mpsc::channel();
     for n in 1..=10 {

@@ -94,7 +94,12 @@ impl Drop for Sleep {
     }
 }
 
+/// What `--help` says.
+const ABOUT: &str = "Step 3 of 3: timers without threads, on a heap.\n\n\
+    It prints what the loop does and when. The source is its explanation: demos/src/bin/step3_heap_timers.rs";
+
 fn main() {
+    oneloop_demos::without_flags(env!("CARGO_BIN_NAME"), ABOUT);
     let (ready, queue) = mpsc::channel();
     let spawn = move |body: Body| {
         let (body, ready) = (Mutex::new(Some(body)), ready.clone());

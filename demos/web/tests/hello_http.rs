@@ -3,7 +3,7 @@
 //! Every process is bounded in time by a watchdog, and ended by its own id.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -60,8 +60,13 @@ impl Server {
 
     /// The whole answer to a request on a connection of its own.
     fn ask(&self, head: &str) -> String {
+        self.send(&format!("{head}\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
+    }
+
+    /// The whole answer to these bytes.
+    fn send(&self, bytes: &str) -> String {
         let mut stream = self.connect();
-        write!(stream, "{head}\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+        stream.write_all(bytes.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
@@ -168,6 +173,64 @@ fn deadlines_hold_for_the_head_the_answer_and_the_connection() {
     assert!(server.line().ends_with("its time was up\n"));
     server.interrupt();
     server.end();
+}
+
+#[test]
+fn a_request_that_does_not_say_well_whom_it_is_for_is_refused() {
+    let server = Server::start(&[]);
+    let asks = |version: &str, hosts: &str| server.send(&format!("GET / HTTP/{version}\r\n{hosts}\r\n"));
+    for junk in ["", "a b", "a@b", "a/b", "http://a", "a:99999", "a:b", ":80", "[::1", "\u{1}"] {
+        let answer = asks("1.1", &format!("host: {junk}\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{junk:?}: {answer}");
+    }
+    for none_or_two in ["", "host: a\r\nhost: a\r\n", "host: a\r\nHost: b\r\n", "host : a\r\n"] {
+        let answer = asks("1.1", none_or_two);
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{none_or_two:?}: {answer}");
+    }
+    assert!(asks("1.0", "").starts_with("HTTP/1.0 200 "));
+    for host in ["localhost", "127.0.0.1:8080", "[::1]:80", "example.org:"] {
+        let answer = asks("1.1", &format!("host: {host}\r\nconnection: close\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{host}: {answer}");
+    }
+    server.interrupt();
+    server.end();
+}
+
+#[test]
+fn a_client_that_sends_no_more_after_its_request_is_answered() {
+    let server = Server::start(&[]);
+    for (request, end) in [
+        ("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n", "a second later\n"),
+        ("POST /length HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc", "3 bytes\n"),
+    ] {
+        let mut stream = server.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with(end), "{answer:?}");
+    }
+    server.interrupt();
+    server.end();
+}
+
+#[test]
+fn silent_clients_that_take_all_places_give_way_to_a_newcomer() {
+    let server = Server::start(&["--connections", "8", "--head", "50"]);
+    // One says nothing, one says half of a head, and one has had an answer.
+    let mut silent: Vec<_> = (0..8).map(|_| server.connect()).collect();
+    silent[1].write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    silent[2].write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    silent[2].read_exact(&mut [0; 64]).unwrap();
+    let start = Instant::now();
+    for _ in 0..20 {
+        assert!(server.ask("GET /hello/you HTTP/1.1").ends_with("hello you\n"));
+    }
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    // The first has gone; whoever spoke last stays longest.
+    assert_eq!(silent[0].read(&mut [0; 64]).unwrap(), 0);
+    server.interrupt();
+    assert!(server.end().0.contains("was silent the longest"));
 }
 
 #[test]

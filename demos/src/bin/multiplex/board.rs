@@ -8,9 +8,11 @@ use std::io::{self, Write};
 use rustix::termios::tcgetwinsize;
 
 use crate::record::{Record, Sample, Span};
+use crate::report::TELLING;
 use crate::tally::Histogram;
 use crate::text::{Style, grouped, megabytes, millis, per_second, percent};
 
+/// Where the terminal is narrower, what stands side by side stands one below the other.
 const WIDTH: usize = 76;
 /// Width of the curves, and of the bar for the processor beside them.
 const CURVE: usize = 44;
@@ -48,16 +50,26 @@ impl Board {
         let _ = io::stdout().write_all(frame.as_bytes());
     }
 
+    /// Two columns stay free at the left.
+    fn width(&self) -> usize {
+        usize::from(self.size.0).saturating_sub(2).clamp(40, WIDTH)
+    }
+
+    fn is_narrow(&self) -> bool {
+        self.width() < WIDTH
+    }
+
     fn lines(&self, record: &Record) -> Vec<String> {
         let name = "one thread, one loop";
         let (title, share) = progress(record);
+        let width = self.width();
         let mut lines = vec![
             String::new(),
-            format!("  {}{title:>1$}", self.style.bold(name), WIDTH - name.len()),
-            format!("  {}", self.style.progress(share, WIDTH)),
+            format!("  {}{title:>1$}", self.style.bold(name), width - name.len()),
+            format!("  {}", self.style.progress(share, width)),
             String::new(),
         ];
-        if let (Some(now), Some(last)) = (record.now(), record.last()) {
+        if let (Some(now), Some(last)) = (record.now().filter(|now| now.seconds >= TELLING), record.last()) {
             lines.extend(self.figures(last, &now));
             lines.push(String::new());
             lines.extend(self.curves(record, &now));
@@ -88,7 +100,7 @@ impl Board {
         };
         let head = |text: &str| style.dim(text);
         let bad = counts.wrong + counts.lost;
-        [
+        let rows = [
             [
                 head(&format!("{:18}", "a second")),
                 head(&format!("{:18}", "alive")),
@@ -103,19 +115,24 @@ impl Board {
                 cell("memory", &megabytes(usage.memory_kib)),
                 checked(counts.fired, "timers", counts.early, "early"),
             ],
-        ]
-        .map(|row| format!("  {}", row.join("    ")))
-        .into()
+        ];
+        if !self.is_narrow() {
+            return rows.map(|row| format!("  {}", row.join("    "))).into();
+        }
+        let [left, right] = [0..2, 2..3].map(|columns| rows.iter().map(move |row| row[columns.clone()].join("    ")));
+        let lines = left.chain([String::new()]).chain(right.filter(|cell| !cell.is_empty()));
+        lines.map(|line| format!("  {line}")).collect()
     }
 
     /// A dot for each connection. Where one has just spoken, there is light.
     fn connections(&self, record: &Record) -> Vec<String> {
-        let (share, rows) = self.style.dots(&record.speakers, WIDTH);
+        let (share, rows) = self.style.dots(&record.speakers, self.width());
         let caption = match share {
             1 => "every connection is a dot".to_owned(),
             share => format!("every dot is {share} connections"),
         };
-        let caption = self.style.dim(&format!("{caption}, lit if an echo has come back since the last frame"));
+        let lit = if self.is_narrow() { "lit at an echo" } else { "lit if an echo has come back since the last frame" };
+        let caption = self.style.dim(&format!("{caption}, {lit}"));
         let caption = (!rows.is_empty()).then_some(caption);
         rows.into_iter().chain(caption).map(|line| format!("  {line}")).collect()
     }
@@ -123,6 +140,7 @@ impl Board {
     fn curves(&self, record: &Record, now: &Span) -> [String; 3] {
         let style = self.style;
         let row = |name: &str, curve: &str, text: &str| {
+            let text = if self.is_narrow() { "" } else { text };
             format!("  {}{curve}  {}", style.dim(&format!("{name:10}")), style.dim(text))
         };
         let peak = record.requests.iter().copied().fold(0.0, f64::max);

@@ -24,16 +24,19 @@ mod text;
 
 use std::io::{self, IsTerminal};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Parser;
 use futures_lite::future::or;
+use oneloop::Handle;
 use oneloop::net::TcpListener;
+use oneloop::signal::stop_requested;
 use oneloop::task::JoinHandle;
 use oneloop::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
-use oneloop_demos::{address, fail, seconds};
+use oneloop_demos::{address, fail, print, seconds};
 
 use crate::board::Board;
 use crate::record::{Plan, Record};
@@ -45,7 +48,8 @@ const ENCORE: Duration = Duration::from_millis(50);
 /// How long clients may take to finish their last sentence and hang up.
 const GOODBYE: Duration = Duration::from_secs(10);
 
-/// Thousands of sockets and timers on one thread, live: an echo server, its clients, and timers.
+/// Thousands of sockets and timers on one thread, live: an echo server, its clients, and timers. Ctrl-C ends it early,
+/// with its account.
 #[derive(Parser, Clone, Copy)]
 struct Args {
     /// How many clients talk to the echo server, up to 10000
@@ -100,6 +104,8 @@ fn main() -> ExitCode {
 
 /// The whole run. Returns whether every echo was right and no timer early.
 async fn run(args: Args) -> Result<bool, String> {
+    let stop = stop_requested(); // from here on, Ctrl-C is a request
+    let mut stop = pin!(async { drop(stop.await) });
     let tally = Rc::new(Tally::default());
     let to = match args.to {
         Some(addr) => addr,
@@ -109,26 +115,59 @@ async fn run(args: Args) -> Result<bool, String> {
     let mut view = View::new(Record::new(plan, Rc::clone(&tally)), args.plain);
 
     let start = Instant::now();
-    let streams = view.beside(talk::connect(to, args.connections, &tally)).await;
-    let streams = streams.map_err(|error| cannot_connect(&error))?;
+    let connected = async { Some(talk::connect(to, args.connections, &tally).await) };
+    let connected = view
+        .beside(or(connected, async {
+            stop.as_mut().await;
+            None
+        }))
+        .await;
+    let Some(streams) = connected else {
+        print(format_args!("stopped while connecting: {} of {} were", tally.counts().connected, args.connections));
+        return Ok(true);
+    };
+    // If the server of ours went first, its reason is the reason.
+    let streams = streams.map_err(|error| tally.first_problem().unwrap_or_else(|| cannot_connect(&error)))?;
     let connecting = start.elapsed();
 
     ticks::start(args.timers, args.seed, &tally);
     let end = Instant::now() + args.seconds;
     let clients = talk::start_clients(streams, end + ENCORE, args.seed, &tally);
     view.record.begin();
-    view.beside(sleep_until(end)).await;
+    let stopped = or(
+        async {
+            sleep_until(end).await;
+            false
+        },
+        async {
+            stop.as_mut().await;
+            true
+        },
+    );
+    let stopped = view.beside(stopped).await;
     view.show();
     let whole = view.record.whole();
 
     let start = Instant::now();
-    if timeout(GOODBYE, finish(clients, &tally)).await.is_err() {
-        tally.lost(format!("{GOODBYE:?} after the end somebody was still waiting for an echo"));
+    if !stopped && timeout(GOODBYE, finish(clients, &tally)).await.is_err() {
+        tally.lost(unanswered());
     }
-    let leaving = start.elapsed();
+    let leaving = (!stopped).then(|| start.elapsed());
     let (counts, usage, first_problem) = (tally.counts(), process::usage(), tally.first_problem());
     Run { plan, whole, counts, usage, connecting, leaving, first_problem }.print_summary();
     Ok(counts.faultless())
+}
+
+/// Why an echo is still awaited so long after the end.
+fn unanswered() -> String {
+    let late = format!("{GOODBYE:?} after the end somebody was still waiting for an echo");
+    match Handle::current().metrics().accept_retries {
+        0 => late,
+        refused => format!(
+            "the system refused to accept {refused} times, as it does where a sandbox forbids accept4 or where files run \
+             out; so {late}"
+        ),
+    }
 }
 
 async fn start_server(tally: &Rc<Tally>) -> io::Result<SocketAddr> {

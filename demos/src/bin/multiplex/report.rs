@@ -1,12 +1,16 @@
 //! What the run says where there is no terminal, and at its end: lines, and a summary.
 
-use std::io::{self, Write};
 use std::time::Duration;
+
+use oneloop_demos::print;
 
 use crate::process::Usage;
 use crate::record::{Plan, Record, Span};
 use crate::tally::{Counts, Histogram};
 use crate::text::{grouped, megabytes, millis, per_second, percent};
+
+/// The shortest time whose rates say anything, in seconds.
+pub(crate) const TELLING: f64 = 0.05;
 
 /// The columns of the lines. Each number of a line is set below the end of its word.
 const HEAD: &str = "   time  requests/s   turns/s   polls/s   parks/s    tasks   timers  sockets  \
@@ -23,6 +27,9 @@ impl Lines {
         let (Some(last), Some(now), Some(elapsed)) = (record.last(), record.now(), record.elapsed()) else {
             return; // still connecting
         };
+        if now.seconds < TELLING {
+            return;
+        }
         if self.printed % 20 == 0 {
             print(HEAD);
         }
@@ -30,7 +37,7 @@ impl Lines {
         let rate = |count| per_second(count, now.seconds);
         let [p50, p99, max] = quantiles(&now.late);
         let (metrics, usage) = (&last.metrics, &last.usage);
-        print(&format!(
+        print(format_args!(
             "{:5.1} s{:>12}{:>10}{:>10}{:>10}{:>9}{:>9}{:>9}{p50:>10}{p99:>8}{max:>12}{:>9}{:>10}",
             elapsed.as_secs_f64(),
             rate(now.echoes),
@@ -59,7 +66,8 @@ pub(crate) struct Run {
     pub(crate) counts: Counts,
     pub(crate) usage: Usage,
     pub(crate) connecting: Duration,
-    pub(crate) leaving: Duration,
+    /// `None` if nobody was given the time for it.
+    pub(crate) leaving: Option<Duration>,
     pub(crate) first_problem: Option<String>,
 }
 
@@ -74,34 +82,38 @@ impl Run {
         };
         let (connections, timers) = (grouped(self.plan.connections), grouped(self.plan.timers.into()));
         let heading = format!("{connections} connections and {timers} timers on {threads}");
-        print(&format!("\n{heading} for {:.1} s\n", whole.seconds));
+        print(format_args!("\n{heading} for {:.1} s\n", whole.seconds));
 
-        let row = |name: &str, text: String| print(&format!("  {name:10}{text}"));
+        let row = |name: &str, text: String| print(format_args!("  {name:10}{text}"));
         let rate = |count| per_second(count, whole.seconds);
-        let [connecting, leaving] = [self.connecting, self.leaving].map(|time| time.as_secs_f64());
+        // Of no time there is no rate.
+        let tells = whole.seconds >= TELLING;
+        let connecting = self.connecting.as_secs_f64();
+        let left = self.leaving.map_or_else(String::new, |time| format!(", hung up in {:.2} s", time.as_secs_f64()));
         let percentiles = |times: &Histogram| {
             let [p50, p99, max] = quantiles(times);
             format!("{p50} ms (p50), {p99} ms (p99), {max} ms (max)")
         };
         row("echoes", format!("{} compared byte for byte: {} wrong", grouped(counts.echoes), counts.wrong));
-        row("", format!("{} a second; back after {}", rate(whole.echoes), percentiles(&whole.trips)));
-        row("sockets", format!("connected in {connecting:.2} s, hung up in {leaving:.2} s: {} lost", counts.lost));
+        if tells {
+            row("", format!("{} a second; back after {}", rate(whole.echoes), percentiles(&whole.trips)));
+        }
+        row("sockets", format!("connected in {connecting:.2} s{left}: {} lost", counts.lost));
         row("timers", format!("{} fired: {} early", grouped(counts.fired), counts.early));
-        row("", format!("{} a second; late by {}", rate(whole.fired), percentiles(&whole.late)));
-        let [turns, polls, parks] = [whole.turns, whole.polls, whole.parks].map(rate);
-        row("the loop", format!("{turns} turns, {polls} polls, {parks} parks a second"));
-        let (cpu, memory) = (percent(whole.cpu), megabytes(usage.memory_peak_kib));
-        row("the cost", format!("{cpu} of one core, {memory} of memory at most"));
+        let memory = megabytes(usage.memory_peak_kib);
+        if tells {
+            row("", format!("{} a second; late by {}", rate(whole.fired), percentiles(&whole.late)));
+            let [turns, polls, parks] = [whole.turns, whole.polls, whole.parks].map(rate);
+            row("the loop", format!("{turns} turns, {polls} polls, {parks} parks a second"));
+            row("the cost", format!("{} of one core, {memory} of memory at most", percent(whole.cpu)));
+        } else {
+            row("the cost", format!("{memory} of memory at most"));
+        }
 
-        print(&match &self.first_problem {
+        print(match &self.first_problem {
             _ if counts.faultless() => "\nok: every byte came back, nobody was lost, no timer was early".to_owned(),
             Some(problem) => format!("\nFAILED; the first of it: {problem}"),
             None => "\nFAILED".to_owned(),
         });
     }
-}
-
-/// Prints a line; a reader that has gone away does not change the result.
-fn print(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
 }
