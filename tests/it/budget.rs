@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal as Number, raise};
 use oneloop::net::{TcpListener, UdpSocket, lookup_host};
 use oneloop::process::{Command, Stdio};
 use oneloop::signal::{SignalKind, signal, stop_requested};
-use oneloop::task::{scope, yield_now};
+use oneloop::task::{consume_budget, scope, yield_now};
 use oneloop::time::{Instant, interval_at, sleep, timeout};
 use oneloop::{JoinHandle, spawn};
 
@@ -153,6 +153,24 @@ fn signals_that_come_again_and_again_let_others_run() {
             raise(Number::SIGTERM).unwrap();
             assert_eq!(first.await.unwrap(), SignalKind::terminate());
             lets_others_run("a request to stop", async || assert!(stop_requested().await.is_ok())).await;
+        });
+    });
+}
+
+#[test]
+fn a_loop_over_what_does_not_count_lets_others_run_when_it_consumes_the_budget() {
+    watch(|| {
+        in_order().block_on(async {
+            lets_others_run("consume_budget", consume_budget).await;
+            // It gives way when the share is used up, and not before.
+            let ran = Count::default();
+            let counted = ran.clone();
+            yield_now().await;
+            drop(spawn(async move { counted.add() }));
+            for _ in 0..100 {
+                consume_budget().await;
+            }
+            assert_eq!(ran.get(), 0);
         });
     });
 }

@@ -10,6 +10,7 @@ mod trace;
 mod watch;
 
 mod abort;
+mod async_fd;
 mod budget;
 #[cfg(target_os = "linux")]
 mod adversity;

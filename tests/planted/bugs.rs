@@ -393,6 +393,20 @@ pub(crate) const BUGS: &[Bug] = &[
         wrong: ".ready_if(false && needs_nothing)",
         test: "it nothing::an_operation_on_nothing_is_ready_at_once_where_any_other_waits",
     },
+    Bug {
+        rule: 4, what: "a guard clears a readiness that is newer than its attempt",
+        file: "io/async_fd.rs", inside: "pub fn clear_ready(",
+        right: "if self.turn == turn() {",
+        wrong: "if self.turn <= turn() {",
+        test: "it async_fd::a_guard_that_is_older_than_the_news_does_not_clear_them",
+    },
+    Bug {
+        rule: 4, what: "an attempt of a guard that would block leaves the readiness as it was",
+        file: "io/async_fd.rs", inside: "pub fn try_io<R>(\n        &mut self,",
+        right: "self.fd.socket.came_to_nothing(self.direction, &error);",
+        wrong: "let _ = &error;",
+        test: "it async_fd::an_attempt_that_would_block_clears_the_readiness_and_another_does_not",
+    },
     // --- 5: a batch sets latches; deregister before closing ---------------------------------------------
     Bug {
         rule: 5, what: "a closed socket is not deregistered",

@@ -33,8 +33,8 @@ pub(crate) const UNSAFE_FILES: [&str; 2] = ["runtime/src/heart/waker.rs", "runti
 pub(crate) const DEPENDENCIES: [&str; 6] = ["crossbeam-channel", "futures-core", "futures-io", "libc", "mio", "slab"];
 
 /// What it may depend on besides, but only where somebody asks for it: each is optional, and behind a
-/// feature of its name.
-pub(crate) const OPTIONAL_DEPENDENCIES: [&str; 1] = ["hyper"];
+/// feature of its name; `tower-service` is the trait by which hyper-util asks for a connection.
+pub(crate) const OPTIONAL_DEPENDENCIES: [&str; 3] = ["hyper", "hyper-util", "tower-service"];
 
 const fn room(layer: u8, name: &'static str, lines: usize, holds: &'static str) -> Room {
     Room { layer, name, lines, holds }
@@ -73,7 +73,7 @@ pub(crate) const HOUSE: [Room; 35] = [
     room(10, "net/",              250, "what users call: sockets"),
     room(11, "signal/",           250, "what users call: waiting for a POSIX signal"),
     room(12, "process/",          250, "child processes"),
-    room(12, "io/",               250, "the standard input"),
+    room(12, "io/",               250, "the standard input, and any descriptor"),
     room(12, "interop/",          150, "traits of other libraries, each behind its feature"),
     room(13, "see/",              250, "readers of the event stream, and the server that shows it"),
     room(14, "builder.rs",        120, "what can be set before the first turn, and what a runtime begins with"),

@@ -251,6 +251,8 @@ pub enum Resource {
     UnixStream,
     /// A Unix socket for datagrams.
     UnixDatagram,
+    /// A descriptor of any kind, with its number: an [`AsyncFd`](crate::io::AsyncFd).
+    Descriptor(std::os::fd::RawFd),
 }
 
 /// What a source is ready for.

@@ -7,3 +7,5 @@
 
 #[cfg(feature = "hyper")]
 pub mod hyper;
+#[cfg(feature = "hyper-util")]
+pub mod hyper_util;

@@ -1,7 +1,9 @@
-//! The standard input, for tasks.
+//! The standard input, and any descriptor that can be waited for.
 
+mod async_fd;
 mod lines;
 mod stdin;
 
+pub use async_fd::{AsyncFd, AsyncFdReadyGuard, Interest, TryIoError};
 pub use lines::Lines;
 pub use stdin::{Stdin, stdin};

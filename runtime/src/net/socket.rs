@@ -18,7 +18,7 @@ use crate::heart::waker::task_of;
 /// A registered mio object.
 pub struct Socket<S: mio::event::Source + Send + 'static> {
     /// `None` only while it is being dropped.
-    io: Option<S>,
+    pub(crate) io: Option<S>,
     pub(super) key: SourceKey,
     /// The number of an error that was asked for before anybody used the socket; 0 for none. The kernel tells
     /// each error once, so whoever uses the socket next is told of it from here.
@@ -152,7 +152,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
 
     /// Whether an attempt has shown no more than that it is to be made again, at once or later.
     #[cold]
-    fn came_to_nothing(&self, direction: Direction, error: &io::Error) -> bool {
+    pub(crate) fn came_to_nothing(&self, direction: Direction, error: &io::Error) -> bool {
         if error.kind() == io::ErrorKind::WouldBlock {
             let core = expect_home(self.key.0.runtime, "a socket was used");
             core.reactor.would_block(self.key, direction);

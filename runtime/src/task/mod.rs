@@ -2,6 +2,7 @@
 
 mod blocking;
 mod cancel_at_every_await;
+mod consume_budget;
 mod heard;
 mod join;
 mod scope;
@@ -13,6 +14,7 @@ mod yield_now;
 pub use crate::ground::event::TaskId;
 pub use blocking::spawn_blocking;
 pub use cancel_at_every_await::cancel_at_every_await;
+pub use consume_budget::consume_budget;
 pub(crate) use heard::Heard;
 pub(crate) use join::panic_text;
 pub use join::{AbortHandle, JoinError, JoinHandle};

@@ -58,6 +58,7 @@ pub(crate) fn of_resource(resource: Option<Resource>) -> (&'static str, Option<S
         Some(Resource::UnixListener) => ("unix listener", None),
         Some(Resource::UnixStream) => ("unix stream", None),
         Some(Resource::UnixDatagram) => ("unix datagram", None),
+        Some(Resource::Descriptor(fd)) => ("descriptor", Some(format!("fd {fd}"))),
     }
 }
 
@@ -71,6 +72,10 @@ pub(crate) fn to_resource(kind: &str, address: Option<&str>) -> Result<Option<Re
         let number = address.and_then(|text| text.strip_prefix("process ")).and_then(|number| number.parse().ok());
         number.ok_or_else(|| String::from("the \"address\" of a child pipe is as in \"process 12\""))
     };
+    let descriptor = || {
+        let number = address.and_then(|text| text.strip_prefix("fd ")).and_then(|number| number.parse().ok());
+        number.ok_or_else(|| String::from("the \"address\" of a descriptor is as in \"fd 7\""))
+    };
     Ok(Some(match kind {
         "tcp listener" => Resource::TcpListener(socket()?),
         "tcp stream" => Resource::TcpStream(socket()?),
@@ -80,6 +85,7 @@ pub(crate) fn to_resource(kind: &str, address: Option<&str>) -> Result<Option<Re
         "unix listener" => Resource::UnixListener,
         "unix stream" => Resource::UnixStream,
         "unix datagram" => Resource::UnixDatagram,
+        "descriptor" => Resource::Descriptor(descriptor()?),
         _ => return Ok(None),
     }))
 }
