@@ -2,17 +2,22 @@
 //!
 //! Every process is started by its path, bounded in time by a watchdog, and ended by its own id.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread;
-use std::time::Duration;
+mod support;
 
-use rustix::process::{Pid, Signal, kill_process};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use support::{Demo, connect, run};
 
 const ECHO: &str = env!("CARGO_BIN_EXE_echo");
 const MULTIPLEX: &str = env!("CARGO_BIN_EXE_multiplex");
+const HAPPY_EYEBALLS: &str = env!("CARGO_BIN_EXE_happy_eyeballs");
+const HELLO: &str = env!("CARGO_BIN_EXE_hello");
 const SLEEPERS: &str = env!("CARGO_BIN_EXE_sleepers");
 const DEADLOCK: &str = env!("CARGO_BIN_EXE_deadlock");
 const FORGOTTEN_WAKER: &str = env!("CARGO_BIN_EXE_forgotten_waker");
@@ -26,106 +31,12 @@ const STEPS: [&str; 3] = [
     env!("CARGO_BIN_EXE_step3_heap_timers"),
 ];
 
-/// No demo is asked for more than a few seconds here; the rest is for slow machines.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// A process that cannot outlive its test, nor hang it.
-struct Demo {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    /// Dropped when the process is over: the watchdog then lets go.
-    over: Sender<()>,
-}
-
-/// How a process ended, and all it said that had not been read before.
-struct Ended {
-    status: ExitStatus,
-    stdout: String,
-    stderr: String,
-}
-
-impl Demo {
-    fn start(program: &str, args: &[&str]) -> Self {
-        let mut command = Command::new(program);
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{program} does not start: {error}"));
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let (over, still_running) = channel::<()>();
-        let pid = Pid::from_child(&child);
-        let name = format!("{program} {args:?}");
-        thread::spawn(move || {
-            if still_running.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
-                eprintln!("watchdog: {name} still runs after {LIMIT:?}, so it is killed");
-                let _ = kill_process(pid, Signal::KILL);
-            }
-        });
-        Self { child, stdout, over }
-    }
-
-    /// One line of its output.
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).unwrap();
-        line
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Waits for its end.
-    fn end(mut self) -> Ended {
-        let mut complaints = self.child.stderr.take().unwrap();
-        let stderr = thread::spawn(move || {
-            let mut text = String::new();
-            complaints.read_to_string(&mut text).unwrap();
-            text
-        });
-        let mut stdout = String::new();
-        self.stdout.read_to_string(&mut stdout).unwrap();
-        let stderr = stderr.join().unwrap();
-        let status = self.child.wait().unwrap();
-        drop(self.over);
-        Ended { status, stdout, stderr }
-    }
-}
-
-fn run(program: &str, args: &[&str]) -> Ended {
-    Demo::start(program, args).end()
-}
-
-impl Ended {
-    #[track_caller]
-    fn assert_code(&self, code: i32) {
-        let Self { status, stdout, stderr } = self;
-        assert_eq!(status.code(), Some(code), "{status}\nstdout:\n{stdout}\nstderr:\n{stderr}");
-        assert!(!stderr.contains("panicked"), "{stderr}");
-    }
-
-    /// That it ended with `code` and one line of error, which names all of `words`.
-    #[track_caller]
-    fn assert_complains(&self, code: i32, words: &[&str]) {
-        self.assert_code(code);
-        let errors: Vec<_> = self.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
-        assert_eq!(errors.len(), 1, "{}", self.stderr);
-        for word in words {
-            assert!(errors[0].contains(word), "{word:?} is not in: {}", errors[0]);
-        }
-    }
-}
-
 /// An echo server on a free port, and its address.
 fn start_echo(args: &[&str]) -> (Demo, String) {
     let mut echo = Demo::start(ECHO, &[&["--addr", "127.0.0.1:0"], args].concat());
     let line = echo.line();
     let addr = line.split([' ', ';']).nth(2).unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
     (echo, addr)
-}
-
-fn connect(addr: &str) -> TcpStream {
-    let stream = TcpStream::connect(addr).unwrap();
-    stream.set_read_timeout(Some(LIMIT)).unwrap();
-    stream
 }
 
 fn says_back(stream: &mut TcpStream, text: &str) {
@@ -244,6 +155,7 @@ fn every_demo_with_flags_explains_them() {
         (ECHO, "--addr"),
         (MULTIPLEX, "--connections"),
         (SLEEPERS, "--virtual"),
+        (HAPPY_EYEBALLS, "--hours"),
         (DEADLOCK, "--in-order"),
         (FORGOTTEN_WAKER, "--real"),
         (HOG, "--polite"),
@@ -680,4 +592,28 @@ fn the_budget_and_the_length_of_a_turn_keep_the_greedy_from_starving_the_polite(
     let loner: &[&[&str]] = &[&["\"loner\"", "starvation.rs:", "ran for 150ms in one poll"]];
     assert_says(STARVATION, &[], &expected(76), loner);
     assert_says(STARVATION, &["--polls-per-turn", "1000"], &expected(148), loner);
+}
+
+#[test]
+fn hello_sleeps_both_words_in_one_second() {
+    let began = Instant::now();
+    let ended = run(HELLO, &[]);
+    ended.assert_code(0);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("hello world\n", ""));
+    assert!((Duration::from_secs(1)..Duration::from_millis(1900)).contains(&began.elapsed()));
+}
+
+#[test]
+fn happy_eyeballs_cancel_the_loser_who_leaves_nothing() {
+    let ended = run(HAPPY_EYEBALLS, &["--hours", "24"]);
+    ended.assert_code(0);
+    for line in ["has won", "the loser has left nothing", "24 hours, ", "each won by whom it should be", "no task"] {
+        assert!(ended.stdout.contains(line), "{line:?} is not in:\n{}", ended.stdout);
+    }
+    // The same seed, the same races; the time that they took is another one.
+    let races =
+        |text: &str| text.split_once(" hours, ").and_then(|(_, rest)| Some(rest.split_once(" races")?.0.to_owned()));
+    let again = run(HAPPY_EYEBALLS, &[]);
+    assert_eq!(races(&ended.stdout), races(&again.stdout));
+    assert_ne!(races(&ended.stdout), races(&run(HAPPY_EYEBALLS, &["--seed", "2"]).stdout));
 }

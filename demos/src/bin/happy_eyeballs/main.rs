@@ -1,0 +1,74 @@
+//! Two addresses race for a connection: the loser is cancelled, and leaves nothing. This answers trio.
+//!
+//! ```text
+//! cargo run --release --bin happy_eyeballs
+//! cargo run --release --bin happy_eyeballs -- --hours 240
+//! ```
+//!
+//! What to watch: the first address never answers, and costs a quarter of a second instead of minutes
+//! (RFC 8305). [`race`] is all of it: a scope, whose end is the end of every attempt. Then a day of races
+//! is run on the virtual clock, and one race is dropped wherever it can be; the last line is the account.
+//!
+//! The runtime has this ready to use, as `oneloop::net::happy_eyeballs`.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use oneloop::task::scope;
+use oneloop::time::timeout;
+
+mod proof;
+mod sockets;
+
+/// How long an attempt is alone before the next begins beside it.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// The first attempt that succeeds. All the others are cancelled, and are gone before this returns.
+async fn race<A: Future<Output = io::Result<T>>, T>(attempts: Vec<A>) -> Result<T, Vec<io::Error>> {
+    let (winner, failures) = (Cell::new(None), RefCell::new(Vec::new()));
+    let ended = scope(async |s| {
+        for attempt in attempts {
+            let (winner, failures, others) = (&winner, &failures, s.canceller());
+            let child = s.spawn(async move {
+                match attempt.await {
+                    Ok(connection) => {
+                        winner.set(Some(connection));
+                        others.cancel("another attempt was first");
+                    }
+                    Err(error) => failures.borrow_mut().push(error),
+                }
+            });
+            // The next begins when this one has failed, or has had its head start.
+            let _ = timeout(HEAD_START, child).await;
+        }
+    });
+    // Nothing can fail here but the race itself: cancelled is how it ends when somebody has won.
+    let _ = ended.await;
+    winner.take().ok_or(failures.into_inner())
+}
+
+/// Happy eyeballs: a race of addresses in a scope, on real sockets and on the virtual clock.
+#[derive(Parser)]
+struct Args {
+    /// How many hours of races to run on the virtual clock
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    hours: u64,
+    /// Where the random numbers start: the same seed, the same races
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let shown = sockets::show().and_then(|()| proof::of_a_long_time(args.hours, args.seed));
+    match shown.and_then(|()| proof::of_every_await()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What is hard to see on sockets: a day of races on the virtual clock, and a race that is dropped
+//! wherever it can be.
+
+use std::io;
+use std::time::Duration;
+
+use oneloop::Runtime;
+use oneloop::task::{cancel_at_every_await, yield_now};
+use oneloop::time::{Instant, sleep};
+
+use crate::{HEAD_START, race};
+
+/// An address of the simulation: after so long it answers, or fails.
+#[derive(Clone, Copy, Debug)]
+struct Address {
+    takes: Duration,
+    answers: bool,
+}
+
+/// Runs races until so many hours have passed on the virtual clock. Each must end when a table of times
+/// says it does, with the same winner.
+pub(crate) fn of_a_long_time(hours: u64, seed: u64) -> Result<(), String> {
+    let began = std::time::Instant::now();
+    let runtime = virtual_loop()?;
+    let races = runtime.block_on(async {
+        let (start, mut numbers, mut races) = (Instant::now(), Numbers(seed), 0_u64);
+        while start.elapsed() < Duration::from_secs(hours * 3600) {
+            let addresses = numbers.addresses();
+            let (due, winner) = expected(&addresses);
+            let start = Instant::now();
+            let won = race(addresses.iter().enumerate().map(|(n, address)| address.connect(n)).collect()).await;
+            let took = start.elapsed();
+            if won.as_ref().ok() != winner.as_ref() || took != due {
+                return Err(format!("{addresses:?}: {won:?} after {took:?}, but {winner:?} is due at {due:?}"));
+            }
+            nothing_is_left().await?;
+            races += 1;
+        }
+        Ok(races)
+    })?;
+    let took = began.elapsed().as_secs_f64();
+    println!("2. on the virtual clock: {hours} hours, {races} races, in {took:.2} s; each won by whom it should be");
+    Ok(())
+}
+
+/// Drops a race at each of its awaits. Nothing may be left, wherever it stood.
+pub(crate) fn of_every_await() -> Result<(), String> {
+    let table = [(600, true), (100, false), (300, true)];
+    let addresses = table.map(|(ms, answers)| Address { takes: Duration::from_millis(ms), answers });
+    let places = virtual_loop()?.block_on(cancel_at_every_await(
+        async || (),
+        async |()| race(addresses.iter().enumerate().map(|(n, address)| address.connect(n)).collect()).await.ok(),
+        async |(), _| nothing_is_left().await.expect("a race that is dropped takes everything along"),
+    ));
+    println!("3. dropped at each of its {places} awaits: no task, no timer and no socket is left");
+    Ok(())
+}
+
+impl Address {
+    async fn connect(self, number: usize) -> io::Result<usize> {
+        sleep(self.takes).await;
+        if self.answers { Ok(number) } else { Err(io::ErrorKind::ConnectionRefused.into()) }
+    }
+}
+
+/// When a race of these is over, and who has won it: reckoned by a table, without a loop.
+fn expected(addresses: &[Address]) -> (Duration, Option<usize>) {
+    let mut begins = Duration::ZERO;
+    let mut ends = Vec::new();
+    for (number, address) in addresses.iter().enumerate() {
+        ends.push((begins + address.takes, number, address.answers));
+        let lost_early = !address.answers && address.takes < HEAD_START;
+        begins += if lost_early { address.takes } else { HEAD_START };
+        // Who comes after the end does not run at all.
+        if ends.iter().any(|(end, _, answers)| *answers && *end < begins) {
+            break;
+        }
+    }
+    match ends.iter().filter(|(.., answers)| *answers).min() {
+        Some((end, winner, _)) => (*end, Some(*winner)),
+        None => (ends.iter().map(|(end, ..)| *end).max().unwrap_or_default().max(begins), None),
+    }
+}
+
+/// Asks the loop what it holds, when all that has ended is cleared away. The first yield may be answered by a
+/// wake that was under way; after the second, everybody else who was ready has run.
+async fn nothing_is_left() -> Result<(), String> {
+    yield_now().await;
+    yield_now().await;
+    let left = oneloop::Handle::current().metrics();
+    match (left.tasks, left.timers, left.sources) {
+        (0, 0, 0) => Ok(()),
+        (tasks, timers, sources) => Err(format!("{tasks} tasks, {timers} timers and {sources} sockets are left")),
+    }
+}
+
+fn virtual_loop() -> Result<Runtime, String> {
+    // With one poll a turn, the metrics of the last turn are as fresh as can be.
+    Runtime::builder()
+        .virtual_clock()
+        .polls_per_turn(1)
+        .build()
+        .map_err(|error| format!("cannot start a runtime: {error}"))
+}
+
+/// Numbers that look random, and are the same in every run. (Marsaglia, "Xorshift RNGs", 2003.)
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.max(1);
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+
+    /// Two to four addresses. They take odd times, so that no two things happen in the same millisecond.
+    fn addresses(&mut self) -> Vec<Address> {
+        let count = 2 + self.below(3);
+        (0..count)
+            .map(|n| {
+                let takes = Duration::from_millis(1 + 4 * self.below(15_000) + n);
+                Address { takes, answers: self.below(3) > 0 }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,24 @@
+//! Fifteen lines: two tasks sleep a second together, and are joined. Copy this one first.
+//!
+//! ```text
+//! cargo run --release --bin hello
+//! ```
+//!
+//! It prints `hello world`, after one second and not two. In Python this is asyncio's `gather`.
+
+use std::time::Duration;
+
+use oneloop::{spawn, time::sleep};
+
+fn main() {
+    oneloop::run(async {
+        let hello = spawn(after_a_second("hello"));
+        let world = spawn(after_a_second("world"));
+        println!("{} {}", hello.await.unwrap(), world.await.unwrap());
+    });
+}
+
+async fn after_a_second(word: &str) -> &str {
+    sleep(Duration::from_secs(1)).await;
+    word
+}

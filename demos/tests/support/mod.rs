@@ -1,0 +1,117 @@
+//! What the demos' tests share: a process that is started by its path, bounded in time by a watchdog, and
+//! ended by its own id.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// No demo is asked for more than a few seconds here; the rest is for slow machines.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
+/// A process that cannot outlive its test, nor hang it.
+pub(crate) struct Demo {
+    pub(crate) child: Child,
+    pub(crate) stdout: BufReader<ChildStdout>,
+    /// Dropped when the process is over: the watchdog then lets go.
+    pub(crate) over: Sender<()>,
+}
+
+/// How a process ended, and all it said that had not been read before.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Demo {
+    pub(crate) fn start(program: &str, args: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{program} does not start: {error}"));
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (over, still_running) = channel::<()>();
+        let pid = Pid::from_child(&child);
+        let name = format!("{program} {args:?}");
+        thread::spawn(move || {
+            if still_running.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("watchdog: {name} still runs after {LIMIT:?}, so it is killed");
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        });
+        Self { child, stdout, over }
+    }
+
+    /// One line of its output.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(mut self) -> Ended {
+        let mut complaints = self.child.stderr.take().unwrap();
+        let stderr = thread::spawn(move || {
+            let mut text = String::new();
+            complaints.read_to_string(&mut text).unwrap();
+            text
+        });
+        let mut stdout = String::new();
+        self.stdout.read_to_string(&mut stdout).unwrap();
+        let stderr = stderr.join().unwrap();
+        let status = self.child.wait().unwrap();
+        drop(self.over);
+        Ended { status, stdout, stderr }
+    }
+}
+
+pub(crate) fn run(program: &str, args: &[&str]) -> Ended {
+    Demo::start(program, args).end()
+}
+
+impl Ended {
+    #[track_caller]
+    pub(crate) fn assert_code(&self, code: i32) {
+        let Self { status, stdout, stderr } = self;
+        assert_eq!(status.code(), Some(code), "{status}\nstdout:\n{stdout}\nstderr:\n{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+    }
+
+    /// That it ended with `code` and one line of error, which names all of `words`.
+    #[track_caller]
+    pub(crate) fn assert_complains(&self, code: i32, words: &[&str]) {
+        self.assert_code(code);
+        let errors: Vec<_> = self.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(errors.len(), 1, "{}", self.stderr);
+        for word in words {
+            assert!(errors[0].contains(word), "{word:?} is not in: {}", errors[0]);
+        }
+    }
+}
+
+/// A connection to a demo that listens there.
+pub(crate) fn connect(addr: &str) -> TcpStream {
+    let stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream
+}
+
+/// Whether a program is installed that a test wants as its client. If not, says what is skipped.
+pub(crate) fn has(program: &str, skipped: &str) -> bool {
+    let there = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    if !there {
+        eprintln!("skipped, as there is no {program} here: {skipped}");
+    }
+    there
+}
