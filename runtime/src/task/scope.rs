@@ -14,7 +14,7 @@
 //! share together, the others wait for the scope's next poll, where they come first.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::{Pin, pin};
@@ -117,9 +117,10 @@ struct Child<'env> {
 /// What a scope shares with stand-ins and cancellers, which borrow nothing.
 #[derive(Default)]
 struct Notes {
-    /// The stand-ins of the children that are not over, by key.
-    live: RefCell<BTreeSet<TaskKey>>,
-    /// Those that are to be polled, in this order.
+    /// The stand-ins of the children that are not over, by key. Where a wake rests here until the scope is
+    /// polled, the waker rests with it: whoever counts wakers sees that the child can still be woken.
+    live: RefCell<BTreeMap<TaskKey, Option<Waker>>>,
+    /// The children that are to be polled, in this order.
     woken: RefCell<VecDeque<TaskKey>>,
     /// Whoever polls the scope.
     parent: RefCell<Option<Waker>>,
@@ -208,7 +209,7 @@ impl<'env> Scope<'env> {
         }
         let stand_in = core.spawn(Box::pin(StandIn(Rc::clone(&self.notes))), None, at);
         drop(core.tasks.detach(stand_in));
-        self.notes.live.borrow_mut().insert(stand_in);
+        self.notes.live.borrow_mut().insert(stand_in, None);
         self.children.borrow_mut().insert(stand_in, Child { body, at });
     }
 
@@ -225,6 +226,8 @@ impl<'env> Scope<'env> {
             let Some(key) = next else { break };
             let child = self.children.borrow_mut().remove(&key);
             let Some(Child { mut body, at }) = child else { continue };
+            // Dropped after the poll, lest it be the last waker meanwhile.
+            let _noted = self.notes.live.borrow_mut().get_mut(&key).and_then(Option::take);
             let waker = waker_of(core, WakeWord::new(key));
             let mut cx = Context::from_waker(&waker);
             let (polled, spent) = core.with_own_share(|| self.as_task(key, || body.as_mut().poll(&mut cx)));
@@ -264,6 +267,8 @@ impl<'env> Scope<'env> {
             let Some((key, Child { body, at })) = child else { break };
             self.end_child(key, body, at, None, failures);
         }
+        // A canceller may stay for longer, but nobody waits here any more.
+        drop((self.notes.parent.take(), self.notes.limit.take()));
     }
 
     /// Runs a child's code as the task that stands in for it, and catches its panic. That task may be gone
@@ -306,12 +311,16 @@ struct StandIn(Rc<Notes>);
 impl Future for StandIn {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let key = expect_current("a scope").current_task().expect("a stand-in is polled as a task");
-        if !self.0.live.borrow().contains(&key) {
-            return Poll::Ready(());
+        let noted = match self.0.live.borrow_mut().get_mut(&key) {
+            None => return Poll::Ready(()),
+            // A task's waker is always ours, so it may be cloned and dropped in a borrow.
+            Some(noted) => noted.replace(cx.waker().clone()).is_some(),
+        };
+        if !noted {
+            self.0.woken.borrow_mut().push_back(key);
         }
-        self.0.woken.borrow_mut().push_back(key);
         self.0.wake_parent();
         Poll::Pending
     }

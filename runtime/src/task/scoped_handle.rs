@@ -67,6 +67,17 @@ impl<T> ScopedJoinHandle<T> {
     }
 }
 
+impl<T> Drop for ScopedJoinHandle<T> {
+    /// Whoever waits no more takes its waker along.
+    fn drop(&mut self) {
+        let waiting = match &mut *self.state.borrow_mut() {
+            State::Waiting(waker) => waker.take(),
+            State::Here(_) | State::Taken => None,
+        };
+        drop(waiting);
+    }
+}
+
 impl<T> Future for ScopedJoinHandle<T> {
     type Output = T;
 
