@@ -29,6 +29,7 @@ mod executor;
 mod explore;
 mod intervals;
 mod join;
+mod leftovers;
 mod metrics;
 mod nesting;
 mod net_connect;

@@ -16,6 +16,7 @@ use oneloop::spawn;
 use oneloop::task::cancel_at_every_await;
 use oneloop::time::{Instant, interval, sleep, timeout};
 
+use crate::leftovers::{Strangers, poll_with};
 use crate::support::one_wake;
 use crate::watch::{Watch, in_order, runtime, watch};
 
@@ -345,13 +346,37 @@ fn an_empty_buffer_does_not_take_the_end_of_the_input() {
             runtime().block_on(async {
                 let mut stdin = stdin();
                 assert_eq!(stdin.read(&mut []).await.unwrap(), 0);
-                assert!(poll_fn(|cx| Poll::Ready(pin!(stdin.read(&mut [0; 8])).poll(cx).is_pending())).await);
+                let (mut other, mut unused) = (oneloop::io::stdin(), [0; 8]);
+                let mut begun = pin!(other.read(&mut unused));
+                assert!(poll_fn(|cx| Poll::Ready(begun.as_mut().poll(cx).is_pending())).await);
                 one_wake().await;
                 for _ in 0..3 {
                     assert_eq!(stdin.read(&mut []).await.unwrap(), 0);
                 }
                 let end = timeout(Duration::from_secs(5), stdin.read(&mut [0; 8])).await;
                 assert_eq!(end.expect("the end is still there").unwrap(), 0);
+            });
+        },
+    );
+}
+
+#[test]
+fn whoever_waits_for_input_and_gives_up_leaves_no_waker() {
+    fed(
+        Stdio::piped(),
+        |_| {},
+        || {
+            runtime().block_on(async {
+                let mut strangers = Strangers::default();
+                for _ in 0..100 {
+                    let (mut input, mut lines) = (stdin(), stdin().lines());
+                    assert!(poll_with(&strangers.next(), pin!(input.read(&mut [0]))).is_pending());
+                    assert!(poll_with(&strangers.next(), pin!(lines.next_line())).is_pending());
+                    assert!(poll_with(&strangers.next(), pin!(AsyncReadExt::read(&mut input, &mut [0]))).is_pending());
+                    assert!(poll_with(&strangers.next(), pin!(lines.next())).is_pending());
+                    assert_eq!(strangers.kept(), 2, "those of the handle and of the lines, which live");
+                }
+                assert_eq!(strangers.kept(), 0);
             });
         },
     );

@@ -407,6 +407,13 @@ pub(crate) const BUGS: &[Bug] = &[
         wrong: "let _ = &error;",
         test: "it async_fd::an_attempt_that_would_block_clears_the_readiness_and_another_does_not",
     },
+    Bug {
+        rule: 4, what: "of many who share a socket, those who have to go are not woken",
+        file: "net/waiters.rs", inside: "fn thin_out(",
+        right: "gone.into_iter().flatten().for_each(Waker::wake);",
+        wrong: "drop(gone);",
+        test: "it leftovers::a_stream_that_is_shared_and_polled_with_ever_new_wakers_keeps_few_of_them",
+    },
     // --- 5: a batch sets latches; deregister before closing ---------------------------------------------
     Bug {
         rule: 5, what: "a closed socket is not deregistered",
@@ -612,7 +619,14 @@ pub(crate) const BUGS: &[Bug] = &[
         file: "heart/budget.rs", inside: "fn with_own_share<",
         right: "self.operations_left.replace(OPERATIONS_PER_POLL)",
         wrong: "self.operations_left.get()",
-        test: "it shares::a_child_that_is_always_ready_leaves_its_siblings_their_share",
+        test: "it shares::scopes_inside_scopes_and_beside_a_greedy_future_give_every_child_its_share",
+    },
+    Bug {
+        rule: 8, what: "the children of a scope that were woken last come first",
+        file: "task/scope.rs", inside: "fn poll_noted(",
+        right: "pop_front()",
+        wrong: "pop_back()",
+        test: "it shares::every_child_of_a_thousand_has_its_turn_before_any_has_three",
     },
     Bug {
         rule: 8, what: "what a scope does leaves nothing of the poll to the future beside it",
@@ -719,6 +733,13 @@ pub(crate) const BUGS: &[Bug] = &[
         right: "ready!(look.poll(cx, at));",
         wrong: "let _ = look; return Poll::Pending;",
         test: "it process::a_childs_end_is_heard_although_its_signal_is_blocked",
+    },
+    Bug {
+        rule: 9, what: "tasks that share a socket push each other out, and wake each other for ever",
+        file: "net/waiters.rs", inside: "fn may_stay(",
+        right: "word.runtime() == core.number as u16",
+        wrong: "word.runtime() != core.number as u16",
+        test: "it leftovers::hundreds_of_tasks_that_share_a_stream_all_hear_of_its_news_and_do_not_spin",
     },
     // --- 10: same seed, same run ----------------------------------------------------------------------------------
     Bug {

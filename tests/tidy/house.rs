@@ -19,7 +19,7 @@ pub(crate) struct Room {
 }
 
 /// How many lines of code the heart may have in all.
-pub(crate) const HEART_LINES: usize = 2640;
+pub(crate) const HEART_LINES: usize = 2665;
 /// How many lines of code a map may have: `lib.rs`, and the `mod.rs` of a wing.
 pub(crate) const MAP_LINES: usize = 100;
 /// How many lines a function may have: about a screen.
@@ -56,7 +56,7 @@ pub(crate) const HOUSE: [Room; 35] = [
     room(1, "ground/pool.rs",     180, "threads for work that blocks"),
     room(1, "heart/tasks/",       396, "the bodies of the tasks, and which of them are ready"),
     room(1, "heart/timers.rs",    135, "the clock, real or virtual, and a wheel of wakers"),
-    room(1, "heart/reactor/",     355, "the sockets' registrations; the only file that knows the kernel's poll"),
+    room(1, "heart/reactor/",     380, "the sockets' registrations; the only file that knows the kernel's poll"),
     room(1, "heart/inbox.rs",      90, "what other threads leave for the loop"),
     room(2, "ground/observers.rs", 66, "who is told of events, whether anybody is, and where the loop can be held"),
     room(3, "heart/core.rs",      130, "the stores in one place, and the cells of the poll that is going on"),

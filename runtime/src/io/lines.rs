@@ -8,17 +8,17 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use crate::io::stdin::{Desk, poll_take};
+use crate::io::stdin::{Desk, Seat, poll_take};
 
 /// The lines of the standard input. Made by [`Stdin::lines`](crate::io::Stdin::lines).
 ///
 /// It holds nothing itself: a line that has not ended yet, or that nobody took, is there for whoever
 /// reads next. It is a [`Stream`] too.
-pub struct Lines(());
+pub struct Lines(Seat);
 
 impl Lines {
     pub(super) fn new() -> Self {
-        Self(())
+        Self(Seat::default())
     }
 
     /// The next line, without its `\n` or `\r\n`; `None` at the end of the input. A line may have any
@@ -37,12 +37,13 @@ impl Lines {
     ///
     /// Dropping the future loses nothing.
     pub fn next_line(&mut self) -> impl Future<Output = io::Result<Option<String>>> {
-        poll_fn(poll_next_line)
+        let mut seat = Seat::default();
+        poll_fn(move |cx| poll_next_line(cx, &mut seat))
     }
 }
 
-fn poll_next_line(cx: &mut Context<'_>) -> Poll<io::Result<Option<String>>> {
-    let line = poll_take(cx, Desk::take_line)?;
+fn poll_next_line(cx: &mut Context<'_>, seat: &mut Seat) -> Poll<io::Result<Option<String>>> {
+    let line = poll_take(cx, seat, Desk::take_line)?;
     line.map(|line| line.map(String::from_utf8).transpose().map_err(|error| not_utf8(&error)))
 }
 
@@ -53,8 +54,8 @@ fn not_utf8(error: &std::string::FromUtf8Error) -> io::Error {
 impl Stream for Lines {
     type Item = io::Result<String>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        poll_next_line(cx).map(Result::transpose)
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        poll_next_line(cx, &mut self.0).map(Result::transpose)
     }
 }
 

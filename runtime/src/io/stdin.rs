@@ -25,6 +25,7 @@ use futures_io::AsyncRead;
 use crate::heart::current::{at_home, expect_current};
 use crate::io::Lines;
 use crate::net::attempts::poll_nothing;
+use crate::net::waiters::{Number, Waiters};
 
 /// How much a thread reads at most: what a pipe holds.
 const AT_ONCE: usize = 64 * 1024;
@@ -34,7 +35,7 @@ static DESK: Mutex<Desk> = Mutex::new(Desk {
     searched: 0,
     end: None,
     reading: false,
-    waiting: Vec::new(),
+    waiting: Waiters::new(),
     for_whom: Vec::new(),
 });
 
@@ -46,10 +47,23 @@ pub(super) struct Desk {
     /// The last read gave no bytes: it met the end, or failed.
     end: Option<io::Result<()>>,
     reading: bool,
-    waiting: Vec<Waker>,
+    waiting: Waiters,
     /// The runtimes that have asked for what is being read. Each counts it like a blocking job: until it is read,
     /// the loop may be woken from outside.
     for_whom: Vec<u32>,
+}
+
+/// A place among those who wait for input. Whoever leaves it takes its waker along.
+#[derive(Default)]
+pub(super) struct Seat(Option<Number>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Some(number) = self.0 {
+            let waker = desk().waiting.forget(number);
+            drop(waker);
+        }
+    }
 }
 
 /// This process's standard input.
@@ -65,7 +79,7 @@ pub(super) struct Desk {
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 pub fn stdin() -> Stdin {
-    Stdin(())
+    Stdin(Seat::default())
 }
 
 /// A handle to the standard input. Made by [`stdin`].
@@ -76,7 +90,7 @@ pub fn stdin() -> Stdin {
 /// to stop simply ends.
 ///
 /// With the virtual clock, time passes as it really does for every runtime that has asked while such a thread reads.
-pub struct Stdin(());
+pub struct Stdin(Seat);
 
 impl Stdin {
     /// Reads what there is, up to the buffer's length; waits if there is nothing. Zero means the end, or
@@ -94,7 +108,8 @@ impl Stdin {
     ///
     /// Dropping the future loses no byte.
     pub fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        std::future::poll_fn(|cx| poll_read(cx, buffer))
+        let mut seat = Seat::default();
+        std::future::poll_fn(move |cx| poll_read(cx, &mut seat, buffer))
     }
 
     /// The input as lines.
@@ -104,8 +119,8 @@ impl Stdin {
 }
 
 impl AsyncRead for Stdin {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        poll_read(cx, buffer)
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        poll_read(cx, &mut self.0, buffer)
     }
 }
 
@@ -115,11 +130,11 @@ impl fmt::Debug for Stdin {
     }
 }
 
-fn poll_read(cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+fn poll_read(cx: &mut Context<'_>, seat: &mut Seat, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
     if buffer.is_empty() {
         return poll_nothing(cx);
     }
-    poll_take(cx, |desk| match desk.end.take() {
+    poll_take(cx, seat, |desk| match desk.end.take() {
         end if desk.bytes.is_empty() => end.map(|end| end.map(|()| 0)),
         end => {
             desk.end = end;
@@ -132,6 +147,7 @@ fn poll_read(cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>
 /// Takes something from the desk, or asks for more to be read and waits.
 pub(super) fn poll_take<T>(
     cx: &mut Context<'_>,
+    seat: &mut Seat,
     mut take: impl FnMut(&mut Desk) -> Option<io::Result<T>>,
 ) -> Poll<io::Result<T>> {
     let core = expect_current("the standard input");
@@ -139,15 +155,12 @@ pub(super) fn poll_take<T>(
         return Poll::Pending;
     }
     // Made before the desk is locked, and dropped after: a waker may be anybody's.
-    let mut waker = Some(cx.waker().clone());
+    let waker = cx.waker().clone();
     let mut desk = desk();
     if let Some(taken) = take(&mut desk) {
         drop(desk);
         core.spend();
         return Poll::Ready(taken);
-    }
-    if !desk.waiting.iter().any(|waiting| waiting.will_wake(cx.waker())) {
-        desk.waiting.extend(waker.take());
     }
     if !desk.reading {
         start_thread()?;
@@ -157,7 +170,10 @@ pub(super) fn poll_take<T>(
         desk.for_whom.push(core.number);
         core.jobs_away.set(core.jobs_away.get() + 1);
     }
+    let number = *seat.0.get_or_insert_with(|| desk.waiting.new_number());
+    let left = desk.waiting.leave(Some(&core), number, waker);
     drop(desk);
+    drop(left);
     Poll::Pending
 }
 
@@ -184,10 +200,10 @@ fn read_once() {
         Err(error) => desk.end = Some(Err(error)),
     }
     desk.reading = false;
-    let (waiting, for_whom) = (std::mem::take(&mut desk.waiting), std::mem::take(&mut desk.for_whom));
+    let (waiting, for_whom) = (desk.waiting.take(), std::mem::take(&mut desk.for_whom));
     drop(desk);
     // In this order: with nobody awake and nothing away, a virtual clock would jump.
-    waiting.into_iter().for_each(Waker::wake);
+    waiting.for_each(Waker::wake);
     for runtime in for_whom {
         at_home(runtime, |core| core.jobs_away.set(core.jobs_away.get() - 1));
     }

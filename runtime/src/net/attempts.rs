@@ -13,7 +13,8 @@ use crate::heart::core::Core;
 use crate::heart::current::at_home;
 use crate::heart::key::SourceKey;
 use crate::heart::reactor::{Direction, Waiter};
-use crate::net::socket::{Socket, taken_back};
+use crate::net::socket::Socket;
+use crate::net::told::taken_back;
 
 impl<S: mio::event::Source + Send + 'static> Socket<S> {
     /// A future that makes attempts until one does not block.

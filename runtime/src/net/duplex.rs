@@ -13,6 +13,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 
 use crate::heart::current::current;
 use crate::net::attempts::poll_nothing;
+use crate::net::waiters::{Number, Waiters};
 
 /// Two streams, connected to each other in memory. Each direction holds up to `max_buffer` bytes; whoever
 /// writes more waits until some are read.
@@ -68,7 +69,8 @@ impl DuplexStream {
     ///
     /// Dropping the future loses no byte.
     pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        poll_fn(|cx| self.incoming.poll_read(cx, buffer)).await
+        let mut turn = Turn { pipe: &self.incoming, number: None };
+        poll_fn(|cx| turn.pipe.poll_read(cx, &mut turn.number, buffer)).await
     }
 
     /// Writes what fits, and says how much; waits if nothing does.
@@ -81,7 +83,8 @@ impl DuplexStream {
     ///
     /// Dropping the future before it is ready has written nothing.
     pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        poll_fn(|cx| self.outgoing.poll_write(cx, bytes)).await
+        let mut turn = Turn { pipe: &self.outgoing, number: None };
+        poll_fn(|cx| turn.pipe.poll_write(cx, &mut turn.number, bytes)).await
     }
 
     /// Writes all of `bytes`.
@@ -134,26 +137,46 @@ struct Pipe {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     bytes: VecDeque<u8>,
     /// Nothing more will be written.
     has_ended: bool,
     /// Whoever waits, for bytes or for room. All are woken by every change, which is simple, and at
     /// worst one poll too many.
-    waiting: Vec<Waker>,
+    waiting: Waiters,
+}
+
+/// A future's wait for a pipe. When it is dropped, it takes its waker along.
+struct Turn<'a> {
+    pipe: &'a Pipe,
+    /// Its number, once it waits.
+    number: Option<Number>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            let waker = self.pipe.lock().waiting.forget(number);
+            drop(waker);
+        }
+    }
 }
 
 impl Pipe {
     fn new(max: usize) -> Self {
-        Self { max, state: Mutex::default() }
+        Self { max, state: Mutex::new(State { bytes: VecDeque::new(), has_ended: false, waiting: Waiters::new() }) }
     }
 
-    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        number: &mut Option<Number>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         if buffer.is_empty() {
             return poll_nothing(cx);
         }
-        self.poll_with(cx, |state| {
+        self.poll_with(cx, number, |state| {
             let count = buffer.len().min(state.bytes.len());
             if count == 0 && !state.has_ended {
                 return None;
@@ -162,11 +185,11 @@ impl Pipe {
         })
     }
 
-    fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(&self, cx: &mut Context<'_>, number: &mut Option<Number>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if bytes.is_empty() {
             return poll_nothing(cx);
         }
-        self.poll_with(cx, |state| {
+        self.poll_with(cx, number, |state| {
             let count = bytes.len().min(self.max - state.bytes.len());
             if state.has_ended {
                 return Some(Err(io::ErrorKind::BrokenPipe.into()));
@@ -179,9 +202,14 @@ impl Pipe {
         })
     }
 
-    /// Attempts, and where nothing can be done, leaves the waker. Wakers are foreign code: they are
-    /// cloned before the lock is taken, and woken after it is released.
-    fn poll_with<R>(&self, cx: &mut Context<'_>, attempt: impl FnOnce(&mut State) -> Option<R>) -> Poll<R> {
+    /// Attempts, and where nothing can be done, leaves the waker, and numbers whoever has no number yet. Wakers
+    /// are foreign code: they are cloned before the lock is taken, and woken and dropped after it is released.
+    fn poll_with<R>(
+        &self,
+        cx: &mut Context<'_>,
+        number: &mut Option<Number>,
+        attempt: impl FnOnce(&mut State) -> Option<R>,
+    ) -> Poll<R> {
         let core = current();
         if core.as_ref().is_some_and(|core| core.is_exhausted(cx)) {
             return Poll::Pending;
@@ -189,9 +217,10 @@ impl Pipe {
         let waker = cx.waker().clone();
         let mut state = self.lock();
         let Some(result) = attempt(&mut state) else {
-            if !state.waiting.iter().any(|other| other.will_wake(&waker)) {
-                state.waiting.push(waker);
-            }
+            let number = *number.get_or_insert_with(|| state.waiting.new_number());
+            let (_replaced, gone) = state.waiting.leave(core.as_deref(), number, waker);
+            drop(state);
+            gone.into_iter().for_each(Waker::wake);
             return Poll::Pending;
         };
         wake_all(state);
@@ -213,22 +242,22 @@ impl Pipe {
 }
 
 fn wake_all(mut state: MutexGuard<'_, State>) {
-    let waiting = std::mem::take(&mut state.waiting);
+    let waiting = state.waiting.take();
     drop(state);
-    waiting.into_iter().for_each(Waker::wake);
+    waiting.for_each(Waker::wake);
 }
 
 macro_rules! impl_io {
-    ($type:ty) => {
+    ($type:ty, $reader:expr, $writer:expr) => {
         impl AsyncRead for $type {
             fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-                self.incoming.poll_read(cx, buffer)
+                self.incoming.poll_read(cx, &mut Some($reader), buffer)
             }
         }
 
         impl AsyncWrite for $type {
             fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-                self.outgoing.poll_write(cx, bytes)
+                self.outgoing.poll_write(cx, &mut Some($writer), bytes)
             }
 
             fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -242,8 +271,8 @@ macro_rules! impl_io {
     };
 }
 
-impl_io!(DuplexStream);
-impl_io!(&DuplexStream);
+impl_io!(DuplexStream, Number::READER, Number::WRITER);
+impl_io!(&DuplexStream, Number::SHARER, Number::SHARER);
 
 impl fmt::Debug for DuplexStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -95,8 +95,9 @@ impl<S: Connection> OwnedReadHalf<S> {
             return Err(ReuniteError(self, write));
         }
         write.ends_writing = false;
-        drop(write);
-        Ok(Arc::into_inner(self.0).expect("a stream that was split has two owners, and one is gone"))
+        let stream = Arc::clone(&self.0);
+        drop((self, write));
+        Ok(Arc::into_inner(stream).expect("a stream that was split has two owners, and one is gone"))
     }
 
     read_methods!();
@@ -128,8 +129,17 @@ impl<S: Connection> OwnedWriteHalf<S> {
     }
 }
 
+// A half that goes takes the waker along that it was polled with. The borrowed ones do not: to run code when they
+// are dropped would borrow the stream for longer, and its next reader or writer takes the waker's place.
+impl<S: Connection> Drop for OwnedReadHalf<S> {
+    fn drop(&mut self) {
+        self.socket().forget_owner(Direction::Read);
+    }
+}
+
 impl<S: Connection> Drop for OwnedWriteHalf<S> {
     fn drop(&mut self) {
+        self.socket().forget_owner(Direction::Write);
         if self.ends_writing {
             // Where that fails, the connection is gone, and the peer knows.
             let _ = self.socket().end_writing();

@@ -1,6 +1,8 @@
 //! The network: sockets that are keys into the reactor, plus the mio object that owns the descriptor.
 
 mod addr;
+pub(crate) mod waiters;
+mod told;
 pub(crate) mod socket;
 pub(crate) mod attempts;
 mod methods;

@@ -8,12 +8,13 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use crate::ground::event::{Event, Readiness, Resource, SourceId, WaitsFor};
+use crate::ground::event::{Event, Readiness, Resource, SourceId};
 use crate::heart::core::Core;
 use crate::heart::current::{at_home, expect_current, expect_home, not_at_home, with_home};
 use crate::heart::key::SourceKey;
 use crate::heart::reactor::{Direction, Waiter};
-use crate::heart::waker::task_of;
+use crate::net::told::{left_beside, taken_back, tell_drained};
+use crate::net::waiters::thin_out;
 
 /// A registered mio object.
 pub struct Socket<S: mio::event::Source + Send + 'static> {
@@ -115,7 +116,19 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         direction: Direction,
         attempt: impl FnMut(&S) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.poll_with(cx, direction, |core| (waiter, core.reactor.opened_at(self.key)), attempt)
+        let polled = self.poll_with(cx, direction, |core| (waiter, core.reactor.opened_at(self.key)), attempt);
+        if waiter == Waiter::SHARER && polled.is_pending() {
+            thin_out(self.key, direction);
+        }
+        polled
+    }
+
+    /// Takes back the waker of whoever holds the socket, or a half of it, by `&mut`.
+    pub(crate) fn forget_owner(&self, direction: Direction) {
+        let key = self.key;
+        at_home(key.0.runtime, move |core| {
+            taken_back(core, key, direction, core.reactor.forget(key, direction, Waiter::OWNER));
+        });
     }
 
     fn poll_with<R>(
@@ -206,44 +219,6 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
     /// Takes back the waker that [`poll_io`](Self::poll_io) left for a waiter.
     pub(crate) fn forget(&self, core: &Core, direction: Direction, waiter: Waiter) {
         taken_back(core, self.key, direction, core.reactor.forget(self.key, direction, waiter));
-    }
-}
-
-fn waits_for(key: SourceKey, direction: Direction) -> WaitsFor {
-    match direction {
-        Direction::Read => WaitsFor::Read(SourceId(key)),
-        Direction::Write => WaitsFor::Write(SourceId(key)),
-    }
-}
-
-/// A source's latch was cleared, and somebody is to be told.
-#[cold]
-fn tell_drained(key: SourceKey, direction: Direction) {
-    let core = expect_home(key.0.runtime, "a socket was used");
-    let (read, write) = (direction == Direction::Read, direction == Direction::Write);
-    core.observe(|| Event::SourceDrained { source: SourceId(key), read, write });
-}
-
-/// A waker was left where another was, or where somebody is to be told.
-#[cold]
-fn left_beside(key: SourceKey, direction: Direction, replaced: Option<Waker>, at: &'static Location<'static>) {
-    let core = expect_home(key.0.runtime, "a socket was polled");
-    taken_back(&core, key, direction, replaced);
-    core.observe_wait(core.current_task(), waits_for(key, direction), at);
-}
-
-/// A waker came back that no event has taken. Its task may have left another here, and still wait.
-#[inline]
-pub(super) fn taken_back(core: &Core, key: SourceKey, direction: Direction, waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        tell_taken_back(core, key, direction, &waker);
-    }
-}
-
-#[cold]
-fn tell_taken_back(core: &Core, key: SourceKey, direction: Direction, waker: &Waker) {
-    if core.is_observed() && !core.reactor.waits(key, direction, |other| other.will_wake(waker)) {
-        core.observe_wait_dropped(task_of(core, waker), waits_for(key, direction));
     }
 }
 

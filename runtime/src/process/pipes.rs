@@ -126,7 +126,6 @@ macro_rules! reading_end {
         /// It can be turned into a [`Stdio`], to be the input of another child.
         pub struct $name {
             socket: Socket<Receiver>,
-            at: &'static Location<'static>,
         }
 
         impl $name {
@@ -137,7 +136,7 @@ macro_rules! reading_end {
             ) -> io::Result<Self> {
                 let pipe = Receiver::from(pipe);
                 pipe.set_nonblocking(true)?;
-                Ok(Self { socket: Socket::new(pipe, TRY_FIRST, Resource::ChildPipe(child), at)?, at })
+                Ok(Self { socket: Socket::new(pipe, TRY_FIRST, Resource::ChildPipe(child), at)? })
             }
 
             /// Reads what there is, up to the buffer's length; waits if there is nothing. Zero means the
@@ -214,7 +213,7 @@ macro_rules! reading_end {
                 if buffer.is_empty() {
                     return poll_nothing(cx);
                 }
-                self.socket.poll_io(cx, Direction::Read, self.at, |_| $waiter, |mut pipe| pipe.read(buffer))
+                self.socket.poll_as($waiter, cx, Direction::Read, |mut pipe| pipe.read(buffer))
             }
         }
     };

@@ -229,6 +229,31 @@ impl Reactor {
         Some(waiting.waker)
     }
 
+    /// Of those who share a source and poll it directly, takes out who may not stay, the newest asked about first.
+    /// Where there are at most `few` beside the first, all stay.
+    pub(crate) fn thin_out(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        few: usize,
+        mut may_stay: impl FnMut(&Waker) -> bool,
+    ) -> Vec<Waker> {
+        let taken = self.with(key, |source| {
+            let mut taken = Vec::new();
+            let others = source.others.as_deref_mut().map(|others| &mut others.0);
+            let Some(others) = others.filter(|others| others.len() > few) else { return taken };
+            for place in (0..others.len()).rev() {
+                if others[place].is(direction, Waiter::SHARER) && !may_stay(&others[place].waker) {
+                    taken.push(others.remove(place).waker);
+                }
+            }
+            taken
+        });
+        let taken = taken.unwrap_or_default();
+        self.waiting.set(self.waiting.get() - taken.len());
+        taken
+    }
+
     /// Sleeps until an event, the bell or the end of `timeout`; then sets the latches of the whole
     /// batch and collects the wakers for [`pop_ready`](Self::pop_ready). Returns how many events came.
     pub(crate) fn park(&self, timeout: Option<Duration>) -> io::Result<usize> {

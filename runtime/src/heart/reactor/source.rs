@@ -43,7 +43,7 @@ impl Waiter {
 }
 
 impl Waiting {
-    fn is(&self, direction: Direction, waiter: Waiter) -> bool {
+    pub(super) fn is(&self, direction: Direction, waiter: Waiter) -> bool {
         self.direction == direction && self.waiter == waiter
     }
 }

@@ -1,0 +1,54 @@
+//! What the observers are told of sockets: that one is drained, that a task waits, or waits no more.
+
+use std::panic::Location;
+use std::task::Waker;
+
+use crate::ground::event::{Event, SourceId, WaitsFor};
+use crate::heart::core::Core;
+use crate::heart::current::expect_home;
+use crate::heart::key::SourceKey;
+use crate::heart::reactor::Direction;
+use crate::heart::waker::task_of;
+
+fn waits_for(key: SourceKey, direction: Direction) -> WaitsFor {
+    match direction {
+        Direction::Read => WaitsFor::Read(SourceId(key)),
+        Direction::Write => WaitsFor::Write(SourceId(key)),
+    }
+}
+
+/// A source's latch was cleared, and somebody is to be told.
+#[cold]
+pub(super) fn tell_drained(key: SourceKey, direction: Direction) {
+    let core = expect_home(key.0.runtime, "a socket was used");
+    let (read, write) = (direction == Direction::Read, direction == Direction::Write);
+    core.observe(|| Event::SourceDrained { source: SourceId(key), read, write });
+}
+
+/// A waker was left where another was, or where somebody is to be told.
+#[cold]
+pub(super) fn left_beside(
+    key: SourceKey,
+    direction: Direction,
+    replaced: Option<Waker>,
+    at: &'static Location<'static>,
+) {
+    let core = expect_home(key.0.runtime, "a socket was polled");
+    taken_back(&core, key, direction, replaced);
+    core.observe_wait(core.current_task(), waits_for(key, direction), at);
+}
+
+/// A waker came back that no event has taken. Its task may have left another here, and still wait.
+#[inline]
+pub(super) fn taken_back(core: &Core, key: SourceKey, direction: Direction, waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        tell_taken_back(core, key, direction, &waker);
+    }
+}
+
+#[cold]
+fn tell_taken_back(core: &Core, key: SourceKey, direction: Direction, waker: &Waker) {
+    if core.is_observed() && !core.reactor.waits(key, direction, |other| other.will_wake(waker)) {
+        core.observe_wait_dropped(task_of(core, waker), waits_for(key, direction));
+    }
+}
