@@ -650,6 +650,28 @@ fn any_number_of_hostile_guests_keeps_out_neither_viewers_nor_the_loop() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn viewers_however_many_and_slow_lock_out_neither_nc_nor_a_browser() {
+    watch(|| {
+        let shown = Shown::new(|| async {});
+        let mut viewers: Vec<_> = (0..40).map(|_| shown.viewer()).collect();
+        assert!(shown.monitor("help").contains("every task"), "nc is answered");
+        assert!(shown.get("/").starts_with("HTTP/1.1 200 "), "the page loads");
+        viewers.push(shown.viewer());
+        assert!(viewers.last_mut().unwrap().line().contains("\"oneloop\""), "a newcomer sees the loop");
+    });
+}
+
+#[test]
+fn the_monitor_greets_whoever_presses_enter_in_two_lines() {
+    watch(|| {
+        let shown = Shown::new(|| async {});
+        let greeting = shown.monitor("");
+        assert_eq!(greeting.lines().count(), 2, "{greeting}");
+        assert!(greeting.contains("browser") && greeting.contains("Ask: ps"), "{greeting}");
+    });
+}
+
+#[test]
 fn a_viewer_who_takes_nothing_holds_up_nobody_and_costs_little() {
     alone(|| {
         let shown = Shown::new(|| async { spinners(&Count::default(), 2) });

@@ -19,6 +19,8 @@ use super::http::answer;
 
 /// How many guests there may be.
 const GUESTS: usize = 32;
+/// How many of them may stay, as viewers do. The other places are for whoever asks and goes.
+const STAYING: usize = 28;
 /// How long a guest may let us wait before it takes some of what it is sent.
 const TO_TAKE: Duration = Duration::from_secs(5);
 /// How long those who are being sent something may still take when all is over.
@@ -139,9 +141,7 @@ pub(super) struct Stay {
 impl Stay {
     /// The guest has said what it wants, and stays.
     pub(super) fn is_known(&self) {
-        if let Some(known) = self.house.lock().guests.get_mut(&self.number) {
-            known.is_silent = false;
-        }
+        self.house.lock().stays(self.number);
     }
 
     /// Whether everybody has to leave.
@@ -194,6 +194,17 @@ impl Inside {
         self.last_number += 1;
         self.guests.insert(self.last_number, Known { stream: Arc::clone(stream), is_silent: true });
         Some(self.last_number)
+    }
+
+    /// A guest stays. Where too many do, the one that came first has to leave: viewers, however slow, lock nobody out.
+    fn stays(&mut self, number: u64) {
+        let Some(known) = self.guests.get_mut(&number) else { return };
+        known.is_silent = false;
+        let mut staying = self.guests.iter().filter(|(_, known)| !known.is_silent).map(|(number, _)| *number);
+        let (first, more) = (staying.next(), staying.count());
+        if let Some(first) = first.filter(|_| more >= STAYING).and_then(|first| self.guests.remove(&first)) {
+            let _ = first.stream.shutdown(Shutdown::Both);
+        }
     }
 
     fn shut(&self, how: Shutdown) {

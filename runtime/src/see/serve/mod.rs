@@ -11,7 +11,8 @@
 //!
 //! All of it is blocking sockets on threads of its own. It takes no task, no timer and no source of the
 //! loop, so it is not in the picture that it shows, and it answers while the loop is stuck. The loop for its
-//! part writes into the ring and asks the gate, and waits for nobody but whoever holds it on purpose.
+//! part writes into the ring and asks the gate. It waits for the ring's lock while a viewer copies some events, and
+//! for whoever holds it on purpose; for no socket, and for nobody's reading.
 
 pub(crate) mod bell;
 mod door;

@@ -13,6 +13,13 @@ use super::{Watched, kernel, report, why};
 /// How long somebody may say nothing before the line is hung up, which others may need.
 const IDLE: Duration = Duration::from_secs(600);
 
+/// For somebody who presses Enter to see what this is. A guest who says nothing at all may be a browser that came in
+/// ahead of its request, so nothing is said to that.
+const GREETING: &str = "\
+This is the monitor of a running oneloop. The same address in a browser shows the loop.
+Ask: ps, where N, why N, wheel, fds, help, quit.
+";
+
 const HELP: &str = "\
 ps         every task: its state, its polls, what it waits for and who woke it last
 where N    task N: where it was spawned, by whom, and where it waits
@@ -56,7 +63,7 @@ fn answer(question: &str, watched: &Watched) -> Option<String> {
     let (verb, task, rest) = (words.next().unwrap_or(""), words.next(), words.next());
     let task = task.map(str::parse::<u64>);
     Some(match (verb, task, rest) {
-        ("", None, None) => String::new(),
+        ("", None, None) => String::from(GREETING),
         ("help" | "?", None, None) => String::from(HELP),
         ("ps", None, None) => table(watched),
         ("where", Some(Ok(task)), None) => told(task, watched.look(|state, now| report::task(state, task, now))),
