@@ -385,6 +385,7 @@ fn misuses() -> Vec<Box<dyn FnOnce()>> {
         Box::new(|| asked(oneloop::net::lookup_host("localhost:1"))),
         Box::new(|| asked(oneloop::net::happy_eyeballs("localhost:1"))),
         Box::new(|| asked(UdpSocket::bind("127.0.0.1:0"))),
+        Box::new(|| asked(oneloop::task::scope(async |_| {}))),
     ]
 }
 

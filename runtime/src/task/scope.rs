@@ -64,11 +64,20 @@ use crate::time::{Sleep, sleep};
 /// # });
 /// ```
 #[doc(alias("JoinSet", "TaskGroup", "nursery", "open_nursery", "join_all"))]
-pub async fn scope<'env, T, F>(body: F) -> Result<T, ScopeError>
+#[track_caller]
+pub fn scope<'env, T, F>(body: F) -> impl Future<Output = Result<T, ScopeError>>
 where
     F: AsyncFnOnce(&Scope<'env>) -> T,
 {
-    let scope = Scope { runtime: expect_current("a scope").number, children: Rc::default(), notes: Rc::default() };
+    scope_at(body, Location::caller())
+}
+
+async fn scope_at<'env, T, F>(body: F, at: &'static Location<'static>) -> Result<T, ScopeError>
+where
+    F: AsyncFnOnce(&Scope<'env>) -> T,
+{
+    let runtime = expect_current(format_args!("a scope, asked for at {at},")).number;
+    let scope = Scope { runtime, children: Rc::default(), notes: Rc::default() };
     // Declared before the body, so dropped after it.
     let _ending = Ending(&scope);
     let (mut output, mut failures) = (None, Vec::new());
