@@ -103,6 +103,7 @@ impl Builder {
     /// # Panics
     ///
     /// If it is zero.
+    #[track_caller]
     pub fn polls_per_turn(mut self, polls: usize) -> Self {
         assert!(polls > 0, "polls_per_turn must be at least 1: a turn without polls gets nothing done");
         self.polls_per_turn = polls;
@@ -114,6 +115,7 @@ impl Builder {
     /// # Panics
     ///
     /// If it is zero.
+    #[track_caller]
     pub fn max_blocking_threads(mut self, threads: usize) -> Self {
         assert!(threads > 0, "max_blocking_threads must be at least 1: no job would ever run");
         self.blocking.threads = threads;
