@@ -37,6 +37,14 @@ impl Shown {
 
     /// The same; each poll of its main task counts.
     fn with_polls_counted<F: Future<Output = ()>>(count: &Count, program: impl FnOnce() -> F + Send + 'static) -> Self {
+        Self::on(runtime, count, program)
+    }
+
+    fn on<F: Future<Output = ()>>(
+        runtime: fn() -> Runtime,
+        count: &Count,
+        program: impl FnOnce() -> F + Send + 'static,
+    ) -> Self {
         let (over, (tell, told), count) = (Arc::new(AtomicBool::new(false)), channel(), count.clone());
         let is_over = Arc::clone(&over);
         let thread = spawn_thread(move || {
@@ -229,7 +237,8 @@ fn a_paused_loop_stands_and_each_step_is_exactly_one_poll() {
         let shown = Shown::with_polls_counted(&count, move || async move { spinners(&counted, 3) });
         let mut viewer = shown.viewer();
         shown.post("/pause");
-        assert_eq!(viewer.until_held(), r#"{"status":"held","at":"poll"}"#);
+        let held = viewer.until_held();
+        assert!(number(&held, "next").is_some_and(|task| task > 0) && held.contains(r#""at":"poll""#), "{held}");
         let before = count.get();
         for step in 1..=20 {
             shown.post("/step/poll");
@@ -304,8 +313,12 @@ fn a_step_of_a_turn_goes_from_one_turn_s_start_to_the_next() {
             assert_eq!((after.turns, after.polls > before.polls), (before.turns + 1, true));
         }
         shown.post("/step/poll");
-        assert_eq!(viewer.until_held(), r#"{"status":"held","at":"poll"}"#);
+        let held = viewer.until_held();
+        assert!(held.starts_with(r#"{"status":"held","at":"poll","next":"#), "{held}");
+        // It is that task which is polled next.
+        let next = number(&held, "next");
         shown.post("/resume");
+        assert_eq!(number(&viewer.until(&[r#""e":"poll_start""#]), "task"), next);
     });
 }
 
@@ -337,7 +350,7 @@ fn a_loop_goes_on_until_a_task_is_woken_and_no_further() {
             let before = slept.get();
             shown.post(&format!("/until/wake?task={sleeper}"));
             let held = viewer.until_held();
-            assert_eq!(held, format!(r#"{{"status":"held","at":"wake","task":{sleeper}}}"#));
+            assert!(held.starts_with(&format!(r#"{{"status":"held","at":"wake","task":{sleeper},"next":"#)), "{held}");
             // Its last wake may have waited in the queue: then it was polled once on the way.
             assert!(slept.get() <= before + 1, "{} after {before}", slept.get());
             let why = shown.monitor(&format!("why {sleeper}"));
@@ -404,6 +417,41 @@ fn a_loop_that_is_held_or_slowed_down_has_no_long_polls() {
             }
         }
         shown.post("/slow?ms=0");
+    });
+}
+
+#[test]
+fn nobody_is_blamed_for_what_a_viewer_held_up() {
+    const LONG: u64 = 100_000_000;
+    watch(|| {
+        let diagnosed = || Runtime::builder().diagnose(true).build().unwrap();
+        let shown = Shown::on(diagnosed, &Count::default(), || async {
+            for _ in 0..30 {
+                drop(oneloop::spawn(async {
+                    loop {
+                        sleep(MILLISECOND * 20).await;
+                    }
+                }));
+            }
+        });
+        let mut viewer = shown.viewer();
+        shown.post("/pause");
+        viewer.until_held();
+        let held = number(&viewer.until(&[r#""status":"clock""#]), "t").unwrap();
+        while number(&viewer.until(&[r#""status":"clock""#]), "t").unwrap() < held + 3 * LONG {}
+        shown.post("/resume");
+        // Whatever is said from here on, until timers have been very late, and slow motion has made them so.
+        let (mut late, mut lasted) = (0, 0);
+        while late < 90 {
+            let line = viewer.line();
+            assert!(!line.contains(r#""e":"finding""#) && !line.contains("culprit"), "{line}");
+            late += u32::from(number(&line, "late").is_some_and(|late| late > LONG));
+            lasted = lasted.max(number(&line, "lasted").unwrap_or(0));
+            if late == 16 {
+                shown.post("/slow?ms=10");
+            }
+        }
+        assert!(lasted >= 3 * LONG, "{lasted}");
     });
 }
 

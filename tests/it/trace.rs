@@ -51,6 +51,7 @@ fn line(event: &Event<'_>) -> String {
         Event::SourceDrained { source, .. } => format!("source {source} drained to write"),
         Event::Wake { task, cause: by, queued: true } => format!("wake {task} by {}", cause(by)),
         Event::Wake { task, cause: by, queued: false } => format!("wake {task} by {} in vain", cause(by)),
+        Event::Held { lasted } => format!("held for {lasted:?}"),
         Event::StaleWake { cause: by } => format!("stale wake by {}", cause(by)),
         Event::Abort { task, by, .. } => format!("abort {task} by {}", cause(by)),
         Event::Finish { task, outcome } => format!("finish {task} {outcome:?}"),

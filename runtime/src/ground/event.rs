@@ -163,6 +163,8 @@ pub enum Event<'a> {
     ParkEnd { events: usize },
     /// A turn is over, after `polls` polls.
     TurnEnd { turn: u64, polls: usize },
+    /// Somebody who watches has held the loop for so long, and it goes on. What is late for it is nobody's fault.
+    Held { lasted: Duration },
     /// The diagnosis found something that keeps the program, or a task of it, from going on. `text` says
     /// it in a sentence.
     Finding { kind: Finding, task: Option<TaskId>, text: &'a str },

@@ -3,7 +3,7 @@
 //! Both are seen in the event stream. Only whether a task that wakes itself waits for something, or makes
 //! room for the others, is not; the latter is its right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::ground::event::{Cause, Event, TaskId};
@@ -44,6 +44,42 @@ pub(super) struct Overload {
     late: u32,
     worst: Duration,
     told: Option<Duration>,
+    held: Holds,
+}
+
+/// How long viewers have held the loop, up to when: what happened in between is nobody's fault.
+#[derive(Default)]
+struct Holds {
+    /// Each by when it was over, and how long all were together up to then.
+    known: VecDeque<(Duration, Duration)>,
+    /// The sum before those that are known.
+    earlier: Duration,
+    /// Until when nothing is known, because there were too many since.
+    forgotten: Duration,
+}
+
+/// How many holds are known at most.
+const HOLDS: usize = 1024;
+
+impl Holds {
+    fn note(&mut self, until: Duration, lasted: Duration) {
+        let before = self.known.back().map_or(self.earlier, |&(_, sum)| sum);
+        self.known.push_back((until, before + lasted));
+        if self.known.len() > HOLDS {
+            (self.forgotten, self.earlier) = self.known.pop_front().unwrap_or_default();
+        }
+    }
+
+    /// How much of the time from `since` to `now` nobody held the loop.
+    fn free(&self, since: Duration, now: Duration) -> Duration {
+        if since < self.forgotten {
+            return Duration::ZERO;
+        }
+        let first = self.known.partition_point(|&(until, _)| until <= since);
+        let before = first.checked_sub(1).map_or(self.earlier, |last| self.known[last].1);
+        let all = self.known.back().map_or(self.earlier, |&(_, sum)| sum);
+        now.saturating_sub(since).saturating_sub(all.saturating_sub(before))
+    }
 }
 
 /// Polls on end that a task asked for by waking itself, and nobody else.
@@ -56,7 +92,7 @@ struct Streak {
 impl Overload {
     pub(super) fn new(limit: Duration) -> Self {
         let (streaks, worst) = (BTreeMap::new(), Duration::ZERO);
-        Self { limit, streaks, polled: None, longest: None, late: 0, worst, told: None }
+        Self { limit, streaks, polled: None, longest: None, late: 0, worst, told: None, held: Holds::default() }
     }
 
     pub(super) fn note(&mut self, at: Duration, event: &Event<'_>) -> Option<Seen> {
@@ -76,8 +112,10 @@ impl Overload {
                 return self.woke_itself(task, at);
             }
             Event::Wake { task, .. } | Event::Finish { task, .. } => drop(self.streaks.remove(&task)),
+            Event::Held { lasted } => self.held.note(at, lasted),
             Event::TimerFired { late, .. } if late > self.limit => {
-                self.late += 1;
+                let late = self.held.free(at.saturating_sub(late), at);
+                self.late += u32::from(late > self.limit);
                 self.worst = self.worst.max(late);
             }
             Event::TurnEnd { .. } => return self.pile(at),
@@ -89,7 +127,7 @@ impl Overload {
     fn woke_itself(&mut self, task: TaskId, at: Duration) -> Option<Seen> {
         let streak = self.streaks.entry(task).or_insert(Streak { polls: 0, since: at, told: false });
         streak.polls = streak.polls.saturating_add(1);
-        let (polls, lasts) = (streak.polls, at.saturating_sub(streak.since));
+        let (polls, lasts) = (streak.polls, self.held.free(streak.since, at));
         let is_storm = !streak.told && polls >= STORM && lasts > self.limit;
         streak.told |= is_storm;
         is_storm.then_some(Seen::Storm { task, polls, lasts })

@@ -87,6 +87,7 @@ fn task(f: &mut Formatter<'_>, event: &Event<'_>) -> fmt::Result {
         Event::Wait { task, on, at } => write!(f, r#""wait","task":{task},"on":"{on}","at":{}"#, Quoted(at)),
         Event::WaitDropped { task, on } => write!(f, r#""wait_dropped","task":{task},"on":"{on}""#),
         Event::Wake { task, cause, queued } => write!(f, r#""wake","task":{task},"by":"{cause}","queued":{queued}"#),
+        Event::Held { lasted } => write!(f, r#""held","lasted":{}"#, lasted.as_nanos()),
         Event::StaleWake { cause } => write!(f, r#""stale_wake","by":"{cause}""#),
         Event::Abort { task, by, at } => write!(f, r#""abort","task":{task},"by":"{by}","at":{}"#, Quoted(at)),
         Event::Finish { task, outcome } => {

@@ -131,6 +131,7 @@ impl Slots {
             "wait" => Event::Wait { task: task()?, on: self.waits_for(o)?, at: place(o)? },
             "wait_dropped" => Event::WaitDropped { task: task()?, on: self.waits_for(o)? },
             "wake" => Event::Wake { task: task()?, cause: self.cause(o)?, queued: o.need("queued")? },
+            "held" => Event::Held { lasted: o.need("lasted")? },
             "stale_wake" => Event::StaleWake { cause: self.cause(o)? },
             "abort" => Event::Abort { task: task()?, by: self.cause(o)?, at: place(o)? },
             "finish" => Event::Finish { task: task()?, outcome: o.means("outcome", |text| meaning(&FINISHED, text))? },

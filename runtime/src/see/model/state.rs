@@ -88,7 +88,7 @@ impl State {
             Event::SourceReady { source, ready } => self.source_ready(source.as_u64(), ready),
             Event::SourceDrained { source, read, write } => self.source_drained(source.as_u64(), read, write),
             Event::SourceClosed { source } => self.source_closed(source.as_u64()),
-            Event::ParkEnd { .. } | Event::StaleWake { .. } | Event::Finding { .. } => {}
+            Event::ParkEnd { .. } | Event::StaleWake { .. } | Event::Held { .. } | Event::Finding { .. } => {}
         }
     }
 

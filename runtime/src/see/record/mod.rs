@@ -58,6 +58,7 @@ fn split<'a>(event: &Event<'a>) -> (Event<'static>, Option<&'a str>) {
         Event::SourceClosed { source } => Event::SourceClosed { source },
         Event::ParkStart { timeout } => Event::ParkStart { timeout },
         Event::ParkEnd { events } => Event::ParkEnd { events },
+        Event::Held { lasted } => Event::Held { lasted },
         Event::TurnEnd { turn, polls } => Event::TurnEnd { turn, polls },
     };
     (plain, None)

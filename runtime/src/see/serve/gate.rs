@@ -48,19 +48,21 @@ pub(super) enum Command {
 /// Where the loop is held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Held {
-    /// Before a poll.
-    Poll,
+    /// Before the poll of this task.
+    Poll(u64),
     /// Before a turn.
     Turn,
-    /// Before a poll, after this task was woken.
-    Wake(u64),
+    /// Before the poll of the second task, after the first was woken.
+    Wake(u64, u64),
 }
 
 /// What the loop is to do at the next occasion.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Wish {
     Run,
-    StopAtPoll(Held),
+    StopAtPoll,
+    /// The same, after this task was woken.
+    StopAfterWake(u64),
     /// Pass so many polls, then stop at the next.
     Polls(u32),
     /// Stop where the so many-th turn from here starts.
@@ -88,6 +90,8 @@ pub(super) struct Gate {
 struct Control {
     wish: Wish,
     status: Status,
+    /// The loop waits before a poll, because a viewer wants it slow.
+    slowed: bool,
     viewers: usize,
     /// When somebody last was there, or said something.
     last_seen: Instant,
@@ -97,65 +101,80 @@ impl Gate {
     pub(super) fn new() -> Self {
         let last_seen = Instant::now();
         let status = Status { held: None, delay: Duration::ZERO, changes: 0 };
-        let control = Control { wish: Wish::Run, status, viewers: 0, last_seen };
+        let control = Control { wish: Wish::Run, status, slowed: false, viewers: 0, last_seen };
         Self { engaged: AtomicBool::new(false), control: Mutex::new(control), changed: Condvar::new() }
     }
 
-    /// Called on the loop's thread, before the event is told. It returns when the loop may go on.
-    pub(super) fn pass(&self, event: &Event<'_>) {
+    /// Called on the loop's thread, before the event is told. It returns when the loop may go on, and how
+    /// long that was if anybody held or slowed it.
+    pub(super) fn pass(&self, event: &Event<'_>) -> Option<Duration> {
         if !self.engaged.load(Ordering::Relaxed) {
-            return;
+            return None;
         }
-        match *event {
-            Event::PollStart { .. } => self.before_poll(),
+        let began = Instant::now();
+        let waited = match *event {
+            Event::PollStart { task } => self.before_poll(task.as_u64()),
             Event::TurnStart { .. } => self.before_turn(),
             Event::Wake { task, .. } => {
                 let mut control = self.lock();
                 if control.wish == Wish::UntilWake(task.as_u64()) {
-                    control.wish = Wish::StopAtPoll(Held::Wake(task.as_u64()));
+                    control.wish = Wish::StopAfterWake(task.as_u64());
                 }
+                false
             }
-            _ => {}
-        }
+            _ => false,
+        };
+        waited.then(|| began.elapsed())
     }
 
+    /// Whether the loop had to wait here.
     #[cold]
-    fn before_poll(&self) {
+    fn before_poll(&self, task: u64) -> bool {
         let mut control = self.lock();
         let began = Instant::now();
+        let mut slowed = false;
         // A step need not be slow: whoever steps sees each.
         while matches!(control.wish, Wish::Run | Wish::UntilWake(_)) {
             let left = control.status.delay.saturating_sub(began.elapsed());
             if left.is_zero() {
-                return self.disengage_if_idle(&control);
+                control.slowed = false;
+                self.disengage_if_idle(&control);
+                return slowed;
             }
+            (slowed, control.slowed) = (true, true);
             control = self.wait(control, left);
         }
+        control.slowed = false;
         match control.wish {
-            Wish::StopAtPoll(at) => self.hold(control, at),
-            Wish::Polls(_) => control.one_poll_less(),
-            Wish::Run | Wish::Turns(_) | Wish::UntilWake(_) => {}
+            Wish::StopAtPoll => self.hold(control, Held::Poll(task)),
+            Wish::StopAfterWake(woken) => self.hold(control, Held::Wake(woken, task)),
+            Wish::Polls(_) => {
+                control.one_poll_less();
+                slowed
+            }
+            Wish::Run | Wish::Turns(_) | Wish::UntilWake(_) => slowed,
         }
     }
 
     #[cold]
-    fn before_turn(&self) {
+    fn before_turn(&self) -> bool {
         let mut control = self.lock();
         control.leave_if_alone();
         match control.wish {
-            Wish::Turns(0 | 1) => self.hold(control, Held::Turn),
+            Wish::Turns(0 | 1) => return self.hold(control, Held::Turn),
             Wish::Turns(more) => control.wish = Wish::Turns(more - 1),
             _ => {}
         }
+        false
     }
 
     /// Holds the loop until it is wished otherwise. Where that is a poll and it is held before one, this is
     /// the one.
-    fn hold(&self, mut control: MutexGuard<'_, Control>, at: Held) {
-        control.wish = Wish::StopAtPoll(Held::Poll);
+    fn hold(&self, mut control: MutexGuard<'_, Control>, at: Held) -> bool {
+        control.wish = Wish::StopAtPoll;
         control.say(Some(at));
         self.changed.notify_all();
-        while let Wish::StopAtPoll(_) = control.wish {
+        while control.wish == Wish::StopAtPoll {
             control = self.wait(control, ALONE);
         }
         if at != Held::Turn {
@@ -163,6 +182,7 @@ impl Gate {
         }
         control.say(None);
         self.changed.notify_all();
+        true
     }
 
     /// Waits until something changes, for at most `limit`.
@@ -185,7 +205,7 @@ impl Gate {
         let mut control = self.lock();
         control.last_seen = Instant::now();
         match (command, control.wish) {
-            (Command::Pause, _) => control.wish = Wish::StopAtPoll(Held::Poll),
+            (Command::Pause, _) => control.wish = Wish::StopAtPoll,
             (Command::Resume, _) => control.wish = Wish::Run,
             // Who asks for two steps at once gets two.
             (Command::StepPoll, Wish::Polls(asked)) => control.wish = Wish::Polls(asked.saturating_add(1)),
@@ -206,6 +226,12 @@ impl Gate {
     pub(super) fn viewer(&self) -> Viewer<'_> {
         self.lock().viewers += 1;
         Viewer(self)
+    }
+
+    /// Whether the loop waits for a viewer, held or slowed.
+    pub(super) fn is_closed(&self) -> bool {
+        let control = self.lock();
+        control.slowed || control.status.held.is_some()
     }
 
     /// Whether the loop runs, as of now.
@@ -236,7 +262,7 @@ impl Control {
 
     fn one_poll_less(&mut self) {
         match self.wish {
-            Wish::Polls(0 | 1) => self.wish = Wish::StopAtPoll(Held::Poll),
+            Wish::Polls(0 | 1) => self.wish = Wish::StopAtPoll,
             Wish::Polls(more) => self.wish = Wish::Polls(more - 1),
             _ => {}
         }
@@ -283,9 +309,11 @@ impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.held {
             None => write!(f, r#"{{"status":"running","delay":{}}}"#, self.delay.as_millis()),
-            Some(Held::Poll) => f.write_str(r#"{"status":"held","at":"poll"}"#),
+            Some(Held::Poll(next)) => write!(f, r#"{{"status":"held","at":"poll","next":{next}}}"#),
             Some(Held::Turn) => f.write_str(r#"{"status":"held","at":"turn"}"#),
-            Some(Held::Wake(task)) => write!(f, r#"{{"status":"held","at":"wake","task":{task}}}"#),
+            Some(Held::Wake(task, next)) => {
+                write!(f, r#"{{"status":"held","at":"wake","task":{task},"next":{next}}}"#)
+            }
         }
     }
 }

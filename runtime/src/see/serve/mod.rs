@@ -46,7 +46,7 @@ use self::request::{Refusal, Rules, is_http};
 use crate::ground::event::{Event, Place};
 use crate::ground::wishes::wish;
 use crate::heart::core::Core;
-use crate::heart::current::expect_current;
+use crate::heart::current::{current, expect_current};
 use crate::see::Ring;
 use crate::see::model::ndjson::Quoted;
 use crate::see::model::state::State;
@@ -283,8 +283,12 @@ impl Watched {
 
     /// Called on the loop's thread, before each event.
     fn pass(&self, event: &Event<'_>) {
-        self.gate.pass(event);
+        let held = self.gate.pass(event);
         self.clock.passed();
+        // The virtual clock stood still.
+        if let (Some(lasted), Clock::Real { .. }, Some(core)) = (held, &self.clock, current()) {
+            core.tell(&Event::Held { lasted });
+        }
     }
 
     /// Calls `look` with what the loop looks like, and the time by its clock.
@@ -296,7 +300,7 @@ impl Watched {
 
     /// Who holds up the loop, if anybody does but a viewer, and where it waited before.
     fn culprit(&self) -> Option<(String, Option<Place>)> {
-        if self.gate.status().is_held() {
+        if self.gate.is_closed() {
             return None;
         }
         let quick_look = |state: &State| {
