@@ -9,7 +9,9 @@ use std::panic::{set_hook, take_hook};
 use std::process::{ExitCode, exit};
 use std::time::Duration;
 
+use futures_lite::future::or;
 use oneloop::Runtime;
+use oneloop::signal::ctrl_c;
 use oneloop::time::{Instant, advance};
 use rustix::process::{Resource, getrlimit};
 
@@ -59,9 +61,9 @@ pub struct Stage {
     /// On the real clock. Watch it turn: put ONELOOP_SEE=1 before the command
     #[arg(long)]
     pub real: bool,
-    /// How often to play it
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub rounds: u32,
+    /// How often to play it: once, or until Ctrl-C where it is shown on the real clock
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: Option<u32>,
 }
 
 impl Stage {
@@ -81,12 +83,32 @@ impl Stage {
             Ok(runtime) => runtime,
             Err(error) => return fail(format_args!("cannot start a runtime: {error}")),
         };
-        runtime.block_on(async {
-            for _ in 0..self.rounds {
-                scene(self).await;
-            }
-        });
-        ExitCode::SUCCESS
+        match runtime.block_on(self.rounds_of(scene)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(format_args!("cannot wait for Ctrl-C: {error}")),
+        }
+    }
+
+    /// Plays it for as long as somebody looks, if it is shown.
+    async fn rounds_of(self, scene: impl AsyncFn(Self)) -> io::Result<()> {
+        if is_shown() && self.real && self.rounds.is_none() {
+            let endless = async {
+                loop {
+                    scene(self).await;
+                }
+            };
+            return or(endless, ctrl_c()).await;
+        }
+        for _ in 0..self.rounds.unwrap_or(1) {
+            scene(self).await;
+        }
+        if is_shown() && !self.real {
+            // On the virtual clock all of it was over at once, before anybody could open the page.
+            eprintln!("note: the virtual clock is through; the page keeps the run, to be played at any speed.");
+            eprintln!("      Add --real to see it as it happens. Ctrl-C ends.");
+            ctrl_c().await?;
+        }
+        Ok(())
     }
 
     /// Keeps the loop busy: for so long on the real clock, as if for so long on the virtual one.
@@ -100,6 +122,11 @@ impl Stage {
             advance(time);
         }
     }
+}
+
+/// Whether `ONELOOP_SEE` shows the program: then it goes on for as long as somebody looks.
+pub fn is_shown() -> bool {
+    std::env::var_os("ONELOOP_SEE").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
 /// Prints a line with the time since `start`, as [`print`] does.

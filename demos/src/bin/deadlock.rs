@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --bin deadlock
-//! ONELOOP_SEE=1 cargo run --release --bin deadlock -- --real --rounds 10
+//! ONELOOP_SEE=1 cargo run --release --bin deadlock -- --real
 //! ```
 //!
 //! What to watch: `ann` takes the fork, `ben` takes the knife, and then each asks for the other thing. No

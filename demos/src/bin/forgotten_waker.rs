@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --bin forgotten_waker
-//! ONELOOP_SEE=1 cargo run --release --bin forgotten_waker -- --real --rounds 10
+//! ONELOOP_SEE=1 cargo run --release --bin forgotten_waker -- --real
 //! ```
 //!
 //! What to watch: two tasks wait for a letter in a mailbox of a hand-written kind. `poll` must do two

@@ -1,7 +1,7 @@
 //! A blocked loop: one task computes for two seconds, and nothing else can run meanwhile.
 //!
 //! ```text
-//! ONELOOP_SEE=1 cargo run --release --bin hog -- --real --rounds 20
+//! ONELOOP_SEE=1 cargo run --release --bin hog -- --real
 //! cargo run --release --bin hog
 //! ```
 //!

@@ -1,7 +1,7 @@
 //! The lesson's program, to be watched: thirty tasks sleep a second at the same time.
 //!
 //! ```text
-//! ONELOOP_SEE=1 cargo run --release --bin see_sleepers -- --real --rounds 60
+//! ONELOOP_SEE=1 cargo run --release --bin see_sleepers -- --real
 //! cargo run --release --bin see_sleepers
 //! ```
 //!

@@ -1,7 +1,7 @@
 //! A task that wakes itself all the time: a busy loop in disguise.
 //!
 //! ```text
-//! ONELOOP_SEE=1 cargo run --release --bin self_wake -- --real --rounds 20
+//! ONELOOP_SEE=1 cargo run --release --bin self_wake -- --real
 //! cargo run --release --bin self_wake
 //! ```
 //!

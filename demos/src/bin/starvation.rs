@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --release --bin starvation
 //! cargo run --release --bin starvation -- --polls-per-turn 1000
-//! ONELOOP_SEE=1 cargo run --release --bin starvation -- --real --rounds 10
+//! ONELOOP_SEE=1 cargo run --release --bin starvation -- --real
 //! ```
 //!
 //! What to watch: three acts, in each of which others have 150 ms of work, in pieces of half a

@@ -36,7 +36,7 @@ use oneloop::net::TcpListener;
 use oneloop::signal::stop_requested;
 use oneloop::task::JoinHandle;
 use oneloop::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
-use oneloop_demos::{address, fail, print, seconds};
+use oneloop_demos::{address, fail, is_shown, print, seconds};
 
 use crate::board::Board;
 use crate::record::{Plan, Record};
@@ -58,9 +58,9 @@ struct Args {
     /// How many timers run beside them, up to 100000
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     timers: u32,
-    /// How long they do, once everybody is connected
-    #[arg(long, value_name = "F", default_value = "10", value_parser = seconds)]
-    seconds: Duration,
+    /// How long they do, once everybody is connected: 10, or up to an hour where ONELOOP_SEE shows them
+    #[arg(long, value_name = "F", value_parser = seconds)]
+    seconds: Option<Duration>,
     /// Talk to an echo server that runs already, on this machine, such as the demo `echo`
     #[arg(long, value_name = "ADDR", value_parser = loopback)]
     to: Option<SocketAddr>,
@@ -70,6 +70,13 @@ struct Args {
     /// Print a line a second instead of the board, on a terminal too
     #[arg(long)]
     plain: bool,
+}
+
+impl Args {
+    /// Ten seconds are enough to read the board, but not to look at the page.
+    fn length(&self) -> Duration {
+        self.seconds.unwrap_or(Duration::from_secs(if is_shown() { 3600 } else { 10 }))
+    }
 }
 
 /// Thousands of connections are a present only to oneself.
@@ -111,7 +118,7 @@ async fn run(args: Args) -> Result<bool, String> {
         Some(addr) => addr,
         None => start_server(&tally).await.map_err(|error| error.to_string())?,
     };
-    let plan = Plan { connections: args.connections, timers: args.timers, length: args.seconds };
+    let plan = Plan { connections: args.connections, timers: args.timers, length: args.length() };
     let mut view = View::new(Record::new(plan, Rc::clone(&tally)), args.plain);
 
     let start = Instant::now();
@@ -131,7 +138,7 @@ async fn run(args: Args) -> Result<bool, String> {
     let connecting = start.elapsed();
 
     ticks::start(args.timers, args.seed, &tally);
-    let end = Instant::now() + args.seconds;
+    let end = Instant::now() + args.length();
     let clients = talk::start_clients(streams, end + ENCORE, args.seed, &tally);
     view.record.begin();
     let stopped = or(

@@ -1,0 +1,61 @@
+//! The demos that `ONELOOP_SEE` shows: they are there for as long as somebody looks.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+const SEE_SLEEPERS: &str = env!("CARGO_BIN_EXE_see_sleepers");
+const DEADLOCK: &str = env!("CARGO_BIN_EXE_deadlock");
+
+/// Starts a demo that is shown, and returns it with the address of its page.
+fn shown(program: &str, args: &[&str]) -> (Child, BufReader<ChildStderr>, String) {
+    let mut command = Command::new(program);
+    command
+        .args(args)
+        .env("ONELOOP_SEE", "127.0.0.1:0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{program} does not start: {error}"));
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("see it turn at http://") {
+        line.clear();
+        assert!(stderr.read_line(&mut line).unwrap() > 0, "{program} names no page");
+    }
+    let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).unwrap().to_owned();
+    (child, stderr, address)
+}
+
+/// What the page's server says to a request.
+fn page_of(address: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_demo_that_is_shown_waits_for_its_viewer_and_ends_by_ctrl_c() {
+    for (program, args, says) in [
+        (SEE_SLEEPERS, &[][..], "the virtual clock is through"),
+        (DEADLOCK, &[], "the virtual clock is through"),
+        (SEE_SLEEPERS, &["--real", "--tasks", "2"], ""),
+    ] {
+        let (mut child, mut stderr, address) = shown(program, args);
+        let mut said = String::new();
+        while !said.contains(says) {
+            assert!(stderr.read_line(&mut said).unwrap() > 0, "{said}");
+        }
+        // Longer than the scene takes, and then the page is still there.
+        thread::sleep(Duration::from_millis(1200));
+        assert!(page_of(&address).starts_with("HTTP/1.1 200 "), "{program} {args:?}");
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        assert!(child.wait().unwrap().success(), "{program} {args:?}");
+    }
+}
