@@ -34,6 +34,10 @@ fn main() {
             "varied" => varied().await,
             "crowd" => crowd().await,
             "flood" => flood().await,
+            "nappers" => nappers().await,
+            "hundred" => busy(100, 20, 100).await,
+            "multitude" => busy(12_000, 1_000, 2_000).await,
+            "resting" => busy(31, 3_600_000, 1).await,
             other => panic!("there is no program {other:?}"),
         }
     });
@@ -55,7 +59,19 @@ fn tick() {
     }
 }
 
-/// The same, but when a line comes, more happens at once than anybody keeps.
+/// Thirty tasks that sleep at the same time, again and again: the lesson's program.
+async fn nappers() {
+    for n in 1..=30 {
+        Builder::new().name(format!("sleeper {n}")).spawn(async {
+            loop {
+                sleep(Duration::from_millis(150)).await;
+            }
+        });
+    }
+    line().await;
+}
+
+/// Three tasks that tick. But when a line comes, more happens at once than anybody keeps.
 async fn flood() {
     tick();
     line().await;
@@ -141,6 +157,19 @@ async fn talk(address: SocketAddr) -> std::io::Result<()> {
         sleep(Duration::from_millis(u64::from(round))).await;
     }
     Ok(())
+}
+
+/// So many tasks that tick, each at a rate of its own, of `least` milliseconds and up to `more` above.
+async fn busy(tasks: u64, least: u64, more: u64) {
+    for n in 0..tasks {
+        let nap = Duration::from_millis(least + n * 7919 % more);
+        Builder::new().name(format!("worker {n}")).spawn(async move {
+            loop {
+                sleep(nap).await;
+            }
+        });
+    }
+    line().await;
 }
 
 /// Ten thousand tasks that sleep.

@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
@@ -112,6 +112,15 @@ impl Browser {
             self.events.push_back(message);
         }
         panic!("the browser talks, but does not answer {method}");
+    }
+
+    /// The share of a processor that the browser uses within `time`, in percent.
+    pub(crate) fn load(&self, time: Duration) -> Option<f64> {
+        let process = self.process.as_ref()?;
+        let (before, began) = (process.processor_time()?, Instant::now());
+        std::thread::sleep(time);
+        let used = process.processor_time()?.saturating_sub(before);
+        Some(100.0 * used.as_secs_f64() / began.elapsed().as_secs_f64())
     }
 
     /// What happened since one asked last.

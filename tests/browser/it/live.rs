@@ -155,13 +155,100 @@ fn the_next_poll_of_a_program_can_be_predicted() {
 }
 
 #[test]
+fn the_right_answer_is_always_offered_and_its_key_picks_it() {
+    in_a_browser(|browser| {
+        let program = Program::start("nappers");
+        let mut page = browser.page();
+        watches(&mut page, &program);
+        page.types("p");
+        for round in 1..=6 {
+            page.waits_until("app.asking()");
+            let offered =
+                page.value("[...document.querySelectorAll('#choices .task')].map((node) => Number(node.dataset.task))");
+            let offered = offered.as_array().expect("an array").clone();
+            assert!((2..=4).contains(&offered.len()), "{offered:?}");
+            assert_eq!(page.value("document.activeElement.id"), json!("ask"), "the question has the focus");
+            let answer = offered.iter().position(|id| *id == page.value("app.held.next"));
+            let answer = answer.unwrap_or_else(|| panic!("question {round}: the answer is not among {offered:?}"));
+            page.types(&(answer + 1).to_string());
+            page.waits_until("document.querySelector('#verdict').className === 'right'");
+            let streak = if round > 1 { format!(", {round} in a row") } else { String::new() };
+            assert_eq!(page.text("#score"), format!("{round} of {round} right{streak}"));
+            page.types("n");
+        }
+        page.is_well();
+    });
+}
+
+#[test]
+fn while_held_a_program_is_drawn_by_order_and_who_is_next_has_a_lane() {
+    in_a_browser(|browser| {
+        let program = Program::start("nappers");
+        let mut page = browser.page();
+        watches(&mut page, &program);
+        assert_eq!(page.value("timeline.mode"), json!("time"));
+        pauses(&mut page);
+        page.waits_until("app.held?.next > 0");
+        for _ in 0..5 {
+            page.value("timeline.draw(); window.next = app.held.next; window.last = app.rec.last");
+            let lanes =
+                "[...app.view.tasks.keys()].every((id) => timeline.places.has(id)) && timeline.mode === 'order'";
+            assert_eq!(page.value(lanes), json!(true), "every living task has a lane");
+            let seen = "timeline.y(next) > AXIS + LOOP && timeline.y(next) < timeline.h";
+            assert_eq!(page.value(seen), json!(true), "who is next is in sight");
+            page.presses("#step-poll");
+            page.waits_until("app.held && app.rec.last > last");
+            assert_eq!(
+                page.value("app.rec.events.find(({ n, e }) => n > last && e === 'poll_start').task === next"),
+                json!(true)
+            );
+        }
+        page.presses("#play");
+        page.waits_until("!app.held && timeline.mode === 'time'");
+        page.is_well();
+    });
+}
+
+#[test]
+fn held_time_takes_no_room_and_nobody_is_blamed_for_it() {
+    in_a_browser(|browser| {
+        let program = Program::start("nappers");
+        let mut page = browser.page();
+        watches(&mut page, &program);
+        pauses(&mut page);
+        page.value("window.from = app.server.t");
+        page.waits_until("app.server.t > from + 1.5e9");
+        page.presses("#play");
+        page.waits_until(
+            "app.rec.events.filter(({ n, e }) => e === 'timer_fired' && n > app.rec.history.holds[0]?.n).length > 60",
+        );
+        let hold = "app.rec.history.holds[0]";
+        assert_eq!(page.value(&format!("{hold}.t1 - {hold}.t > 1.5e9")), json!(true));
+        let wide = page.value(&format!("timeline.draw(); timeline.x({hold}.t1) - timeline.x({hold}.t)"));
+        assert!(wide.as_f64().is_some_and(|wide| wide.abs() < 1.0), "it is {wide} pixels wide");
+        // There and back again is the same moment, before it and after it.
+        let back = format!(
+            "[{hold}.t - 1e6, {hold}.t1 + 1e6].every((t) => Math.abs(app.rec.unfold(app.rec.fold(t)) - t) < 10)"
+        );
+        assert_eq!(page.value(&back), json!(true));
+        assert_eq!(page.value("app.rec.findings"), json!([]));
+        let late = "app.rec.events.find(({ e, late }) => e === 'timer_fired' && late > 1e9)";
+        let says = page.value(&format!("tell({late}, app.view)"));
+        assert!(says.as_str().is_some_and(|says| says.contains("because the loop was held")), "{says}");
+        page.is_well();
+    });
+}
+
+#[test]
 fn a_wedged_program_is_shown_with_its_task_and_line() {
     in_a_browser(|browser| {
         let mut program = Program::start("wedged");
         let mut page = browser.page();
         watches(&mut page, &program);
         page.waits_until("!document.querySelector('#banner').hidden");
-        page.waits_until("/“hog” has been in one poll for [2-9]/.test(document.querySelector('#alarm').textContent)");
+        page.waits_until(
+            "/“\u{2068}hog\u{2069}” has been in one poll for [2-9]/.test(document.querySelector('#alarm').textContent)",
+        );
         let alarm = page.text("#alarm");
         let known = ["It last waited at tests/browser/watched.rs:", ", and was spawned at tests/browser/watched.rs:"];
         assert!(known.iter().all(|words| alarm.contains(words)), "{alarm}");

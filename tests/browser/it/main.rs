@@ -5,10 +5,12 @@
 //! with a profile that is thrown away.
 
 mod chrome;
+mod frames;
 mod live;
 mod model;
 mod page;
 mod program;
 mod replay;
+mod story;
 mod strangers;
 mod watch;

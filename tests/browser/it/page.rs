@@ -43,6 +43,32 @@ impl<'a> Page<'a> {
         self.ask("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
+    /// The system wears this theme.
+    pub(crate) fn is_in_the_system_s(&mut self, theme: &str) {
+        let features = json!([{ "name": "prefers-reduced-motion", "value": "reduce" }, { "name": "prefers-color-scheme", "value": theme }]);
+        self.ask("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// How long the page's main thread computes for an expression, in milliseconds: not how long it takes, for
+    /// others may have the processor meanwhile.
+    pub(crate) fn computes(&mut self, expression: &str) -> f64 {
+        self.ask("Performance.enable", json!({ "timeDomain": "threadTicks" }));
+        let before = self.thread_time();
+        self.value(expression);
+        1000.0 * (self.thread_time() - before)
+    }
+
+    fn thread_time(&mut self) -> f64 {
+        let all = self.ask("Performance.getMetrics", json!({}));
+        let time = all["metrics"].as_array().and_then(|all| all.iter().find(|metric| metric["name"] == "ThreadTime"));
+        time.and_then(|metric| metric["value"].as_f64()).expect("the browser tells the time of a thread")
+    }
+
+    /// The share of a processor that the browser uses within `time`, in percent.
+    pub(crate) fn load(&self, time: std::time::Duration) -> Option<f64> {
+        self.browser.load(time)
+    }
+
     /// Makes the window as large as this.
     pub(crate) fn is_sized(&mut self, width: u32, height: u32) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });

@@ -60,6 +60,27 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// How long it and all that it started have used a processor, where `/proc` tells.
+    pub(crate) fn processor_time(&self) -> Option<Duration> {
+        let mut sum = 0;
+        let mut family = vec![self.id];
+        let mut all = Vec::new();
+        for entry in std::fs::read_dir("/proc").ok()?.flatten() {
+            let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+            // After the name in brackets come the state, the parent, and further on the ticks used.
+            let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+            let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
+            let fields: Vec<u64> = rest.split(' ').skip(1).map(|field| field.parse().unwrap_or(0)).collect();
+            all.push((id, fields[0] as u32, fields[10] + fields[11]));
+        }
+        while let Some(one) = family.pop() {
+            family.extend(all.iter().filter(|(_, parent, _)| *parent == one).map(|(id, ..)| *id));
+            sum += all.iter().filter(|(id, ..)| *id == one).map(|(.., ticks)| ticks).sum::<u64>();
+        }
+        // A tick is a hundredth of a second.
+        Some(Duration::from_millis(sum * 10))
+    }
+
     pub(crate) fn start(command: &mut Command) -> Self {
         Self::start_with(command, None)
     }

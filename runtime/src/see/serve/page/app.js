@@ -2,12 +2,18 @@
 
 const app = {
   rec: new Recording(), view: new State(), cursor: 0, tail: true,
-  live: false, link: "none", held: null, server: null, source: "",
-  playing: false, head: 0, selected: null, lastPolled: null, wedged: new Set(),
-  predict: null, score: [0, 0], dirty: true, painted: 0, cost: 0,
+  live: false, link: "none", held: null, pausing: false, server: null, source: "",
+  playing: false, until: null, pace: null, head: 0, selected: null, lastPolled: null, wedged: new Set(),
+  predict: null, score: { right: 0, all: 0, row: 0 }, trouble: null, dirty: true, painted: 0, cost: 0, heard: 0,
 
-  touch() { this.dirty = true; },
+  touch() {
+    this.dirty = true;
+    frames.ask();
+  },
   asking() { return this.predict?.asking === true; },
+
+  /** Whose poll the loop is held before. */
+  next() { return this.live && this.tail && !this.asking() ? this.held?.next ?? null : null; },
 
   /** Nothing moves by itself. */
   paused() { return this.live && this.tail ? this.held !== null : !this.playing; },
@@ -31,12 +37,12 @@ const app = {
     this.cursor = this.view.n;
     const polls = this.rec.history.polls, i = History.from(polls, "n", this.cursor + 1) - 1;
     this.lastPolled = polls[i]?.task ?? null;
-    this.wedged = new Set(this.rec.findings.filter((f) => f.kind === "nobody_can_wake" && f.n <= this.cursor).map((f) => f.task));
+    picture.find();
     this.touch();
   },
 
   jump(n) {
-    this.playing = false;
+    Object.assign(this, { playing: false, until: null, pace: null });
     this.tail = this.live && n >= this.rec.last;
     this.show(n);
     this.head = this.view.t;
@@ -65,16 +71,36 @@ const app = {
 
 const timeline = new Timeline($("canvas"));
 
+/** How often a live page is drawn while nothing happens: only the time goes on. */
+const IDLE_MS = 1000;
+/** From when on nothing happens, and how often panels are new that are read and not watched. */
+const QUIET_MS = 300, READ_MS = 100;
+
+/** A frame is drawn when something has changed, or moves by itself. A page that rests costs nothing. */
+const frames = {
+  asked: false, timer: null, last: null,
+
+  ask() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    if (this.asked) return;
+    this.asked = true;
+    requestAnimationFrame(frame);
+  },
+  later(ms) { this.timer ??= this.asked ? null : setTimeout(() => this.ask(), ms); },
+};
+
 function frame(at) {
-  const passed = Math.min(250, at - (frame.last ?? at));
-  frame.last = at;
-  if (app.playing) play(passed);
+  frames.asked = false;
+  if (app.playing) play(Math.min(250, at - (frames.last ?? at)));
+  frames.last = app.playing ? at : null;
+  if (document.body.classList.contains("bare")) return;
   const moving = app.playing || (app.live && app.link === "live" && !app.held);
-  if ((app.dirty || moving) && !document.body.classList.contains("bare")) {
-    app.dirty = false;
-    paint(at, moving);
-  }
-  requestAnimationFrame(frame);
+  app.dirty = false;
+  paint(at, moving);
+  if (app.dirty || app.playing) frames.ask();
+  else if (moving && at - app.heard > QUIET_MS) frames.later(IDLE_MS);
+  else if (moving) frames.ask();
 }
 
 function paint(at, moving) {
@@ -82,16 +108,13 @@ function paint(at, moving) {
   clock.paint();
   paintBar();
   paintBanner();
-  // What is read and not watched need not be new sixty times a second.
-  if (moving && at - app.painted < Math.max(90, 4 * app.cost)) {
-    app.dirty = true;
-    return;
-  }
+  if (moving && at - app.painted < Math.max(READ_MS, 4 * app.cost)) return;
   app.painted = at;
   const began = performance.now();
   paintTiles();
   paintQueue();
   slab.paint();
+  picture.paint();
   wheel.paint();
   paintSockets();
   paintFindings();

@@ -29,11 +29,10 @@ function say(node, text) {
 
 /** Rebuilds a list only when what it shows has changed. */
 function refill(node, key, make) {
-  if (node.dataset.key === key) return;
-  node.dataset.key = key;
-  const from = node.scrollTop;
+  if (node.shows === key) return;
+  node.shows = key;
+  // To read how far it is scrolled would have the browser lay out the page; it stays where it is.
   node.replaceChildren(...make());
-  node.scrollTop = from;
 }
 
 const colours = {};

@@ -9,7 +9,7 @@
 //!     elements.js, sentences.js   what all panels draw and say with
 //!     panels/                  one file a panel
 //!     app.js                   what is shown, and when it is drawn
-//!     controls/                the bar, steps, Predict, and the keys
+//!     controls/                the bar, steps, Predict, the tour, the end, and the keys
 //!     transport.js             where events come from: a program that runs, or a file
 //! ```
 //!
@@ -40,6 +40,7 @@ pub(super) const PAGE: &str = joined!(
     include_str!("panels/turn.js"),
     include_str!("panels/queue.js"),
     include_str!("panels/slab.js"),
+    include_str!("panels/picture.js"),
     include_str!("panels/wheel.js"),
     include_str!("panels/sockets.js"),
     include_str!("panels/findings.js"),
@@ -49,6 +50,8 @@ pub(super) const PAGE: &str = joined!(
     include_str!("controls/bar.js"),
     include_str!("controls/step.js"),
     include_str!("controls/predict.js"),
+    include_str!("controls/tour.js"),
+    include_str!("controls/end.js"),
     include_str!("transport.js"),
     include_str!("controls/hands.js"),
     "</script>\n</body>\n</html>",

@@ -2,7 +2,7 @@
 
 function title(id) {
   const name = app.rec.names.get(id)?.name;
-  return name ? `task ${id} “${name}”` : `task ${id}`;
+  return name ? `task ${id} “${isolated(name)}”` : `task ${id}`;
 }
 
 function cause(by) {
@@ -15,7 +15,7 @@ function cause(by) {
 
 function socketTitle(id) {
   const source = app.view.sources.get(id);
-  return source ? `socket ${id} (${source.kind}${source.address ? " " + source.address : ""})` : `socket ${id}`;
+  return source ? `socket ${id} (${source.kind}${source.address ? " " + isolated(source.address) : ""})` : `socket ${id}`;
 }
 
 /** What a task waits for, as the end of "it waits …". */
@@ -50,19 +50,23 @@ const STORY = {
   wait: ({ task, on }) => `${title(task)} leaves its waker and will wait ${waiting(on)}.`,
   wait_dropped: ({ task, on }) => `${title(task)} no longer waits ${waiting(on)}.`,
   wake: ({ task, by, queued }) => `${cause(by)} wakes ${title(task)}${queued ? ", which joins the ready queue" : ": it was queued already, so nothing changes"}.`,
-  stale_wake: ({ by }) => `${cause(by)} wakes a task that is no more. That is harmless.`,
+  stale_wake: ({ by }) => `${cause(by)} wakes a task that is over. That is harmless.`,
   abort: ({ task, by }) => `${cause(by)} asks for ${title(task)} to end.`,
   finish: ({ task, outcome }) => `${title(task)} is over: it ${outcome === "aborted" ? "was aborted" : outcome}. Its slot is free.`,
   timer_set: ({ timer, by, deadline, t }) => `${cause(by)} sets timer ${timer}, due in ${span(Math.max(0, deadline - t))}.`,
-  timer_fired: ({ timer, late }) => `timer ${timer} fires${late >= 1000 ? `, ${span(late)} after its deadline` : ""}.`,
+  timer_fired: ({ timer, late, t }) => {
+    const free = app.rec.fold(t) - app.rec.fold(t - late), held = late - free >= 1000;
+    return `timer ${timer} fires${late >= 1000 ? `, ${span(late)} after its deadline${held ? ", because the loop was held" : ""}` : ""}.`;
+  },
   timer_cancelled: ({ timer }) => `timer ${timer} is dropped before it fired.`,
   source_opened: ({ source, by }) => `${cause(by)} registers ${socketTitle(source)} with the kernel.`,
   source_ready: ({ source, ...latch }) => `the kernel reports ${socketTitle(source)} ${latchWords(latch) || "ready"}.`,
   source_drained: ({ source, read }) => `${socketTitle(source)} has no more to ${read ? "read" : "take"} for now: its latch is cleared.`,
   source_closed: ({ source }) => `socket ${source} is closed.`,
-  park_start: ({ timeout }) => timeout === 0 ? "the loop asks the kernel for news, without sleeping." : `nobody is ready. The thread sleeps in the kernel${timeout === null ? " until something happens" : `, for at most ${span(timeout)}`}.`,
-  park_end: ({ events }) => events ? `the kernel has news of ${several(events, "socket")}.` : "the thread wakes up.",
-  finding: ({ text }) => text,
+  park_start: ({ timeout }) => timeout === 0 ? "the loop asks the kernel for news and does not sleep, because a task is ready." : `no task is ready. The thread sleeps in the kernel${timeout === null ? " until something happens" : `, for at most ${span(timeout)}`}.`,
+  park_end: ({ events }) => events ? `the kernel reports ${several(events, "socket")} ready.` : "the thread wakes up.",
+  held: ({ lasted }) => `the loop goes on. A viewer held it for ${span(lasted)}.`,
+  finding: ({ text }) => quoted(text),
 };
 
 function latchWords(latch) {
@@ -70,11 +74,16 @@ function latchWords(latch) {
   return Object.keys(words).filter((key) => latch[key]).map((key) => words[key]).join(" and ");
 }
 
+/** A sentence of the program, whose names in quotation marks cannot reorder it. */
+function quoted(text) {
+  return plain(text).replace(/"((?:[^"\\]|\\.)*)"/g, '"\u2068$1\u2069"');
+}
+
 /** What a task is doing, in a few words. */
 function condition(task) {
   if (task.state === "running") return "running: it has the thread";
   if (task.state === "ready") return app.asking() ? "ready: waits to be polled" : `ready: ${ordinal(app.view.queue.indexOf(task.id) + 1)} in the queue`;
-  if (task.waits.size === 0) return "waiting, for something the runtime does not know";
+  if (task.waits.size === 0) return "waiting for something that the runtime cannot see";
   return "waiting";
 }
 

@@ -17,9 +17,12 @@ function address(path, query = {}) {
 }
 
 async function command(path, query) {
+  if (path === "pause") app.pausing = true;
+  if (path === "resume") app.pausing = false;
+  app.touch();
   try {
     const answer = await fetch(address(path, query), { method: "POST" });
-    if (!answer.ok) notice((await answer.text()).trim() || `The program said no to ${path}: ${answer.status}.`);
+    if (!answer.ok) notice((await answer.text()).trim() || `The program refused ${path}: ${answer.status}.`);
   } catch {
     notice("The program does not answer: it has ended, or the connection is lost.");
   }
@@ -33,11 +36,20 @@ function notice(text) {
   app.touch();
 }
 
+const transport = {
+  stream: null,
+
+  close() {
+    this.stream?.close();
+    this.stream = null;
+  },
+};
+
 function connect() {
   Object.assign(app, { live: true, link: "connecting", source: location.host });
   fillSpeeds();
   heroSays("Waiting for the program", "The page is here; the first events are on their way.");
-  const stream = new EventSource(address("events"));
+  const stream = (transport.stream = new EventSource(address("events")));
   stream.onopen = () => {
     app.link = "live";
     app.source = location.host;
@@ -46,26 +58,37 @@ function connect() {
   stream.onerror = () => {
     app.link = "lost";
     app.held = null;
-    if (document.body.classList.contains("bare")) heroSays("No connection", "The program that served this page has ended, or does not send events. You can open a recording instead.");
+    timeline.hold(false);
+    if (document.body.classList.contains("bare")) heroSays("No connection", "The program that served this page has ended, or does not send events. Watch a recording instead.");
+    else if (app.tail) end.show();
     app.touch();
   };
   stream.onmessage = ({ data }) => received(data);
 }
 
+/** The objects of a message: all at once, unless a line of it is none. */
+function parsed(data) {
+  try {
+    return JSON.parse(`[${data.trim().replaceAll("\n", ",")}]`);
+  } catch {
+    return data.split("\n").map(parse).filter((what) => what);
+  }
+}
+
 /** A message: lines of a recording, and lines of how the loop is. */
 function received(data) {
-  let fresh = null, news = false;
-  for (const line of data.split("\n")) {
-    if (!line) continue;
-    const what = parse(line);
-    if (!what) continue;
+  let fresh = null, news = false, turned = null;
+  const culprit = app.server?.culprit;
+  for (const what of parsed(data)) {
     if (what.oneloop && app.run && app.rec.run === app.run) app.rec.goOn(what);
     else if (what.oneloop) (app.rec = fresh = new Recording(what)).run = app.run;
     else if (what.fact) app.rec.fact(what);
+    else if (["held", "running"].includes(what.status)) turned = what;
     else if (what.status) status(what);
     else if (what.e) {
       app.rec.push(what);
       news = true;
+      app.heard = document.timeline.currentTime;
       // Whoever held up the loop does not do so any more.
       if (app.server) app.server.culprit = null;
       if (app.predict?.from != null && what.e === "poll_start" && what.n > app.predict.from) app.predict.seen ||= what;
@@ -73,6 +96,8 @@ function received(data) {
   }
   if (fresh) welcome(fresh);
   else if ((news || app.rec.stale) && app.tail) app.show(app.rec.last);
+  // The loop is held after what came before: so it is looked at when that is shown.
+  if (turned) status(turned);
   app.rec.trim();
   if (app.cursor < app.rec.start.n) app.show(app.rec.start.n);
   if (app.predict?.seen) {
@@ -80,12 +105,14 @@ function received(data) {
     app.predict.seen = null;
     reveal(seen);
   }
-  app.touch();
+  // The time alone is no news.
+  if (fresh || news || turned || app.rec.stale || app.server?.culprit !== culprit) app.touch();
 }
 
 /** A run that is new to this page. */
 function welcome(rec) {
   const again = !document.body.classList.contains("bare");
+  end.hide();
   app.begin(rec);
   app.tail = true;
   timeline.setMode(again ? timeline.mode : rec.header.clock === "virtual" ? "order" : "time");
@@ -97,9 +124,11 @@ function status(what) {
   if (what.status === "clock") app.server = { t: what.t, at: performance.now(), culprit: what.culprit, awaited: what.awaited };
   if (what.status === "running") app.held = null;
   if (what.status === "held") {
+    app.pausing = false;
     app.held = what;
-    if (app.predict?.waiting) ask();
+    if (app.predict?.waiting) askWhenHeld();
   }
+  timeline.hold(app.held !== null);
   if (what.delay !== undefined) {
     const select = $("speed");
     if (![...select.options].some(({ value }) => Number(value) === what.delay)) select.append(el("option", { value: what.delay }, `${what.delay} ms a poll`));
@@ -107,10 +136,12 @@ function status(what) {
   }
 }
 
-function open(text, name) {
+function open(text, name, quiet = false) {
   try {
     const rec = read(text);
-    Object.assign(app, { live: false, link: "none", held: null, source: name });
+    tour.end();
+    Object.assign(app, { live: false, link: "none", held: null, source: plain(name) });
+    app.trouble = rec.cut ? `${isolated(name)} was cut short: ${rec.cut}. The page shows what stands before it.` : null;
     app.begin(rec);
     endPredict();
     fillSpeeds();
@@ -118,15 +149,16 @@ function open(text, name) {
     app.jump(Number.isNaN(at) ? Math.min(rec.start.n + 1, rec.last) : at);
     timeline.setMode(rec.header.clock === "virtual" ? "order" : "time");
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (Number.isNaN(at) && !still && !$("about").open) toggle();
+    if (Number.isNaN(at) && !still && !quiet && !$("about").open) toggle();
   } catch (error) {
     refuse(name, error.message);
   }
 }
 
 function refuse(name, why) {
-  heroSays("This cannot be replayed", `${name}: ${why}.`);
-  if (!document.body.classList.contains("bare")) notice(`${name} cannot be replayed: ${why}.`);
+  heroSays("This cannot be replayed", `${isolated(name)}: ${why}.`);
+  app.trouble = `${isolated(name)} cannot be replayed: ${why}.`;
+  paintBanner();
 }
 
 /** What the page says while it has nothing to show. */
@@ -137,14 +169,14 @@ function heroSays(head, text) {
 
 async function openAddress(name) {
   const url = new URL(name, location.href);
-  if (!location.protocol.startsWith("http") || url.origin !== location.origin) return heroSays("This cannot be replayed", "A recording is opened by its address only from the place that this page is from.");
+  if (!location.protocol.startsWith("http") || url.origin !== location.origin) return refuse(name, "a recording is opened by its address only from the place that this page is from");
   app.source = url.pathname;
   try {
     const answer = await fetch(url);
     if (!answer.ok) throw new Error(`the server said ${answer.status}`);
     open(await answer.text(), url.pathname.split("/").pop());
   } catch (error) {
-    heroSays("This cannot be replayed", `${name}: ${error.message}.`);
+    refuse(name, error.message);
   }
 }
 

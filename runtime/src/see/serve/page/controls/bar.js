@@ -15,11 +15,16 @@ function paintBar() {
   }
   const scrub = $("scrub");
   const { n: from } = rec.start, to = rec.seat(rec.last), here = rec.seat(cursor);
-  scrub.min = from;
-  scrub.max = to;
-  if (document.activeElement !== scrub || !scrub.matches(":active")) scrub.value = here;
-  scrub.style.setProperty("--part", `${(100 * (here - from)) / Math.max(1, to - from)}%`);
-  scrub.setAttribute("aria-valuetext", `event ${cursor} of ${rec.last}`);
+  // An end that moves with the present changes nothing that one sees.
+  const key = here === to && live ? "present" : `${from} ${to} ${here}`;
+  if (scrub.dataset.key !== key || !live) {
+    scrub.dataset.key = key;
+    scrub.min = from;
+    scrub.max = to;
+    if (document.activeElement !== scrub || !scrub.matches(":active")) scrub.value = here;
+    scrub.style.setProperty("--part", `${(100 * (here - from)) / Math.max(1, to - from)}%`);
+    scrub.setAttribute("aria-valuetext", `event ${cursor} of ${rec.last}`);
+  }
   say($("where"), innerWidth < 700 ? `${group(cursor)} / ${group(rec.last)}` : `event ${group(cursor)} of ${group(rec.last)} · ${moment(app.now(), 6)}`);
   say($("story"), caption());
   $("to-live").hidden = !past;
@@ -38,18 +43,17 @@ function caption() {
   const { rec, view, cursor } = app;
   if (app.asking()) return "Look at what happened so far, and guess. The next poll is hidden.";
   if (app.live && app.tail && app.held && !app.predict) {
-    const { at, task } = app.held;
-    // Without a seed, whoever is first in line is next.
-    const next = task ?? (at === "poll" && rec.header.seed === undefined ? view.queue[0] : undefined);
-    return `Held before ${next ? `the poll of ${title(next)}` : at === "turn" ? "a turn" : "a poll"}. Step, or go on.`;
+    const { at, task, next } = app.held;
+    return `Held before ${next ? `the poll of ${title(next)}` : "the next turn"}${at === "wake" ? `, because ${title(task)} was woken` : ""}. Step, or go on.`;
   }
+  if (app.live && app.tail && app.pausing) return "The loop stops before its next poll. No task is ready yet, so it waits for one.";
   const event = rec.event(cursor), gap = rec.history.gaps.find(({ n1 }) => n1 === cursor);
   return event ? tell(event, view) : gap ? unseen(gap) : rec.last > rec.start.n ? "Before the first event." : rec.last > 0 ? "Nothing has happened since this page looked first." : "Nothing has happened yet.";
 }
 
 function paintPill() {
   const { live, link, held } = app;
-  const [kind, words] = !live ? ["replay", "Replay"] : link === "lost" ? ["lost", "Disconnected"] : link !== "live" ? ["", "Connecting"] : held ? ["held", "Paused"] : ["live", "Live"];
+  const [kind, words] = !live ? ["replay", "Replay"] : link === "lost" ? ["lost", "Disconnected"] : link !== "live" ? ["", "Connecting"] : held ? ["held", "Paused"] : app.pausing ? ["held", "Pausing"] : ["live", "Live"];
   $("pill").className = `pill ${kind}`;
   say($("pill"), words);
   say($("source"), app.source);

@@ -1,12 +1,13 @@
 // Hands on it: keys, buttons, files that are dropped; and how the page starts.
 
 const KEYS = [
-  [["Space"], "play and pause; live: hold the program and let it go on", toggle],
+  [["Space"], "play and pause; live: hold the program, and let it go on", toggle],
   [["←", "→"], "one event back or ahead", null],
   [["s"], "step one poll", () => step("step-poll")],
   [["t"], "step one turn", () => step("step-turn")],
   [["w"], "to the next wake of the selected task", () => step("to-wake")],
-  [["p"], "predict: guess who is polled next", togglePredict],
+  [["p"], "predict: guess which task is polled next", togglePredict],
+  [["1", "4"], "predict: guess the first, the fourth", null],
   [["n"], "the next question", nextQuestion],
   [["Home", "End"], "to the first event, to the last", null],
   [["+", "−"], "zoom the timeline (or turn the mouse's wheel on it; drag to move)", null],
@@ -14,7 +15,7 @@ const KEYS = [
   [["o"], "order or time on the timeline's axis", () => timeline.setMode(timeline.mode === "order" ? "time" : "order")],
   [["/"], "find a task", () => $("find").focus()],
   [["Esc"], "select nothing, ask nothing", () => (app.predict ? endPredict() : ((app.selected = null), app.touch()))],
-  [["?"], "this page", () => about(true)],
+  [["?"], "what this page shows", () => about(true)],
 ];
 
 function key(event) {
@@ -26,6 +27,8 @@ function key(event) {
   }
   const onButton = target.matches?.("button") && (event.key === " " || event.key === "Enter"), onCanvas = target === $("canvas");
   if (onButton || (target === $("scrub") && event.key.startsWith("Arrow"))) return;
+  const choice = app.asking() && $("choices").children[Number(event.key) - 1];
+  if (choice) return app.choose(Number(choice.dataset.task));
   const moves = {
     ArrowLeft: () => (onCanvas ? timeline.pan(60) : !$("back").disabled && app.jump(app.cursor - 1)),
     ArrowRight: () => (onCanvas ? timeline.pan(-60) : !$("ahead").disabled && app.jump(app.rec.next(app.cursor))),
@@ -92,13 +95,23 @@ function wire() {
   on("by-time", () => timeline.setMode("time"));
   on("find", find, "input");
   on("save", save);
+  on("banner-close", () => ((app.trouble = null), paintBanner()));
   on("help", () => about(true));
   on("about-close", () => about(false));
   for (const id of ["open", "hero-open"]) on(id, () => $("file").click());
   on("file", () => (openFile($("file").files[0]), ($("file").value = "")), "change");
-  on("hero-example", async () => open(await builtIn("hog"), "example: one task blocks the loop"));
+  on("hero-tour", () => tour.begin());
+  on("tour-next", () => tour.next());
+  on("tour-back", () => tour.back());
+  on("tour-end", () => tour.end());
+  on("end-replay", () => end.replay());
+  on("end-save", save);
+  on("end-again", () => end.again());
+  on("end-close", () => end.hide());
   on("theme", () => setTheme(remember("oneloop-theme", document.documentElement.classList.contains("light") ? "dark" : "light")
     ?? (document.documentElement.classList.contains("light") ? "dark" : "light")));
+  on("dial", ({ target }) => wheel.point(target), "pointerover");
+  on("dial", ({ target }) => wheel.press(target));
   on("mosaic", (event) => { const id = slab.taskAt(event.offsetX, event.offsetY); if (id !== undefined) app.choose(id); });
   document.addEventListener("click", (event) => {
     const node = event.target.closest?.("[data-task]"), id = Number(node?.dataset.task);
@@ -106,7 +119,10 @@ function wire() {
     // To press a task again lets it go; a link leads to it each time, also to where it is not yet in sight.
     if (!node.matches(".link, #banner-look") || app.asking()) return app.choose(id);
     app.select(id);
-    if (!FIXED.matches) $("inspector").scrollIntoView();
+    if (FIXED.matches) return;
+    // First it gets what it shows, and with that its place.
+    paint(performance.now(), false);
+    $("inspector").scrollIntoView();
   });
   document.addEventListener("keydown", key);
   window.addEventListener("resize", () => app.touch());
@@ -123,19 +139,25 @@ function wire() {
 function start() {
   const query = new URLSearchParams(location.search), http = location.protocol.startsWith("http");
   setTheme(query.get("theme") ?? remember("oneloop-theme") ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"));
+  // Who has not chosen a theme here gets the system's, also when that changes.
+  matchMedia("(prefers-color-scheme: light)").addEventListener("change", ({ matches }) => !remember("oneloop-theme") && !query.has("theme") && setTheme(matches ? "light" : "dark"));
   clock.build();
+  tour.cards();
+  $("about-tour").href = address("", { tour: "" });
+  slab.build();
   wire();
   $("keys").tBodies[0].append(...KEYS.map(([names, words]) => el("tr", {}, el("td", {}, ...names.flatMap((name, i) => [i ? " " : "", el("kbd", {}, name)])), el("td", {}, words))));
-  say($("hero-how"), "# record any program that runs on oneloop, and drop the file here\nONELOOP_RECORD=run.ndjson cargo run --release --bin sleepers\n\n# or watch it while it runs\nONELOOP_SEE=1 cargo run --release --bin echo");
+  say($("hero-how"), "# record any program that runs on oneloop, and drop the file here\nONELOOP_RECORD=run.ndjson cargo run --release --bin sleepers\n# or watch it while it runs\nONELOOP_SEE=1 cargo run --release --bin echo");
   fillSpeeds();
   paintPill();
-  if (query.has("recording")) openAddress(query.get("recording"));
+  if (query.has("tour")) tour.begin(query.get("tour"));
+  else if (query.has("recording")) openAddress(query.get("recording"));
   else if (http) connect();
   else say($("pill"), "Nothing open");
   $("open").hidden = app.live;
   $("save").hidden = !app.live;
   if (!remember("oneloop-seen") && app.live) about(true);
-  requestAnimationFrame(frame);
+  app.touch();
 }
 
 start();

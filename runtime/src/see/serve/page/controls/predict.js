@@ -8,18 +8,12 @@ function togglePredict() {
   $("predict").setAttribute("aria-pressed", true);
   $("ask").hidden = false;
   $("bar").classList.add("asking");
-  if (app.live) {
-    app.tail = true;
-    app.show(app.rec.last);
-    if (app.held) ask();
-    else {
-      awaitQuestion();
-      command("pause");
-    }
-  } else {
-    app.jump(beforePoll(app.cursor));
-    ask();
-  }
+  if (!app.live) return nextQuestion();
+  app.tail = true;
+  app.show(app.rec.last);
+  if (app.held) return askWhenHeld();
+  awaitQuestion();
+  command("pause");
 }
 
 function endPredict() {
@@ -37,37 +31,58 @@ function awaitQuestion() {
   $("choices").replaceChildren();
   $("verdict").className = "";
   $("next-question").hidden = true;
-  say($("verdict"), "Nobody is ready yet. The question comes as soon as somebody is.");
+  say($("verdict"), "No task is ready yet. The question comes as soon as one is.");
 }
 
-/** Asks who is next. The loop stands before a poll. */
-function ask() {
-  const { view } = app, ready = view.queue.slice().sort((a, b) => a - b);
+/** A loop that is held before a poll knows whose it is. Held before a turn, it goes on to a poll first. */
+function askWhenHeld() {
+  if (app.held.next !== undefined) return ask(app.held.next);
+  awaitQuestion();
+  command("step/poll");
+}
+
+/** Asks who is next: it is `answer`. */
+function ask(answer) {
+  const { view } = app, { queue } = view;
   document.body.classList.add("predicting");
   $("next-question").hidden = true;
   $("verdict").className = "";
-  if (!app.live && app.cursor >= app.rec.last) {
-    app.predict.asking = false;
-    document.body.classList.remove("predicting");
-    $("choices").replaceChildren();
-    say($("verdict"), "The recording ends here: nobody is polled any more.");
-    return app.touch();
-  }
-  app.predict = { asking: true, queue: view.queue.slice(), state: view.clone() };
-  // Some who are ready and, to make it a question, some who are not; by number, so that the order tells nothing.
-  const head = view.queue[0], others = ready.filter((id) => id !== head);
-  const idle = [...view.tasks.values()].filter((task) => task.state === "waiting" && task.waits.size).map(({ id }) => id);
-  const pick = (list, count) => list.map((id) => [(id * 7919 + view.n * 104729) % 1009, id]).sort((a, b) => a[0] - b[0]).slice(0, count).map(([, id]) => id);
-  const choices = [...new Set([...(head === undefined ? [] : [head]), ...pick(others, 3), ...pick(idle, others.length ? 1 : 3)])];
-  $("choices").replaceChildren(...choices.sort((a, b) => a - b).map((id) => chip(id)));
-  say($("verdict"), "Press a task here, in a slot or on its lane.");
+  app.predict = { asking: true, queue: queue.slice(), state: view.clone() };
+  $("choices").replaceChildren(...choices(answer).map((id, i) => {
+    const choice = chip(id);
+    choice.prepend(el("kbd", {}, String(i + 1)));
+    return choice;
+  }));
+  say($("verdict"), "Press its key, or the task itself: here, in a slot or on its lane.");
   showScore();
+  $("ask").focus();
+  app.touch();
+}
+
+/** Four tasks: the right one, some who are ready and, to make it a question, one who is not; by number, so that the order tells nothing. */
+function choices(answer) {
+  const { view } = app, mixed = (id) => (id * 7919 + view.n * 104729) % 1009;
+  const pick = (list, count) => list.sort((a, b) => mixed(a) - mixed(b)).slice(0, count);
+  const ready = view.queue.filter((id) => id !== answer);
+  const idle = [...view.tasks.values()].filter(({ id, state }) => state === "waiting" && id !== answer).map(({ id }) => id);
+  const others = pick(ready, idle.length ? 2 : 3);
+  return [answer, ...others, ...pick(idle, 3 - others.length)].sort((a, b) => a - b);
+}
+
+/** There is nothing more to ask. */
+function endQuestions() {
+  Object.assign(app.predict, { asking: false });
+  document.body.classList.remove("predicting");
+  $("choices").replaceChildren();
+  $("next-question").hidden = true;
+  $("verdict").className = "";
+  say($("verdict"), "The recording ends here: no task is polled any more.");
   app.touch();
 }
 
 function showScore() {
-  const [right, all] = app.score;
-  say($("score"), all ? `${right} of ${all} right` : "");
+  const { right, all, row } = app.score;
+  say($("score"), all ? `${right} of ${all} right${row > 1 ? `, ${row} in a row` : ""}` : "");
 }
 
 async function guess(id) {
@@ -86,7 +101,8 @@ async function guess(id) {
 function reveal({ task: actual }) {
   const { guessed, queue, state } = app.predict, right = guessed === actual;
   app.predict.from = null;
-  app.score = [app.score[0] + (right ? 1 : 0), app.score[1] + 1];
+  const { score } = app;
+  app.score = { right: score.right + (right ? 1 : 0), all: score.all + 1, row: right ? score.row + 1 : 0 };
   document.body.classList.remove("predicting");
   $("verdict").className = right ? "right" : "wrong";
   say($("verdict"), `${right ? "Right" : `No, it is ${title(actual)}`}. ${whyNext(actual, state)} ${right ? "" : whyNot(guessed, queue, state)}`);
@@ -100,11 +116,11 @@ function reveal({ task: actual }) {
 function whyNext(id, state) {
   const task = state.tasks.get(id), place = state.queue.indexOf(id);
   if (!task) return "It was spawned only just now.";
-  if (place < 0) return "Nobody was ready; it was the first to be woken.";
+  if (place < 0) return "No task was ready; this one was woken first.";
   if (place > 0) return `It is one of ${several(state.queue.length, "task")} that are ready. This loop has a seed, so any of them may be next.`;
   const others = state.queue.length - 1;
   const since = task.woken && task.woken.t >= (task.born ?? 0) ? `${cause(task.woken.by)} woke it` : "it was spawned";
-  return `It stood first in the ready queue: ${since}${others ? `, before the ${several(others, "other")} in line` : ", and nobody else was ready"}.`;
+  return `It stood first in the ready queue: ${since}${others ? `, before the ${several(others, "other")} in line` : ", and no other task was ready"}.`;
 }
 
 function whyNot(id, queue, state) {
@@ -112,14 +128,16 @@ function whyNot(id, queue, state) {
   if (!task) return `${capital(title(id))} is over.`;
   if (place > 0) return `${capital(title(id))} is ready too, with ${several(place, "task")} before it: first woken, first polled.`;
   const waits = [...task.waits.keys()];
-  if (!waits.length) return `${capital(title(id))} waits, and nobody has woken it.`;
+  if (!waits.length) return `${capital(title(id))} waits, and nothing has woken it.`;
   const { kind, id: what } = parts(waits[0]), timer = kind === "timer" && state.timers.get(what);
-  return `${capital(title(id))} still waits ${waiting(waits[0])}${timer ? `, due in ${span(Math.max(0, timer.deadline - state.t))}` : ""}; nobody has woken it.`;
+  return `${capital(title(id))} still waits ${waiting(waits[0])}${timer ? `, due in ${span(Math.max(0, timer.deadline - state.t))}` : ""}; nothing has woken it.`;
 }
 
 function nextQuestion() {
   if (!app.predict || app.asking()) return;
-  if (app.live) return app.held ? ask() : awaitQuestion();
-  app.jump(beforePoll(app.cursor));
-  ask();
+  if (app.live) return app.held ? askWhenHeld() : awaitQuestion();
+  const next = ahead(app.cursor, ({ e }) => e === "poll_start");
+  app.jump(next === null ? app.rec.last : next - 1);
+  if (next === null) endQuestions();
+  else ask(app.rec.event(next).task);
 }

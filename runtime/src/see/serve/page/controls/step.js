@@ -44,7 +44,7 @@ function step(id) {
 function toggle() {
   if (app.asking()) return;
   if (app.live && app.tail) {
-    if (app.link === "live") command(app.held ? "resume" : "pause");
+    if (app.link === "live") command(app.held || app.pausing ? "resume" : "pause");
     return;
   }
   if (!app.playing && app.cursor >= app.rec.last) app.jump(app.rec.start.n);
@@ -63,7 +63,7 @@ const DELAYS = [["full speed", 0], ["10 ms a poll", 10], ["100 ms a poll", 100],
 const LONGEST_SLEEP = 1200;
 
 function play(passed) {
-  const speed = $("speed").value, { rec } = app;
+  const speed = app.pace === null ? $("speed").value : String(app.pace), { rec } = app;
   let n = app.cursor;
   if (speed.startsWith("x")) {
     app.head = Math.max(app.head, app.view.t) + passed * MS * Number(speed.slice(1));
@@ -76,6 +76,7 @@ function play(passed) {
     play.owed = Math.min(2000, (play.owed || 0) + (passed * Number(speed)) / 1000);
     for (; play.owed >= 1; play.owed--) n = rec.next(n);
   }
+  if (app.until !== null && n >= app.until) return app.jump(app.until);
   if (n > app.cursor) app.show(n);
   if (app.cursor >= rec.last) {
     app.playing = false;
@@ -88,6 +89,6 @@ function fillSpeeds() {
   const list = app.live ? DELAYS : SPEEDS, select = $("speed");
   select.replaceChildren(...list.map(([words, value]) => el("option", { value: typeof value === "string" ? `x${value}` : value }, words)));
   select.setAttribute("aria-label", app.live ? "Slow motion" : "Speed");
-  select.title = app.live ? "Slow motion: wait so long before each poll" : "How fast to play";
+  select.title = app.live ? "Slow motion: how long the loop waits before each poll" : "How fast to play";
   select.value = app.live ? 0 : app.rec.header.clock === "virtual" ? 20 : "x1";
 }

@@ -1,8 +1,8 @@
 // The history: what the timeline draws, in the order in which it happened.
 
-/** What the timeline draws, in the order in which it happened. One thread: polls never overlap. */
+/** Polls, wakes, parks and turns by their order; a life for each task, with its own polls. One thread: polls never overlap. */
 class History {
-  constructor() { Object.assign(this, { polls: [], wakes: [], parks: [], turns: [], gaps: [], lives: new Map(), open: null, park: null, queued: new Map() }); }
+  constructor() { Object.assign(this, { polls: [], wakes: [], parks: [], turns: [], gaps: [], holds: [], heldBefore: 0, lives: new Map(), open: null, park: null, queued: new Map() }); }
 
   add(event, state) {
     const { n, t, e } = event;
@@ -12,13 +12,14 @@ class History {
       if (this.open) Object.assign(this.open, { n1: n, t1: t, end: event.outcome });
       this.open = null;
     } else if (e === "wake") {
-      this.wakes.push(event);
+      const { kind, id } = parts(event.by);
+      this.wakes.push({ n, t, task: event.task, by: event.by, kind, who: id, queued: event.queued });
       if (event.queued) this.queued.set(event.task, { n, t });
     } else if (e === "spawn") {
-      this.lives.set(event.task, { n, t, by: event.by, n1: Infinity, t1: Infinity });
+      this.lives.set(event.task, { n, t, by: event.by, n1: Infinity, t1: Infinity, polls: [] });
       this.queued.set(event.task, { n, t });
     } else if (e === "finish") {
-      const life = this.lives.get(event.task) || { n: 0, t: 0 };
+      const life = this.lives.get(event.task) || { n: 0, t: 0, polls: [] };
       this.lives.set(event.task, Object.assign(life, { n1: n, t1: t, outcome: event.outcome }));
       this.queued.delete(event.task);
     } else if (e === "park_start") {
@@ -26,6 +27,9 @@ class History {
     } else if (e === "park_end") {
       if (this.park) Object.assign(this.park, { n1: n, t1: t, events: event.events });
       this.park = null;
+    } else if (e === "held") {
+      const last = this.holds.at(-1), sum = last ? last.sum + last.t1 - last.t : this.heldBefore;
+      this.holds.push({ n, t: Math.max(t - event.lasted, last?.t1 ?? 0), t1: t, sum });
     } else if (e === "turn_start") {
       this.turns.push({ n, t, turn: state.turn });
     }
@@ -35,6 +39,7 @@ class History {
     const queued = this.queued.get(task) ?? { n, t };
     this.queued.delete(task);
     this.polls.push(this.open = { task, n, t, n1: Infinity, t1: Infinity, qn: queued.n, qt: queued.t, end: null });
+    this.lives.get(task)?.polls.push(this.open);
   }
 
   /** What went on then is over, as far as anybody knows. Tasks that live on are told of by the facts that follow. */
@@ -48,8 +53,14 @@ class History {
 
   forget(n) {
     for (const list of ["polls", "wakes", "parks", "turns"]) this[list] = this[list].filter((what) => what.n > n);
+    const gone = this.holds.findLast((hold) => hold.n <= n);
+    if (gone) this.heldBefore = gone.sum + gone.t1 - gone.t;
+    this.holds = this.holds.filter((hold) => hold.n > n);
     this.gaps = this.gaps.filter(({ n1 }) => n1 > n);
-    for (const [id, life] of this.lives) if (life.n1 <= n) this.lives.delete(id);
+    for (const [id, life] of this.lives) {
+      if (life.n1 <= n) this.lives.delete(id);
+      else if (life.polls[0]?.n <= n) life.polls = life.polls.slice(History.from(life.polls, "n", n + 1));
+    }
   }
 
   /** The index of the first entry of `list` at or after `value` by `key`. */

@@ -12,6 +12,7 @@ class Piece {
     this.base = new State();
     this.base.n = before;
     this.events = [];
+    this.copyAt = 20000;
     this.snapshots = [this.base];
   }
 
@@ -69,6 +70,24 @@ class Recording {
     return n;
   }
 
+  /** The time `t` without those stretches in which a viewer held the loop; and the time that is there. */
+  fold(t) {
+    const { holds } = this.history, i = History.from(holds, "t1", t), hold = holds[i];
+    const before = i > 0 ? holds[i - 1].sum + holds[i - 1].t1 - holds[i - 1].t : this.history.heldBefore;
+    return t - before - (hold && t > hold.t ? t - hold.t : 0);
+  }
+  unfold(there) {
+    const { holds } = this.history;
+    let low = 0, high = holds.length;
+    while (low < high) {
+      const middle = (low + high) >> 1, { t1, t, sum } = holds[middle];
+      if (t - sum < there) low = middle + 1;
+      else high = middle;
+    }
+    const last = holds[low - 1];
+    return there + (last ? last.sum + last.t1 - last.t : this.history.heldBefore);
+  }
+
   /** Makes the state that a piece goes on from, once all facts are known. */
   rewind() {
     this.stale = false;
@@ -94,21 +113,30 @@ class Recording {
     this.stale = true;
     if (fact.fact === "loop" && gaps.at(-1)?.n1 === base.n) gaps.at(-1).t1 = fact.t;
     if (fact.fact !== "task") return;
-    this.names.set(id, { name: fact.name, at: fact.at, by: fact.by, slot: fact.slot });
-    lives.set(id, { n: base.n, t: base.t, ...lives.get(id), n1: Infinity, t1: Infinity });
+    this.know(fact);
+    lives.set(id, { n: base.n, t: base.t, polls: [], ...lives.get(id), n1: Infinity, t1: Infinity });
     if (fact.state === "running") this.history.polled(id, base.n, fact.since);
+  }
+
+  /** What the panels say of a task also when it is over. */
+  know({ task, name, at, by, slot, n }) {
+    this.names.set(task, { name: name === undefined ? undefined : plain(name), at, by, slot, n });
   }
 
   push(event) {
     if (typeof event.n !== "number" || event.n !== this.last + 1) return;
     if (this.stale) this.rewind();
     this.events.push(event);
-    if (event.e === "spawn") this.names.set(event.task, { name: event.name, at: event.at, by: event.by, slot: event.slot, n: event.n });
+    if (event.e === "spawn") this.know(event);
     this.tip.apply(event);
     if (event.e === "finding") this.found(event);
     if (event.e === "poll_end") this.judge(event, this.history.open);
     this.history.add(event, this.tip);
-    if (this.events.length % 20000 === 0) this.piece.snapshots.push(this.tip.clone());
+    // To copy a state costs as much as some events for each of its tasks.
+    if (this.events.length >= this.piece.copyAt) {
+      this.piece.snapshots.push(this.tip.clone());
+      this.piece.copyAt = this.events.length + Math.max(20000, 10 * this.tip.tasks.size);
+    }
   }
 
   /** A slow poll is a finding also where the program has no diagnosis that would say so. */
@@ -131,7 +159,8 @@ class Recording {
     while (this.pieces.length > 1 && (all > (KEPT * 2) / 3 || this.pieces.length > PIECES / 2)) all -= this.pieces.shift().events.length;
     const [piece] = this.pieces, surplus = all - (KEPT * 2) / 3;
     if (surplus > 0) {
-      const base = piece.snapshots.find((state) => state.n >= piece.base.n + surplus);
+      const base = piece.snapshots.find((state) => state.n >= piece.base.n + surplus) ?? piece.snapshots.at(-1);
+      piece.copyAt -= base.n - piece.base.n;
       piece.events = piece.events.slice(base.n - piece.base.n);
       piece.snapshots = piece.snapshots.filter((state) => state.n >= base.n);
       piece.base = base;
@@ -149,7 +178,7 @@ class Recording {
     n = Math.max(this.start.n, Math.min(n, this.last));
     if (n === this.last) return this.tip;
     const { base, last, snapshots } = this.pieceOf(n), to = Math.min(n, last);
-    let state = from && from !== this.tip && from.n <= to && to - from.n < 20000 && from.n >= base.n ? from : null;
+    let state = from && from !== this.tip && from.n <= to && to - from.n < 40000 && from.n >= base.n ? from : null;
     state ||= snapshots.findLast((snapshot) => snapshot.n <= to).clone();
     while (state.n < to) state.apply(this.event(state.n + 1));
     return state;
@@ -187,22 +216,27 @@ function parse(line) {
   }
 }
 
-/** Reads a recording's text. Says what is wrong where it is none. */
+/** Reads a recording's text as far as it goes; `cut` then says why not further. It throws if there is nothing to show. */
 function read(text) {
   const lines = text.split("\n"), header = parse(lines[0] || "");
   if (header?.oneloop !== "events") throw new Error("its first line is not the header of a recording of oneloop");
   if (header.version !== 1) throw new Error(`it is of version ${header.version}, and this page reads version 1`);
   const rec = new Recording(header);
-  lines.slice(1).forEach((line, i) => {
-    if (!line.trim()) return;
-    const what = parse(line);
-    if (!what) throw new Error(`line ${i + 2} is not JSON`);
-    if (what.fact) rec.fact(what);
-    else if (what.e) {
-      if (what.n !== rec.last + 1) throw new Error(`line ${i + 2} is event ${what.n}, where event ${rec.last + 1} was expected`);
-      rec.push(what);
-    }
-  });
-  if (rec.events.length === 0) throw new Error("it holds no event");
+  for (let i = 1; i < lines.length && !rec.cut; i++) rec.cut = take(rec, lines[i], i + 1);
+  if (rec.events.length === 0) throw new Error(rec.cut ?? "it holds no event");
   return rec;
+}
+
+/** Takes in one line. Returns why it cannot be taken, if so. */
+function take(rec, line, number) {
+  if (!line.trim()) return null;
+  const what = parse(line);
+  if (!what) return `line ${number} is not JSON`;
+  if (what.fact) {
+    rec.fact(what);
+  } else if (what.e) {
+    if (what.n !== rec.last + 1) return `line ${number} is event ${what.n}, where event ${rec.last + 1} was expected`;
+    rec.push(what);
+  }
+  return null;
 }

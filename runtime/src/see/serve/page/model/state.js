@@ -43,9 +43,13 @@ class State {
     this.unqueue(id);
     this.polls += 1;
     this.totals.polls += 1;
-    Object.assign(this, { phase: "poll", running: id, since: t });
+    this.phase = "poll";
+    this.running = id;
+    this.since = t;
     const task = this.tasks.get(id);
-    if (task) Object.assign(task, { state: "running", since: t, sinceN: n, polls: task.polls + 1 });
+    if (!task) return;
+    task.polls += 1;
+    this.becomes(task, "running", t, n);
   }
 
   poll_end({ task: id, outcome, t, n }) {
@@ -54,7 +58,13 @@ class State {
     if (!task) return;
     task.longest = Math.max(task.longest, t - task.since);
     // Any other outcome means that its end is under way.
-    if (outcome === "pending") Object.assign(task, { state: task.queued ? "ready" : "waiting", since: t, sinceN: n });
+    if (outcome === "pending") this.becomes(task, task.queued ? "ready" : "waiting", t, n);
+  }
+
+  becomes(task, state, t, n) {
+    task.state = state;
+    task.since = t;
+    task.sinceN = n;
   }
 
   wait({ task: id, on, at, t }) {
@@ -63,11 +73,11 @@ class State {
     if (!this.waiters.has(on)) this.waiters.set(on, new Set());
     const who = this.waiters.get(on);
     // For a deadline, and for a task's end, one waits at a time.
-    if (/^[tj]/.test(on)) for (const other of who) if (other !== id) this.unwait(other, on);
+    if (who.size && (on[0] === "t" || on[0] === "j")) for (const other of who) if (other !== id) this.unwait(other, on);
     task.waits.set(on, { at, since: task.waits.get(on)?.since ?? t });
     task.awaited = at;
+    task.waitsFor = on[0];
     who.add(id);
-    this.waiters.set(on, who);
   }
 
   wait_dropped({ task, on }) { this.unwait(task, on); }
@@ -87,7 +97,7 @@ class State {
     const task = this.tasks.get(id);
     if (!task || task.queued) return;
     task.queued = true;
-    if (task.state !== "running") Object.assign(task, { state: "ready", since: t, sinceN: n });
+    if (task.state !== "running") this.becomes(task, "ready", t, n);
     this.queue.push(id);
   }
 

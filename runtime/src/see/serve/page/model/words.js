@@ -43,13 +43,23 @@ function capital(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+/** Text that a program chose, with the signs escaped that would reorder or hide what stands beside it. */
+function plain(text) {
+  return String(text).replace(/[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (sign) => `\\u{${sign.charCodeAt(0).toString(16)}}`);
+}
+
+/** The same inside a sentence, whose words keep their order whatever script the text is in. */
+function isolated(text) {
+  return `\u2068${plain(text)}\u2069`;
+}
+
 /** "timer 5" as its two parts. */
 function parts(text) {
-  const [kind, id] = String(text).split(" ");
-  return { kind, id: Number(id) };
+  const whole = String(text), at = whole.indexOf(" ");
+  return at < 0 ? { kind: whole, id: NaN } : { kind: whole.slice(0, at), id: Number(whole.slice(at + 1)) };
 }
 
 /** The last two parts of a path: enough to know it by. */
 function brief(at) {
-  return String(at ?? "").split("/").slice(-2).join("/");
+  return plain(at ?? "").split("/").slice(-2).join("/");
 }

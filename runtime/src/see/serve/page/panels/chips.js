@@ -2,8 +2,18 @@
 
 /** A task as something to press. */
 function chip(id, extra = "") {
-  const name = app.rec.names.get(id)?.name;
-  return el("button", { class: `task ${extra}`, "data-task": id, "aria-pressed": id === app.selected, title: name }, el("span", { class: "id" }, String(id)), el("span", { class: "name" }, name ?? "—"));
+  const node = el("button", { class: `task ${extra}`, "aria-pressed": id !== null && id === app.selected }, el("span", { class: "id" }, ""), el("span", { class: "name" }, ""));
+  if (id !== null) relabel(node, id);
+  return node;
+}
+
+/** Makes a chip that of another task. */
+function relabel(node, id) {
+  const name = app.rec.names.get(id)?.name ?? "—", [number, label] = node.querySelectorAll("span");
+  node.dataset.task = id;
+  node.title = name;
+  say(number, String(id));
+  say(label, name);
 }
 
 function taskLink(id) {

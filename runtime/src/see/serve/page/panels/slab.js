@@ -1,5 +1,6 @@
 // The slab of tasks: a cell for each slot, or a small square each where they are many.
 
+const KIND_OF_WAIT = { timer: "waits for a timer", read: "waits to read", write: "waits to write", join: "waits for another task to finish" };
 const SIGNS = { timer: "◔", read: "⇣", write: "⇡", join: "⋈" };
 
 /** Class, sign, sentence and word of a slot. */
@@ -8,24 +9,31 @@ function look(id) {
   if (!task) return ["vacant", "", "free"];
   if (task.state === "running") return ["running", "▶", "running", "polled"];
   if (task.state === "ready") {
-    const place = app.asking() ? 0 : app.view.queue.length <= 400 ? app.view.queue.indexOf(id) + 1 : 0;
+    const place = app.asking() || app.view.slots.length > 24 ? 0 : app.view.queue.length <= 400 ? app.view.queue.indexOf(id) + 1 : 0;
     return ["ready", place ? `#${place}` : "●", "ready", "ready"];
   }
-  if (app.wedged.has(id)) return ["lost", "✗", "nobody can wake it", "lost"];
+  if (app.wedged.has(id)) return picture.circle ? ["lost", "⋈", "waits in a circle", "circle"] : ["lost", "✗", "nobody can wake it", "lost"];
   const [on] = task.waits.keys();
-  if (!on) return ["waiting", "…", "waits for something the runtime does not know", ""];
+  if (!on) return ["waiting", "…", "waits for something that the runtime cannot see", ""];
   const { kind } = parts(on), more = task.waits.size > 1 ? "+" : "";
-  return [kind, (SIGNS[kind] || "…") + more, `waits ${waiting(on)}`, kind];
+  return [kind, (SIGNS[kind] || "…") + more, KIND_OF_WAIT[kind] ?? "waits", kind];
 }
 
 const slab = {
-  cells: [], tiles: [],
+  cells: [], tiles: [], sprites: new Map(), w: 0, h: 0,
+
+  build() {
+    const body = $("slab").lastElementChild;
+    new ResizeObserver(() => {
+      Object.assign(this, { w: body.clientWidth, h: body.clientHeight });
+      app.touch();
+    }).observe(body);
+  },
 
   paint() {
     const { view } = app, count = view.slots.length, busy = view.tasks.size;
     say($("slab-note"), `${several(busy, "task")} in ${several(count, "slot")}`);
     const mosaic = count > 400;
-    $("legend").hidden = count <= 96;
     $("cells").hidden = mosaic;
     $("mosaic").hidden = !mosaic;
     if (mosaic) return this.paintMosaic();
@@ -43,66 +51,81 @@ const slab = {
 
   /** Whether so many cells of two lines have no room. Where the page is one column, the panel grows up to a height. */
   isFull(count) {
-    const { clientWidth: w, clientHeight: h } = $("slab").lastElementChild;
+    const { w, h } = this;
     const room = FIXED.matches ? h : innerWidth < 700 ? 280 : 460;
     return Math.ceil(count / Math.max(1, Math.floor((w - 19) / 123))) * 46 > room - 10;
   },
 
+  /** Most cells are as they were; an element is touched only where it has to look otherwise. */
   paintCell(cell, slot, id) {
-    const [kind, sign, words, word] = id === undefined ? ["vacant", "", "free"] : look(id);
-    const key = `${id}|${kind}|${sign}|${words}|${id !== undefined && id === app.selected}`;
-    if (cell.dataset.key === key) return;
-    const name = app.rec.names.get(id)?.name;
-    cell.dataset.key = key;
-    cell.className = `cell ${kind}`;
-    cell.disabled = id === undefined;
-    if (id === undefined) delete cell.dataset.task;
-    else cell.dataset.task = id;
-    cell.setAttribute("aria-pressed", id !== undefined && id === app.selected);
-    const label = id === undefined ? `slot ${slot}, free` : `slot ${slot}: ${title(id)}, ${words}`;
-    cell.setAttribute("aria-label", label);
-    cell.title = label;
+    const [kind, sign, words, word] = id === undefined ? ["vacant", "", "free", ""] : look(id), chosen = id !== undefined && id === app.selected;
     const [top, below] = cell.children;
-    say(top.firstChild, id === undefined ? "·" : String(id));
+    if (cell.of !== id || cell.rec !== app.rec) {
+      Object.assign(cell, { of: id, rec: app.rec, looks: null, disabled: id === undefined });
+      if (id === undefined) delete cell.dataset.task;
+      else cell.dataset.task = id;
+      say(top.firstChild, id === undefined ? "·" : String(id));
+      // Cut, if it must be, before its end: names often differ there.
+      const full = id === undefined ? "" : app.rec.names.get(id)?.name ?? "—", end = full.length > 8 ? /\S{0,3}$/u.exec(full)[0] : "";
+      below.replaceChildren(el("span", {}, full.slice(0, full.length - end.length)), el("span", {}, end));
+    }
+    const looks = `${kind}|${sign}|${words}|${chosen}`;
+    if (cell.looks === looks) return;
+    cell.looks = looks;
+    cell.className = `cell ${kind}`;
+    cell.setAttribute("aria-pressed", chosen);
+    cell.title = id === undefined ? `slot ${slot}, free` : `slot ${slot}: ${title(id)}, ${words}`;
+    cell.setAttribute("aria-label", cell.title);
     top.lastChild.replaceChildren(el("i", {}, word ? word + " " : ""), sign);
-    // Cut, if it must be, before its end: names often differ there.
-    const full = id === undefined ? "" : name ?? "—", end = full.length > 8 ? /\S{0,3}$/u.exec(full)[0] : "";
-    below.replaceChildren(el("span", {}, full.slice(0, full.length - end.length)), el("span", {}, end));
   },
 
   /** Too many for cells: a small picture for each slot. */
   paintMosaic() {
-    const canvas = $("mosaic"), ratio = window.devicePixelRatio || 1, width = $("slab").clientWidth - 26;
-    const count = Math.min(app.view.slots.length, 40000), room = Math.max(120, $("slab").clientHeight - 50);
+    const canvas = $("mosaic"), ratio = window.devicePixelRatio || 1, width = this.w - 26;
+    const count = Math.min(app.view.slots.length, 40000), room = Math.max(120, this.h - 30);
     const size = Math.max(6, Math.min(18, Math.floor(Math.sqrt((width * room) / count)))), across = Math.max(1, Math.floor(width / size));
     const height = Math.ceil(count / across) * size;
-    if (this.size !== size || this.across !== across || this.theme !== colours.bg || this.tiles.length !== count) this.tiles = new Array(count).fill("");
+    if (this.size !== size || this.across !== across || this.theme !== colours.bg || this.tiles.length !== count) Object.assign(this, { tiles: new Int32Array(count).fill(-1), sprites: new Map() });
     Object.assign(this, { size, across, theme: colours.bg });
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
       Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
       canvas.style.height = `${height}px`;
-      this.tiles.fill("");
+      this.tiles.fill(-1);
     }
     canvas.setAttribute("aria-label", `${app.view.tasks.size} tasks in ${app.view.slots.length} slots, one small square each; find one by its name or number`);
     const c = canvas.getContext("2d"), inner = size - (size > 8 ? 2 : 1);
     c.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const now = app.now();
+    const now = app.now(), time = Math.floor(now / 1e8);
     for (let slot = 0; slot < count; slot++) {
       // Most tiles are as they were; only what has changed is drawn.
-      const id = app.view.slots[slot], key = this.tileKey(id, now);
+      const id = app.view.slots[slot], key = this.tileKey(id, time);
       if (this.tiles[slot] === key) continue;
       this.tiles[slot] = key;
-      const x = (slot % across) * size, y = Math.floor(slot / across) * size;
-      c.clearRect(x, y, size, size);
-      this.tile(c, x, y, inner, id, now);
+      c.drawImage(this.sprite(key, size, inner, ratio, id, now), (slot % across) * size, Math.floor(slot / across) * size, size, size);
     }
   },
 
-  tileKey(id, now) {
+  /** A tile that looks like this, drawn once. */
+  sprite(key, size, inner, ratio, id, now) {
+    if (!this.sprites.has(key)) {
+      const sprite = el("canvas", { width: Math.ceil(size * ratio), height: Math.ceil(size * ratio) }), c = sprite.getContext("2d");
+      c.setTransform(ratio, 0, 0, ratio, 0, 0);
+      c.fillStyle = colours.panel;
+      c.fillRect(0, 0, size, size);
+      this.tile(c, 0, 0, inner, id, now);
+      this.sprites.set(key, sprite);
+    }
+    return this.sprites.get(key);
+  },
+
+  /** How a tile looks, as a number. */
+  tileKey(id, time) {
     const task = id === undefined ? undefined : app.view.tasks.get(id);
-    if (!task) return "-";
-    const [on] = task.state === "waiting" ? task.waits.keys() : "";
-    return `${task.state[1]}${on ? on[0] : ""}${id === app.selected ? "!" : ""}${app.wedged.has(id) ? "?" : ""}${task.polls ? Math.min(4, Math.floor((now - task.since) / 1e8)) : ""}`;
+    if (!task) return 0;
+    let kind = task.state === "running" ? 1 : task.state === "ready" ? 2 : 3;
+    if (kind === 3 && task.waits.size) kind = 4 + "tjrw".indexOf(task.waitsFor);
+    const age = task.polls ? Math.max(0, Math.min(2, Math.floor((time - Math.floor(task.since / 1e8)) / 2))) : 2;
+    return kind + 16 * age + (id === app.selected ? 128 : 0) + (app.wedged.has(id) ? 256 : 0);
   },
 
   tile(c, x, y, size, id, now) {
@@ -132,9 +155,9 @@ const slab = {
       c.globalAlpha = 1;
     }
     // Who had the thread a moment ago still glows.
-    const age = now - task.since;
-    if (task.state === "waiting" && task.polls && age < 400 * MS) {
-      c.globalAlpha = 0.85 * (1 - age / (400 * MS));
+    const age = Math.max(0, Math.min(2, Math.floor((Math.floor(now / 1e8) - Math.floor(task.since / 1e8)) / 2)));
+    if (task.state === "waiting" && task.polls && age < 2) {
+      c.globalAlpha = 0.75 - 0.4 * age;
       c.fillStyle = colours.thread;
       c.fillRect(x, y, size, size);
       c.globalAlpha = 1;

@@ -7,6 +7,7 @@ function lamp(letter, name, on, closed) {
 
 function paintSockets() {
   const { sources, waiters } = app.view, shown = [...sources.values()].slice(-80);
+  $("sockets").classList.toggle("nothing", sources.size === 0);
   // A long list starts with what somebody waits for, or what is ready.
   const key = JSON.stringify([shown, shown.map(({ id }) => [...(waiters.get(`read ${id}`) || []), "w", ...(waiters.get(`write ${id}`) || [])]), app.selected, sources.size]);
   say($("sockets-note"), sources.size ? `${group(sources.size)}; R, W: latched ready` : "");
@@ -16,7 +17,7 @@ function paintSockets() {
       const waits = ["read", "write"].flatMap((way) => [...(waiters.get(`${way} ${source.id}`) || [])].slice(0, 4).map((id) => [way, id]));
       return el("li", { class: "row" },
         el("span", { class: "mono dim" }, String(source.id)),
-        el("span", { class: "what", title: `registered by ${cause(source.by)} at ${source.at}` }, `${source.kind} `, el("span", { class: "mono" }, source.address || "")),
+        el("span", { class: "what", title: `registered by ${cause(source.by)} at ${plain(source.at)}` }, `${source.kind} `, el("bdi", { class: "mono" }, plain(source.address || ""))),
         el("span", {}, lamp("R", "read", source.read, source.read_closed), " ", lamp("W", "write", source.write, source.write_closed)),
         waits.length > 0 && el("span", { class: "wait" }, ...waits.flatMap(([way, id], i) => [i ? ", " : "", taskLink(id), ` waits to ${way}`])));
     });

@@ -2,23 +2,29 @@
 
 const LANE = 20, AXIS = 20, LOOP = 26;
 
-/** More lanes than this are shown only while their tasks do something. */
-const ALL_LANES = 60;
+/** Where more tasks live than this, a lane is shown while its task does something, or is ready. */
+const ALL_LANES = 200;
 
 /** More arrows than this would be a grey cloud. */
 const ARROWS = 500;
 
 class Timeline {
   constructor(canvas) {
-    Object.assign(this, { canvas, mode: "order", scale: 8, right: 0, follow: true, top: 0, lanes: [], places: new Map(), widths: new Map(), parked: [] });
+    Object.assign(this, { canvas, mode: "order", scale: 8, right: 0, follow: true, top: 0, lanes: [], places: new Map(), widths: new Map(), parked: [], w: 0, h: 0 });
     this.pointers();
+    // To ask an element for its size at each frame would have the browser lay out the page each time.
+    new ResizeObserver(() => (this.resize(), app.touch())).observe(canvas);
+  }
+
+  resize() {
+    const { clientWidth: w, clientHeight: h } = this.canvas;
+    Object.assign(this, { w, h });
   }
 
   /** How far left and right of the pixels are, and where the present is, in the axis's unit. */
   measure() {
-    const { clientWidth: w, clientHeight: h } = this.canvas;
-    this.w = w;
-    this.h = h;
+    if (this.w === 0) this.resize();
+    const { w, h } = this;
     this.gutter = w < 600 ? 104 : 158;
     this.key = this.mode === "order" ? "n" : "t";
     this.end = this.key + "1";
@@ -31,19 +37,19 @@ class Timeline {
     this.limit = Math.min(this.value(w), this.present);
   }
 
-  /** On the axis of order, what nobody has seen takes little room. */
-  axis(value) { return this.mode === "order" ? app.rec.seat(value) : value; }
-  begin() { return this.mode === "order" ? app.rec.start.n : app.rec.begun; }
+  /** By order, what nobody has seen takes little room; by time, what a viewer held takes none. */
+  axis(value) { return this.mode === "order" ? app.rec.seat(value) : app.rec.fold(value); }
+  begin() { return this.axis(this.mode === "order" ? app.rec.start.n : app.rec.begun); }
   x(value) { return this.w - (this.right - this.axis(value)) * this.scale; }
   value(x) {
     const there = this.right - (this.w - x) / this.scale;
-    return this.mode === "order" ? app.rec.unseat(there) : there;
+    return this.mode === "order" ? app.rec.unseat(there) : app.rec.unfold(there);
   }
 
   draw() {
     const ratio = window.devicePixelRatio || 1;
     this.measure();
-    if (this.w === 0 || this.h === 0) return;
+    if (this.w === 0 || this.h === 0 || !this.isNews()) return;
     const canvas = this.canvas;
     if (canvas.width !== Math.round(this.w * ratio) || canvas.height !== Math.round(this.h * ratio)) {
       canvas.width = Math.round(this.w * ratio);
@@ -66,6 +72,15 @@ class Timeline {
     this.drawPresent();
   }
 
+  /** Whether it would look otherwise than it does. */
+  isNews() {
+    const key = [this.mode, this.scale, this.right, this.top, this.present, app.cursor, app.selected, app.rec.last, app.next(), app.asking(), this.wanted, this.w, this.h, colours.bg].join();
+    const news = key !== this.drawn || app.rec !== this.drawnOf;
+    this.drawn = key;
+    this.drawnOf = app.rec;
+    return news;
+  }
+
   /** Draws clipped to where the lanes are. */
   inside(draw) {
     const c = this.c;
@@ -78,18 +93,20 @@ class Timeline {
   }
 
   chooseLanes() {
-    const { lives, polls } = app.rec.history, chosen = new Set(), { limit } = this;
+    const { lives, polls } = app.rec.history, { tasks, running, queue } = app.view, chosen = new Set(), { limit } = this;
+    if (tasks.size <= ALL_LANES) for (const id of tasks.keys()) chosen.add(id);
     if (lives.size <= ALL_LANES) {
       for (const [id, life] of lives) if (life[this.key] <= limit && life[this.end] >= this.left) chosen.add(id);
     } else {
-      const count = History.from(polls, this.key, limit) - this.first, stride = Math.max(1, Math.floor(count / 5000));
+      const count = History.from(polls, this.key, limit) - this.first, stride = Math.max(1, Math.floor(count / 1500));
       for (let i = Math.max(0, polls.length ? this.first : 0); i < polls.length && polls[i][this.key] <= limit && chosen.size < 1000; i += stride) chosen.add(polls[i].task);
-      for (const id of [app.selected, app.view.running]) if (lives.has(id)) chosen.add(id);
+      for (const id of queue.slice(0, ALL_LANES)) chosen.add(id);
     }
+    for (const id of [app.selected, running, app.next()]) if (lives.has(id)) chosen.add(id);
     this.lanes = [...chosen].sort((a, b) => a - b);
     this.places = new Map(this.lanes.map((id, i) => [id, i]));
     const room = this.h - AXIS - LOOP, most = Math.max(0, this.lanes.length * LANE + 8 - room);
-    const shown = this.wanted ?? (this.follow ? (this.places.has(app.selected) ? app.selected : app.view.running ?? app.lastPolled) : null);
+    const shown = this.wanted ?? (this.follow ? (this.places.has(app.selected) ? app.selected : app.next() ?? running ?? app.lastPolled) : null);
     this.wanted = null;
     if (most > 0) this.bringIntoView(shown, room);
     this.top = Math.max(0, Math.min(this.top, most));
@@ -111,15 +128,21 @@ class Timeline {
 
   seen(y) { return y !== undefined && y > AXIS + LOOP - LANE && y < this.h + LANE; }
 
+  /** The next of a list that is not on the same pixel: however many there are, no more are drawn than there is room for. */
+  after(list, i, pixels = 0.5) {
+    const next = list[i + 1];
+    if (!next || this.x(next[this.key]) - this.x(list[i][this.key]) >= pixels) return i + 1;
+    return Math.max(i + 1, History.from(list, this.key, this.value(this.x(list[i][this.key]) + pixels)));
+  }
+
   drawParks() {
     const c = this.c, { parks } = app.rec.history;
     this.parked = [];
-    for (let i = Math.max(0, History.from(parks, this.key, this.left) - 1); i < parks.length; i++) {
+    for (let i = Math.max(0, History.from(parks, this.key, this.left) - 1); i < parks.length; i = this.after(parks, i)) {
       const park = parks[i];
       if (park[this.key] > this.limit) break;
       const x = Math.max(this.gutter, this.x(park[this.key])), to = this.x(Math.min(park[this.end], this.present));
       if (to < this.gutter || to - x < 0.3) continue;
-      if (this.parked.length > 2000) break;
       this.parked.push([park, x, to]);
       c.globalAlpha = 0.5;
       c.fillStyle = colours.raised;
@@ -149,19 +172,31 @@ class Timeline {
   }
 
   drawPolls() {
-    const { polls } = app.rec.history, last = new Map();
-    for (let i = this.first; i < polls.length; i++) {
-      const poll = polls[i];
-      if (poll[this.key] > this.limit || poll.n > app.cursor) break;
-      const y = this.y(poll.task);
-      if (!this.seen(y)) continue;
-      const x = this.x(poll[this.key]), to = this.x(Math.min(poll[this.end], this.present));
-      // What falls on one pixel is drawn once.
-      if (to - x < 1 && x - (last.get(poll.task) ?? -9) < 1) continue;
-      last.set(poll.task, x);
-      this.drawPoll(poll, x, Math.max(to - x, 2), y);
+    const { lives } = app.rec.history, { tasks } = app.view;
+    for (const id of this.lanes) {
+      const y = this.y(id), polls = lives.get(id)?.polls;
+      if (!this.seen(y) || !polls) continue;
+      for (let i = Math.max(0, History.from(polls, this.key, this.left) - 1); i < polls.length; i = this.after(polls, i)) {
+        const poll = polls[i];
+        if (poll[this.key] > this.limit || poll.n > app.cursor) break;
+        const x = this.x(poll[this.key]), to = this.x(Math.min(poll[this.end], this.present));
+        this.drawPoll(poll, x, Math.max(to - x, 2), y);
+      }
+      const task = tasks.get(id);
+      if (task?.queued) this.drawQueued(task);
     }
-    for (const id of app.view.queue) this.drawQueued(app.view.tasks.get(id));
+    this.drawNext();
+  }
+
+  /** The poll that the loop is held before. */
+  drawNext() {
+    const c = this.c, y = this.y(app.next()), x = this.x(this.present);
+    if (!this.seen(y)) return;
+    c.strokeStyle = colours.thread;
+    c.lineWidth = 1.5;
+    c.setLineDash([3, 2]);
+    c.strokeRect(x + 3, y - 7, 20, 14);
+    c.setLineDash([]);
   }
 
   drawQueued(task) {
@@ -182,13 +217,17 @@ class Timeline {
     const slow = (over ? poll.t1 : app.now()) - poll.t >= SLOW;
     c.fillStyle = slow ? colours.bad : colours.thread;
     const round = Math.min(3, width / 2);
-    c.beginPath();
-    c.roundRect(x, y - 7, width, 14, round);
-    c.fill();
+    if (width < 5) {
+      c.fillRect(x, y - 7, width, 14);
+    } else {
+      c.beginPath();
+      c.roundRect(x, y - 7, width, 14, round);
+      c.fill();
+    }
     if (slow) {
       c.fillStyle = colours.slow;
       c.globalAlpha = 0.5;
-      c.fill();
+      c.fillRect(x, y - 7, width, 14);
       c.globalAlpha = 1;
     }
     if (over && poll.end !== "pending") {
@@ -206,8 +245,10 @@ class Timeline {
     const from = History.from(wakes, this.key, this.left), to = Math.min(History.from(wakes, "n", app.cursor + 1), History.from(wakes, this.key, limit + 1e-9 + (this.mode === "order" ? 1 : 0)));
     const all = to - from <= ARROWS, strong = Math.max(0.4, Math.min(0.9, (this.w - this.gutter) / (9 * (to - from))));
     let drawn = 0;
-    for (let i = from; i < to && drawn < ARROWS; i++) {
-      const wake = wakes[i], mine = app.selected !== null && (wake.task === app.selected || wake.by === `task ${app.selected}`);
+    // Where there are too many, only those of the selected task are drawn, the last first.
+    if (!all && app.selected === null) return;
+    for (let i = to - 1; i >= Math.max(from, to - 20000) && drawn < ARROWS; i--) {
+      const wake = wakes[i], mine = app.selected !== null && (wake.task === app.selected || (wake.kind === "task" && wake.who === app.selected));
       if (!all && !mine) continue;
       this.drawWake(wake, app.selected === null || mine || !this.places.has(app.selected) ? (mine ? 0.95 : strong) : 0.25);
       drawn += 1;
@@ -215,7 +256,7 @@ class Timeline {
   }
 
   drawWake(wake, alpha) {
-    const c = this.c, { kind, id } = parts(wake.by), y = this.y(wake.task);
+    const c = this.c, { kind, who: id } = wake, y = this.y(wake.task);
     const begin = (kind === "task" && this.y(id)) || AXIS + LOOP / 2;
     if (y === undefined || !(this.seen(y) || this.seen(begin))) return;
     const x = this.x(wake[this.key]), [colour] = CAUSES[kind] || CAUSES.outside;
@@ -270,6 +311,7 @@ class Timeline {
     this.inside(() => {
       this.drawLoopParks(top);
       this.drawSigns(top);
+      this.drawHolds(top);
       let free = -999;
       for (const [{ n, n1 }, x, to] of this.unseen) {
         const half = this.tag(`${several(n1 - n, "event")} not seen`, (x + to) / 2, top, colours.bad, (x + to) / 2 > free ? Infinity : 0);
@@ -282,14 +324,34 @@ class Timeline {
     this.drawTurns();
   }
 
+  /** Where a viewer held the loop: by time a line without a width. */
+  drawHolds(top) {
+    const c = this.c, { holds } = app.rec.history;
+    let free = -999;
+    for (let i = History.from(holds, this.end.replace("n1", "n"), this.left); i < holds.length && holds[i].n <= app.cursor; i++) {
+      const { n, t, t1 } = holds[i], x = this.x(this.mode === "order" ? n : t1);
+      if (x < this.gutter || x > this.w) continue;
+      c.fillStyle = colours.thread;
+      c.globalAlpha = 0.6;
+      c.fillRect(x - 0.5, top, 1, this.h);
+      c.globalAlpha = 1;
+      const half = this.tag(`held ${span(t1 - t)}`, x, top, colours.thread, x - free);
+      if (half) free = x + half;
+    }
+  }
+
   drawLoopParks(top) {
     const c = this.c;
     c.textBaseline = "middle";
     for (const [park, x, to] of this.parked) {
       c.fillStyle = colours.hatch;
-      c.beginPath();
-      c.roundRect(x, top + 6, Math.max(1, to - x), LOOP - 12, 3);
-      c.fill();
+      if (to - x < 8) c.fillRect(x, top + 6, Math.max(1, to - x), LOOP - 12);
+      else {
+        c.beginPath();
+        c.roundRect(x, top + 6, to - x, LOOP - 12, 3);
+        c.fill();
+      }
+      if (to - x < 60) continue;
       const over = park.n1 <= app.cursor;
       this.tag(`parked ${span((over ? park.t1 : app.now()) - park.t)}`, (x + to) / 2, top, colours.soft, to - x);
     }
@@ -312,8 +374,8 @@ class Timeline {
   drawSigns(top) {
     const c = this.c, { wakes } = app.rec.history, from = History.from(wakes, this.key, this.left);
     let last = -99;
-    for (let i = from; i < wakes.length && wakes[i].n <= app.cursor; i++) {
-      const wake = wakes[i], { kind } = parts(wake.by), x = this.x(wake[this.key]);
+    for (let i = from; i < wakes.length && wakes[i].n <= app.cursor; i = wakes[i].kind === "task" ? i + 1 : this.after(wakes, i, 7)) {
+      const wake = wakes[i], { kind } = wake, x = this.x(wake[this.key]);
       if (x > this.w) break;
       if (kind === "task" || x - last < 7) continue;
       last = x;
@@ -338,7 +400,7 @@ class Timeline {
     if (this.mode === "time") return this.drawTicks();
     const { turns } = app.rec.history;
     let last = -999;
-    for (let i = History.from(turns, "n", this.left); i < turns.length && turns[i].n <= app.cursor; i++) {
+    for (let i = History.from(turns, "n", this.left); i < turns.length && turns[i].n <= app.cursor; i = this.after(turns, i, 3)) {
       const x = this.x(turns[i].n);
       if (x > this.w) break;
       if (x < this.gutter || x - last < 3) continue;
@@ -354,8 +416,18 @@ class Timeline {
     const c = this.c, rough = 110 / this.scale, power = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough);
     const digits = Math.max(0, Math.min(9, 9 - Math.floor(Math.log10(step) + 1e-9)));
-    for (let at = Math.ceil(Math.max(0, this.value(this.gutter)) / step) * step; at <= this.right; at += step) {
+    const { holds } = app.rec.history;
+    let last = -99;
+    for (let at = Math.ceil(Math.max(0, this.value(this.gutter)) / step) * step, tries = 0; tries < 400; at += step, tries++) {
       const x = this.x(at);
+      if (x > this.w) break;
+      // What was held takes no room, and has no ticks.
+      if (x - last < 20) {
+        const hold = holds[History.from(holds, "t1", at)];
+        if (hold && hold.t < at) at = Math.floor(hold.t1 / step) * step;
+        continue;
+      }
+      last = x;
       c.fillRect(x, AXIS - 6, 1, 6);
       c.fillText(moment(at, digits), x + 4, AXIS / 2);
     }
@@ -469,7 +541,7 @@ class Timeline {
   reveal(id) {
     this.measure();
     this.wanted = id;
-    const { polls, lives } = app.rec.history, last = polls.findLast(({ task, n }) => task === id && n <= app.cursor) ?? lives.get(id);
+    const life = app.rec.history.lives.get(id), last = life?.polls.findLast(({ n }) => n <= app.cursor) ?? life;
     if (!last || this.w === 0) return;
     const x = this.x(last[this.key]), end = this.x(Math.min(last[this.end], this.present));
     if (end >= this.gutter + 4 && x <= this.w - 8) return;
@@ -484,7 +556,21 @@ class Timeline {
     app.touch();
   }
 
+  /** While the loop is held nothing passes but the order of events. Afterwards all is as it was. */
+  hold(on) {
+    if (on && !this.before && this.mode === "time") {
+      const { scale } = this;
+      this.setMode("order");
+      this.before = { scale };
+    } else if (!on && this.before) {
+      const { scale } = this.before;
+      this.setMode("time");
+      this.scale = scale;
+    }
+  }
+
   setMode(mode) {
+    this.before = null;
     this.mode = mode;
     $("by-order").setAttribute("aria-pressed", mode === "order");
     $("by-time").setAttribute("aria-pressed", mode === "time");
@@ -505,10 +591,10 @@ class Timeline {
     if (y < AXIS + LOOP) return null;
     const id = this.lanes[Math.floor((y - AXIS - LOOP + this.top) / LANE)];
     if (id === undefined) return null;
-    const value = this.value(x), { polls, wakes } = app.rec.history, near = 5 / this.scale;
+    const value = this.value(x), { lives, wakes } = app.rec.history, polls = lives.get(id)?.polls ?? [], near = 5 / this.scale;
     let poll = null, wake = null;
     for (let i = Math.min(polls.length - 1, History.from(polls, this.key, value + near)), tries = 0; i >= 0 && tries < 400 && !poll; i--, tries++) {
-      if (polls[i].task === id && polls[i].n <= app.cursor && polls[i][this.key] <= value + near && polls[i][this.end] >= value - near) poll = polls[i];
+      if (polls[i].n <= app.cursor && polls[i][this.key] <= value + near && polls[i][this.end] >= value - near) poll = polls[i];
     }
     for (let i = History.from(wakes, this.key, value - near); i < wakes.length && wakes[i][this.key] <= value + near && !wake; i++) if (wakes[i].task === id) wake = wakes[i];
     return { id, poll, wake };
@@ -532,6 +618,7 @@ class Timeline {
       // Following, it goes where the loop is.
       if (dy && this.lanes.length * LANE + 8 > this.h - AXIS - LOOP) this.setFollow(false);
       this.top -= dy;
+      app.touch();
     });
     canvas.addEventListener("pointerup", (event) => {
       if (drag && drag.moved < 4) {

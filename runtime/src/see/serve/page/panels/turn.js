@@ -68,6 +68,8 @@ const clock = {
     if (forward < 0.2) return;
     this.turned += forward > 350 ? forward - 360 : forward;
     this.angle = angle;
+    // A short way is gone at once: to glide there would draw the page ten times.
+    this.hand.style.transition = forward > 12 && forward < 350 ? "" : "none";
     this.hand.style.transform = `rotate(${this.turned}deg)`;
   },
 };

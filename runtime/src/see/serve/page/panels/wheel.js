@@ -17,7 +17,21 @@ const wheel = {
   shown: "", rings: [],
 
   paint() {
-    const { timers, tick } = app.view, levels = new Map();
+    const { timers, tick } = app.view, { levels, next } = this.sorted();
+    const held = [...levels.keys()].sort((a, b) => a - b), rings = held.length ? held : [0];
+    if (this.shown !== rings.join()) this.build(rings);
+    say($("wheel-note"), timers.size ? `next ${dueIn(next)}` : "no timer is pending");
+    say(this.centre, group(timers.size));
+    say(this.word, timers.size === 1 ? "timer" : "timers");
+    for (const ring of this.rings) this.paintRing(ring, levels.get(ring.level), Math.floor(tick / SLOTS ** ring.level) % SLOTS);
+    this.list(rings, levels);
+  },
+
+  /** The timers by level and slot, sorted anew where events have come. */
+  sorted() {
+    const { timers, tick, n } = app.view;
+    if (this.of?.rec === app.rec && this.of.n === n) return this.of;
+    const levels = new Map();
     let next = Infinity;
     for (const timer of timers.values()) {
       const [level, slot] = place(timer.deadline, tick);
@@ -29,13 +43,7 @@ const wheel = {
       if (on.slots.get(slot).length < 200) on.slots.get(slot).push(timer);
       next = Math.min(next, timer.deadline);
     }
-    const held = [...levels.keys()].sort((a, b) => a - b), rings = held.length ? held : [0];
-    if (this.shown !== rings.join()) this.build(rings);
-    say($("wheel-note"), timers.size ? `next ${dueIn(next)}` : "no timer is pending");
-    say(this.centre, group(timers.size));
-    say(this.word, timers.size === 1 ? "timer" : "timers");
-    for (const ring of this.rings) this.paintRing(ring, levels.get(ring.level), Math.floor(tick / SLOTS ** ring.level) % SLOTS);
-    this.list(rings, levels);
+    return (this.of = { rec: app.rec, n, levels, next });
   },
 
   build(levels) {
@@ -63,18 +71,29 @@ const wheel = {
   },
 
   paintRing(ring, held, digit) {
-    ring.hand.setAttribute("transform", `rotate(${((digit + 0.5) * 360) / SLOTS} 100 100)`);
+    if (ring.digit !== digit) ring.hand.setAttribute("transform", `rotate(${((digit + 0.5) * 360) / SLOTS} 100 100)`);
+    ring.digit = digit;
     ring.segments.forEach((segment, slot) => {
-      const timers = held?.slots.get(slot);
-      const kind = timers ? "seg full" : slot < digit ? "seg past" : "seg", key = `${kind}${timers ? timers.length + ":" + timers[0].id : ""}`;
-      if (segment.dataset.key === key) return;
-      segment.dataset.key = key;
-      segment.setAttribute("class", kind);
-      const who = timers && [...(app.view.waiters.get(`timer ${timers[0].id}`) || [])][0];
-      if (who !== undefined && timers) segment.dataset.task = who;
-      else delete segment.dataset.task;
-      segment.firstChild.textContent = timers ? `level ${ring.level}, slot ${slot}: ${several(timers.length, "timer")}${timers.length === 1 ? `, due at ${moment(timers[0].deadline)}` : ""}` : "";
+      const kind = held?.slots.has(slot) ? "seg full" : slot < digit ? "seg past" : "seg";
+      if (segment.looks !== kind) segment.setAttribute("class", (segment.looks = kind));
     });
+  },
+
+  /** The timers that a segment stands for. */
+  timersOf(segment) {
+    const ring = this.rings.find(({ segments }) => segments.includes(segment));
+    return ring ? [ring.level, ring.segments.indexOf(segment), this.sorted().levels.get(ring.level)?.slots.get(ring.segments.indexOf(segment)) ?? []] : [0, 0, []];
+  },
+
+  /** Says what hangs there, when somebody points at it. */
+  point(segment) {
+    const [level, slot, timers] = this.timersOf(segment), count = `${several(timers.length, "timer")}${timers.length === 1 ? `, due at ${moment(timers[0].deadline)}` : ""}`;
+    if (segment.firstChild) segment.firstChild.textContent = timers.length ? `level ${level}, slot ${slot}: ${count}` : "";
+  },
+
+  press(segment) {
+    const [, , timers] = this.timersOf(segment), who = timers.length ? [...(app.view.waiters.get(`timer ${timers[0].id}`) || [])][0] : undefined;
+    if (who !== undefined) app.choose(who);
   },
 
   list(rings, levels) {
@@ -99,5 +118,5 @@ function folded(rings) {
     if (run && run[1] === level - 1) run[1] = level;
     else empty.push([level, level]);
   }
-  return `Folded, for they hold nothing: levels ${empty.map(([a, b]) => (a === b ? a : `${a} to ${b}`)).join(", ")}.`;
+  return `Empty, and not drawn: levels ${empty.map(([a, b]) => (a === b ? a : `${a} to ${b}`)).join(", ")}.`;
 }

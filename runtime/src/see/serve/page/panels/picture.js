@@ -1,0 +1,126 @@
+// The picture of tasks that can never go on: who waits for whom in a circle, or the waker that nobody kept.
+
+/** The tasks of a circle that goes through `id`, if it is still one: each waits for nothing but the next one's end. */
+function circleOf(id, tasks) {
+  const circle = [];
+  for (let at = id; ; ) {
+    const waits = tasks.get(at)?.state === "waiting" ? [...tasks.get(at).waits.keys()] : [];
+    const next = waits.length === 1 ? parts(waits[0]) : {};
+    if (next.kind !== "join") return null;
+    circle.push(at);
+    if (next.id === id) return circle;
+    if (circle.includes(next.id)) return null;
+    at = next.id;
+  }
+}
+
+const picture = {
+  /** What there is to draw: a circle of tasks, or one task that nobody can wake. */
+  find() {
+    const { view, rec, cursor } = app;
+    if (this.of === view.n && this.rec === rec) return;
+    Object.assign(this, { of: view.n, rec, circle: null, alone: null });
+    for (const { kind, task, n } of rec.findings) {
+      if (n > cursor) break;
+      if (kind === "everyone_waits" && task) this.circle = circleOf(task, view.tasks) ?? this.circle;
+      if (kind === "nobody_can_wake" && view.tasks.get(task)?.state === "waiting") this.alone = task;
+    }
+    app.wedged = new Set(this.circle ?? (this.alone === null ? [] : [this.alone]));
+  },
+
+  paint() {
+    this.find();
+    const { circle, alone } = this, shows = circle || (alone !== null ? [alone] : null);
+    $("picture").hidden = !shows;
+    if (!shows) return;
+    const key = `${shows.join()}|${app.view.tasks.size}|${placesOf(shows)}`;
+    if (this.drawn === key && this.drawnOf === app.rec) return;
+    Object.assign(this, { drawn: key, drawnOf: app.rec });
+    if (circle) this.drawCircle(circle);
+    else this.drawAlone(alone);
+  },
+
+  says(head, why) {
+    say($("picture-title"), head);
+    say($("picture-why"), why);
+    $("drawing").setAttribute("aria-label", `${head} ${why}`);
+  },
+
+  drawCircle(circle) {
+    const others = app.view.tasks.size - circle.length, names = circle.map(shortName);
+    const all = names.length > 4 ? several(names.length, "task") : [names.slice(0, -1).join(", "), names.at(-1)].filter((part) => part).join(" and ");
+    const rest = others === 0 ? "No other task is left." : `The loop goes on with ${others === 1 ? "the other task" : `the other ${group(others)} tasks`}.`;
+    this.says(circle.length === 1 ? `${all} waits for itself` : `${all} wait for each other`, `Each waits for another of them to finish, so none of them is ever polled again. ${rest}`);
+    const draw = circle.length <= 2 ? this.drawPair : this.drawRing;
+    $("drawing").replaceChildren(...draw.call(this, circle));
+  },
+
+  /** Two boxes, and an arrow each way. */
+  drawPair(circle) {
+    $("drawing").setAttribute("viewBox", "0 0 660 172");
+    const [one, two] = circle.length === 2 ? circle : [circle[0], circle[0]];
+    return [
+      this.node(one, 90, 86), this.node(two, 570, 86),
+      ...this.arrow("M172 70C260 34 400 34 480 66", [488, 69], 24), ...this.label(one, 330, 12, 30),
+      ...this.arrow("M488 102C400 138 260 138 180 106", [172, 103], 204), ...this.label(two, 330, 145, 163),
+    ];
+  },
+
+  /** More of them stand in a ring, each with an arrow to the next. */
+  drawRing(circle) {
+    const count = circle.length, high = 70 + 34 * Math.min(count, 8);
+    $("drawing").setAttribute("viewBox", `0 0 660 ${high + 60}`);
+    const place = (i) => {
+      const angle = (2 * Math.PI * i) / count - Math.PI / 2;
+      return [330 + 235 * Math.cos(angle), high / 2 + 30 + (high / 2) * Math.sin(angle)];
+    };
+    const nodes = circle.map((id, i) => this.node(id, ...place(i)));
+    const arrows = circle.flatMap((id, i) => {
+      const [x, y] = place(i), [x1, y1] = place((i + 1) % count), long = Math.hypot(x1 - x, y1 - y), dx = (x1 - x) / long, dy = (y1 - y) / long;
+      const room = Math.min(84 / Math.max(Math.abs(dx), 0.01), 26 / Math.max(Math.abs(dy), 0.01)), end = [x1 - dx * room, y1 - dy * room];
+      const words = count <= 4 ? this.label(id, (x + x1) / 2, (y + y1) / 2 - 8, (y + y1) / 2 + 10) : [];
+      return [...this.arrow(`M${x + dx * room} ${y + dy * room}L${end[0]} ${end[1]}`, end, (Math.atan2(dy, dx) * 180) / Math.PI), ...words];
+    });
+    return [...arrows, ...nodes];
+  },
+
+  /** A task, and the place where its waker would be. */
+  drawAlone(id) {
+    const name = shortName(id);
+    this.says(`Nobody can wake ${name}`, "It returned Pending, and no waker of it is left. So nothing can put it into the ready queue, whatever happens.");
+    $("drawing").setAttribute("viewBox", "0 0 660 96");
+    const missing = svg("circle", { class: "missing", cx: 590, cy: 48, r: 38 }), path = svg("path", { class: "missing", d: "M550 48L330 48" });
+    $("drawing").replaceChildren(
+      this.node(id, 165, 48, 150), path, ...this.arrow("", [318, 48], 180),
+      missing, svg("text", { x: 590, y: 49 }, "no waker"), svg("text", { x: 440, y: 32 }, "its waker would wake it"),
+      svg("text", { x: 440, y: 68 }, "but poll left none"),
+    );
+  },
+
+  node(id, x, y, half = 82) {
+    const box = svg("g", { class: "node", "data-task": id }), name = shortName(id), room = Math.floor((2 * half) / 9.5);
+    box.append(svg("rect", { x: x - half, y: y - 22, width: 2 * half, height: 44, rx: 9 }), svg("text", { x, y: y + 1 }, name.length > room ? name.slice(0, room - 1) + "…" : name));
+    box.append(svg("title", {}, title(id)));
+    return box;
+  },
+
+  arrow(path, [x, y], angle) {
+    const head = svg("path", { class: "head", d: "M2 0L-12 -7L-12 7Z", transform: `translate(${x} ${y}) rotate(${angle})` });
+    return path ? [svg("path", { class: "arrow", d: path }), head] : [head];
+  },
+
+  /** The await that an arrow stands for: for whom, and at which line. */
+  label(id, x, y, below) {
+    const [on, { at } = {}] = [...app.view.tasks.get(id).waits][0] ?? [];
+    return [svg("text", { x, y }, `${shortName(id)} awaits ${shortName(parts(on).id)}`), svg("text", { class: "at", x, y: below }, brief(at))];
+  },
+};
+
+function shortName(id) {
+  return app.rec.names.get(id)?.name ?? `task ${id}`;
+}
+
+/** Where tasks wait, for a drawing to know when it is another. */
+function placesOf(ids) {
+  return ids.flatMap((id) => [...(app.view.tasks.get(id)?.waits.values() ?? [])].map(({ at }) => at)).join();
+}

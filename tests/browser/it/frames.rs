@@ -1,0 +1,101 @@
+//! How quick the page is, and how little it costs while nothing happens. Each test prints what it measured.
+//!
+//! Frames are judged by how long they compute: on a busy machine they are interrupted, and few are drawn.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use crate::chrome::in_a_browser;
+use crate::page::Page;
+use crate::program::Program;
+
+/// Counts for two seconds how many frames are drawn in one.
+const FRAMES: &str = "new Promise((done) => { let count = 0; const drawn = paint, began = performance.now(); \
+    paint = (...now) => { count += 1; drawn(...now); }; \
+    setTimeout(() => { paint = drawn; done(count / ((performance.now() - began) / 1000)) }, 2000); })";
+
+/// Draws what `count` frames of a second would show, at once: what has come is taken in with the first.
+fn a_second_of(count: u32) -> String {
+    format!(
+        "(() => {{ const began = performance.now() + 1000; for (let i = 0; i < {count}; i++) {{ app.server.at -= 1000 / {count}; \
+             paint(began + i * 1000 / {count}, true); }} app.server.at += 1000; }})()"
+    )
+}
+
+/// The least of three times that a pause took, in milliseconds; afterwards it is paused.
+const PAUSE: &str = "(async () => { const times = []; const until = (is) => new Promise((done) => { \
+    const look = () => is() ? done() : setTimeout(look, 2); look(); }); \
+    for (let round = 0; round < 3; round++) { const began = performance.now(); toggle(); \
+    await until(() => document.querySelector('#pill').textContent === 'Paused'); times.push(performance.now() - began); \
+    if (round < 2) { toggle(); await until(() => !app.held); await new Promise((done) => setTimeout(done, 300)); } } \
+    return Math.min(...times); })()";
+
+fn says(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// How much longer a step may take on a machine with other things to do.
+fn patience() -> f64 {
+    std::env::var("ONELOOP_TEST_PATIENCE").ok().and_then(|times| times.parse().ok()).unwrap_or(1.0)
+}
+
+/// Opens the page of a program that is busy, and measures frames and pauses. A second of `frames` frames may
+/// compute for half a second, so that the other half is left for taking in what happens.
+fn measures(page: &mut Page<'_>, program: &str, tasks: u32, frames: u32) {
+    let shown = Program::start(program);
+    page.opens(&shown.address);
+    page.waits_until(&format!("app.view.tasks.size >= {tasks} && app.rec.events.length > 2000"));
+    page.value("new Promise((done) => setTimeout(done, 1000))");
+    let seen = page.value(FRAMES).as_f64().expect("a number");
+    let costs = page.computes(&a_second_of(frames));
+    let pause = page.value(PAUSE).as_f64().expect("a number");
+    says(&format!(
+        "{tasks} tasks: {seen:.0} frames a second on this machine now; {frames} of them compute for {costs:.0} ms; \
+         a pause takes {pause:.0} ms"
+    ));
+    assert!(costs < 500.0, "{frames} frames compute for {costs} ms");
+    assert!(pause < 100.0 * patience(), "a pause takes {pause} ms");
+}
+
+#[test]
+fn a_frame_fits_its_budget_with_a_hundred_tasks_and_with_twelve_thousand() {
+    in_a_browser(|browser| {
+        let mut page = browser.page();
+        measures(&mut page, "hundred", 100, 60);
+        measures(&mut page, "multitude", 12_000, 30);
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_page_costs_next_to_nothing_while_the_loop_is_held_or_sleeps() {
+    const LOOK: Duration = Duration::from_secs(4);
+    const REST: &str = "new Promise((done) => setTimeout(done, 4000))";
+    in_a_browser(|browser| {
+        let mut page = browser.page();
+        page.value("new Promise((done) => setTimeout(done, 2000))");
+        let Some(empty) = page.load(LOOK) else { return };
+        let mut loads = Vec::new();
+        for (program, held) in [("hundred", true), ("resting", false)] {
+            let shown = Program::start(program);
+            page.opens(&shown.address);
+            page.waits_until("app.view.tasks.size > 30 && app.link === 'live'");
+            if held {
+                page.value(PAUSE);
+            }
+            page.value("new Promise((done) => setTimeout(done, 2000))");
+            page.value("window.drawn = 0; const draw = paint; paint = (...now) => { drawn += 1; draw(...now); }; 0");
+            let (whole, computes) = (page.load(LOOK).unwrap_or_default() - empty, page.computes(REST) / 40.0);
+            let (drawn, state) = (page.value("drawn"), if held { "held" } else { "idle" });
+            says(&format!(
+                "{state}: the page computes for {computes:.1} % of a core; all of the browser for {whole:.1} % more than \
+                 the {empty:.1} % with an empty page; {drawn} frames in 8 s"
+            ));
+            // Nothing is redrawn that has not changed; while the loop sleeps only the time goes on.
+            assert!(drawn.as_u64() <= Some(if held { 0 } else { 12 }), "{drawn} frames while {state}");
+            loads.push(computes);
+        }
+        assert!(loads.iter().all(|load| *load < 2.0 * patience()), "{loads:?} percent");
+        page.is_well();
+    });
+}

@@ -1,0 +1,210 @@
+//! What a newcomer is told: the tour, the pictures, what is in sight, and the card at the end.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::chrome::in_a_browser;
+use crate::model::RECORDINGS;
+use crate::page::{FROM_DISK, Page};
+use crate::program::Program;
+
+/// Opens a kept recording.
+fn replays(page: &mut Page<'_>, name: &str) {
+    page.opens(FROM_DISK);
+    page.is_given(&Path::new(RECORDINGS).join(name));
+    page.waits_until(&format!("document.querySelector('#source').textContent === {}", json!(name)));
+}
+
+/// Goes to where something happens for the first time.
+fn goes_to(page: &mut Page<'_>, is: &str) {
+    page.value(&format!("app.jump(app.rec.events.find({is}).n)"));
+    page.value("new Promise(requestAnimationFrame).then(() => new Promise(requestAnimationFrame))");
+}
+
+#[test]
+fn thirty_that_stand_in_line_are_in_sight() {
+    in_a_browser(|browser| {
+        let mut page = browser.page();
+        page.is_sized(1280, 800);
+        replays(&mut page, "see_sleepers.ndjson");
+        goes_to(&mut page, "({ e }) => e === 'poll_end'");
+        let seen = "(() => { const frame = document.querySelector('#queue').getBoundingClientRect(); \
+             return [...document.querySelectorAll('#queue-list .task')].filter((node) => { const box = node.getBoundingClientRect(); \
+             return box.top >= frame.top && box.bottom <= frame.bottom && box.right <= frame.right && box.bottom <= innerHeight; }).length; })()";
+        assert_eq!(page.value(seen), json!(30));
+        let cut = "[...document.querySelectorAll('#queue-list .name, .cell .name span:first-child')].filter((node) => node.scrollWidth > node.clientWidth + 1).map((node) => node.textContent)";
+        assert_eq!(page.value(cut), json!([]), "a name is cut");
+        page.is_well();
+    });
+}
+
+#[test]
+fn what_a_newcomer_needs_first_is_in_view() {
+    in_a_browser(|browser| {
+        let mut page = browser.page();
+        page.is_sized(1280, 800);
+        page.opens(FROM_DISK);
+        let below = |selector: &str| {
+            format!(
+                "[...document.querySelectorAll({})].filter((node) => {{ const {{ top, bottom }} = node.getBoundingClientRect(); return top < 0 || bottom > innerHeight; }}).length",
+                json!(selector)
+            )
+        };
+        assert_eq!(page.value("document.querySelectorAll('#watch button').length"), json!(6));
+        assert_eq!(page.value(&below("#hero button, #hero-how")), json!(0));
+        page.types("?");
+        page.waits_until("document.querySelector('#about').open");
+        assert_eq!(page.value(&below("#about-title, #about-close, #about-tour")), json!(0));
+        page.is_well();
+    });
+}
+
+#[test]
+fn the_tour_stops_five_times_in_each_of_six_recordings() {
+    in_a_browser(|browser| {
+        let mut page = browser.page();
+        page.is_sized(1280, 800);
+        page.opens(FROM_DISK);
+        page.presses("#hero-tour");
+        let mut words = std::collections::BTreeSet::new();
+        for recording in 0..6 {
+            let mut before = 0;
+            for stop in 0..5 {
+                page.waits_until(&format!("tour.which === {recording} && tour.at === {stop}"));
+                page.waits_until("!app.playing && app.cursor === tour.stops[tour.at][0](app.rec)");
+                let at = page.value("app.cursor").as_u64().expect("a number");
+                assert!(at > before, "stop {stop} of recording {recording} is at event {at}, after {before}");
+                before = at;
+                words.insert(page.text("#tour-words"));
+                assert_eq!(page.value("document.querySelectorAll('.looked-at').length"), json!(1));
+                assert_eq!(page.value("document.querySelector('.looked-at').hidden"), json!(false));
+                page.presses("#tour-next");
+            }
+        }
+        assert_eq!(words.len(), 30, "each stop says something of its own");
+        page.waits_until("document.querySelector('#tour').hidden");
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_deadlock_is_drawn_while_it_lasts() {
+    in_a_browser(|browser| {
+        let mut page = browser.page();
+        replays(&mut page, "deadlock.ndjson");
+        let hidden = "document.querySelector('#picture').hidden";
+        goes_to(&mut page, "({ e, task }) => e === 'poll_end' && task === 2");
+        assert_eq!(page.value(hidden), json!(true), "ben may still finish");
+        goes_to(&mut page, "({ e }) => e === 'finding'");
+        assert_eq!(page.value(hidden), json!(false));
+        assert_eq!(page.text("#picture-title"), "ann and ben wait for each other");
+        assert!(page.text("#picture-why").ends_with("The loop goes on with the other task."));
+        assert_eq!(page.value("document.querySelectorAll('#drawing .arrow').length"), json!(2));
+        let said = page.text("#drawing");
+        let awaits = page
+            .value("app.rec.events.filter(({ e, on }) => e === 'wait' && /^join/.test(on)).map(({ at }) => brief(at))");
+        let lines = awaits.as_array().expect("an array").iter().filter_map(|at| at.as_str());
+        for part in ["ann awaits ben", "ben awaits ann"].into_iter().chain(lines) {
+            assert!(said.contains(part), "{part} is not in {said}");
+        }
+        let red = "[...document.querySelectorAll('.cell.lost .name')].map((name) => name.textContent)";
+        assert_eq!(page.value(red), json!(["ann", "ben"]));
+        goes_to(&mut page, "({ e, outcome }) => e === 'finish' && outcome === 'aborted'");
+        assert_eq!(page.value(hidden), json!(true), "the circle is open");
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_ring_of_five_is_drawn_with_five_arrows() {
+    in_a_browser(|browser| {
+        let mut text =
+            "{\"oneloop\":\"events\",\"version\":1,\"clock\":\"real\",\"first\":1,\"dropped\":0}\n".to_owned();
+        let mut n = 0;
+        let mut add = |rest: String| {
+            n += 1;
+            text.push_str(&format!("{{\"n\":{n},\"t\":0,{rest}}}\n"));
+        };
+        for task in 1..=7 {
+            add(format!("\"e\":\"spawn\",\"task\":{task},\"slot\":{task},\"by\":\"outside\",\"at\":\"a.rs:{task}:1\""));
+        }
+        // Five in a ring, and two that wait for something else.
+        for task in 1..=7 {
+            add(format!("\"e\":\"poll_start\",\"task\":{task}"));
+            if task < 6 {
+                let on = task % 5 + 1;
+                add(format!("\"e\":\"wait\",\"task\":{task},\"on\":\"join {on}\",\"at\":\"a.rs:9:{task}\""));
+            }
+            add(format!("\"e\":\"poll_end\",\"task\":{task},\"outcome\":\"pending\""));
+        }
+        add("\"e\":\"finding\",\"kind\":\"everyone_waits\",\"task\":1,\"text\":\"a circle\"".to_owned());
+        let mut page = browser.page();
+        page.opens(FROM_DISK);
+        page.is_dropped("ring.ndjson", &text);
+        page.waits_until("app.rec.last > 20");
+        page.types("End");
+        page.waits_until("!document.querySelector('#picture').hidden");
+        assert_eq!(page.text("#picture-title"), "5 tasks wait for each other");
+        assert!(
+            page.text("#picture-why").ends_with("The loop goes on with the other 2 tasks."),
+            "{}",
+            page.text("#picture-why")
+        );
+        assert_eq!(page.value("document.querySelectorAll('#drawing .arrow').length"), json!(5));
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_missing_waker_is_drawn_where_it_would_be() {
+    in_a_browser(|browser| {
+        let mut page = browser.page();
+        replays(&mut page, "forgotten_waker.ndjson");
+        goes_to(&mut page, "({ e }) => e === 'finding'");
+        assert_eq!(page.text("#picture-title"), "Nobody can wake reader of the forgetful mailbox");
+        assert_eq!(page.value("document.querySelectorAll('#drawing .missing').length"), json!(2));
+        assert_eq!(page.value("document.querySelectorAll('.cell.lost').length"), json!(1));
+        page.types("End");
+        page.waits_until("document.querySelector('#picture').hidden");
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_page_follows_the_system_s_theme_until_one_is_chosen() {
+    in_a_browser(|browser| {
+        let mut page = browser.page();
+        page.opens(FROM_DISK);
+        let is_light = "document.documentElement.classList.contains('light')";
+        for theme in ["light", "dark", "light"] {
+            page.is_in_the_system_s(theme);
+            page.waits_until(&format!("{is_light} === {}", theme == "light"));
+        }
+        page.presses("#theme");
+        page.is_in_the_system_s("dark");
+        page.is_in_the_system_s("light");
+        assert_eq!(page.value(is_light), json!(false), "the choice stays");
+        page.is_well();
+    });
+}
+
+#[test]
+fn an_ended_program_leaves_a_card_and_can_be_replayed() {
+    in_a_browser(|browser| {
+        let mut program = Program::start("steady");
+        let mut page = browser.page();
+        page.opens(&program.address);
+        page.waits_until("app.rec.history.polls.length > 20");
+        program.says_a_line();
+        page.waits_until("!document.querySelector('#end').hidden");
+        let facts = page.text("#end-facts");
+        assert!(facts.contains("5 tasks in ") && facts.contains(" times"), "{facts}");
+        page.presses("#end-again");
+        assert_eq!(page.value("document.querySelector('#end-how').hidden"), json!(false));
+        page.presses("#end-replay");
+        page.waits_until("document.querySelector('#pill').textContent === 'Replay' && app.playing && app.cursor > 0");
+        assert_eq!(page.value("document.querySelector('#end').hidden"), json!(true));
+        page.is_well();
+    });
+}
