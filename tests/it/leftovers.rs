@@ -329,3 +329,49 @@ fn an_owned_half_that_is_dropped_takes_its_waker_along() {
         });
     });
 }
+
+#[test]
+fn a_waker_of_another_runtime_is_booked_on_no_task_of_this_one() {
+    watch(|| {
+        let (other, kept) = (in_order(), Rc::new(Cell::new(None)));
+        let keep = Rc::clone(&kept);
+        other.block_on(async move {
+            spawn(poll_fn(move |cx| {
+                keep.set(Some(cx.waker().clone()));
+                Poll::<()>::Pending
+            }));
+            yield_now().await;
+        });
+        let theirs = kept.take().expect("it was polled");
+        let waits = Rc::new(RefCell::new(Vec::new()));
+        let runtime = builder().virtual_clock().observer(Waits(Rc::clone(&waits))).build().expect("a runtime");
+        runtime.block_on(async {
+            let mut victim = Builder::new().name("victim").spawn(pending::<()>());
+            yield_now().await;
+            let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            waits.borrow_mut().clear();
+            let (mut asleep, mut buffer) = (sleep(MILLISECOND), [0]);
+            let mut received = Box::pin(udp.recv_from(&mut buffer));
+            for _ in 0..2 {
+                assert!(poll_with(&theirs, Pin::new(&mut asleep)).is_pending());
+                assert!(poll_with(&theirs, received.as_mut()).is_pending());
+                assert!(poll_with(&theirs, Pin::new(&mut victim)).is_pending());
+            }
+            let dump = oneloop::see::dump();
+            assert!(dump.tasks.iter().all(|task| task.waits.is_empty()), "{dump}");
+            drop((asleep, received, victim));
+            assert_eq!(*waits.borrow(), Vec::<String>::new());
+        });
+    });
+}
+
+/// What the observers are told of waits.
+struct Waits(Rc<RefCell<Vec<String>>>);
+
+impl Observer for Waits {
+    fn on_event(&self, _: Duration, event: &Event<'_>) {
+        if let Event::Wait { .. } | Event::WaitDropped { .. } = event {
+            self.0.borrow_mut().push(format!("{event:?}"));
+        }
+    }
+}

@@ -128,7 +128,7 @@ impl Core {
     /// A waker that a leaf future had left was taken back, unwoken: tells whose it was.
     #[cold]
     pub(crate) fn observe_wait_dropped(&self, task: Option<TaskKey>, on: WaitsFor) {
-        if let Some(task) = task.or_else(|| self.current_task()) {
+        if let Some(task) = task {
             self.observe(|| Event::WaitDropped { task: TaskId(task), on });
         }
     }

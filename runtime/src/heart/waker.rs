@@ -48,6 +48,12 @@ pub(crate) fn task_of(core: &Core, waker: &Waker) -> Option<TaskKey> {
     word_of(waker).and_then(|word| core.tasks.named_by(word))
 }
 
+/// The task that waits by a waker: the one that it names. Behind somebody else's, such as a combinator's, is the
+/// task that is being polled; behind another runtime's is none of this one's.
+pub(crate) fn waiter_of(core: &Core, waker: &Waker) -> Option<TaskKey> {
+    if word_of(waker).is_some() { task_of(core, waker) } else { core.current_task() }
+}
+
 /// How many wakers of each task are kept, and the tasks whose last one went.
 struct Kept {
     counts: BTreeMap<usize, usize>,

@@ -198,7 +198,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         });
         match left {
             Some(Ok((None, _, false))) => {}
-            Some(Ok((replaced, at, _))) => left_beside(self.key, direction, replaced, at),
+            Some(Ok((replaced, at, _))) => left_beside(cx.waker(), self.key, direction, replaced, at),
             Some(Err(waker)) => waker.wake(),
             None => not_at_home(self.key.0.runtime, "a socket was polled"),
         }

@@ -8,7 +8,7 @@ use crate::heart::core::Core;
 use crate::heart::current::expect_home;
 use crate::heart::key::SourceKey;
 use crate::heart::reactor::Direction;
-use crate::heart::waker::task_of;
+use crate::heart::waker::waiter_of;
 
 fn waits_for(key: SourceKey, direction: Direction) -> WaitsFor {
     match direction {
@@ -28,6 +28,7 @@ pub(super) fn tell_drained(key: SourceKey, direction: Direction) {
 /// A waker was left where another was, or where somebody is to be told.
 #[cold]
 pub(super) fn left_beside(
+    waker: &Waker,
     key: SourceKey,
     direction: Direction,
     replaced: Option<Waker>,
@@ -35,7 +36,7 @@ pub(super) fn left_beside(
 ) {
     let core = expect_home(key.0.runtime, "a socket was polled");
     taken_back(&core, key, direction, replaced);
-    core.observe_wait(core.current_task(), waits_for(key, direction), at);
+    core.observe_wait(waiter_of(&core, waker), waits_for(key, direction), at);
 }
 
 /// A waker came back that no event has taken. Its task may have left another here, and still wait.
@@ -49,6 +50,6 @@ pub(super) fn taken_back(core: &Core, key: SourceKey, direction: Direction, wake
 #[cold]
 fn tell_taken_back(core: &Core, key: SourceKey, direction: Direction, waker: &Waker) {
     if core.is_observed() && !core.reactor.waits(key, direction, |other| other.will_wake(waker)) {
-        core.observe_wait_dropped(task_of(core, waker), waits_for(key, direction));
+        core.observe_wait_dropped(waiter_of(core, waker), waits_for(key, direction));
     }
 }

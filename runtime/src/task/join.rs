@@ -17,7 +17,7 @@ use crate::heart::core::Core;
 use crate::heart::current::{REGISTRY, at_home, current, expect_home, with_home};
 use crate::heart::key::TaskKey;
 use crate::heart::tasks::{Abort, Info, Join, Outcome};
-use crate::heart::waker::task_of;
+use crate::heart::waker::waiter_of;
 use crate::task::heard::Heard;
 
 /// Waits for a task and gives its output. Dropping it detaches the task, which goes on.
@@ -131,7 +131,7 @@ fn wait(task: TaskKey, at: &'static Location<'static>, cx: &Context<'_>) -> Poll
     if !core.is_exhausted(cx) {
         drop(core.tasks.leave_joiner(task, cx.waker().clone()));
         if core.is_observed() {
-            core.observe_wait(core.current_task(), WaitsFor::Join(TaskId(task)), at);
+            core.observe_wait(waiter_of(&core, cx.waker()), WaitsFor::Join(TaskId(task)), at);
         }
     }
     Poll::Pending
@@ -165,7 +165,7 @@ fn detach(task: TaskKey) {
         let (joiner, outcome) = core.tasks.detach(task);
         if let Some(joiner) = joiner {
             if core.is_observed() {
-                core.observe_wait_dropped(task_of(core, &joiner), WaitsFor::Join(TaskId(task)));
+                core.observe_wait_dropped(waiter_of(core, &joiner), WaitsFor::Join(TaskId(task)));
             }
         }
         drop(outcome);

@@ -11,7 +11,7 @@ use crate::heart::core::Core;
 use crate::heart::current::{at_home, expect_home, no_loop, not_at_home, with_current, with_home, with_quiet_home};
 use crate::heart::key::{Key, TaskKey, TimerKey};
 use crate::heart::timers::Deadline;
-use crate::heart::waker::task_of;
+use crate::heart::waker::waiter_of;
 use crate::time::Instant;
 
 /// Waits for `duration`, and never less. How much more depends on how busy the loop is; on an idle one
@@ -113,7 +113,7 @@ impl Sleep {
         if let Stage::Set(slot, serial) = before {
             if let Some(waker) = cancel(&core, self.timer(slot, serial)) {
                 // Whoever resets a sleep need not be the one who waits for it.
-                let waiter = task_of(&core, &waker).or(core.current_task());
+                let waiter = waiter_of(&core, &waker);
                 self.arm(tick, waker, |_| waiter);
             }
         }
@@ -145,7 +145,8 @@ impl Sleep {
 
     /// Leaves another waker with the timer, unless that has fired.
     #[inline(never)]
-    fn wait_on(&mut self, timer: TimerKey, waker: Waker) -> Poll<()> {
+    fn wait_on(&mut self, timer: TimerKey, cx: &Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
         let left = with_home(self.runtime, |core| (core.timers.update(timer, waker), core.is_observed()));
         let Some((replaced, is_observed)) = left else { not_at_home(self.runtime, "a Sleep was polled") };
         if replaced.is_err() {
@@ -154,7 +155,7 @@ impl Sleep {
         }
         if is_observed {
             let core = expect_home(self.runtime, "a Sleep was polled");
-            core.observe_wait(core.current_task(), WaitsFor::Timer(TimerId(timer)), self.at);
+            core.observe_wait(waiter_of(&core, cx.waker()), WaitsFor::Timer(TimerId(timer)), self.at);
         }
         Poll::Pending
     }
@@ -166,12 +167,12 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match self.stage {
             Stage::New(tick) => {
-                self.arm(tick, cx.waker().clone(), Core::current_task);
+                self.arm(tick, cx.waker().clone(), |core| waiter_of(core, cx.waker()));
                 Poll::Pending
             }
             Stage::Set(slot, serial) => {
                 let timer = self.timer(slot, serial);
-                self.wait_on(timer, cx.waker().clone())
+                self.wait_on(timer, cx)
             }
             // Whoever awaits it again and again has to let the others run.
             Stage::Fired => ready_at_a_price(cx),

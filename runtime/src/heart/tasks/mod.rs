@@ -257,10 +257,13 @@ impl Tasks {
         Woken::Queued
     }
 
-    /// The task that a waker names, if it still has its slot.
+    /// The task that a waker names, if it is one of this runtime's and still has its slot.
     pub(crate) fn named_by(&self, word: WakeWord) -> Option<TaskKey> {
         let inner = self.inner.borrow();
         let slot = inner.slots.get(word.slot()).filter(|slot| slot.serial != 0 && word.fits(slot.serial))?;
+        if word.runtime() != self.runtime as u16 {
+            return None;
+        }
         Some(self.key(word.slot(), slot.serial))
     }
 

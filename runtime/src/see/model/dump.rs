@@ -126,7 +126,7 @@ impl Dump {
     pub(crate) fn of(core: &Core) -> Self {
         let mut tasks: Vec<_> = core.tasks.rows(core.current_task()).into_iter().map(TaskRow::new).collect();
         let mut note = |waker: &std::task::Waker, wait: Wait| {
-            let Some(word) = word_of(waker) else { return };
+            let Some(word) = word_of(waker).filter(|word| word.runtime() == core.number as u16) else { return };
             let waiter = tasks.binary_search_by_key(&word.slot(), |task| task.id.slot() as usize);
             if let Some(task) = waiter.ok().map(|row| &mut tasks[row]).filter(|task| word.fits(task.id.as_u64())) {
                 task.waits.push(wait);
