@@ -1,0 +1,85 @@
+//! The door for plain TCP: a name first, then a line is a line.
+
+use std::io::{self, ErrorKind};
+
+use futures_lite::future::race;
+use futures_lite::io::{ReadHalf, split};
+use futures_lite::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use oneloop::net::TcpStream;
+use oneloop::time::timeout;
+
+use crate::patient::Patient;
+use crate::server::Guest;
+use crate::{Seat, Talk};
+
+/// How long a line may be, in bytes.
+const LINE_MAX: usize = 4 * 1024;
+
+pub(crate) async fn serve(guest: Guest) {
+    // An error is the client's: it has gone, or takes nothing.
+    let _ = talk(guest).await;
+}
+
+async fn talk(guest: Guest) -> io::Result<()> {
+    let Guest { stream, room, args, place: _place, .. } = guest;
+    let (reader, mut writer) = split(stream);
+    let mut lines = Lines { reader, buffer: Vec::new() };
+    writer.write_all(b"your name?\n").await?;
+    let named = timeout(args.patience * 3, lines.next()).await;
+    let Ok(Some(name)) = named.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) else { return Ok(()) };
+    let seat = room.enter();
+    let name = crate::http::name_or_guest(&name, &seat);
+    seat.whisper(&format!("welcome, {name}; what you type is heard by all"));
+    // Two halves of one client: neither waits for the other.
+    race(speak(&mut lines, &seat, &name), listen(&mut writer, &seat)).await
+}
+
+async fn speak(lines: &mut Lines, seat: &Seat, name: &str) -> io::Result<()> {
+    let mut talk = Talk::new();
+    while let Some(line) = lines.next().await? {
+        if line.trim().is_empty() {
+            continue;
+        }
+        if talk.may_say() {
+            seat.room.say(name, &line).await;
+        } else {
+            seat.whisper("you talk too fast; that was not sent");
+        }
+    }
+    Ok(())
+}
+
+async fn listen(writer: &mut (impl AsyncWrite + Unpin), seat: &Seat) -> io::Result<()> {
+    while let Some(line) = seat.next().await {
+        writer.write_all(format!("{}: {}\n", line.from, line.text).as_bytes()).await?;
+    }
+    writer.write_all(format!("{}\n", seat.farewell()).as_bytes()).await?;
+    writer.close().await
+}
+
+/// What comes, line by line.
+struct Lines {
+    reader: ReadHalf<Patient<TcpStream>>,
+    /// What has come and is not yet a line.
+    buffer: Vec<u8>,
+}
+
+impl Lines {
+    /// The next line; `None` at the end.
+    async fn next(&mut self) -> io::Result<Option<String>> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let line = self.buffer.drain(..=end).collect::<Vec<_>>();
+                return Ok(Some(String::from_utf8_lossy(&line).into_owned()));
+            }
+            if self.buffer.len() > LINE_MAX {
+                return Err(io::Error::new(ErrorKind::InvalidData, format!("a line has {LINE_MAX} bytes at most")));
+            }
+            let mut piece = [0; 1024];
+            match self.reader.read(&mut piece).await? {
+                0 => return Ok(None),
+                length => self.buffer.extend_from_slice(&piece[..length]),
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The server's life: two ports, a bound on who may be connected, a line now and then, and an end in order.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::io::{self, ErrorKind, Write};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_channel::{Receiver, bounded};
+use async_lock::{Semaphore, SemaphoreGuardArc};
+use clap::Parser;
+use futures_lite::future::{or, race};
+use oneloop::net::{TcpListener, TcpStream};
+use oneloop::signal::stop_requested;
+use oneloop::task::Builder;
+use oneloop::time::{interval, sleep, timeout};
+use oneloop_demos::{address, seconds};
+
+use crate::patient::Patient;
+use crate::{Room, http, lines};
+
+/// A chat room with four doors, on one thread. Ctrl-C closes it in order, a second one at once.
+#[derive(Parser, Clone)]
+pub(crate) struct Args {
+    /// Where the page, WebSocket, events and long poll are; port 0 takes any free one
+    #[arg(long, default_value = "127.0.0.1:8000", value_parser = address)]
+    pub(crate) addr: SocketAddr,
+    /// Where plain TCP is
+    #[arg(long, default_value = "127.0.0.1:8001", value_parser = address)]
+    pub(crate) tcp: SocketAddr,
+    /// A host name, beside those of loopback, under which browsers may ask for the room
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Vec<String>,
+    /// Stop by itself after this time, in seconds
+    #[arg(long, value_name = "F", value_parser = seconds)]
+    seconds: Option<Duration>,
+    /// How many may be connected at a time; the next ones wait to be let in
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = clap::value_parser!(u16).range(1..=60_000))]
+    connections: u16,
+    /// Hang up on whoever does not answer two pings, so many seconds apart
+    #[arg(long, value_name = "F", default_value = "20", value_parser = some_seconds)]
+    pub(crate) ping: Duration,
+    /// Hang up on whoever takes nothing for so many seconds, and on whoever takes so long to ask
+    #[arg(long, value_name = "F", default_value = "10", value_parser = some_seconds)]
+    pub(crate) patience: Duration,
+    /// Hang up on everybody after so many seconds
+    #[arg(long, value_name = "F", default_value = "86400", value_parser = seconds)]
+    pub(crate) lifetime: Duration,
+    /// How long a stop waits for goodbyes, in seconds
+    #[arg(long, value_name = "F", default_value = "2", value_parser = seconds)]
+    grace: Duration,
+}
+
+fn some_seconds(text: &str) -> Result<Duration, String> {
+    seconds(text).and_then(|time| if time.is_zero() { Err("it must be more than zero".to_owned()) } else { Ok(time) })
+}
+
+/// A connection as its door gets it.
+pub(crate) struct Guest {
+    pub(crate) stream: Patient<TcpStream>,
+    pub(crate) room: Rc<Room>,
+    pub(crate) args: Rc<Args>,
+    pub(crate) stop: Stop,
+    /// Held for as long as anything of the connection is left.
+    pub(crate) place: Rc<SemaphoreGuardArc>,
+}
+
+/// A channel on which nothing is ever sent: it is closed when the server stops.
+pub(crate) type Stop = Receiver<Infallible>;
+
+/// What belongs to both doors.
+struct House {
+    room: Rc<Room>,
+    args: Rc<Args>,
+    places: Arc<Semaphore>,
+    stop: Stop,
+}
+
+pub(crate) async fn serve(args: Args) -> Result<(), String> {
+    let (web, addr) = listen(args.addr, "--addr").await?;
+    let (tcp, tcp_addr) = listen(args.tcp, "--tcp").await?;
+    let asked_to_stop = stop_requested(); // from here on it is heard
+    log(&format!(
+        "listening on {addr} and {tcp_addr}; open http://{addr}/ or: nc {} {}",
+        tcp_addr.ip(),
+        tcp_addr.port()
+    ));
+
+    let (stopping, stop) = bounded(1);
+    let places = Arc::new(Semaphore::new(args.connections.into()));
+    let house = House { room: Rc::default(), args: Rc::new(args), places, stop };
+    let doors = async {
+        let doors = race(house.let_in("web", &web, http::serve), house.let_in("tcp", &tcp, lines::serve));
+        or(doors, house.tell()).await
+    };
+    let stop = or(async { asked_to_stop.await.map(drop) }, after(house.args.seconds));
+    or(doors, stop).await.map_err(|error| format!("cannot go on: {error}"))?;
+
+    drop((web, tcp)); // from here on the kernel refuses whoever comes
+    house.room.close(); // every client is told
+    drop(stopping); // and every connection hears it
+    let everybody = async {
+        let mut places = Vec::new();
+        for _ in 0..house.args.connections {
+            places.push(house.places.acquire().await);
+        }
+    };
+    let cut = if timeout(house.args.grace, everybody).await.is_err() { "; not everybody had gone" } else { "" };
+    let counts = &house.room.counts;
+    let [entered, lines, slow] = [&counts.entered, &counts.lines, &counts.slow].map(|count| count.0.get());
+    log(&format!("stopped: {entered} came, {lines} lines were said, {slow} lost their place{cut}"));
+    Ok(())
+}
+
+impl House {
+    /// Lets people in at one door, for ever; returns only if accepting has become impossible.
+    async fn let_in<F: Future<Output = ()> + 'static>(
+        &self,
+        door: &str,
+        listener: &TcpListener,
+        serve: fn(Guest) -> F,
+    ) -> io::Result<()> {
+        loop {
+            let place = Rc::new(self.places.acquire_arc().await);
+            let (stream, peer) = listener.accept().await?;
+            let stream = Patient::new(stream, self.args.patience);
+            let (room, args, stop) = (Rc::clone(&self.room), Rc::clone(&self.args), self.stop.clone());
+            let lifetime = args.lifetime;
+            let guest = serve(Guest { stream, room, args, stop, place });
+            let whole = async move { timeout(lifetime, guest).await.unwrap_or(()) };
+            drop(Builder::new().name(format!("{door} {peer}")).spawn(whole));
+        }
+    }
+
+    /// Says how many are in the room, whenever that has changed, and what they cost: as long as there have never
+    /// been more, since memory that was used once is seldom given back.
+    async fn tell(&self) -> io::Result<()> {
+        let (before, mut said, mut most) = (resident(), None, 0);
+        let mut ticks = interval(Duration::from_secs(5));
+        loop {
+            ticks.tick().await;
+            let now = (self.room.clients.borrow().len(), self.room.counts.lines.0.get());
+            if now.0 > 0 && said.replace(now) != Some(now) {
+                let (clients, lines) = now;
+                let grown = before.zip(resident()).filter(|_| clients >= most);
+                let cost = grown.map(|(before, now)| now.saturating_sub(before) / clients);
+                let cost = cost.map(|cost| format!(", {cost} bytes a client")).unwrap_or_default();
+                most = most.max(clients);
+                log(&format!("{clients} in the room, {lines} lines said{cost}"));
+            }
+        }
+    }
+}
+
+async fn listen(addr: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr), String> {
+    let way_out = |error: &io::Error| match error.kind() {
+        ErrorKind::AddrInUse => format!("another program has this port: stop it, or choose another port with {flag}"),
+        _ => format!("try another address with {flag}, such as 127.0.0.1:0"),
+    };
+    let listener = TcpListener::bind(addr).await.map_err(|error| format!("{error}; {}", way_out(&error)))?;
+    let addr = listener.local_addr().unwrap_or(addr);
+    Ok((listener, addr))
+}
+
+/// Resolves after the time that was asked for, or never if none was.
+async fn after(time: Option<Duration>) -> io::Result<()> {
+    match time {
+        Some(time) => sleep(time).await,
+        None => pending().await,
+    }
+    Ok(())
+}
+
+/// How much memory this process uses, in bytes, where Linux tells.
+fn resident() -> Option<usize> {
+    let pages: usize = std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size())
+}
+
+/// Prints a line. A server goes on when nobody reads its log any more.
+pub(crate) fn log(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}

@@ -1,0 +1,415 @@
+//! The chat as its guests meet it: what is said at one door is heard at the others, nobody holds up the rest,
+//! and nobody comes in who is not meant.
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_tungstenite::tungstenite::{Message, WebSocket, client};
+use rustix::process::Signal;
+
+use support::{Demo, connect, has};
+
+const CHAT: &str = env!("CARGO_BIN_EXE_chat");
+
+/// A room on free ports.
+struct Room {
+    demo: Demo,
+    web: String,
+    tcp: String,
+}
+
+impl Room {
+    fn open(args: &[&str]) -> Self {
+        let mut demo = Demo::start(CHAT, &[&["--addr", "127.0.0.1:0", "--tcp", "127.0.0.1:0"], args].concat());
+        let line = demo.line();
+        let words: Vec<&str> = line.split([' ', ';']).collect();
+        let (web, tcp) = (words[2].to_owned(), words[4].to_owned());
+        Self { demo, web, tcp }
+    }
+
+    fn websocket(&self, query: &str) -> WebSocket<TcpStream> {
+        let url = format!("ws://{}/ws?{query}", self.web);
+        client(url, connect(&self.web)).unwrap().0
+    }
+
+    /// Comes in by TCP, under this name, and has been welcomed.
+    fn enter(&self, name: &str) -> BufReader<TcpStream> {
+        let mut guest = BufReader::new(connect(&self.tcp));
+        assert_eq!(line(&mut guest), "your name?");
+        writeln!(guest.get_mut(), "{name}").unwrap();
+        assert!(line(&mut guest).starts_with("room: welcome"));
+        guest
+    }
+
+    /// The whole answer to a request on a connection of its own.
+    fn ask(&self, request: &str) -> String {
+        let mut stream = connect(&self.web);
+        stream.write_all(request.replace('\n', "\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    }
+
+    fn get(&self, path: &str, heads: &str) -> String {
+        self.ask(&format!("GET {path} HTTP/1.1\nconnection: close\n{heads}\n"))
+    }
+
+    fn say(&self, name: &str, text: &str) -> String {
+        let (web, length) = (&self.web, text.len());
+        self.ask(&format!(
+            "POST /say?name={name} HTTP/1.1\nhost: {web}\nconnection: close\ncontent-length: {length}\n\n{text}"
+        ))
+    }
+
+    fn stop(self) -> String {
+        self.demo.signal(Signal::TERM);
+        let ended = self.demo.end();
+        ended.assert_code(0);
+        ended.stdout
+    }
+}
+
+fn line(from: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    from.read_line(&mut line).unwrap();
+    line.trim_end().to_owned()
+}
+
+/// The next text that a client of the room is sent.
+fn heard(socket: &mut WebSocket<TcpStream>) -> String {
+    loop {
+        if let Message::Text(text) = socket.read().unwrap() {
+            return text.to_string();
+        }
+    }
+}
+
+/// A client program that ends with its test.
+struct Program(Child);
+
+impl Program {
+    fn start(program: &str, args: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn what_is_said_at_one_door_is_heard_at_every_other() {
+    let room = Room::open(&[]);
+    let mut tcp = room.enter("tim");
+    let mut socket = room.websocket("name=wendy");
+    // Both are in the room from here on: the first has heard the second.
+    socket.send(Message::text("by websocket")).unwrap();
+    assert_eq!(line(&mut tcp), "wendy: by websocket");
+    assert!(heard(&mut socket).contains("by websocket"));
+    writeln!(tcp.get_mut(), "by tcp").unwrap();
+    assert_eq!(heard(&mut socket), r#"{"number":2,"from":"tim","text":"by tcp"}"#);
+    assert!(room.say("paula", "by post").starts_with("HTTP/1.1 200"));
+    assert_eq!(line(&mut tcp), "tim: by tcp");
+    assert_eq!(line(&mut tcp), "paula: by post");
+    assert_eq!(heard(&mut socket), r#"{"number":3,"from":"paula","text":"by post"}"#);
+    // Who comes late hears what was said before, if it asks.
+    assert!(heard(&mut room.websocket("name=late&since=2")).contains("by post"));
+    assert!(room.get("/poll?since=1", &format!("host: {}\n", room.web)).contains("by tcp"));
+    let said = room.stop();
+    assert!(said.contains("3 lines were said, 0 lost their place\n"), "{said}");
+}
+
+#[test]
+fn curl_listens_polls_and_speaks() {
+    if !has("curl", "events, long poll and a word by POST") {
+        return;
+    }
+    let room = Room::open(&[]);
+    let url = |path: &str| format!("http://{}{path}", room.web);
+    let mut listener = Program::start("curl", &["-sN", &url("/events")]);
+    let mut events = BufReader::new(listener.0.stdout.take().unwrap());
+    let said = Command::new("curl").args(["-s", "-d", "hello & goodbye", &url("/say?name=Ann%20B")]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "said\n");
+    let event = r#"{"number":1,"from":"Ann B","text":"hello & goodbye"}"#;
+    assert_eq!([line(&mut events), line(&mut events)], ["id: 1".to_owned(), format!("data: {event}")]);
+    // It waits for what comes after the first line.
+    let mut waiting = Program::start("curl", &["-s", &url("/poll?since=1")]);
+    let mut answer = BufReader::new(waiting.0.stdout.take().unwrap());
+    let until = Instant::now() + Duration::from_secs(20);
+    while !line(&mut events).is_empty() {}
+    assert!(Instant::now() < until);
+    room.say("bob", "later");
+    let later = r#"{"number":2,"from":"bob","text":"later"}"#;
+    assert_eq!(line(&mut answer), format!("[{later}]"));
+    assert_eq!([line(&mut events), line(&mut events)], ["id: 2".to_owned(), format!("data: {later}")]);
+    room.stop();
+}
+
+#[test]
+fn a_page_of_another_server_and_a_foreign_name_come_to_nothing() {
+    let room = Room::open(&["--host", "chat.example"]);
+    let (own, port) = (&room.web, room.web.rsplit_once(':').unwrap().1);
+    for path in ["/", "/ws", "/events", "/poll?since=0"] {
+        for heads in [
+            "host: evil.example\n".to_owned(),
+            format!("host: evil.example:{port}\n"),
+            format!("host: {own}.evil.example\n"),
+            format!("host: {own}\nhost: {own}\n"),
+            format!("host: {own}\norigin: http://evil.example\n"),
+            format!("host: {own}\norigin: null\n"),
+            format!("host: {own}\norigin: http://localhost:1\n"),
+        ] {
+            let answer = room.get(path, &heads);
+            let refused = answer.starts_with("HTTP/1.1 403") || answer.starts_with("HTTP/1.1 400");
+            assert!(refused, "{path} with {heads:?}: {answer}");
+        }
+    }
+    let word = format!("POST /say HTTP/1.1\nhost: {own}\norigin: http://evil.example\ncontent-length: 2\n\nhi");
+    assert!(room.ask(&word.replace("length: 2\n", "length: 2\nconnection: close\n")).starts_with("HTTP/1.1 403"));
+    for host in [own.clone(), format!("localhost:{port}"), "localhost".into(), format!("chat.example:{port}")] {
+        let answer = room.get("/", &format!("host: {host}\norigin: http://{host}\n"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{host}: {answer}");
+    }
+    assert!(room.stop().contains(" 0 lines were said"));
+}
+
+#[test]
+fn a_handshake_that_is_none_is_refused_with_the_reason() {
+    let room = Room::open(&["--patience", "1"]);
+    let web = room.web.clone();
+    let upgrade = format!("host: {web}\nconnection: keep-alive, Upgrade\nupgrade: WebSocket\n");
+    let key = "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\n";
+    for (heads, status) in [
+        (format!("host: {web}\n{key}sec-websocket-version: 13\n"), "426"),
+        (format!("{upgrade}{key}"), "426"),
+        (format!("{upgrade}{key}sec-websocket-version: 8\n"), "426"),
+        (format!("{upgrade}sec-websocket-version: 13\n"), "400"),
+        (format!("{upgrade}sec-websocket-version: 13\nsec-websocket-key: short\n"), "400"),
+        (format!("{upgrade}sec-websocket-version: 13\nsec-websocket-key: {}\n", "x".repeat(6000)), "400"),
+    ] {
+        let answer = room.ask(&format!("GET /ws HTTP/1.1\n{heads}\n"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{heads}: {answer}");
+        assert!(status != "426" || answer.contains("sec-websocket-version: 13"), "{answer}");
+    }
+    // One that is never finished is hung up on, also when a byte comes now and then.
+    let mut stream = connect(&web);
+    let began = Instant::now();
+    let head = format!("GET /ws HTTP/1.1\r\nhost: {web}\r\nx: {}", "y".repeat(1000));
+    let is_hung_up = head.bytes().any(|byte| {
+        thread::sleep(Duration::from_millis(20));
+        stream.write_all(&[byte]).is_err()
+    });
+    assert!(is_hung_up && began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    room.stop();
+}
+
+#[test]
+fn what_is_too_long_is_refused_before_it_is_kept() {
+    let room = Room::open(&[]);
+    let web = &room.web;
+    let long = "x".repeat(1 << 20);
+    for (request, status) in [
+        (format!("GET /{long} HTTP/1.1\nhost: {web}\n\n"), ["414", "431"]),
+        (format!("GET / HTTP/1.1\nhost: {web}\nx: {long}\n\n"), ["431", "431"]),
+        (format!("GET / HTTP/1.1\nhost: {web}\n{}\n", "a: b\n".repeat(5000)), ["431", "431"]),
+        (format!("POST /say HTTP/1.1\nhost: {web}\ncontent-length: 1048576\n\n{long}"), ["413", "413"]),
+    ] {
+        let mut stream = connect(web);
+        // It may be hung up on while it still sends.
+        let _ = stream.write_all(request.replace('\n', "\r\n").as_bytes());
+        let mut answer = [0; 12];
+        if stream.read_exact(&mut answer).is_ok() {
+            let answer = String::from_utf8_lossy(&answer).into_owned();
+            assert!(status.iter().any(|status| answer == format!("HTTP/1.1 {status}")), "{answer}");
+        }
+    }
+    // A length that is only promised takes no memory and is refused at once.
+    let promise = room.ask(&format!(
+        "POST /say HTTP/1.1\nhost: {web}\nconnection: close\ncontent-length: 18446744073709551000\n\nhi"
+    ));
+    assert!(promise.starts_with("HTTP/1.1 413"), "{promise}");
+    let mut tcp = room.enter("tim");
+    writeln!(tcp.get_mut(), "{long}").unwrap_or(());
+    let mut rest = String::new();
+    let _ = tcp.read_to_string(&mut rest);
+    let mut socket = room.websocket("name=wendy");
+    let _ = socket.send(Message::text(long));
+    assert!(socket.read().is_err() || socket.read().is_err());
+    assert!(room.stop().contains(" 0 lines were said"));
+}
+
+#[test]
+fn who_does_not_read_loses_the_place_and_nobody_else_does() {
+    let room = Room::open(&["--patience", "2"]);
+    let mut good = room.websocket("name=good");
+    let mut idle = [room.websocket("name=idle"), room.websocket("name=idle2")];
+    let text = "z".repeat(4000);
+    // More than the kernel keeps for one connection.
+    let mut lines = 0;
+    'talk: for _ in 0..200 {
+        let mut stream = connect(&room.web);
+        for _ in 0..25 {
+            let head = format!("POST /say?name=loud HTTP/1.1\r\nhost: {}\r\ncontent-length: 4000\r\n\r\n", room.web);
+            stream.write_all([head.as_bytes(), text.as_bytes()].concat().as_slice()).unwrap();
+            let number = heard(&mut good);
+            lines += 1;
+            assert!(number.starts_with(&format!("{{\"number\":{lines},")), "{}", &number[..40]);
+        }
+        // The room tells of it only at its end, so this goes by what a queue and two buffers can hold.
+        if lines * text.len() > 32 << 20 {
+            break 'talk;
+        }
+    }
+    for socket in &mut idle {
+        let end = loop {
+            match socket.read() {
+                Ok(Message::Close(why)) => break why.map(|why| why.reason.to_string()).unwrap_or_default(),
+                Ok(_) => {}
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(!end.is_empty());
+    }
+    let said = room.stop();
+    assert!(said.contains(" 2 lost their place"), "{said}");
+}
+
+#[test]
+fn many_who_talk_at_once_cost_nobody_the_place() {
+    let room = Room::open(&[]);
+    let mut crowd: Vec<_> = (0..100).map(|n| room.enter(&format!("{n}"))).collect();
+    for guest in &mut crowd {
+        guest.get_mut().write_all("at once\n".repeat(20).as_bytes()).unwrap();
+    }
+    for guest in &mut crowd {
+        assert_eq!(
+            std::iter::repeat_with(|| line(guest)).take(2000).filter(|line| line.ends_with(": at once")).count(),
+            2000
+        );
+    }
+    let said = room.stop();
+    assert!(said.contains("100 came, 2000 lines were said, 0 lost their place"), "{said}");
+}
+
+#[test]
+fn who_answers_no_ping_is_hung_up_on_and_who_does_stays() {
+    let room = Room::open(&["--ping", "0.2"]);
+    let mut answers = room.websocket("name=there");
+    let mut silent = room.websocket("name=gone");
+    let until = Instant::now() + Duration::from_secs(2);
+    // Reading is what answers.
+    answers.get_mut().set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    while Instant::now() < until {
+        let _ = answers.read();
+    }
+    let mut rest = Vec::new();
+    silent.get_mut().read_to_end(&mut rest).expect("the server has closed it");
+    answers.send(Message::text("still here")).unwrap();
+    answers.get_mut().set_read_timeout(None).unwrap();
+    assert!(heard(&mut answers).contains("still here"));
+    room.stop();
+}
+
+#[test]
+fn a_stop_says_goodbye_at_every_door() {
+    let room = Room::open(&[]);
+    let mut tcp = room.enter("tim");
+    let mut socket = room.websocket("name=wendy");
+    let mut events = connect(&room.web);
+    write!(events, "GET /events HTTP/1.1\r\nhost: {}\r\n\r\n", room.web).unwrap();
+    socket.send(Message::text("all here?")).unwrap();
+    assert_eq!(line(&mut tcp), "wendy: all here?");
+    assert!(heard(&mut socket).contains("all here?"));
+    room.demo.signal(Signal::INT);
+    assert_eq!(line(&mut tcp), "the room is closed");
+    assert_eq!(tcp.read(&mut [0; 8]).unwrap(), 0);
+    let Message::Close(Some(why)) = socket.read().unwrap() else { panic!("no goodbye") };
+    assert_eq!(why.reason.as_str(), "the room is closed");
+    let _ = socket.read();
+    let mut rest = String::new();
+    events.read_to_string(&mut rest).expect("the stream of events ends");
+    let ended = room.demo.end();
+    ended.assert_code(0);
+    assert!(ended.stdout.ends_with("3 came, 1 lines were said, 0 lost their place\n"), "{}", ended.stdout);
+}
+
+#[test]
+fn who_talks_too_fast_is_told_and_nobody_hears_it() {
+    let room = Room::open(&[]);
+    let mut loud = room.enter("loud");
+    let mut quiet = room.enter("quiet");
+    loud.get_mut().write_all("again\n".repeat(200).as_bytes()).unwrap();
+    let told =
+        std::iter::repeat_with(|| line(&mut loud)).take_while(|line| !line.contains("you talk too fast")).count();
+    assert!((30..=60).contains(&told), "{told} lines were let through at once");
+    writeln!(quiet.get_mut(), "at last").unwrap();
+    let before = std::iter::repeat_with(|| line(&mut quiet)).take_while(|line| line != "quiet: at last").count();
+    assert!(before < 100, "{before} lines of 200");
+    room.stop();
+}
+
+#[test]
+fn names_and_words_cannot_steer_the_terminal_of_others() {
+    let room = Room::open(&[]);
+    let mut tim = room.enter("tim");
+    let mut rogue = room.enter("\u{1b}[31mrogue\u{7}");
+    writeln!(rogue.get_mut(), "\u{1b}[2Jgone\u{0}\u{9b}1m?").unwrap();
+    assert_eq!(line(&mut tim), "[31mrogue: [2Jgone1m?");
+    room.stop();
+}
+
+#[test]
+fn markup_in_a_name_or_a_word_is_shown_as_text_in_a_browser() {
+    if !has("chromium", "the page in a browser") {
+        return;
+    }
+    let room = Room::open(&[]);
+    room.say("%3Cimg%20src=x%20onerror=alert(1)%3E", "<script>document.title='taken'</script><b id=markup>bold</b>");
+    let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chat-profile");
+    let url = format!("http://{}/", room.web);
+    let profile = format!("--user-data-dir={}", profile.display());
+    let args = ["--headless", "--no-sandbox", "--disable-gpu", "--timeout=4000", &profile, "--dump-dom", &url];
+    let page = Command::new("chromium").args(args).output().unwrap();
+    let page = String::from_utf8_lossy(&page.stdout);
+    assert!(page.contains("&lt;script&gt;document.title='taken'") && page.contains("&lt;img src=x"), "{page}");
+    assert!(page.contains("<title>oneloop: a room</title>") && !page.contains("<b id="), "{page}");
+    room.stop();
+}
+
+#[test]
+fn two_thousand_clients_of_pythons_websockets_hear_one_word() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/crowd.py");
+    let has_library = Command::new("python3").args(["-c", "import websockets"]).stderr(Stdio::null()).status();
+    if !has_library.is_ok_and(|status| status.success()) {
+        eprintln!("skipped, as python3 has no websockets here: {script}");
+        return;
+    }
+    let room = Room::open(&[]);
+    let crowd = Command::new("python3").args([script, &format!("ws://{}/ws", room.web), "2000"]).output().unwrap();
+    let said = String::from_utf8_lossy(&crowd.stdout);
+    assert!(crowd.status.success(), "{said}{}", String::from_utf8_lossy(&crowd.stderr));
+    assert_eq!(said, "2000 clients heard 3 words each\n");
+    let said = room.stop();
+    assert!(said.contains("2000 came, 3 lines were said, 0 lost their place"), "{said}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_the_way_out() {
+    let room = Room::open(&[]);
+    support::run(CHAT, &["--addr", &room.web]).assert_complains(1, &[&room.web, "--addr"]);
+    support::run(CHAT, &["--addr", "127.0.0.1:0", "--tcp", &room.tcp]).assert_complains(1, &[&room.tcp, "--tcp"]);
+    support::run(CHAT, &["--ping", "0"]).assert_complains(2, &["--ping"]);
+    room.stop();
+}
