@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use support::{Demo, connect, run};
+use support::{Demo, Ended, connect, run};
 
 const ECHO: &str = env!("CARGO_BIN_EXE_echo");
 const MULTIPLEX: &str = env!("CARGO_BIN_EXE_multiplex");
