@@ -139,6 +139,11 @@ async fn varied() {
     for client in clients.collect::<Vec<_>>() {
         client.await.expect("no client panics").expect("the server answers");
     }
+    // One task waits for another's end, and then hands that over to a third.
+    let mut nap = oneloop::spawn(sleep(Duration::from_millis(2)));
+    assert!(future::poll_once(&mut nap).await.is_none());
+    let heir = Builder::new().name("heir").spawn(nap);
+    heir.await.expect("the heir ends").expect("the nap ends");
     server.abort();
     let in_vain = timeout(Duration::from_millis(3), oneloop::spawn(future::pending::<()>())).await;
     assert!(in_vain.is_err() && server.await.is_err());

@@ -53,7 +53,7 @@ function caption() {
 
 function paintPill() {
   const { live, link, held } = app;
-  const [kind, words] = !live ? ["replay", "Replay"] : link === "lost" ? ["lost", "Disconnected"] : link !== "live" ? ["", "Connecting"] : held ? ["held", "Paused"] : app.pausing ? ["held", "Pausing"] : ["live", "Live"];
+  const [kind, words] = !live ? ["replay", "Replay"] : link === "lost" ? (end.isOver() ? ["", "Ended"] : ["lost", "Disconnected"]) : link !== "live" ? ["", "Connecting"] : held ? ["held", "Paused"] : app.pausing ? ["held", "Pausing"] : ["live", "Live"];
   $("pill").className = `pill ${kind}`;
   say($("pill"), words);
   say($("source"), app.source);

@@ -2,7 +2,7 @@
 
 /** Polls, wakes, parks and turns by their order; a life for each task, with its own polls. One thread: polls never overlap. */
 class History {
-  constructor() { Object.assign(this, { polls: [], wakes: [], parks: [], turns: [], gaps: [], holds: [], heldBefore: 0, lives: new Map(), open: null, park: null, queued: new Map() }); }
+  constructor() { Object.assign(this, { polls: [], wakes: [], parks: [], turns: [], gaps: [], holds: [], heldBefore: 0, lives: new Map(), open: null, park: null }); }
 
   add(event, state) {
     const { n, t, e } = event;
@@ -14,14 +14,12 @@ class History {
     } else if (e === "wake") {
       const { kind, id } = parts(event.by);
       this.wakes.push({ n, t, task: event.task, by: event.by, kind, who: id, queued: event.queued });
-      if (event.queued) this.queued.set(event.task, { n, t });
+      if (event.queued) this.queues(event.task, n, t);
     } else if (e === "spawn") {
-      this.lives.set(event.task, { n, t, by: event.by, n1: Infinity, t1: Infinity, polls: [] });
-      this.queued.set(event.task, { n, t });
+      this.lives.set(event.task, { n, t, by: event.by, n1: Infinity, t1: Infinity, polls: [], qn: n, qt: t });
     } else if (e === "finish") {
       const life = this.lives.get(event.task) || { n: 0, t: 0, polls: [] };
       this.lives.set(event.task, Object.assign(life, { n1: n, t1: t, outcome: event.outcome }));
-      this.queued.delete(event.task);
     } else if (e === "park_start") {
       this.parks.push(this.park = { n, t, n1: Infinity, t1: Infinity, timeout: event.timeout });
     } else if (e === "park_end") {
@@ -36,16 +34,23 @@ class History {
   }
 
   polled(task, n, t) {
-    const queued = this.queued.get(task) ?? { n, t };
-    this.queued.delete(task);
-    this.polls.push(this.open = { task, n, t, n1: Infinity, t1: Infinity, qn: queued.n, qt: queued.t, end: null });
-    this.lives.get(task)?.polls.push(this.open);
+    const life = this.lives.get(task);
+    this.polls.push(this.open = { task, n, t, n1: Infinity, t1: Infinity, qn: life?.qn ?? n, qt: life?.qt ?? t, end: null });
+    life?.polls.push(this.open);
+    this.queues(task, undefined, undefined);
+  }
+
+  /** Since when a task stands in the queue. */
+  queues(task, n, t) {
+    const life = this.lives.get(task);
+    if (life) Object.assign(life, { qn: n, qt: t });
   }
 
   /** What went on then is over, as far as anybody knows. Tasks that live on are told of by the facts that follow. */
   skip(gap) {
     for (const what of [this.open, this.park, ...this.lives.values()]) if (what?.n1 === Infinity) Object.assign(what, { n1: gap.n, t1: gap.t });
-    Object.assign(this, { open: null, park: null, queued: new Map() });
+    for (const life of this.lives.values()) life.qn = life.qt = undefined;
+    Object.assign(this, { open: null, park: null });
     const before = this.gaps.at(-1);
     if (before?.n1 === gap.n) before.n1 = gap.n1;
     else this.gaps.push(gap);

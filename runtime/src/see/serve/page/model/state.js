@@ -4,7 +4,7 @@ class State {
   constructor() {
     Object.assign(this, { n: 0, t: 0, turn: 0, phase: "idle", polls: 0, running: null, since: 0, tick: 0, park: null, fired: null });
     Object.assign(this, { tasks: new Map(), slots: [], queue: [], timers: new Map(), sources: new Map() });
-    /** Who waits, by what they wait for. */
+    /** Who waits, by what they wait for; a list is never changed, so that copies can share it. */
     this.waiters = new Map();
     this.totals = { polls: 0, wakes: 0, parks: 0, ended: 0 };
   }
@@ -16,7 +16,7 @@ class State {
     copy.queue = this.queue.slice();
     copy.timers = new Map(this.timers);
     copy.sources = new Map([...this.sources].map(([id, source]) => [id, { ...source }]));
-    copy.waiters = new Map([...this.waiters].map(([on, who]) => [on, new Set(who)]));
+    copy.waiters = new Map(this.waiters);
     copy.totals = { ...this.totals };
     return copy;
   }
@@ -70,27 +70,28 @@ class State {
   wait({ task: id, on, at, t }) {
     const task = this.tasks.get(id);
     if (!task) return;
-    if (!this.waiters.has(on)) this.waiters.set(on, new Set());
-    const who = this.waiters.get(on);
+    const since = task.waits.get(on)?.since ?? t;
     // For a deadline, and for a task's end, one waits at a time.
-    if (who.size && (on[0] === "t" || on[0] === "j")) for (const other of who) if (other !== id) this.unwait(other, on);
-    task.waits.set(on, { at, since: task.waits.get(on)?.since ?? t });
+    if (on[0] === "t" || on[0] === "j") this.over(on);
+    const others = this.waiters.get(on);
+    if (!others?.includes(id)) this.waiters.set(on, others ? [...others, id] : [id]);
+    task.waits.set(on, { at, since });
     task.awaited = at;
     task.waitsFor = on[0];
-    who.add(id);
   }
 
   wait_dropped({ task, on }) { this.unwait(task, on); }
 
   unwait(id, on) {
     this.tasks.get(id)?.waits.delete(on);
-    const who = this.waiters.get(on);
-    who?.delete(id);
-    if (who?.size === 0) this.waiters.delete(on);
+    const others = this.waiters.get(on)?.filter((who) => who !== id) ?? [];
+    if (others.length) this.waiters.set(on, others);
+    else this.waiters.delete(on);
   }
 
   over(on) {
-    for (const id of [...(this.waiters.get(on) || [])]) this.unwait(id, on);
+    for (const id of this.waiters.get(on) || []) this.tasks.get(id)?.waits.delete(on);
+    this.waiters.delete(on);
   }
 
   enqueue(id, t, n) {

@@ -118,5 +118,5 @@ function folded(rings) {
     if (run && run[1] === level - 1) run[1] = level;
     else empty.push([level, level]);
   }
-  return `Empty, and not drawn: levels ${empty.map(([a, b]) => (a === b ? a : `${a} to ${b}`)).join(", ")}.`;
+  return `Empty, and not drawn: levels ${empty.map(([a, b]) => (a === b ? a : b === a + 1 ? `${a}, ${b}` : `${a} to ${b}`)).join(", ")}.`;
 }
