@@ -10,6 +10,8 @@ use std::io::BufReader;
 use std::pin::Pin;
 use std::process::Command;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -22,7 +24,7 @@ use oneloop::task::{Builder, JoinHandle, scope, yield_now};
 use oneloop::time::{Instant, advance, sleep, timeout};
 
 use crate::support::{Numbers, my_waker, on_drop, rounds};
-use crate::watch::{builder, watch};
+use crate::watch::{builder, spawn_thread, watch};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -465,6 +467,120 @@ fn a_reader_that_comes_again_is_told_what_is_new_and_one_that_is_late_begins_ane
         let first = format!(r#""first":{},"dropped":{now}"#, now + 1);
         assert!(late.text.lines().next().unwrap().contains(&first), "{}", late.text);
         assert!(ring.since(now + 1, 100).anew && ring.len() == 8 && ring.dropped() == now - 8);
+    });
+}
+
+/// Runs a busy loop on a thread of its own, with a ring, while `look` does what it does to the ring.
+fn beside_a_busy_loop(look: impl FnOnce(&Ring)) {
+    let (ring, over) = (Ring::new(100), Arc::new(AtomicBool::new(false)));
+    let (observer, is_over) = (ring.clone(), Arc::clone(&over));
+    let busy = spawn_thread(move || {
+        let runtime = builder().observer(observer).build().unwrap();
+        runtime.block_on(async {
+            while !is_over.load(Ordering::SeqCst) {
+                yield_now().await;
+            }
+        });
+    });
+    look(&ring);
+    over.store(true, Ordering::SeqCst);
+    busy.join().unwrap();
+}
+
+/// Returns when the ring's loop has told of some thousands of events more.
+fn until_it_went_on(ring: &Ring) {
+    let before = ring.last();
+    while ring.last() < before + 5000 {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_loop_goes_on_for_as_long_as_somebody_looks_at_its_state() {
+    watch(|| {
+        beside_a_busy_loop(|ring| {
+            until_it_went_on(ring);
+            let turns = ring.with_state(|state| {
+                until_it_went_on(ring);
+                let meanwhile = ring.state();
+                assert!(meanwhile.turn > state.turn && meanwhile.tasks.len() == 1, "{meanwhile:?}");
+                until_it_went_on(ring);
+                state.turn
+            });
+            assert!(ring.state().turn > turns);
+        });
+    });
+}
+
+/// A file on a slow disk: it takes what it is given when the loop has gone on meanwhile.
+struct Slow<'a>(&'a Ring, Vec<u8>);
+
+impl std::io::Write for Slow<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        until_it_went_on(self.0);
+        self.1.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_loop_goes_on_while_its_events_are_written_to_something_slow() {
+    watch(|| {
+        beside_a_busy_loop(|ring| {
+            until_it_went_on(ring);
+            let mut slow = Slow(ring, Vec::new());
+            ring.write_to(&mut slow).unwrap();
+            let recording = Recording::read(&*slow.1).unwrap();
+            assert_eq!(recording.len(), 100);
+            assert_eq!(recording.state_after(100).tasks.len(), 1);
+        });
+    });
+}
+
+/// Tells a ring, and looks at it now and then.
+struct Looks {
+    ring: Ring,
+    every: usize,
+    history: Rc<Vec<State>>,
+    told: Cell<usize>,
+}
+
+impl Observer for Looks {
+    fn on_event(&self, at: Duration, event: &Event<'_>) {
+        self.ring.on_event(at, event);
+        let n = self.told.replace(self.told.get() + 1);
+        if (n + 1) % self.every == 0 {
+            assert_eq!(self.ring.state(), self.history[n], "after {n}, a look every {}", self.every);
+        }
+    }
+}
+
+#[test]
+fn a_ring_says_the_same_however_seldom_somebody_looks() {
+    watch(|| {
+        let games = (1..9).map(|dice| run(dice, None, 1)).max_by_key(|(history, ..)| history.len());
+        let (history, all, _) = games.unwrap();
+        let (history, whole) = (Rc::new(history), Recording::read(&*written(&all)).unwrap());
+        assert!(history.len() > 1100, "{}", history.len());
+        for kept in [1, 7, 511, 512, 513, 1025] {
+            for every in [1, 300, usize::MAX] {
+                let looks = Looks { ring: Ring::new(kept), every, history: Rc::clone(&history), told: Cell::new(0) };
+                whole.replay(&looks);
+                let ring = looks.ring;
+                let end = Recording::read(&*written(&ring)).unwrap();
+                let before = history.len().saturating_sub(kept);
+                assert_eq!((end.len(), end.dropped() as usize), (history.len() - before, before));
+                let first = before.checked_sub(1).map_or_else(State::default, |last| history[last].clone());
+                assert_eq!(
+                    (end.state_after(0), end.state_after(end.len())),
+                    (first, history[history.len() - 1].clone())
+                );
+            }
+        }
     });
 }
 

@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -250,6 +250,58 @@ fn a_paused_loop_stands_and_each_step_is_exactly_one_poll() {
         viewer.until(&[r#""status":"running""#]);
         while count.get() < before + 1000 {
             thread::yield_now();
+        }
+    });
+}
+
+/// How long this thread has been ready to run, and another ran: see proc(5) on `schedstat`.
+#[cfg(target_os = "linux")]
+fn kept_from_running() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split(' ').nth(1).and_then(|delay| delay.parse().ok()).unwrap_or(0))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn kept_from_running() -> Duration {
+    Duration::ZERO
+}
+
+#[test]
+fn a_hundred_thousand_tasks_are_shown_and_the_loop_waits_for_no_look() {
+    const TASKS: usize = 100_000;
+    watch(|| {
+        let gap = Arc::new(AtomicU64::new(0));
+        let noted = Arc::clone(&gap);
+        let shown = Shown::new(move || async move {
+            for _ in 0..TASKS {
+                drop(spawn(sleep(Duration::from_secs(1000))));
+            }
+            spawn(async move {
+                let (mut last, mut delayed) = (Instant::now(), kept_from_running());
+                loop {
+                    yield_now().await;
+                    let (now, all_delays) = (Instant::now(), kept_from_running());
+                    let waited = (now - last).saturating_sub(all_delays - delayed);
+                    noted.fetch_max(waited.as_nanos() as u64, Ordering::SeqCst);
+                    (last, delayed) = (now, all_delays);
+                }
+            });
+        });
+        while shown.handle.metrics().timers < TASKS as u64 {
+            thread::sleep(MILLISECOND);
+        }
+        // Each of these takes a second or more in a build for tests, and would hold up the loop for as long.
+        type Look = fn(&Shown);
+        let looks: [(&str, Look); 3] = [
+            ("a page that opens", |shown| drop(shown.viewer().until(&[r#""fact":"task""#]))),
+            ("ps", |shown| assert_eq!(shown.monitor("ps").lines().count(), TASKS + 4)),
+            ("why", |shown| assert!(shown.monitor("why 7\nwheel").contains("level"))),
+        ];
+        for (name, look) in looks {
+            gap.store(0, Ordering::SeqCst);
+            look(&shown);
+            let gap = Duration::from_nanos(gap.load(Ordering::SeqCst));
+            assert!(gap < MILLISECOND * 100, "{name} held up the loop for {gap:?}");
         }
     });
 }

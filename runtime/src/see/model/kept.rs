@@ -1,20 +1,24 @@
 //! The state that is kept with the loop, where somebody asks for the events anyway: for the task table.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::ground::event::{Event, Observer};
 use crate::heart::core::Core;
 use crate::heart::current::{current, with_current};
 use crate::see::model::state::State;
-use crate::see::record::ring::Ring;
 
-/// Kept with the core: the state of whoever follows the events, and a ring. Either knows what there is to know.
+/// Kept with the core: the state of whoever follows the events, and a way to ask somebody else who does. Either
+/// knows what there is to know.
 #[derive(Default)]
 pub(crate) struct Kept {
     state: RefCell<Option<State>>,
-    ring: RefCell<Option<Ring>>,
+    asked: RefCell<Option<Rc<Asked>>>,
 }
+
+/// Somebody who knows the state, asked for it.
+type Asked = dyn Fn() -> State;
 
 /// Follows the events where nobody else does who keeps a state.
 pub(crate) struct Follower;
@@ -30,13 +34,14 @@ impl Observer for Follower {
 impl Kept {
     /// The state of this loop, if anybody keeps it.
     pub(crate) fn state_of(core: &Core) -> Option<State> {
-        // What a forked child has of a ring may be locked for ever.
+        // What a forked child would ask may be locked for ever.
         if core.reactor.is_foreign_process() {
             return None;
         }
         let kept = core.extension::<Self>();
         let state = kept.state.borrow().clone();
-        state.or_else(|| kept.ring.borrow().as_ref().map(Ring::state))
+        let asked = kept.asked.borrow().clone();
+        state.or_else(|| asked.map(|asked| asked()))
     }
 
     /// Follows the events of the loop that runs here.
@@ -45,10 +50,10 @@ impl Kept {
         kept.state.borrow_mut().get_or_insert_default().apply(at, event);
     }
 
-    /// Tells the loop that runs here of a ring that follows its events.
-    pub(crate) fn keep(ring: &Ring) {
+    /// Tells the loop that runs here of somebody who follows its events.
+    pub(crate) fn keep(asked: Rc<Asked>) {
         if let Some(kept) = with_current(|core| core.extension::<Self>()) {
-            kept.ring.replace(Some(ring.clone()));
+            let _before = kept.asked.replace(Some(asked));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A kept event: the same, but with a text of its own, so that it outlives what it tells of.
 
+pub(crate) mod packed;
 pub(crate) mod recording;
 pub(crate) mod ring;
 

@@ -4,14 +4,22 @@
 //! that is kept with the rest, so what is left still tells a whole story: a state, and what became of it.
 //!
 //! ```text
-//!     base: State        events                                        seen: State, for those who ask
-//!     ( before 41 )  ->  [ 41 42 43 44 45 46 47 48 49 50 ]  <- 51         what is now
+//!     past, for those who look      |  tail, which the loop writes
+//!     base: State   seen: State     |  gone              full                    open
+//!     ( before 41 ) ( after 50 )    |  [ 41 .. ]  ->     [ .. ] [ .. ] [ .. ]    [ .. 50 ]  <- 51
 //! ```
+//!
+//! The loop waits for nobody who looks, however much there is to look at. It takes the lock of the tail only,
+//! and so does a looker for as long as it takes to copy the shares in some segments and the one that is open.
+//! States are made of what was copied, on the looker's own thread, under the lock of the past. The loop brings
+//! the base up to date where nobody looks: a few events at a time, and only if that lock is free. A looker
+//! takes the past first, then the tail.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use crate::ground::event::{Event, Observer};
@@ -21,6 +29,11 @@ use crate::see::model::live;
 use crate::see::model::ndjson::{Facts, Header, Line, Run};
 use crate::see::model::state::State;
 use crate::see::record::Record;
+use crate::see::record::packed::{SEGMENT, Segment};
+
+/// After how many events the loop looks whether the base is behind, and how many it then brings it on.
+const KEEP_UP_EVERY: u64 = 64;
+const KEEP_UP_BY: usize = 192;
 
 /// Keeps the last events of one runtime, for whoever wants to write them down or look at them, from any
 /// thread. A clone is the same ring.
@@ -38,18 +51,45 @@ use crate::see::record::Record;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Ring(Arc<Mutex<Inner>>);
+pub struct Ring(Arc<Shared>);
 
-struct Inner {
+struct Shared {
+    tail: Mutex<Tail>,
+    past: Mutex<Past>,
+}
+
+/// The events.
+struct Tail {
     capacity: usize,
     run: Run,
-    /// What the loop looked like before the oldest event.
-    base: State,
-    events: VecDeque<Record>,
-    /// How many events were forgotten.
+    /// The number of the last event.
+    last: u64,
+    open: Segment,
+    /// The segments before it of which something is kept. They are full.
+    full: VecDeque<Arc<Segment>>,
+    /// The segments before those, until the base has them.
+    gone: VecDeque<Arc<Segment>>,
+}
+
+/// What is known of the loop apart from the events that are kept.
+#[derive(Default)]
+struct Past {
+    /// What the loop looked like after so many events, the last of which is not kept any more.
+    base: (u64, State),
+    /// What it looked like for those who looked last.
+    seen: (u64, Arc<State>),
+}
+
+/// A copy of some events that follow each other.
+struct Cut {
+    run: Run,
+    /// How many events the ring has forgotten, and the number of its last.
     dropped: u64,
-    /// What the loop looked like after so many events: the last answer to whoever asked.
-    seen: (u64, State),
+    last: u64,
+    /// How many events there were before the first segment.
+    before: u64,
+    /// All but the last are full.
+    segments: Vec<Arc<Segment>>,
 }
 
 /// Events as text, for a reader who comes back for more.
@@ -66,22 +106,16 @@ pub struct Batch {
 }
 
 impl Ring {
-    /// A ring that keeps the last `capacity` events, at least one. An event takes some 150 bytes.
+    /// A ring that keeps the last `capacity` events, at least one. An event takes some 45 bytes.
     pub fn new(capacity: usize) -> Self {
-        let capacity = capacity.max(1);
-        Self(Arc::new(Mutex::new(Inner {
-            capacity,
-            run: Run::default(),
-            base: State::default(),
-            events: VecDeque::new(),
-            dropped: 0,
-            seen: (0, State::default()),
-        })))
+        let (capacity, run, open) = (capacity.max(1), Run::default(), Segment::with_room());
+        let tail = Tail { capacity, run, last: 0, open, full: VecDeque::new(), gone: VecDeque::new() };
+        Self(Arc::new(Shared { tail: Mutex::new(tail), past: Mutex::default() }))
     }
 
     /// How many events it holds.
     pub fn len(&self) -> usize {
-        self.inner().events.len()
+        self.tail().len()
     }
 
     /// Whether it holds none.
@@ -91,31 +125,32 @@ impl Ring {
 
     /// How many events it has forgotten.
     pub fn dropped(&self) -> u64 {
-        self.inner().dropped
+        self.tail().dropped()
     }
 
     /// What the loop looks like after the last event.
     pub fn state(&self) -> State {
-        self.inner().see_now().clone()
+        Arc::unwrap_or_clone(self.seen_now())
     }
 
-    /// Calls `look` with what the loop looks like after the last event. The loop waits meanwhile if it has
-    /// something to tell.
+    /// Calls `look` with what the loop looks like after the last event.
     pub fn with_state<R>(&self, look: impl FnOnce(&State) -> R) -> R {
-        look(self.inner().see_now())
+        look(&self.seen_now())
     }
 
     /// Writes all that it holds: a header, the state before the first event if anything was forgotten, and
-    /// a line an event (`docs/events.md`). The loop waits meanwhile if it has something to tell.
+    /// a line an event (`docs/events.md`).
     ///
     /// # Errors
     ///
     /// Whatever `out` says.
     pub fn write_to(&self, mut out: impl io::Write) -> io::Result<()> {
-        let inner = self.inner();
-        let mut text = inner.beginning(inner.dropped, &inner.base);
-        for n in inner.dropped + 1..=inner.last() {
-            inner.write_event(&mut text, n);
+        let (mut text, cut) = {
+            let (past, cut) = self.look();
+            (cut.beginning(cut.dropped, &past.base.1), cut)
+        };
+        for (n, at, event) in cut.after(cut.dropped) {
+            let _ = writeln!(text, "{}", Line { n, at, event });
             if text.len() > 1 << 16 {
                 out.write_all(text.as_bytes())?;
                 text.clear();
@@ -132,46 +167,160 @@ impl Ring {
     /// all events that there are, if they are no more than `max`; else what the loop looks like now, and no
     /// events yet.
     pub fn since(&self, cursor: u64, max: usize) -> Batch {
-        let mut inner = self.inner();
-        let (first, last) = (inner.dropped, inner.last());
-        let anew = cursor == 0 || cursor < first || cursor > last;
-        let (mut text, from) = match anew {
-            false => (String::new(), cursor),
-            true if inner.events.len() <= max => (inner.beginning(first, &inner.base), first),
-            true => {
-                inner.see_now();
-                (inner.beginning(last, &inner.seen.1), last)
-            }
+        let going_on = {
+            let tail = self.tail();
+            let fits = cursor > 0 && (tail.dropped()..=tail.last).contains(&cursor);
+            fits.then(|| tail.cut(cursor, cursor.saturating_add(max as u64)))
         };
-        let until = last.min(from.saturating_add(max as u64));
-        for n in from + 1..=until {
-            inner.write_event(&mut text, n);
+        let (mut text, from, cut) = match going_on {
+            Some(cut) => (String::new(), cursor, cut),
+            None => self.begin_anew(max),
+        };
+        let until = cut.last.min(from.saturating_add(max as u64));
+        for (n, at, event) in cut.after(from).take((until - from) as usize) {
+            let _ = writeln!(text, "{}", Line { n, at, event });
         }
-        Batch { text, anew, cursor: until }
+        Batch { text, anew: cursor == 0 || from != cursor, cursor: until }
+    }
+
+    /// The header and facts for a reader that begins anew, and after which event it goes on.
+    fn begin_anew(&self, max: usize) -> (String, u64, Cut) {
+        let (mut past, cut) = self.look();
+        let from = if cut.last - cut.dropped <= max as u64 { cut.dropped } else { cut.last };
+        if from == cut.last && from > cut.dropped {
+            let seen = past.see(&cut);
+            drop(past);
+            return (cut.beginning(from, &seen), from, cut);
+        }
+        (cut.beginning(from, &past.base.1), from, cut)
+    }
+
+    /// Whether events after the one with this number are forgotten, so that who knows it has to begin anew.
+    pub(crate) fn has_lost(&self, cursor: u64) -> bool {
+        cursor < self.dropped()
     }
 
     /// The number of the last event.
     pub fn last(&self) -> u64 {
-        self.inner().last()
+        self.tail().last
     }
 
     /// A copy of the events before the one with number `before`, at most `max`, those next to it.
     pub(crate) fn page(&self, before: u64, max: usize) -> Vec<Record> {
-        let inner = self.inner();
-        let until = before.saturating_sub(inner.dropped + 1).min(inner.events.len() as u64) as usize;
-        inner.events.range(until.saturating_sub(max)..until).cloned().collect()
+        let until = before.saturating_sub(1);
+        let cut = self.tail().cut(until.saturating_sub(max as u64), until);
+        let from = until.saturating_sub(max as u64).max(cut.dropped);
+        let events = cut.after(from).take_while(|(n, ..)| *n <= until);
+        events.map(|(_, at, event)| Record::of(at, &event)).collect()
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn seen_now(&self) -> Arc<State> {
+        let (mut past, cut) = self.look();
+        past.see(&cut)
+    }
+
+    /// The past, with a base that is up to date, and all events that are kept.
+    fn look(&self) -> (MutexGuard<'_, Past>, Cut) {
+        let mut past = self.0.past.lock().unwrap_or_else(PoisonError::into_inner);
+        let cut = self.tail().take_all();
+        let Past { base: (after, state), .. } = &mut *past;
+        for (n, at, event) in cut.after(*after).take_while(|(n, ..)| *n <= cut.dropped) {
+            state.apply(at, &event);
+            *after = n;
+        }
+        (past, cut)
+    }
+
+    /// Brings the base on by some events that are not kept any more, unless somebody looks at it: they do it.
+    #[cold]
+    fn keep_up(&self) {
+        let mut past = match self.0.past.try_lock() {
+            Ok(past) => past,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        let (oldest, before) = {
+            let tail = self.tail();
+            let Some(oldest) = tail.gone.front() else { return };
+            (Arc::clone(oldest), tail.before(tail.gone.len()))
+        };
+        let Past { base: (after, state), .. } = &mut *past;
+        // Who looked last may have brought it further than this segment goes.
+        let from = (after.saturating_sub(before) as usize).min(SEGMENT);
+        oldest.after(from).take(KEEP_UP_BY).for_each(|(at, event)| state.apply(at, &event));
+        let until = SEGMENT.min(from + KEEP_UP_BY);
+        *after = (*after).max(before + until as u64);
+        if until == SEGMENT {
+            self.tail().gone.pop_front();
+        }
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.0.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
-    fn last(&self) -> u64 {
-        self.dropped + self.events.len() as u64
+impl Tail {
+    fn dropped(&self) -> u64 {
+        self.last.saturating_sub(self.capacity as u64)
     }
 
+    fn len(&self) -> usize {
+        (self.last - self.dropped()) as usize
+    }
+
+    /// How many events there were before all full segments that are kept, and so many that are gone.
+    fn before(&self, gone: usize) -> u64 {
+        self.last - (self.open.len() + (self.full.len() + gone) * SEGMENT) as u64
+    }
+
+    /// Begins a new segment, and lets those go of which nothing is to be kept.
+    #[cold]
+    fn turn_over(&mut self) {
+        let full = std::mem::replace(&mut self.open, Segment::with_room());
+        self.full.push_back(Arc::new(full));
+        let forgotten = (self.dropped() - self.before(0)) as usize / SEGMENT;
+        self.gone.extend(self.full.drain(..forgotten));
+    }
+
+    /// A copy of the segments with the events behind the number `after` up to `until`, as far as they are kept.
+    fn cut(&self, after: u64, until: u64) -> Cut {
+        let kept = self.before(0);
+        let skipped = (after.saturating_sub(kept) as usize / SEGMENT).min(self.full.len());
+        let wanted = (until.saturating_sub(kept) as usize).div_ceil(SEGMENT);
+        let segments = self.full.iter().take(wanted).skip(skipped).map(Arc::clone);
+        let open = (wanted > self.full.len()).then(|| Arc::new(self.open.clone()));
+        let (run, dropped, last) = (self.run, self.dropped(), self.last);
+        Cut { run, dropped, last, before: kept + (skipped * SEGMENT) as u64, segments: segments.chain(open).collect() }
+    }
+
+    /// A copy of all, with those that are gone, which whoever takes them has to bring into the base.
+    fn take_all(&mut self) -> Cut {
+        let before = self.before(self.gone.len());
+        let gone = std::mem::take(&mut self.gone).into_iter();
+        let Cut { run, dropped, last, segments, .. } = self.cut(0, u64::MAX);
+        Cut { run, dropped, last, before, segments: gone.chain(segments).collect() }
+    }
+}
+
+impl Past {
+    /// What the loop looks like after the last event: from where it was seen last, if the events since are
+    /// still here.
+    fn see(&mut self, cut: &Cut) -> Arc<State> {
+        if self.seen.0 < self.base.0 || self.seen.0 == 0 {
+            self.seen = (self.base.0, Arc::new(self.base.1.clone()));
+        }
+        let (after, state) = &mut self.seen;
+        if *after < cut.last {
+            let state = Arc::make_mut(state);
+            cut.after(*after).for_each(|(_, at, event)| state.apply(at, &event));
+            *after = cut.last;
+        }
+        Arc::clone(state)
+    }
+}
+
+impl Cut {
     /// The header and facts of what comes after `before` events.
     fn beginning(&self, before: u64, state: &State) -> String {
         let mut text = format!("{}\n", Header { run: self.run, first: before + 1, dropped: before });
@@ -181,67 +330,51 @@ impl Inner {
         text
     }
 
-    fn record(&self, n: u64) -> Option<&Record> {
-        self.events.get(n.checked_sub(self.dropped + 1)? as usize)
-    }
-
-    fn write_event(&self, text: &mut String, n: u64) {
-        if let Some(record) = self.record(n) {
-            let _ = writeln!(text, "{}", Line { n, at: record.at, event: record.event() });
-        }
-    }
-
-    fn push(&mut self, record: Record) {
-        if self.events.len() == self.capacity {
-            if let Some(oldest) = self.events.pop_front() {
-                self.base.apply(oldest.at, &oldest.event());
-                self.dropped += 1;
-            }
-        }
-        self.events.push_back(record);
-    }
-
-    /// Brings the last answer up to date: from where it was, if the events since are still here.
-    fn see_now(&mut self) -> &State {
-        if self.seen.0 < self.dropped {
-            self.seen = (self.dropped, self.base.clone());
-        }
-        let (after, state) = &mut self.seen;
-        for record in self.events.iter().skip((*after - self.dropped) as usize) {
-            state.apply(record.at, &record.event());
-        }
-        *after = self.dropped + self.events.len() as u64;
-        state
+    /// The events behind this number, with theirs.
+    fn after(&self, after: u64) -> impl Iterator<Item = (u64, Duration, Event<'_>)> {
+        let skipped = after.saturating_sub(self.before);
+        let (segment, index) = (skipped as usize / SEGMENT, skipped as usize % SEGMENT);
+        let segments = self.segments.iter().skip(segment).enumerate();
+        let events = segments.flat_map(move |(n, segment)| segment.after(if n == 0 { index } else { 0 }));
+        (self.before + skipped + 1..).zip(events).map(|(n, (at, event))| (n, at, event))
     }
 }
 
 impl Observer for Ring {
     fn on_event(&self, at: Duration, event: &Event<'_>) {
-        let record = Record::of(at, event);
-        let mut inner = self.inner();
-        let is_first = inner.last() == 0;
+        let mut tail = self.tail();
+        tail.open.push(at, event);
+        tail.last += 1;
+        let is_first = tail.last == 1;
         if is_first {
-            inner.run = with_current(|core| Run::of(core)).unwrap_or(inner.run);
+            tail.run = with_current(|core| Run::of(core)).unwrap_or(tail.run);
         }
-        inner.push(record);
-        drop(inner);
+        if tail.open.len() == SEGMENT {
+            tail.turn_over();
+        }
+        let is_behind = tail.last % KEEP_UP_EVERY == 0 && !tail.gone.is_empty();
+        drop(tail);
         if is_first {
-            Kept::keep(self);
+            let ring = self.clone();
+            Kept::keep(Rc::new(move || ring.state()));
+        }
+        if is_behind {
+            self.keep_up();
         }
     }
 
     fn on_attached(&self, _: Duration) {
         let (now, run) = with_current(|core| (live::state_of(core), Run::of(core))).unwrap_or_default();
-        let mut inner = self.inner();
-        inner.run = run;
-        inner.seen = (0, now.clone());
-        inner.base = now;
+        let mut past = self.0.past.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tail = self.tail();
+        tail.run = run;
+        *past = Past { base: (tail.dropped(), now), seen: (0, Arc::default()) };
     }
 }
 
 impl std::fmt::Debug for Ring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let inner = self.inner();
-        write!(f, "Ring({} events, {} dropped)", inner.events.len(), inner.dropped)
+        let tail = self.tail();
+        write!(f, "Ring({} events, {} dropped)", tail.len(), tail.dropped())
     }
 }

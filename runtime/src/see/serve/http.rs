@@ -19,8 +19,11 @@ const POLICY: &str = "Content-Security-Policy: default-src 'none'; script-src 'u
 const BEAT: Duration = Duration::from_millis(33);
 /// How often the time is told.
 const CLOCK: Duration = Duration::from_millis(250);
-/// How many events are sent at once: meanwhile the loop cannot tell any.
+/// How many events are sent at once.
 const AT_ONCE: usize = 1024;
+/// How many times as long as it took to say what there is, a viewer who has fallen behind waits until that is
+/// said again. So one who watches a busy loop among thousands of tasks takes a tenth of a processor.
+const REST: u32 = 10;
 /// How often that is done in one beat. Where more happens, the viewer falls behind, and in the end begins
 /// anew from where the loop is then.
 const A_BEAT: usize = 4;
@@ -74,7 +77,7 @@ fn stream(guest: &Guest, watched: &Watched) -> io::Result<()> {
     let mut opening = head(200, "text/event-stream");
     write!(opening, "\r\nretry: 1000\n\n")?;
     guest.say(opening)?;
-    let (mut cursor, mut sent) = (None, 0);
+    let (mut place, mut sent) = (Place::default(), 0);
     let (mut status, mut clock_told) = (watched.gate.status(), None::<Instant>);
     guest.say(message(&format!("{{\"status\":\"run\",\"run\":\"{:x}\"}}\n{status}", watched.run)))?;
     loop {
@@ -82,7 +85,7 @@ fn stream(guest: &Guest, watched: &Watched) -> io::Result<()> {
         let at_once = sent > 0 || last_round;
         // What is news then was told before the loop was held, if it is.
         let now = watched.gate.status_after(status, if at_once { Duration::ZERO } else { BEAT });
-        let (mut text, more) = news(watched, &mut cursor);
+        let (mut text, more) = place.news(watched);
         if clock_told.is_none_or(|told| told.elapsed() >= CLOCK) {
             clock_told = Some(Instant::now());
             text.push_str(&watched.clock_line());
@@ -101,13 +104,30 @@ fn stream(guest: &Guest, watched: &Watched) -> io::Result<()> {
     }
 }
 
-/// What has happened since the last time, and whether there is more.
-fn news(watched: &Watched, cursor: &mut Option<u64>) -> (String, bool) {
-    let batch = watched.ring.since(cursor.unwrap_or(0), AT_ONCE);
-    // Before the first event there is nothing new in beginning anew.
-    let again = *cursor == Some(0) && batch.cursor == 0;
-    *cursor = Some(batch.cursor);
-    (if again { String::new() } else { batch.text }, batch.cursor < watched.ring.last())
+/// Where a viewer is in the story.
+#[derive(Default)]
+struct Place {
+    cursor: Option<u64>,
+    /// When it may be told all facts again.
+    rested: Option<Instant>,
+}
+
+impl Place {
+    /// What has happened since the last time, and whether there is more.
+    fn news(&mut self, watched: &Watched) -> (String, bool) {
+        let (cursor, began) = (self.cursor.unwrap_or(0), Instant::now());
+        if watched.ring.has_lost(cursor) && self.rested.is_some_and(|rested| began < rested) {
+            return (String::new(), false);
+        }
+        let batch = watched.ring.since(cursor, AT_ONCE);
+        if batch.anew {
+            self.rested = Some(Instant::now() + began.elapsed() * REST);
+        }
+        // Before the first event there is nothing new in beginning anew.
+        let again = self.cursor == Some(0) && batch.cursor == 0;
+        self.cursor = Some(batch.cursor);
+        (if again { String::new() } else { batch.text }, batch.cursor < watched.ring.last())
+    }
 }
 
 /// A message of the stream: each line of `text` as a line of data.
