@@ -44,10 +44,13 @@ impl Kept {
         state.or_else(|| asked.map(|asked| asked()))
     }
 
-    /// Follows the events of the loop that runs here.
+    /// Follows the events of the loop that runs here, unless somebody else has from the beginning.
     pub(crate) fn apply(core: &Core, at: Duration, event: &Event<'_>) {
         let kept = core.extension::<Self>();
-        kept.state.borrow_mut().get_or_insert_default().apply(at, event);
+        let mut state = kept.state.borrow_mut();
+        if state.is_some() || kept.asked.borrow().is_none() {
+            state.get_or_insert_default().apply(at, event);
+        }
     }
 
     /// Tells the loop that runs here of somebody who follows its events.

@@ -17,6 +17,8 @@ const POLICY: &str = "Content-Security-Policy: default-src 'none'; script-src 'u
 
 /// How often events are sent, unless there is something that cannot wait.
 const BEAT: Duration = Duration::from_millis(33);
+/// After how long a viewer comes again whose stream is over: before a held loop takes itself to be alone.
+const COME_AGAIN: Duration = Duration::from_millis(500);
 /// How often the time is told.
 const CLOCK: Duration = Duration::from_millis(250);
 /// How many events are sent at once.
@@ -32,9 +34,9 @@ const A_BEAT: usize = 4;
 pub(super) fn respond(guest: &mut Guest, request: &str, rules: &Rules, watched: &Watched) -> io::Result<()> {
     match wanted(request, rules) {
         Ok(Wanted::Page) => guest.say_last(page()),
-        Ok(Wanted::Events) => {
+        Ok(Wanted::Events(known)) => {
             guest.stay.is_known();
-            stream(guest, watched)
+            stream(guest, watched, known)
         }
         Ok(Wanted::Turn(Command::UntilWake(task))) if !watched.look(|state, _| state.tasks.contains_key(&task)) => {
             refuse(guest, Refusal(404, "there is no task of this number"))
@@ -69,19 +71,21 @@ fn page() -> Vec<u8> {
 }
 
 /// Sends the header, the facts and then the events as they come, with the loop's status between them,
-/// until the viewer leaves. It is never the loop that waits: what a viewer does not take in time is
-/// dropped from the ring, and it is sent a header and facts again. A viewer that comes back knows by the
-/// first line whether it sees the same run.
-fn stream(guest: &Guest, watched: &Watched) -> io::Result<()> {
-    let _viewer = watched.gate.viewer();
-    let mut opening = head(200, "text/event-stream");
-    write!(opening, "\r\nretry: 1000\n\n")?;
-    guest.say(opening)?;
-    let (mut place, mut sent) = (Place::default(), 0);
+/// until the viewer leaves, or has to leave its seat to another. It is never the loop that waits: what a
+/// viewer does not take in time is dropped from the ring, and it is sent a header and facts again. A viewer
+/// that comes back knows by the first line whether it sees the same run, and goes on where it was.
+fn stream(guest: &mut Guest, watched: &Watched, known: Option<(u64, u64)>) -> io::Result<()> {
+    let known = known.filter(|(run, _)| *run == watched.run).map(|(_, event)| event);
+    let (_viewer, seat) = (watched.gate.viewer(), watched.seats.take(known.is_none()));
+    let (mut place, mut sent) = (Place { cursor: known, rested: None }, 0);
     let (mut status, mut clock_told) = (watched.gate.status(), None::<Instant>);
-    guest.say(message(&format!("{{\"status\":\"run\",\"run\":\"{:x}\"}}\n{status}", watched.run)))?;
+    let mut opening = head(200, "text/event-stream");
+    write!(opening, "\r\nretry: {}\n\n", COME_AGAIN.as_millis())?;
+    opening.extend(message(&format!("{{\"status\":\"run\",\"run\":\"{:x}\"}}\n{status}", watched.run), "").bytes());
+    guest.say(opening)?;
     loop {
-        let last_round = guest.stay.must_end();
+        let is_closing = guest.stay.must_end();
+        let last_round = is_closing || !seat.is_kept();
         let at_once = sent > 0 || last_round;
         // What is news then was told before the loop was held, if it is.
         let now = watched.gate.status_after(status, if at_once { Duration::ZERO } else { BEAT });
@@ -95,10 +99,12 @@ fn stream(guest: &Guest, watched: &Watched) -> io::Result<()> {
             let _ = writeln!(text, "{status}");
         }
         if !text.is_empty() {
-            guest.say(message(&text))?;
+            guest.say(message(&text, &place.id(watched)))?;
         }
-        if last_round && !more {
-            return Ok(());
+        if last_round && (!more || (sent >= A_BEAT && !is_closing)) {
+            // Facts were much to say, perhaps: the next time they are, that is not so soon.
+            let rest = place.rested.map_or(Duration::ZERO, |rested| rested.saturating_duration_since(Instant::now()));
+            return guest.say_last(format!("retry: {}\n\n", rest.max(COME_AGAIN).as_millis()));
         }
         sent = if more && sent < A_BEAT { sent + 1 } else { 0 };
     }
@@ -113,6 +119,11 @@ struct Place {
 }
 
 impl Place {
+    /// By what the viewer will say where it was, if it comes again.
+    fn id(&self, watched: &Watched) -> String {
+        self.cursor.map_or_else(String::new, |event| format!("id: {:x}-{event}\n", watched.run))
+    }
+
     /// What has happened since the last time, and whether there is more.
     fn news(&mut self, watched: &Watched) -> (String, bool) {
         let (cursor, began) = (self.cursor.unwrap_or(0), Instant::now());
@@ -130,9 +141,10 @@ impl Place {
     }
 }
 
-/// A message of the stream: each line of `text` as a line of data.
-fn message(text: &str) -> String {
+/// A message of the stream: each line of `text` as a line of data, behind the line `id`.
+fn message(text: &str, id: &str) -> String {
     let mut message = String::with_capacity(text.len() + 64);
+    message.push_str(id);
     for line in text.lines() {
         message.push_str("data: ");
         message.push_str(line);

@@ -25,6 +25,7 @@ mod names;
 mod page;
 mod report;
 mod request;
+mod seats;
 mod why;
 
 use std::cell::{OnceCell, RefCell};
@@ -43,6 +44,7 @@ use self::door::Door;
 use self::gate::Gate;
 use self::guest::{Guest, Trouble, a_head, a_line};
 use self::request::{Refusal, Rules, is_http};
+use self::seats::Seats;
 use crate::ground::event::{Event, Place};
 use crate::ground::wishes::wish;
 use crate::heart::core::Core;
@@ -217,6 +219,7 @@ struct Watched {
     /// No other run has this number, by all odds.
     run: u64,
     gate: Gate,
+    seats: Seats,
     ring: Ring,
     clock: Clock,
     /// The descriptor of its epoll set, if it has one.
@@ -278,7 +281,14 @@ impl Watched {
             Clock::Real { started: core.timers.started() }
         };
         let run = RandomState::new().build_hasher().finish();
-        Self { run, gate: Gate::new(), ring: Ring::new(KEPT), clock, epoll: core.reactor.epoll() }
+        Self {
+            run,
+            gate: Gate::new(),
+            seats: Seats::default(),
+            ring: Ring::new(KEPT),
+            clock,
+            epoll: core.reactor.epoll(),
+        }
     }
 
     /// Called on the loop's thread, before each event.

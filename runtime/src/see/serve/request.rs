@@ -27,7 +27,8 @@ pub(super) struct Rules {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Wanted {
     Page,
-    Events,
+    /// The stream; from where on, for a viewer that comes again: a run, and the number of an event of it.
+    Events(Option<(u64, u64)>),
     Turn(Command),
 }
 
@@ -94,6 +95,7 @@ struct Request<'a> {
     host: Option<&'a str>,
     origin: Option<&'a str>,
     site: Option<&'a str>,
+    last_event: Option<&'a str>,
 }
 
 /// Reads the head of a request, which ends with an empty line, and says what is wanted.
@@ -119,7 +121,7 @@ impl<'a> Request<'a> {
             return Err(Refusal(400, "the target of a request is a path"));
         }
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let mut request = Self { method, path, query, host: None, origin: None, site: None };
+        let mut request = Self { method, path, query, host: None, origin: None, site: None, last_event: None };
         lines.take_while(|line| !line.is_empty()).try_for_each(|line| request.header(line))?;
         Ok(request)
     }
@@ -134,6 +136,7 @@ impl<'a> Request<'a> {
             "host" => &mut self.host,
             "origin" => &mut self.origin,
             "sec-fetch-site" => &mut self.site,
+            "last-event-id" => &mut self.last_event,
             "content-length" if value != "0" => return Err(Refusal(413, "a request has no body here")),
             "transfer-encoding" => return Err(Refusal(413, "a request has no body here")),
             _ => return Ok(()),
@@ -163,7 +166,7 @@ impl<'a> Request<'a> {
         }
         Ok(match self.path {
             "/" => Wanted::Page,
-            "/events" => Wanted::Events,
+            "/events" => Wanted::Events(self.last_event.and_then(place)),
             "/pause" => Wanted::Turn(Command::Pause),
             "/resume" => Wanted::Turn(Command::Resume),
             "/step/poll" => Wanted::Turn(Command::StepPoll),
@@ -179,4 +182,10 @@ impl<'a> Request<'a> {
             }
         })
     }
+}
+
+/// An event's place, as [`Wanted::Events`] has it: the run in hexadecimal, a dash, the event's number.
+fn place(text: &str) -> Option<(u64, u64)> {
+    let (run, event) = text.split_once('-')?;
+    Some((u64::from_str_radix(run, 16).ok()?, event.parse().ok()?))
 }

@@ -50,18 +50,25 @@ function connect() {
   fillSpeeds();
   heroSays("Waiting for the program", "The page is here; the first events are on their way.");
   const stream = (transport.stream = new EventSource(address("events")));
+  // With many tabs the server ends a stream now and then, and the browser comes again by itself.
+  let missed = null;
   stream.onopen = () => {
+    clearTimeout(missed);
+    missed = null;
     app.link = "live";
     app.source = location.host;
     app.touch();
   };
-  stream.onerror = () => {
+  const lost = () => {
     app.link = "lost";
     app.held = null;
     timeline.hold(false);
     if (document.body.classList.contains("bare")) heroSays("No connection", "The program that served this page has ended, or does not send events. Watch a recording instead.");
     else if (app.tail) end.show();
     app.touch();
+  };
+  stream.onerror = () => {
+    missed ??= setTimeout(lost, 1500);
   };
   stream.onmessage = ({ data }) => received(data);
 }
