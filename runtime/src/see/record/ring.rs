@@ -26,10 +26,11 @@ use crate::ground::event::{Event, Observer};
 use crate::heart::current::with_current;
 use crate::see::model::kept::Kept;
 use crate::see::model::live;
-use crate::see::model::ndjson::{Facts, Header, Line, Run};
+use crate::see::model::ndjson::{Line, Run};
 use crate::see::model::state::State;
 use crate::see::record::Record;
-use crate::see::record::packed::{SEGMENT, Segment};
+use crate::see::record::cut::Cut;
+use crate::see::record::segment::{SEGMENT, Segment};
 
 /// After how many events the loop looks whether the base is behind, and how many it then brings it on.
 const KEEP_UP_EVERY: u64 = 64;
@@ -78,18 +79,6 @@ struct Past {
     base: (u64, State),
     /// What it looked like for those who looked last.
     seen: (u64, Arc<State>),
-}
-
-/// A copy of some events that follow each other.
-struct Cut {
-    run: Run,
-    /// How many events the ring has forgotten, and the number of its last.
-    dropped: u64,
-    last: u64,
-    /// How many events there were before the first segment.
-    before: u64,
-    /// All but the last are full.
-    segments: Vec<Arc<Segment>>,
 }
 
 /// Events as text, for a reader who comes back for more.
@@ -317,26 +306,6 @@ impl Past {
             *after = cut.last;
         }
         Arc::clone(state)
-    }
-}
-
-impl Cut {
-    /// The header and facts of what comes after `before` events.
-    fn beginning(&self, before: u64, state: &State) -> String {
-        let mut text = format!("{}\n", Header { run: self.run, first: before + 1, dropped: before });
-        if *state != State::default() {
-            let _ = write!(text, "{}", Facts(state));
-        }
-        text
-    }
-
-    /// The events behind this number, with theirs.
-    fn after(&self, after: u64) -> impl Iterator<Item = (u64, Duration, Event<'_>)> {
-        let skipped = after.saturating_sub(self.before);
-        let (segment, index) = (skipped as usize / SEGMENT, skipped as usize % SEGMENT);
-        let segments = self.segments.iter().skip(segment).enumerate();
-        let events = segments.flat_map(move |(n, segment)| segment.after(if n == 0 { index } else { 0 }));
-        (self.before + skipped + 1..).zip(events).map(|(n, (at, event))| (n, at, event))
     }
 }
 

@@ -1,0 +1,42 @@
+//! A cut: some of a ring's events, copied, to be read where nobody waits for it.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ground::event::Event;
+use crate::see::model::ndjson::{Facts, Header, Run};
+use crate::see::model::state::State;
+use crate::see::record::segment::{SEGMENT, Segment};
+
+/// A copy of some events that follow each other.
+pub(super) struct Cut {
+    pub(super) run: Run,
+    /// How many events the ring has forgotten, and the number of its last.
+    pub(super) dropped: u64,
+    pub(super) last: u64,
+    /// How many events there were before the first segment.
+    pub(super) before: u64,
+    /// All but the last are full.
+    pub(super) segments: Vec<Arc<Segment>>,
+}
+
+impl Cut {
+    /// The header and facts of what comes after `before` events.
+    pub(super) fn beginning(&self, before: u64, state: &State) -> String {
+        let mut text = format!("{}\n", Header { run: self.run, first: before + 1, dropped: before });
+        if *state != State::default() {
+            let _ = write!(text, "{}", Facts(state));
+        }
+        text
+    }
+
+    /// The events behind this number, with theirs.
+    pub(super) fn after(&self, after: u64) -> impl Iterator<Item = (u64, Duration, Event<'_>)> {
+        let skipped = after.saturating_sub(self.before);
+        let (segment, index) = (skipped as usize / SEGMENT, skipped as usize % SEGMENT);
+        let segments = self.segments.iter().skip(segment).enumerate();
+        let events = segments.flat_map(move |(n, segment)| segment.after(if n == 0 { index } else { 0 }));
+        (self.before + skipped + 1..).zip(events).map(|(n, (at, event))| (n, at, event))
+    }
+}
