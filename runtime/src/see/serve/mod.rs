@@ -15,6 +15,7 @@
 //! for whoever holds it on purpose; for no socket, and for nobody's reading.
 
 pub(crate) mod bell;
+mod clock;
 mod door;
 mod gate;
 mod guest;
@@ -37,9 +38,10 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
+use self::clock::Clock;
 use self::door::Door;
 use self::gate::Gate;
 use self::guest::{Guest, Trouble, a_head, a_line};
@@ -333,43 +335,5 @@ impl Watched {
             let _ = waited_at.map(|at| write!(line, r#","awaited":{}"#, Quoted(at)));
         }
         line + "}\n"
-    }
-}
-
-/// What the server's threads know of the time.
-enum Clock {
-    Real {
-        started: Instant,
-    },
-    /// It stands while nothing happens: so that a stuck loop is seen, it is noted when an event last passed.
-    Virtual {
-        watched: Instant,
-        last_told: AtomicU64,
-    },
-}
-
-impl Clock {
-    fn passed(&self) {
-        if let Self::Virtual { watched, last_told } = self {
-            last_told.store(watched.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        }
-    }
-
-    /// The time, by the loop's clock.
-    fn now(&self, state: &State) -> Duration {
-        match self {
-            Self::Real { started } => started.elapsed(),
-            Self::Virtual { .. } => state.at,
-        }
-    }
-
-    /// How long nothing has happened, in real time.
-    fn silence(&self, state: &State) -> Duration {
-        match self {
-            Self::Real { started } => started.elapsed().saturating_sub(state.at),
-            Self::Virtual { watched, last_told } => {
-                watched.elapsed().saturating_sub(Duration::from_nanos(last_told.load(Ordering::Relaxed)))
-            }
-        }
     }
 }
