@@ -19,7 +19,15 @@ use oneloop::task::yield_now;
 use crate::watch::Watch;
 
 /// What a process exits with when a body that [`child`] ran in it came to its end.
-const CAME_TO_ITS_END: i32 = 42;
+pub(crate) const CAME_TO_ITS_END: i32 = 42;
+
+/// Set for a process that was started for a test's body alone.
+const INSIDE: &str = "ONELOOP_TEST_ALONE";
+
+/// Whether this is such a process.
+pub(crate) fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
+}
 
 /// Runs a test's body in a process of its own, where nobody else opens files, allocates or aborts.
 #[track_caller]
@@ -46,21 +54,27 @@ pub(crate) fn child<F: FnOnce()>(body: F) -> Output {
 /// The same, in an environment with these variables besides.
 #[track_caller]
 pub(crate) fn child_with<F: FnOnce()>(variables: &[(&str, &str)], body: F) -> Output {
-    const INSIDE: &str = "ONELOOP_TEST_ALONE";
-    if std::env::var_os(INSIDE).is_some() {
+    let mut command = child_command(variables, body);
+    // Time for the child's own watchdog to bark first.
+    let _watch = Watch::new(Duration::from_secs(40));
+    command.output().expect("this program can be started again")
+}
+
+/// The command that starts such a process, for a test that gives it other standard files.
+#[track_caller]
+pub(crate) fn child_command<F: FnOnce()>(variables: &[(&str, &str)], body: F) -> Command {
+    if is_inside() {
         crate::watch::watch(body);
         std::process::exit(CAME_TO_ITS_END);
     }
-    // Time for the child's own watchdog to bark first.
-    let _watch = Watch::new(Duration::from_secs(40));
     let path = type_name_of_val(&body);
     let test = path.split_once("::").and_then(|(_crate, path)| path.split("::{{closure}}").next());
-    this_program()
+    let mut command = this_program();
+    command
         .args(["--exact", test.expect("a closure's type is named after its function"), "--nocapture"])
         .env(INSIDE, "1")
-        .envs(variables.iter().copied())
-        .output()
-        .expect("this program can be started again")
+        .envs(variables.iter().copied());
+    command
 }
 
 /// This program, to be started again. Whoever started it may ignore SIGINT and its like, as `nohup` and a shell's `&`

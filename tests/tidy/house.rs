@@ -48,7 +48,7 @@ pub(crate) const HOUSE: [Room; 35] = [
     room(0, "heart/wheel.rs",     200, "the timing wheel: no clock, no waker, no operating system"),
     room(0, "heart/ready.rs",      70, "the ready queue: in order, or as a seed has it"),
     room(0, "ground/sync.rs",      20, "the concurrent primitives, which the loom models swap for their own"),
-    room(0, "ground/signals.rs",  224, "the handler of POSIX signals, whom it rings, and what else a process calls back at"),
+    room(0, "ground/signals.rs",  262, "the handler of POSIX signals, whom it rings, and what else a process calls back at"),
     room(0, "ground/foreign.rs",   20, "what other people's code may do, and a panic of it that is nobody's"),
     room(0, "ground/wishes.rs",    30, "what the environment asks of a program's own loops"),
     room(1, "ground/event.rs",    160, "the events that an observer sees"),

@@ -1,5 +1,6 @@
-//! The handler of POSIX signals, and whom it rings. All that signals need of libc stands here, and the two
-//! other moments at which a process calls back: that it was forked, and that it exits.
+//! The handler of POSIX signals, and whom it rings. All that signals need of libc stands here, and what
+//! else a process needs of it: the two other moments at which it calls back, that it was forked and that it
+//! exits; and the lock that makes a file one process's.
 //!
 //! A signal handler interrupts a thread anywhere, in the middle of an allocation or with a lock held. Ours
 //! counts the signal and writes one byte into the pipe of whoever wants to be rung: a runtime in which
@@ -9,6 +10,7 @@
 //! a handler on another thread may still write to it. Sources: signal-safety(7), sigaction(2).
 #![allow(unsafe_code, reason = "handlers are installed by sigaction(2) and may call next to nothing")]
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
@@ -29,7 +31,7 @@ static PREVIOUS: [AtomicPtr<libc::sigaction>; SIGNALS] = [const { AtomicPtr::new
 /// For whom we handle each signal.
 static HOLDERS: Mutex<[Holders; SIGNALS]> = Mutex::new([Holders { for_good: false, borrowers: 0 }; SIGNALS]);
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Holders {
     /// Somebody listens who was promised that the default is over for the rest of the process's life; or
     /// somebody has taken the signal from us, and may well call us.
@@ -179,7 +181,10 @@ fn previous(signal: c_int) -> Option<&'static libc::sigaction> {
 
 /// Lets whoever handled a signal before us do so again. False if another has taken it from us.
 fn give_back(signal: c_int) -> bool {
-    is_ours(signal) && previous(signal).is_some_and(|previous| sigaction(signal, Some(previous)).is_ok())
+    previous(signal).is_some_and(|previous| {
+        let is_given_back = || sigaction(signal, None).is_ok_and(|now| now.sa_sigaction == previous.sa_sigaction);
+        if is_ours(signal) { sigaction(signal, Some(previous)).is_ok() } else { is_given_back() }
+    })
 }
 
 fn is_ours(signal: c_int) -> bool {
@@ -198,16 +203,58 @@ pub(crate) fn is_ignored(signal: c_int) -> bool {
 }
 
 /// Whether a signal that we have borrowed would have ended the process had we not: nobody else handles it.
-/// If so, the next one does.
 pub(crate) fn would_have_ended(signal: c_int) -> bool {
     let is_borrowed = !holders()[signal as usize].for_good;
-    is_borrowed && previous(signal).is_some_and(|before| before.sa_sigaction == libc::SIG_DFL) && give_back(signal)
+    is_borrowed && is_ours(signal) && previous(signal).is_some_and(|before| before.sa_sigaction == libc::SIG_DFL)
 }
 
-/// Sends this process a signal.
-pub(crate) fn send(signal: c_int) {
-    // SAFETY: kill(2) touches no memory of ours.
-    unsafe { libc::kill(libc::getpid(), signal) };
+/// Lets a signal that we have borrowed do what it would have done, which ends the process as a rule. The kernel
+/// spares the first process of a container; there this returns, and the signal is borrowed again.
+pub(crate) fn let_end(signal: c_int) {
+    if give_back(signal) {
+        raise_here(signal);
+        // Whoever has taken the signal meanwhile keeps it.
+        let holders = &mut holders()[signal as usize];
+        if !holders.for_good && holders.borrowers > 0 && is_default(signal) {
+            let _ = Holders::default().take(signal);
+        }
+    }
+}
+
+/// Has the signals that are sent to the process delivered to other threads than this one. Those that a fault
+/// of this thread raises come as ever.
+pub(crate) fn block_signals() {
+    let faults = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGTRAP, libc::SIGSYS];
+    // SAFETY: a set of signals is plain data, which sigfillset makes whole; a thread's mask is its own.
+    unsafe {
+        let mut signals = std::mem::zeroed();
+        libc::sigfillset(&raw mut signals);
+        for fault in faults {
+            libc::sigdelset(&raw mut signals, fault);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const signals, std::ptr::null_mut());
+    }
+}
+
+/// Sends this thread a signal, which has come when this returns.
+fn raise_here(signal: c_int) {
+    // SAFETY: as above; raise(3) touches no memory of ours.
+    unsafe {
+        let (mut signals, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigemptyset(&raw mut signals);
+        libc::sigaddset(&raw mut signals, signal);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const signals, &raw mut before);
+        libc::raise(signal);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+    }
+}
+
+/// Whether a file is this process's from here on, until it and its copies are closed; false if it is another's.
+/// Where files cannot be locked, nobody has any.
+pub(crate) fn lock_file(file: &File) -> bool {
+    // SAFETY: flock(2) takes a descriptor, which is open as long as the file is there.
+    let locked = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
+    locked == 0 || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock
 }
 
 /// Has `last` called when the process exits in order: by exit(3), or because `main` has returned.

@@ -6,9 +6,11 @@
 mod asked;
 mod chrome;
 mod diagnose;
+mod helper;
 mod model;
 mod record;
 mod serve;
+mod stderr;
 
 use std::rc::Rc;
 

@@ -2,11 +2,14 @@
 //! the same.
 //!
 //! ```text
-//!     the runtime is dropped, or its thread unwinds ---------------------------------.
-//!     exit(3), or main returns ------------> atexit ---------------------------------+--> write, once
-//!     SIGINT, SIGTERM, SIGHUP, which would --> bell: gives the signal back, write, ---'
-//!     end the process                               and sends it to itself again
+//!     the runtime is dropped, or its thread unwinds ---------------------.
+//!     exit(3), or main returns ------------> atexit ---------------------+--> write, and forget
+//!     SIGINT, SIGTERM, SIGHUP, which would --> bell: write, give the signal back, raise it;
+//!     end the process                          who is still there takes it again, and goes on
 //! ```
+//!
+//! An end that was asked for need not come: the kernel spares the first process of a container. So a signal
+//! has all written as of now, and it is written anew at the next end.
 //!
 //! A signal that the program handles itself is none of our business: its runtimes will be dropped. Against
 //! SIGKILL and abort(3) there is no remedy.
@@ -16,11 +19,12 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use crate::ground::signals;
 use crate::see::serve::bell::Bell;
+use crate::see::stderr;
 
 /// What is still to be written, and what hears the signals meanwhile.
 struct Unwritten {
     last_number: u64,
-    all: BTreeMap<u64, Box<dyn FnOnce() + Send>>,
+    all: BTreeMap<u64, Box<dyn FnMut() + Send>>,
     bell: Option<Bell>,
     /// The process that is to write it.
     process: u32,
@@ -33,14 +37,15 @@ fn unwritten() -> MutexGuard<'static, Unwritten> {
     UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Something to be done once: when this is dropped, or when the process ends before that.
+/// Something to be done when this is dropped, or when the process ends before that; and at each signal that
+/// asks it to.
 pub(super) struct AtTheEnd {
     number: u64,
     process: u32,
 }
 
 impl AtTheEnd {
-    pub(super) fn write(write: impl FnOnce() + Send + 'static) -> Self {
+    pub(super) fn write(write: impl FnMut() + Send + 'static) -> Self {
         static AT_EXIT: Once = Once::new();
         AT_EXIT.call_once(|| signals::at_exit(exits));
         let (mut unwritten, process) = (unwritten(), std::process::id());
@@ -69,7 +74,7 @@ impl Drop for AtTheEnd {
         }
         let mut unwritten = unwritten();
         // The lock is kept, so that a process that ends meanwhile waits until the file is whole.
-        unwritten.all.remove(&self.number).into_iter().for_each(|write| write());
+        unwritten.all.remove(&self.number).into_iter().for_each(|mut write| write());
         let bell = if unwritten.all.is_empty() { unwritten.bell.take() } else { None };
         drop(unwritten);
         drop(bell);
@@ -79,7 +84,7 @@ impl Drop for AtTheEnd {
 impl Unwritten {
     fn write_all(&mut self) {
         if self.process == std::process::id() {
-            std::mem::take(&mut self.all).into_values().for_each(|write| write());
+            self.all.values_mut().for_each(|write| write());
         }
     }
 }
@@ -87,9 +92,9 @@ impl Unwritten {
 /// A signal came that ends a process, if the program does not handle it.
 fn ended_by(signal: i32) {
     if signals::would_have_ended(signal) {
-        // Whoever sends it again does not want to wait, and need not.
         unwritten().write_all();
-        signals::send(signal);
+        stderr::flush();
+        signals::let_end(signal);
     }
 }
 
@@ -97,6 +102,10 @@ extern "C" fn exits() {
     // A forked child may have the lock from a thread that it has not.
     let is_child = signals::forks() > 0 && UNWRITTEN.try_lock().is_err();
     if !is_child {
-        unwritten().write_all();
+        let mut unwritten = unwritten();
+        unwritten.write_all();
+        unwritten.all.clear();
+        drop(unwritten);
+        stderr::flush();
     }
 }

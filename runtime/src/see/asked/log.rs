@@ -9,12 +9,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::ground::event::{Cause, Event, Finished, Observer, Polled, TaskId};
 use crate::ground::wishes::is_wished;
+use crate::see::stderr;
 
 /// How many tasks of one turn are named before the rest is only counted.
 const NAMED: usize = 8;
@@ -68,8 +68,7 @@ impl Observer for Log {
             Event::ParkEnd { events } => line.parked_until(at, events),
             Event::TurnEnd { turn, .. } => {
                 let text = line.finish(turn, at);
-                // Where stderr is closed or full there is nobody to tell.
-                let _ = std::io::stderr().lock().write_all(text.as_bytes());
+                stderr::log(text);
             }
             _ => {}
         }

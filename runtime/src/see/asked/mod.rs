@@ -1,5 +1,6 @@
 //! Asked for: the readers that a new loop gets because its builder or the environment wants them.
 
+mod claim;
 mod ending;
 mod log;
 pub(crate) mod to_file;

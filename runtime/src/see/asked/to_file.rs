@@ -2,20 +2,23 @@
 //! `ONELOOP_TRACE=path` draws it.
 //!
 //! The file is opened when the runtime is built, so that a path that does not do is told of at once, and
-//! written when the runtime or its process ends.
+//! written when the runtime or its process ends. A pipe whose reader takes nothing holds up the end for a
+//! moment, and no longer.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek as _, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::ground::event::{Event, Observer};
 use crate::ground::wishes::wish;
+use crate::see::asked::claim;
 use crate::see::asked::ending::AtTheEnd;
 use crate::see::chrome::ChromeTrace;
 use crate::see::record::ring::Ring;
+use crate::see::stderr::say;
 
 /// How many events of a run are kept.
 const KEPT: usize = 1_000_000;
@@ -31,13 +34,13 @@ trait Written: Observer + Clone + Send {
     const VARIABLE: &'static str;
     /// What it does, as a verb.
     const DOES: &'static str;
-    fn write(&self, file: &mut BufWriter<File>) -> io::Result<()>;
+    fn write(&self, file: impl Write) -> io::Result<()>;
 }
 
 impl Written for Ring {
     const VARIABLE: &'static str = "ONELOOP_RECORD";
     const DOES: &'static str = "records";
-    fn write(&self, file: &mut BufWriter<File>) -> io::Result<()> {
+    fn write(&self, file: impl Write) -> io::Result<()> {
         self.write_to(file)
     }
 }
@@ -45,7 +48,7 @@ impl Written for Ring {
 impl Written for ChromeTrace {
     const VARIABLE: &'static str = "ONELOOP_TRACE";
     const DOES: &'static str = "draws";
-    fn write(&self, file: &mut BufWriter<File>) -> io::Result<()> {
+    fn write(&self, file: impl Write) -> io::Result<()> {
         self.write_to(file)
     }
 }
@@ -55,31 +58,29 @@ pub(crate) fn is_asked_for() -> bool {
     [Ring::VARIABLE, ChromeTrace::VARIABLE].into_iter().any(|variable| wish(variable).is_some())
 }
 
-/// Those that the environment asks this runtime for. A second runtime of the process gets the same paths
-/// with `.2` behind them, and so on.
+/// Those that the environment asks this runtime for, in files of its own.
 pub(crate) fn asked_for() -> impl Iterator<Item = Rc<dyn Observer>> {
-    static RUNTIMES: AtomicU64 = AtomicU64::new(0);
-    let runtime = if is_asked_for() { RUNTIMES.fetch_add(1, Ordering::Relaxed) + 1 } else { 1 };
-    let record = ToFile::if_asked_for(Ring::VARIABLE, runtime, || Ring::new(KEPT));
-    record.into_iter().chain(ToFile::if_asked_for(ChromeTrace::VARIABLE, runtime, ChromeTrace::new))
+    let record = ToFile::if_asked_for(|| Ring::new(KEPT));
+    record.into_iter().chain(ToFile::if_asked_for(ChromeTrace::new))
 }
 
 impl<R: Written> ToFile<R> {
-    fn if_asked_for(variable: &str, runtime: u64, reader: impl FnOnce() -> R) -> Option<Rc<dyn Observer>> {
-        let mut path = wish(variable)?;
-        if runtime > 1 {
-            path.push(format!(".{runtime}"));
-        }
-        let path = PathBuf::from(path);
-        match File::create(&path) {
-            Ok(file) => {
+    fn if_asked_for(reader: impl FnOnce() -> R) -> Option<Rc<dyn Observer>> {
+        let variable = R::VARIABLE;
+        let path = PathBuf::from(wish(variable)?);
+        match claim::open(variable, &path).and_then(|(its, file)| empty(&file).map(|()| (its, file))) {
+            Ok((its, file)) => {
+                if claim::is_beside(&its, &path) {
+                    let (its, path) = (its.display(), path.display());
+                    say(format!("oneloop: {variable} {} into {its}: another process has {path}\n", R::DOES));
+                }
                 let reader = reader();
                 let written = reader.clone();
-                let file = AtTheEnd::write(move || write(&written, file, &path));
+                let file = AtTheEnd::write(move || write(&written, &file, &its));
                 Some(Rc::new(Self { reader, _file: file }))
             }
             Err(error) => {
-                tell(&format!("{} {} nothing: cannot write to {}", R::VARIABLE, R::DOES, path.display()), &error);
+                tell(&format!("{variable} {} nothing: cannot write to {}", R::DOES, path.display()), &error);
                 None
             }
         }
@@ -92,17 +93,60 @@ impl<R: Written> Observer for ToFile<R> {
     }
 }
 
-fn write<R: Written>(reader: &R, file: File, path: &Path) {
-    // Another process may have written to it meanwhile. What is no file has no length to be set.
-    let _ = file.set_len(0);
-    let mut file = BufWriter::new(file);
-    if let Err(error) = reader.write(&mut file).and_then(|()| file.flush()) {
+fn write<R: Written>(reader: &R, file: &File, path: &Path) {
+    // We may have written to it before, at a signal that ended nothing, and so may anybody.
+    let written = empty(file).and_then(|()| {
+        let mut file = BufWriter::new(Patient { file, waited: Duration::ZERO });
+        reader.write(&mut file).and_then(|()| file.flush())
+    });
+    if let Err(error) = written {
         tell(&format!("{} is cut short: cannot write to {}", R::VARIABLE, path.display()), &error);
+    }
+}
+
+/// Takes away what is in a file. A pipe or a device has no length to be set.
+fn empty(mut file: &File) -> io::Result<()> {
+    if file.metadata()?.is_file() {
+        file.rewind()?;
+        file.set_len(0)?;
+    }
+    Ok(())
+}
+
+/// How long a reader may take nothing.
+const WITHOUT_A_BYTE: Duration = Duration::from_secs(1);
+/// How long we wait for a reader in all.
+const FOR_A_READER: Duration = Duration::from_secs(5);
+
+/// Writes to what does not block: a pipe whose reader is behind is waited for, but not for long.
+struct Patient<'a> {
+    file: &'a File,
+    waited: Duration,
+}
+
+impl Write for Patient<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let until = Instant::now() + WITHOUT_A_BYTE.min(FOR_A_READER.saturating_sub(self.waited));
+        loop {
+            match self.file.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return written,
+            }
+            if Instant::now() >= until {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "whoever reads there is behind"));
+            }
+            let pause = Duration::from_millis(2);
+            thread::sleep(pause);
+            self.waited += pause;
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 /// A program runs also where it cannot be written down, so that is said in a line, and all goes on.
 fn tell(what: &str, error: &io::Error) {
-    // Where stderr is closed or full there is nobody to tell.
-    let _ = writeln!(io::stderr(), "oneloop: {what}: {error}");
+    say(format!("oneloop: {what}: {error}\n"));
 }

@@ -1,12 +1,14 @@
 //! Outside: whether anybody there could still wake a loop whose own tasks all wait.
 
 use std::collections::BTreeMap;
+use std::fs::{self, DirEntry};
 use std::sync::Arc;
 
 use crate::heart::core::Core;
 use crate::heart::key::TaskKey;
 use crate::heart::waker::{kept_wakers, word_of};
 use crate::see::TaskRow;
+use crate::see::helper::NAMED;
 
 /// Whether anybody but the loop's own tasks may hold one of their wakers, or a handle that spawns.
 /// Wakers that wait for a task's end are the loop's own; those in a channel may be anybody's.
@@ -22,13 +24,16 @@ pub(super) fn somebody_outside(core: &Core) -> bool {
     });
     let rows = core.tasks.rows(core.current_task());
     let mut waiting = rows.iter().map(|row| row.key).filter(|key| core.tasks.is_waiting(*key));
-    let other_threads = threads().is_none_or(|threads| threads > 2);
+    // This one is the loop's.
+    let other_threads = threads().is_none_or(|threads| threads > 1);
     other_threads && waiting.any(|key| kept_wakers(key) > joiners.get(&key).copied().unwrap_or(0))
 }
 
-/// How many threads this process has, where the system says.
+/// How many threads this process has, helpers of a loop apart, where the system says.
 fn threads() -> Option<usize> {
-    Some(std::fs::read_dir("/proc/self/task").ok()?.count())
+    let is_helper =
+        |thread: &DirEntry| fs::read_to_string(thread.path().join("comm")).is_ok_and(|n| n.starts_with(NAMED));
+    Some(fs::read_dir("/proc/self/task").ok()?.flatten().filter(|thread| !is_helper(thread)).count())
 }
 
 /// What a task waits for, and whether the runtime cannot see some of it.

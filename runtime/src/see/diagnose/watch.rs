@@ -2,10 +2,12 @@
 //! itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+
+use crate::see::helper::Helper;
+use crate::see::stderr::say;
 
 /// A poll, from its start.
 pub(super) struct Poll {
@@ -19,8 +21,9 @@ pub(super) struct Poll {
 
 /// The thread that watches, which ends with this.
 pub(super) struct Watch {
-    over: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Dropped first: that is how the thread hears that it is over.
+    _over: Sender<()>,
+    _thread: Helper,
 }
 
 impl Watch {
@@ -29,28 +32,20 @@ impl Watch {
         let pause = (slow_poll / 4).max(Duration::from_millis(1));
         let watch = move || {
             while is_over.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-                report_if_slow(&poll, slow_poll);
+                let slow = slow(&poll, slow_poll);
+                slow.into_iter().for_each(|finding| report("", &finding));
             }
         };
-        let thread = thread::Builder::new().name(String::from("oneloop-watch")).spawn(watch)?;
-        Ok(Self { over: Some(over), thread: Some(thread) })
+        Ok(Self { _over: over, _thread: Helper::start("watch", watch)? })
     }
 }
 
-impl Drop for Watch {
-    fn drop(&mut self) {
-        drop(self.over.take());
-        // It does not panic.
-        self.thread.take().into_iter().for_each(|thread| drop(thread.join()));
-    }
-}
-
-fn report_if_slow(poll: &Mutex<Option<Poll>>, limit: Duration) {
+/// What there is to say of the poll that is going on. It is said when the loop can have the lock again.
+fn slow(poll: &Mutex<Option<Poll>>, limit: Duration) -> Option<String> {
     let mut poll = lock(poll);
-    if let Some(poll) = poll.as_mut().filter(|poll| !poll.reported && poll.since.elapsed() > limit) {
-        poll.reported = true;
-        report("", &format!("{} has been running for {:.0?} and holds up the loop", poll.of, poll.since.elapsed()));
-    }
+    let poll = poll.as_mut().filter(|poll| !poll.reported && poll.since.elapsed() > limit)?;
+    poll.reported = true;
+    Some(format!("{} has been running for {:.0?} and holds up the loop", poll.of, poll.since.elapsed()))
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -58,7 +53,5 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 pub(super) fn report(indent: &str, finding: &str) {
-    use std::io::Write as _;
-    // Where stderr is closed or full there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "oneloop: {indent}{finding}");
+    say(format!("oneloop: {indent}{finding}\n"));
 }

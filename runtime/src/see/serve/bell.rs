@@ -7,9 +7,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use crate::ground::signals::{self, Borrowed, Reached};
+use crate::see::helper::Helper;
 
 /// The thread that waits for signals. It ends when this is dropped, and what handled them before does so
 /// again.
@@ -18,9 +18,8 @@ pub(crate) struct Bell {
     borrowed: Vec<Borrowed>,
     reached: Option<Reached>,
     is_over: Arc<AtomicBool>,
-    listening: Option<thread::JoinHandle<()>>,
-    /// The process that hung it up. A forked child has no such thread.
-    process: u32,
+    /// It ends after it was rung for the last time. What it does at a signal waits for no stranger.
+    thread: Helper,
 }
 
 impl Bell {
@@ -34,8 +33,8 @@ impl Bell {
         let borrowed = signals.into_iter().map(Borrowed::new).collect::<io::Result<_>>()?;
         let over = Arc::clone(&is_over);
         let listen = move || listen(&ears, &mut counts, &over, heard);
-        let listening = Some(thread::Builder::new().name(String::from("oneloop-signals")).spawn(listen)?);
-        Ok(Self { mouth, borrowed, reached, is_over, listening, process: std::process::id() })
+        let thread = Helper::start("signals", listen)?;
+        Ok(Self { mouth, borrowed, reached, is_over, thread })
     }
 }
 
@@ -63,9 +62,7 @@ fn listen(mut bell: &UnixStream, counts: &mut [(i32, usize)], over: &AtomicBool,
 impl Drop for Bell {
     fn drop(&mut self) {
         self.borrowed.clear();
-        let listening = self.listening.take();
-        if self.process != std::process::id() {
-            std::mem::forget(listening);
+        if self.thread.is_in_the_parent() {
             return;
         }
         // First the handler: it must not write where nobody can read any more.
@@ -73,8 +70,5 @@ impl Drop for Bell {
         self.is_over.store(true, Ordering::SeqCst);
         // Where there is no room for one more byte, there is one to be read already.
         let _ = self.mouth.write(b"!");
-        if let Some(thread) = listening {
-            let _ = thread.join();
-        }
     }
 }

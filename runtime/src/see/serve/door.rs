@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::guest::Guest;
 use super::http::answer;
+use crate::see::helper::Helper;
 
 /// How many guests there may be.
 const GUESTS: usize = 32;
@@ -34,9 +35,8 @@ pub(super) struct Door {
     address: SocketAddr,
     listener: Arc<TcpListener>,
     house: Arc<House>,
-    listening: Option<thread::JoinHandle<()>>,
-    /// The process that opened it. A forked child has the sockets, but not the threads.
-    process: u32,
+    /// It ends with the last guest.
+    thread: Helper,
 }
 
 /// What the threads of a door share.
@@ -66,8 +66,8 @@ impl Door {
         let house = House { is_closing: AtomicBool::new(false), inside: Mutex::default(), left: Condvar::new() };
         let house = Arc::new(house);
         let (port, home) = (Arc::clone(&listener), Arc::clone(&house));
-        let listening = thread_named("oneloop-see", move || listen(&port, &home, &host))?;
-        Ok(Self { address, listener, house, listening: Some(listening), process: std::process::id() })
+        let thread = Helper::start("see", move || listen(&port, &home, &host))?;
+        Ok(Self { address, listener, house, thread })
     }
 
     /// Makes `accept` return.
@@ -83,10 +83,8 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        let listening = self.listening.take();
-        if self.process != std::process::id() {
-            // The guests are the parent's, and there is no thread to wait for.
-            std::mem::forget(listening);
+        if self.thread.is_in_the_parent() {
+            // The guests are the parent's.
             return;
         }
         self.house.is_closing.store(true, Ordering::SeqCst);
@@ -98,37 +96,24 @@ impl Drop for Door {
             let left = until.saturating_duration_since(Instant::now());
             inside = self.house.left.wait_timeout(inside, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        // Whoever writes to a guest still does not any more.
         inside.shut(Shutdown::Both);
-        drop(inside);
-        if let Some(thread) = listening {
-            let _ = thread.join();
-        }
     }
 }
 
 /// Lets guests in, until the house is closed.
 fn listen(port: &TcpListener, house: &Arc<House>, host: &Arc<Host>) {
-    let mut threads: Vec<thread::JoinHandle<()>> = Vec::new();
+    let mut threads: Vec<Helper> = Vec::new();
     for stream in port.incoming() {
         if house.is_closing.load(Ordering::SeqCst) {
             break;
         }
-        let (over, going_on) = threads.into_iter().partition(thread::JoinHandle::is_finished);
-        threads = going_on;
-        join_all(over);
+        threads.retain(|thread| !thread.is_over());
         match stream {
             Ok(stream) => threads.extend(house.admit(stream, host)),
             // No descriptors are left, perhaps. Those who wait in front of the door wait a little longer.
             Err(_) => thread::sleep(Duration::from_millis(50)),
         }
-    }
-    join_all(threads);
-}
-
-fn join_all(threads: Vec<thread::JoinHandle<()>>) {
-    for thread in threads {
-        // What a panic there had to say, its thread has said.
-        let _ = thread.join();
     }
 }
 
@@ -159,7 +144,7 @@ impl Drop for Stay {
 
 impl House {
     /// Gives a guest a thread. `None` if there is no room, or no thread to be had.
-    fn admit(self: &Arc<Self>, stream: TcpStream, host: &Arc<Host>) -> Option<thread::JoinHandle<()>> {
+    fn admit(self: &Arc<Self>, stream: TcpStream, host: &Arc<Host>) -> Option<Helper> {
         stream.set_write_timeout(Some(TO_TAKE)).ok()?;
         let stream = Arc::new(stream);
         let entered = self.lock().enter(&stream);
@@ -175,7 +160,7 @@ impl House {
             // A guest that goes away in the middle of a sentence is no news.
             let _ = host(&mut guest);
         };
-        thread_named("oneloop-see", talk).ok()
+        Helper::start("see", talk).ok()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
@@ -212,8 +197,4 @@ impl Inside {
             let _ = known.stream.shutdown(how);
         }
     }
-}
-
-fn thread_named(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
-    thread::Builder::new().name(name.to_owned()).spawn(body)
 }

@@ -33,7 +33,7 @@ use std::cell::{OnceCell, RefCell};
 use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Write as _};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::RawFd;
 use std::rc::Rc;
@@ -55,6 +55,7 @@ use crate::see::Ring;
 use crate::see::model::ndjson::Quoted;
 use crate::see::model::state::State;
 use crate::see::serve::bell::Bell;
+use crate::see::stderr::say;
 
 /// Where `ONELOOP_SEE=1` shows a loop.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 6061);
@@ -159,12 +160,11 @@ pub(crate) fn is_asked_for() -> bool {
 pub(crate) fn show_if_asked(core: &Rc<Core>) {
     let Some(value) = asked_for() else { return };
     let shown = address_in(&value).and_then(|wished| show_near(core, wished));
-    // Where stderr is closed or full there is nobody to tell.
-    let _ = match shown {
-        Ok((server, None)) => writeln!(io::stderr(), "oneloop: see it turn at {server}"),
-        Ok((server, Some(taken))) => writeln!(io::stderr(), "oneloop: see it turn at {server} ({taken} is taken)"),
-        Err(error) => writeln!(io::stderr(), "oneloop: ONELOOP_SEE shows nothing: {error}"),
-    };
+    say(match shown {
+        Ok((server, None)) => format!("oneloop: see it turn at {server}\n"),
+        Ok((server, Some(taken))) => format!("oneloop: see it turn at {server} ({taken} is taken)\n"),
+        Err(error) => format!("oneloop: ONELOOP_SEE shows nothing: {error}\n"),
+    });
 }
 
 /// The address that a value of `ONELOOP_SEE` names.
@@ -250,9 +250,8 @@ fn show(core: &Rc<Core>, listener: TcpListener, token: Option<String>) -> io::Re
 fn table_on_signals(watched: &Arc<Watched>) -> io::Result<Bell> {
     let watched = Arc::clone(watched);
     Bell::hang(vec![libc::SIGUSR1, libc::SIGQUIT], move |_| {
-        // A terminal has shown the keys on a line that is not over. Where stderr is closed or full there is
-        // nobody to tell.
-        let _ = io::stderr().lock().write_all(format!("\n{}", monitor::table(&watched)).as_bytes());
+        // A terminal has shown the keys on a line that is not over.
+        say(format!("\n{}", monitor::table(&watched)));
     })
 }
 

@@ -1,0 +1,185 @@
+//! Stderr: what the runtime has to say, written by a thread of its own.
+//!
+//! ```text
+//!     say(text) --> queue of 64 KiB --> thread "oneloop-stderr" --> write(2)
+//!        |                                         |
+//!        '---- waits a moment for its line <-------'     unless the reader is behind already
+//! ```
+//!
+//! A pipe that nobody reads, and a terminal that Ctrl-S has stopped, keep a writer waiting for ever. Here only
+//! that thread waits. A line for which there is no room is left out and counted, and the count is written
+//! as soon as something can be written again. While the reader keeps up, a line is written when `say` returns,
+//! so it stands where it belongs among the lines that the program itself writes.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::helper;
+use crate::ground::signals;
+
+/// How many bytes may wait before what comes next is left out. One text may exceed it.
+const ROOM: usize = 64 * 1024;
+/// How long a sentence waits to be written, so that it stands in its place.
+const FOR_A_SENTENCE: Duration = Duration::from_millis(50);
+/// How long the loop waits for one line of its log.
+const FOR_A_LINE: Duration = Duration::from_millis(2);
+/// How long a process that ends waits for a reader.
+const AT_THE_END: Duration = Duration::from_millis(300);
+
+/// Writes a text to stderr. It returns soon, whoever reads there.
+pub(super) fn say(text: String) {
+    say_within(FOR_A_SENTENCE, text);
+}
+
+/// The same for what is said at every turn.
+pub(super) fn log(text: String) {
+    say_within(FOR_A_LINE, text);
+}
+
+/// Waits a little until all is written.
+pub(super) fn flush() {
+    if let Some(speaker) = Speaker::of_this_process() {
+        speaker.wait_for_all(AT_THE_END);
+    }
+}
+
+fn say_within(limit: Duration, text: String) {
+    if let Some(speaker) = Speaker::of_this_process() {
+        speaker.say(text, limit);
+    }
+}
+
+/// What the thread that writes shares with those who have something to say.
+#[derive(Default)]
+struct Speaker {
+    queue: Mutex<Queue>,
+    put: Condvar,
+    written: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    texts: VecDeque<String>,
+    /// How many bytes are in `texts` and in the text that is being written.
+    bytes: usize,
+    /// How many texts were put here, and how many of them are done with.
+    taken_in: u64,
+    done: u64,
+    /// How many were left out since that was last said.
+    left_out: u64,
+    /// The reader has kept somebody waiting, and not everything is written yet.
+    is_behind: bool,
+    has_a_thread: bool,
+}
+
+impl Speaker {
+    /// `None` in a child that was forked while another thread was here: that thread's lock is held for ever.
+    fn of_this_process() -> Option<Arc<Self>> {
+        static SPEAKER: Mutex<Option<(u32, Arc<Speaker>)>> = Mutex::new(None);
+        let forks = signals::forks();
+        let mut speaker = match SPEAKER.try_lock() {
+            Ok(speaker) => speaker,
+            Err(_) if forks > 0 => return None,
+            Err(_) => SPEAKER.lock().unwrap_or_else(PoisonError::into_inner),
+        };
+        if speaker.as_ref().is_none_or(|(of, _)| *of != forks) {
+            // A parent's queue is not the child's to write, nor is its lock the child's to take.
+            std::mem::forget(speaker.replace((forks, Arc::default())));
+        }
+        speaker.as_ref().map(|(_, speaker)| Arc::clone(speaker))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(self: &Arc<Self>, text: String, limit: Duration) {
+        let mut queue = self.lock();
+        if queue.bytes >= ROOM || !self.has_a_thread(&mut queue) {
+            queue.left_out += 1;
+            return;
+        }
+        queue.left_out().into_iter().for_each(|note| queue.put(note));
+        queue.put(text);
+        self.put.notify_one();
+        if !queue.is_behind {
+            let mine = queue.taken_in;
+            queue = self.wait_until_done(queue, mine, limit);
+            queue.is_behind = queue.done < mine;
+        }
+    }
+
+    fn has_a_thread(self: &Arc<Self>, queue: &mut Queue) -> bool {
+        static AT_EXIT: Once = Once::new();
+        extern "C" fn exits() {
+            flush();
+        }
+        if !queue.has_a_thread {
+            let writer = Arc::clone(self);
+            queue.has_a_thread = helper::start_for_good("stderr", move || writer.write()).is_ok();
+            AT_EXIT.call_once(|| signals::at_exit(exits));
+        }
+        queue.has_a_thread
+    }
+
+    fn wait_for_all(&self, limit: Duration) {
+        let queue = self.lock();
+        let last = queue.taken_in;
+        drop(self.wait_until_done(queue, last, limit));
+    }
+
+    fn wait_until_done<'a>(
+        &self,
+        mut queue: MutexGuard<'a, Queue>,
+        number: u64,
+        limit: Duration,
+    ) -> MutexGuard<'a, Queue> {
+        let until = Instant::now() + limit;
+        while queue.done < number {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            queue = self.written.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        queue
+    }
+
+    /// The thread that writes. No lock is held while it does.
+    fn write(&self) {
+        let mut queue = self.lock();
+        loop {
+            let Some(text) = queue.texts.pop_front() else {
+                queue = self.put.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            drop(queue);
+            // Where stderr is closed or full there is nobody to tell.
+            let _ = io::stderr().write_all(text.as_bytes());
+            queue = self.lock();
+            queue.bytes -= text.len();
+            queue.done += 1;
+            if queue.texts.is_empty() {
+                queue.is_behind = false;
+                queue.left_out().into_iter().for_each(|note| queue.put(note));
+            }
+            self.written.notify_all();
+        }
+    }
+}
+
+impl Queue {
+    fn put(&mut self, text: String) {
+        self.bytes += text.len();
+        self.taken_in += 1;
+        self.texts.push_back(text);
+    }
+
+    /// Says once what was left out since it was last said.
+    fn left_out(&mut self) -> Option<String> {
+        let count = std::mem::take(&mut self.left_out);
+        (count > 0).then(|| format!("oneloop: {count} messages were left out here, as nobody read stderr in time\n"))
+    }
+}
