@@ -752,3 +752,42 @@ fn a_program_that_is_asked_to_records_each_of_its_runtimes_when_that_ends() {
         assert_eq!((polls(&first), polls(&other)), (2, 3));
     });
 }
+
+/// A written run with a name that is more than ASCII, so that a cut may fall inside a letter.
+fn a_written_run() -> Vec<u8> {
+    let ring = Ring::new(1000);
+    let runtime = builder().virtual_clock().observer(ring.clone()).build().unwrap();
+    runtime.block_on(async {
+        for name in ["früh", "spät"] {
+            let napper = Builder::new().name(name).spawn(sleep(MILLISECOND));
+            attach(Ring::new(1));
+            napper.await.unwrap();
+        }
+    });
+    let mut text = Vec::new();
+    ring.write_to(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn a_recording_that_is_cut_off_anywhere_is_read_as_far_as_it_goes_and_says_so() {
+    watch(|| {
+        let whole = a_written_run();
+        let all = Recording::read(&*whole).unwrap();
+        assert_eq!((all.cut_short(), all.len() > 20), (None, true));
+        let header = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        for length in header..whole.len() {
+            let cut = Recording::read(&whole[..length]).unwrap();
+            let lines = whole[..length].iter().filter(|byte| **byte == b'\n').count();
+            // A line that lacks nothing but its end is whole.
+            let is_broken = whole[length - 1] != b'\n' && whole[length] != b'\n';
+            assert_eq!(cut.len(), lines - 1 + usize::from(whole[length - 1] != b'\n' && !is_broken), "{length} bytes");
+            assert_eq!(cut.state_after(cut.len()), all.state_after(cut.len()), "{length} bytes");
+            let said = format!("the recording is cut short: line {} of it has no end", lines + 1);
+            assert_eq!(cut.cut_short(), is_broken.then_some(&*said), "{length} bytes");
+        }
+        // What is broken in the middle is no cut.
+        let broken = [&whole[..header + 20], b"\n", &whole[header..]].concat();
+        assert!(Recording::read(&*broken).unwrap_err().to_string().starts_with("line 2 of the recording: "));
+    });
+}

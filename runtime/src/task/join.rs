@@ -12,6 +12,7 @@ use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 use crate::ground::event::{Event, TaskId, WaitsFor};
+use crate::ground::shown::Shown;
 use crate::heart::budget::ready_at_a_price;
 use crate::heart::core::Core;
 use crate::heart::current::{REGISTRY, at_home, current, expect_home, with_home};
@@ -229,7 +230,7 @@ pub(crate) fn describe_current(core: &Core) -> String {
 
 fn describe(task: TaskKey, name: Option<&str>) -> String {
     match name {
-        Some(name) => format!("task {} {name:?}", task.0.serial),
+        Some(name) => format!("task {} {}", task.0.serial, Shown(name)),
         None => format!("task {}", task.0.serial),
     }
 }

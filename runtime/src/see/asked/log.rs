@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::ground::event::{Cause, Event, Finished, Observer, Polled, TaskId};
+use crate::ground::shown::Shown;
 use crate::ground::wishes::is_wished;
 use crate::see::stderr;
 
@@ -103,7 +104,7 @@ impl Line {
         }
         for (task, how) in self.polls.iter().take(NAMED) {
             match self.names.get(task) {
-                Some(name) => drop(write!(text, " {task} {name:?}{how}")),
+                Some(name) => drop(write!(text, " {task} {}{how}", Shown(name))),
                 None => drop(write!(text, " {task}{how}")),
             }
         }

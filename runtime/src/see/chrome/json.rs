@@ -15,9 +15,10 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use super::parts::{About, Counted, Drawn, What};
-use super::text::{Args, Micros, Text};
+use super::text::{Args, Micros};
 use super::{ChromeTrace, Picture};
 use crate::ground::event::{Cause, TaskId, WaitsFor};
+use crate::see::model::ndjson::Quoted;
 
 const TASKS: u8 = 1;
 const LOOP: Track = Track { process: 2, thread: 2 };
@@ -102,7 +103,7 @@ fn write_names(out: &mut impl Write, picture: &Picture, names: &Names, has_findi
     let mut first = true;
     let mut name = |what: &str, Track { process, thread }: Track, name: &str, place: u64| {
         let comma = if std::mem::take(&mut first) { "\n" } else { ",\n" };
-        let name = Text(name);
+        let name = Quoted(name);
         write!(
             out,
             "{comma}{{\"ph\":\"M\",\"name\":\"{what}_name\",\"pid\":{process},\"tid\":{thread},\"args\":{{\"name\":{name}}}}},\n\
@@ -156,7 +157,7 @@ impl Row<'_> {
         match *kind {
             Kind::Slice(what) => {
                 let (category, name) = what.title(process == LOOP.process, names);
-                let (name, args) = (Text(&name), what.args());
+                let (name, args) = (Quoted(&name), what.args());
                 // A little more than it is: some readers take a thousandfold of it and cut off what is behind the
                 // point, and 1.001, as it is kept, is a little less.
                 format!(
@@ -170,7 +171,7 @@ impl Row<'_> {
                 format!("{{\"ph\":\"f\",\"bp\":\"e\",{place},\"cat\":\"wake\",\"name\":\"{name}\",\"id\":{id}}}")
             }
             Kind::Note(text) => {
-                format!("{{\"ph\":\"i\",\"s\":\"t\",{place},\"cat\":\"finding\",\"name\":{}}}", Text(text))
+                format!("{{\"ph\":\"i\",\"s\":\"t\",{place},\"cat\":\"finding\",\"name\":{}}}", Quoted(text))
             }
             Kind::Count(Counted { which, what }, value) => {
                 format!("{{\"ph\":\"C\",{place},\"name\":\"{which}\",\"args\":{{\"{what}\":{value}}}}}")

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::ground::event::{Event, Finding, Observer, Place, Polled, TaskId};
+use crate::ground::shown::Shown;
 use crate::ground::wishes::is_wished;
 use crate::heart::core::Core;
 use crate::heart::current::current;
@@ -257,7 +258,7 @@ impl Told {
     fn describe(&self, task: TaskId) -> String {
         let mut text = format!("task {task}");
         if let Some((name, at)) = self.tasks.get(&task) {
-            let name = name.as_ref().map_or_else(String::new, |name| format!(" {name:?}"));
+            let name = name.as_ref().map_or_else(String::new, |name| format!(" {}", Shown(name)));
             text = format!("{text}{name} (spawned at {at}");
             if let Some(waited_at) = self.waited_at.get(&task) {
                 text = format!("{text}, last waited at {waited_at}");

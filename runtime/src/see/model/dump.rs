@@ -8,13 +8,16 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::ground::event::{Place, SourceId, TaskId, TimerId, WaitsFor};
+use crate::ground::shown::Shown;
 use crate::heart::core::Core;
 use crate::heart::current::expect_current;
 use crate::heart::reactor::Direction;
 use crate::heart::tasks::peek::{Row, State};
 use crate::heart::waker::word_of;
 use crate::see::model::kept::Kept;
+use crate::see::model::table::{listed, table};
 use crate::see::model::things::{Task, Who};
+use crate::see::model::words::{STATES, word};
 
 /// What the table says below it where nobody knows what only the events tell.
 const UNKNOWN: &str = "\
@@ -99,6 +102,12 @@ pub enum TaskState {
     Done,
 }
 
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(word(&STATES, *self))
+    }
+}
+
 impl From<State> for TaskState {
     fn from(state: State) -> Self {
         match state {
@@ -177,20 +186,15 @@ impl TaskRow {
 
 impl fmt::Display for Dump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (polls, longest, since, woken) = ("polls", "longest", "since", "woken by");
-        write!(f, "{:>6}  {:<16}  {:<8}  {since:>8}  {polls:>7}  {longest:>8}  {woken:<10}", "task", "name", "state")?;
-        writeln!(f, "  {:<28}  waits for", "spawned at")?;
-        for task in &self.tasks {
-            let state = format!("{:?}", task.state).to_lowercase();
-            let name = task.name.as_deref().unwrap_or("-");
-            write!(f, "{:>6}  {name:<16}  {state:<8}  ", task.id)?;
-            let [since, polls, longest, woken] = task.past.as_ref().map_or(["-"; 4].map(String::from), Past::columns);
-            write!(f, "{since:>8}  {polls:>7}  {longest:>8}  {woken:<10}  {:<28} ", task.spawned.to_string())?;
-            for wait in &task.waits {
-                write!(f, " {wait}")?;
-            }
-            writeln!(f)?;
-        }
+        let head = ["task", "name", "state", "since", "polls", "longest", "woken by", "spawned at", "waits for"];
+        let rows = self.tasks.iter().map(|task| {
+            let name = task.name.as_deref().map_or_else(|| String::from("-"), |name| format!("{:#}", Shown(name)));
+            let past = task.past.as_ref().map_or(["-"; 4].map(String::from), Past::columns);
+            let [since, polls, longest, woken] = past;
+            let (id, state, spawned) = (task.id.to_string(), task.state.to_string(), task.spawned.to_string());
+            [id, name, state, since, polls, longest, woken, spawned, listed(&task.waits)]
+        });
+        f.write_str(&table(head, rows.collect()))?;
         if self.tasks.iter().all(|task| task.past.is_none()) {
             writeln!(f, "{UNKNOWN}")?;
         }

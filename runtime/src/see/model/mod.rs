@@ -7,5 +7,6 @@ pub(crate) mod live;
 pub(crate) mod ndjson;
 pub(crate) mod parse;
 pub(crate) mod state;
+pub(crate) mod table;
 pub(crate) mod things;
 pub(crate) mod words;

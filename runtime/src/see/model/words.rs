@@ -17,8 +17,13 @@ pub(crate) const PHASES: [(Phase, &str); 5] = [
     (Phase::Park, "park"),
 ];
 
-pub(crate) const STATES: [(TaskState, &str); 3] =
-    [(TaskState::Waiting, "waiting"), (TaskState::Ready, "ready"), (TaskState::Running, "running")];
+/// The last is the store's alone: the events know no task that is over.
+pub(crate) const STATES: [(TaskState, &str); 4] = [
+    (TaskState::Waiting, "waiting"),
+    (TaskState::Ready, "ready"),
+    (TaskState::Running, "running"),
+    (TaskState::Done, "done"),
+];
 
 pub(crate) const POLLED: [(Polled, &str); 3] =
     [(Polled::Pending, "pending"), (Polled::Ready, "ready"), (Polled::Panicked, "panicked")];

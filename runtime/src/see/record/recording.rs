@@ -34,28 +34,42 @@ pub struct Recording {
     dropped: u64,
     base: State,
     events: Vec<Record>,
+    cut_short: Option<String>,
 }
 
 impl Recording {
-    /// Reads what [`Ring::write_to`](crate::see::Ring::write_to) wrote.
+    /// Reads what [`Ring::write_to`](crate::see::Ring::write_to) wrote. A recording whose last line is cut off, as
+    /// by a full disk, is read as far as it goes: see [`cut_short`](Self::cut_short).
     ///
     /// # Errors
     ///
-    /// If `input` cannot be read, or a line of it does not fit; the error names the line, and says why.
+    /// If `input` cannot be read, or a whole line of it does not fit; the error names the line, and says why.
     pub fn read(mut input: impl BufRead) -> io::Result<Self> {
-        let (mut reader, mut bytes) = (Reader::default(), Vec::new());
+        let (mut reader, mut bytes, mut cut_short) = (Reader::default(), Vec::new(), None);
         for number in 1_u64.. {
             bytes.clear();
             if input.read_until(b'\n', &mut bytes)? == 0 {
                 break;
             }
             let text = std::str::from_utf8(&bytes).map_err(|_| String::from("it is not UTF-8"));
-            let read = text.and_then(|text| reader.line(text));
-            read.map_err(|why| unreadable(&format!("line {number} of the recording: {why}")))?;
+            match text.and_then(|text| reader.line(text)) {
+                Ok(()) => {}
+                Err(_) if !bytes.ends_with(b"\n") && reader.recording.is_some() => {
+                    cut_short = Some(format!("the recording is cut short: line {number} of it has no end"));
+                }
+                Err(why) => return Err(unreadable(&format!("line {number} of the recording: {why}"))),
+            }
         }
-        reader
-            .finish()
-            .ok_or_else(|| unreadable("the recording is empty: the program that writes it runs still, or was killed"))
+        let recording = reader.finish().ok_or_else(|| {
+            unreadable("the recording is empty: the program that writes it runs still, or was killed")
+        })?;
+        Ok(Self { cut_short, ..recording })
+    }
+
+    /// Says where the recording breaks off, if it does so within a line. What stands before that line is all
+    /// here: each event, and the state after it.
+    pub fn cut_short(&self) -> Option<&str> {
+        self.cut_short.as_deref()
     }
 
     /// How many events there are.
@@ -122,7 +136,8 @@ impl Reader {
             (Parsed::Header(header), None) => {
                 self.next = header.first;
                 let (run, dropped) = (header.run, header.dropped);
-                self.recording = Some(Recording { run, dropped, base: State::default(), events: Vec::new() });
+                self.recording =
+                    Some(Recording { run, dropped, base: State::default(), events: Vec::new(), cut_short: None });
                 self.facts = Some(Facts::default());
                 Ok(())
             }

@@ -7,9 +7,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::ground::event::Place;
+use crate::ground::shown::Shown;
 use crate::heart::wheel;
 use crate::see::TaskState;
 use crate::see::model::state::{Phase, State};
+use crate::see::model::table::{self, listed};
 use crate::see::model::things::{On, Task, Waiting};
 
 /// From how long on a poll, or anything else that the loop is busy with, holds it up.
@@ -17,29 +19,21 @@ const LONG: Duration = Duration::from_millis(100);
 
 /// Every task, one a line, in the order in which they were spawned.
 pub(super) fn table(state: &State, now: Duration) -> String {
-    let mut rows = vec![
-        ["task", "name", "state", "polls", "longest", "spawned at", "last woken by", "waits for"].map(String::from),
-    ];
-    rows.extend(state.tasks.iter().map(|(id, task)| {
+    let head = ["task", "name", "state", "polls", "longest", "spawned at", "last woken by", "waits for"];
+    let rows = state.tasks.iter().map(|(id, task)| {
         let waits: Vec<_> = task.waits.iter().map(|wait| wait_in_words(state, wait, now)).collect();
         [
             id.to_string(),
-            task.name.as_deref().map_or_else(|| String::from("-"), |name| name.escape_debug().to_string()),
-            word(task.state).to_owned(),
+            task.name.as_deref().map_or_else(|| String::from("-"), |name| format!("{:#}", Shown(name))),
+            task.state.to_string(),
             task.polls.to_string(),
             in_words(task.longest),
             task.at.to_string(),
             task.woken.map_or_else(|| String::from("-"), |(by, at)| format!("{by}, {} ago", since(at, now))),
-            if waits.is_empty() { String::from("-") } else { waits.join("; ") },
+            listed(&waits),
         ]
-    }));
-    let mut text = String::new();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 8] = std::array::from_fn(width);
-    for row in &rows {
-        let line: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        let _ = writeln!(text, "{}", line.join("  ").trim_end());
-    }
+    });
+    let mut text = table::table(head, rows.collect());
     let _ = writeln!(
         text,
         "turn {}, {}; tasks {} (ready {}), timers {}, sources {}",
@@ -59,7 +53,7 @@ pub(super) fn task(state: &State, id: u64, now: Duration) -> Option<String> {
     let mut text = format!("{} was spawned by {} at {}\n", name(state, id), task.by, task.at);
     let _ = match (task.state, state.ready.iter().position(|ready| *ready == id)) {
         (TaskState::Ready, Some(place)) => writeln!(text, "it is number {} in the ready queue", place + 1),
-        (task_state, _) => writeln!(text, "it is {} since {}", word(task_state), since(task.since, now)),
+        (task_state, _) => writeln!(text, "it is {} since {}", task_state, since(task.since, now)),
     };
     for wait in &task.waits {
         let _ = writeln!(text, "it waits for {}", wait_in_words(state, wait, now));
@@ -122,7 +116,7 @@ fn phase(state: &State, now: Duration) -> String {
 /// A task's number, and its name if it has one.
 pub(super) fn name(state: &State, id: u64) -> String {
     match state.tasks.get(&id) {
-        Some(Task { name: Some(name), .. }) => format!("task {id} {name:?}"),
+        Some(Task { name: Some(name), .. }) => format!("task {id} {}", Shown(name)),
         _ => format!("task {id}"),
     }
 }
@@ -131,7 +125,7 @@ fn wait_in_words(state: &State, wait: &Waiting, now: Duration) -> String {
     let what = match wait.on {
         On::Timer(id) => state.timers.get(&id).map(|timer| due(timer.deadline, now)),
         On::Read(id) | On::Write(id) => state.sources.get(&id).map(|source| resource(source.resource)),
-        On::Join(id) => state.tasks.get(&id).and_then(|task| task.name.as_ref()).map(|name| format!("{name:?}")),
+        On::Join(id) => state.tasks.get(&id).and_then(|task| task.name.as_ref()).map(|name| Shown(name).to_string()),
     };
     let what = what.map_or_else(String::new, |what| format!(" ({what})"));
     format!("{}{what} at {} since {}", wait.on, wait.at, since(wait.since, now))
@@ -149,15 +143,6 @@ fn due(deadline: Duration, now: Duration) -> String {
     match deadline.checked_sub(now) {
         Some(left) => format!("due in {}", in_words(left)),
         None => format!("overdue by {}", in_words(now - deadline)),
-    }
-}
-
-fn word(state: TaskState) -> &'static str {
-    match state {
-        TaskState::Waiting => "waiting",
-        TaskState::Ready => "ready",
-        TaskState::Running => "running",
-        TaskState::Done => "done",
     }
 }
 
