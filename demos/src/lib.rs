@@ -1,15 +1,19 @@
 //! What the demos share: reading seconds and addresses from flags, leaving with a sentence, and the
 //! stage for those that show the loop at work or in trouble.
 
+mod log;
+
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::num::IntErrorKind;
 use std::panic::{set_hook, take_hook};
 use std::process::{ExitCode, exit};
+use std::thread;
 use std::time::Duration;
 
 use futures_lite::future::or;
+pub use log::{finish_log, log};
 use oneloop::Runtime;
 use oneloop::signal::ctrl_c;
 use oneloop::time::{Instant, advance};
@@ -49,8 +53,17 @@ pub fn files_allowed() -> u64 {
 }
 
 /// Says on stderr what went wrong, and returns the exit code that goes with it.
+///
+/// A reader who stalls is waited for, but for a moment only: a server must be able to end.
 pub fn fail(problem: impl Display) -> ExitCode {
-    eprintln!("error: {problem}");
+    finish_log();
+    let line = format!("error: {problem}\n");
+    let (over, is_over) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let _ = io::stderr().write_all(line.as_bytes());
+        drop(over);
+    });
+    let _: Result<(), _> = is_over.recv_timeout(Duration::from_secs(1));
     ExitCode::FAILURE
 }
 

@@ -669,10 +669,11 @@ fn a_line_that_does_not_fit_is_named_with_what_is_wrong_about_it() {
         ),
         (format!("{header}\n\n{{\"n\":1,\"t\":[]}}"), "line 3 of the recording: at byte 12 comes '[' instead of"),
     ] {
-        let error = Recording::read(text.as_bytes()).unwrap_err().to_string();
+        // A last line without its end would be one that was cut off.
+        let error = Recording::read((text + "\n").as_bytes()).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
     }
-    let bytes = [header.as_bytes(), b"\n\xff"].concat();
+    let bytes = [header.as_bytes(), b"\n\xff\n"].concat();
     assert!(Recording::read(&*bytes).unwrap_err().to_string().contains("line 2 of the recording: it is not UTF-8"));
 }
 

@@ -11,7 +11,7 @@
 
 use std::cell::Cell;
 use std::future::pending;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ use oneloop::net::{TcpListener, TcpStream};
 use oneloop::signal::stop_requested;
 use oneloop::task::JoinHandle;
 use oneloop::time::{Instant, sleep, timeout};
-use oneloop_demos::{address, fail, files_allowed, seconds};
+use oneloop_demos::{address, fail, files_allowed, finish_log, log, seconds};
 
 /// An echo server on one thread, for `nc`. Ctrl-C stops it gracefully, a second one at once.
 #[derive(Parser, Clone, Copy)]
@@ -51,7 +51,10 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     match oneloop::Runtime::new().map(|runtime| runtime.block_on(serve(args))) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Ok(())) => {
+            finish_log();
+            ExitCode::SUCCESS
+        }
         Ok(Err(problem)) => fail(problem),
         Err(error) => fail(format_args!("cannot start a runtime: {error}")),
     }
@@ -212,9 +215,4 @@ fn cannot_listen(error: &io::Error) -> String {
         _ => "try another address with --addr",
     };
     format!("{error}; {way_out}")
-}
-
-/// Prints a line. A server goes on when nobody reads its log any more.
-fn log(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
 }

@@ -11,7 +11,7 @@
 //! 0. A second Ctrl-C ends the process on the spot, with exit code 130. `kill` does what the first does.
 
 use std::cell::Cell;
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -24,7 +24,7 @@ use oneloop::signal::stop_requested;
 use oneloop::spawn;
 use oneloop::task::JoinHandle;
 use oneloop::time::{Instant, sleep, timeout};
-use oneloop_demos::{address, fail, seconds};
+use oneloop_demos::{address, fail, finish_log, log, seconds};
 use rustix::process::{Signal, getpid, kill_process};
 
 /// How long a client may be silent.
@@ -50,7 +50,10 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     match oneloop::Runtime::new().map(|runtime| runtime.block_on(run(args))) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Ok(())) => {
+            finish_log();
+            ExitCode::SUCCESS
+        }
         Ok(Err(error)) => fail(error),
         Err(error) => fail(format_args!("cannot start a runtime: {error}")),
     }
@@ -162,9 +165,4 @@ async fn ask_to_stop_after(time: Duration) {
     if let Err(error) = kill_process(getpid(), Signal::TERM) {
         log(&format!("cannot send a signal to this process: {error}"));
     }
-}
-
-/// Prints a line. A server goes on when nobody reads its log any more.
-fn log(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
 }

@@ -18,7 +18,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::pending;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -45,7 +45,7 @@ use oneloop::net::{TcpListener, TcpStream};
 use oneloop::signal::stop_requested;
 use oneloop::task::AbortHandle;
 use oneloop::time::{Instant, sleep, timeout};
-use oneloop_demos::{address, fail, seconds};
+use oneloop_demos::{address, fail, finish_log, log, seconds};
 use tower_service::Service;
 
 /// How long a request's head may be, in bytes. hyper takes no less than 8192.
@@ -80,7 +80,10 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     match oneloop::Runtime::new().map(|runtime| runtime.block_on(serve(args))) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Ok(())) => {
+            finish_log();
+            ExitCode::SUCCESS
+        }
         Ok(Err(problem)) => fail(problem),
         Err(error) => fail(format_args!("cannot start a runtime: {error}")),
     }
@@ -297,9 +300,4 @@ fn cannot_listen(error: &io::Error) -> String {
         _ => "try another address with --addr",
     };
     format!("{error}; {way_out}")
-}
-
-/// Prints a line. A server goes on when nobody reads its log any more.
-fn log(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
 }
