@@ -3,7 +3,7 @@
 //! Frames are judged by how long they compute: on a busy machine they are interrupted, and few are drawn.
 
 use std::io::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::chrome::in_a_browser;
 use crate::page::Page;
@@ -14,11 +14,14 @@ const FRAMES: &str = "new Promise((done) => { let count = 0; const drawn = paint
     paint = (...now) => { count += 1; drawn(...now); }; \
     setTimeout(() => { paint = drawn; done(count / ((performance.now() - began) / 1000)) }, 2000); })";
 
-/// Draws what `count` frames of a second would show, at once: what has come is taken in with the first.
+/// Draws what `count` frames of a second would show, one after the other. To ask for a pixel, and for a height, has
+/// the browser really draw, and lay out the page.
 fn a_second_of(count: u32) -> String {
     format!(
-        "(() => {{ const began = performance.now() + 1000; for (let i = 0; i < {count}; i++) {{ app.server.at -= 1000 / {count}; \
-             paint(began + i * 1000 / {count}, true); }} app.server.at += 1000; }})()"
+        "(() => {{ const began = performance.now() + 1000, drawn = ['canvas', 'mosaic'].map($).filter((node) => !node.hidden); \
+         for (let i = 0; i < {count}; i++) {{ app.server.at -= 1000 / {count}; paint(began + i * 1000 / {count}, true); \
+         for (const node of drawn) node.getContext('2d').getImageData(0, 0, 1, 1); document.body.offsetHeight; }} \
+         app.server.at += 1000; }})()"
     )
 }
 
@@ -39,8 +42,15 @@ fn patience() -> f64 {
     std::env::var("ONELOOP_TEST_PATIENCE").ok().and_then(|times| times.parse().ok()).unwrap_or(1.0)
 }
 
+/// How much longer the page takes than it computes, because others have the processor meanwhile.
+fn crowding(page: &mut Page<'_>) -> f64 {
+    let began = Instant::now();
+    let computes = page.computes("(() => { let sum = 0; for (let i = 0; i < 2e8; i++) sum += i; return sum; })()");
+    (began.elapsed().as_secs_f64() * 1000.0 / computes).max(1.0)
+}
+
 /// Opens the page of a program that is busy, and measures frames and pauses. A second of `frames` frames may
-/// compute for half a second, so that the other half is left for taking in what happens.
+/// compute for three quarters of a second, so that time is left for taking in what happens.
 fn measures(page: &mut Page<'_>, program: &str, tasks: u32, frames: u32) {
     let shown = Program::start(program);
     page.opens(&shown.address);
@@ -48,13 +58,15 @@ fn measures(page: &mut Page<'_>, program: &str, tasks: u32, frames: u32) {
     page.value("new Promise((done) => setTimeout(done, 1000))");
     let seen = page.value(FRAMES).as_f64().expect("a number");
     let costs = page.computes(&a_second_of(frames));
+    let before = crowding(page);
     let pause = page.value(PAUSE).as_f64().expect("a number");
+    let crowded = before.max(crowding(page));
     says(&format!(
         "{tasks} tasks: {seen:.0} frames a second on this machine now; {frames} of them compute for {costs:.0} ms; \
-         a pause takes {pause:.0} ms"
+         a pause takes {pause:.0} ms, where all takes {crowded:.1} times as long"
     ));
-    assert!(costs < 500.0, "{frames} frames compute for {costs} ms");
-    assert!(pause < 100.0 * patience(), "a pause takes {pause} ms");
+    assert!(costs < 750.0, "{frames} frames compute for {costs} ms");
+    assert!(pause < 100.0 * patience() * crowded, "a pause takes {pause} ms");
 }
 
 #[test]
