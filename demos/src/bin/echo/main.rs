@@ -1,0 +1,85 @@
+//! An echo server to talk to with `nc`: what goes in comes back. The page to copy for a server of your own.
+//!
+//! ```text
+//! cargo run --release --bin echo        in one terminal,
+//! nc 127.0.0.1 7000                     in as many others as you like
+//! ```
+//!
+//! What to watch: one line a connection, when it is over; all of them on one thread. Ctrl-C stops it in order:
+//! nobody new is let in, whoever is connected may finish for a while, and the last line is the account.
+//! The clients are children of a scope. They borrow the house from it, and it ends when the last of them has:
+//! no list of handles, no counter, nobody forgotten. In Python these are asyncio's streams in trio's nursery.
+//! `ONELOOP_LOG=1` before the command shows the loop turning for each byte.
+
+use std::io;
+use std::net::Shutdown;
+use std::process::ExitCode;
+
+use clap::Parser;
+use futures_lite::future::or;
+use oneloop::net::TcpListener;
+use oneloop::task::{Scope, scope};
+use oneloop::time::timeout;
+use oneloop_demos::{fail, finish_log};
+
+mod house;
+use house::{Args, Guest, House, cannot_listen, stop_asked_for, within};
+
+/// The server's whole life: listen, serve until the stop, let the rest finish, account.
+async fn serve(args: Args) -> Result<(), String> {
+    let listener = TcpListener::bind(args.addr).await.map_err(|error| cannot_listen(&error))?;
+    let stop = stop_asked_for(args.seconds); // from here on it is heard
+    let house = House::open(args, &listener);
+    let mut result = Ok(());
+    let all = scope(async |clients| {
+        result = or(accept(&listener, clients, &house), stop).await;
+        drop(listener); // from here on the kernel refuses whoever comes
+        house.is_stopping();
+        clients.cancel_after(args.grace);
+    });
+    // Cancelled is how it ends for those who have not finished in time. The account says how many.
+    let _ = all.await;
+    house.account();
+    result.map_err(|error| format!("cannot go on: {error}"))
+}
+
+/// Lets people in, for ever; returns only if accepting has become impossible.
+async fn accept<'house>(listener: &TcpListener, clients: &Scope<'house>, house: &'house House) -> io::Result<()> {
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        let guest = house.welcome(stream, peer);
+        clients.spawn(async move {
+            let end = timeout(house.args.lifetime, echo(&guest)).await;
+            guest.goodbye(end);
+        });
+    }
+}
+
+/// Sends back what comes in until the client has no more to say.
+async fn echo(guest: &Guest<'_>) -> io::Result<()> {
+    let (stream, idle) = (&*guest.stream, guest.house.args.idle);
+    let mut buffer = [0; 4096];
+    loop {
+        let length = within(idle, stream.read(&mut buffer)).await?;
+        if length == 0 {
+            // The client sends no more, but may well be reading still, as `nc -N` does. One that has gone for
+            // good does not hear this, which is no error.
+            let _ = stream.shutdown(Shutdown::Write);
+            return Ok(());
+        }
+        within(idle, stream.write_all(&buffer[..length])).await?;
+        guest.has_spoken(length);
+    }
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match oneloop::Runtime::new().map(|runtime| runtime.block_on(serve(args))) {
+        Ok(Ok(())) => {
+            finish_log();
+            ExitCode::SUCCESS
+        }
+        Ok(Err(problem)) => fail(problem),
+        Err(error) => fail(format_args!("cannot start a runtime: {error}")),
+    }
+}
