@@ -27,7 +27,7 @@ use async_channel::{Receiver, Sender, bounded};
 use async_lock::Mutex;
 use clap::Parser;
 use oneloop::task::yield_now;
-use oneloop_demos::fail;
+use oneloop_demos::{fail, finish_log};
 
 /// How many lines may wait for one client, and how many the room remembers.
 const QUEUE: usize = 64;
@@ -186,7 +186,10 @@ impl Talk {
 fn main() -> ExitCode {
     let args = server::Args::parse();
     match oneloop::Runtime::new().map(|runtime| runtime.block_on(server::serve(args))) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Ok(())) => {
+            finish_log();
+            ExitCode::SUCCESS
+        }
         Ok(Err(problem)) => fail(problem),
         Err(error) => fail(format_args!("cannot start a runtime: {error}")),
     }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::pending;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use oneloop::net::{TcpListener, TcpStream};
 use oneloop::signal::stop_requested;
 use oneloop::task::Builder;
 use oneloop::time::{interval, sleep, timeout};
-use oneloop_demos::{address, seconds};
+use oneloop_demos::{address, log, seconds};
 
 use crate::patient::Patient;
 use crate::{Room, http, lines};
@@ -177,9 +177,4 @@ async fn after(time: Option<Duration>) -> io::Result<()> {
 fn resident() -> Option<usize> {
     let pages: usize = std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size())
-}
-
-/// Prints a line. A server goes on when nobody reads its log any more.
-pub(crate) fn log(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
 }
