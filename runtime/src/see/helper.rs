@@ -6,6 +6,7 @@
 
 use std::io;
 use std::process;
+use std::sync::mpsc;
 use std::thread;
 
 use crate::ground::signals;
@@ -55,9 +56,14 @@ pub(super) fn start_for_good(name: &str, body: impl FnOnce() + Send + 'static) -
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
+    let (starts, has_started) = mpsc::channel::<()>();
     let body = move || {
         signals::block_signals();
+        drop(starts);
         body();
     };
-    thread::Builder::new().name(format!("{NAMED}{name}")).spawn(body)
+    let thread = thread::Builder::new().name(format!("{NAMED}{name}")).spawn(body)?;
+    // Until then the thread bears the name of this one, and takes the program's signals.
+    let _ = has_started.recv();
+    Ok(thread)
 }
