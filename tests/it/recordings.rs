@@ -677,6 +677,49 @@ fn a_line_that_does_not_fit_is_named_with_what_is_wrong_about_it() {
     assert!(Recording::read(&*bytes).unwrap_err().to_string().contains("line 2 of the recording: it is not UTF-8"));
 }
 
+/// A line of each kind of event, as a ring writes it.
+const EVERY_KIND: &str = r#"{"oneloop":"events","version":1,"clock":"real","first":1,"dropped":0}
+{"n":1,"t":0,"e":"spawn","task":1,"slot":3,"by":"thread 4","name":"main","at":"a.rs:1:2"}
+{"n":2,"t":1,"e":"turn_start","turn":1,"inbox":2}
+{"n":3,"t":2,"e":"poll_start","task":1}
+{"n":4,"t":3,"e":"source_opened","source":7,"slot":5,"kind":"unix stream","read":true,"write":false,"by":"task 1","at":"a.rs:3:4"}
+{"n":5,"t":4,"e":"source_ready","source":7,"read":true,"write":false,"read_closed":true,"write_closed":false}
+{"n":6,"t":5,"e":"source_drained","source":7,"read":false,"write":true}
+{"n":7,"t":6,"e":"wait","task":1,"on":"write 7","at":"a.rs:5:6"}
+{"n":8,"t":7,"e":"wait_dropped","task":1,"on":"write 7"}
+{"n":9,"t":8,"e":"source_closed","source":7}
+{"n":10,"t":9,"e":"timer_set","timer":8,"slot":9,"by":"outside","deadline":18446744073709551615,"at":"a.rs:7:8"}
+{"n":11,"t":10,"e":"timer_cancelled","timer":8}
+{"n":12,"t":11,"e":"timer_set","timer":9,"slot":9,"by":"source 7","deadline":12,"at":"a.rs:7:8"}
+{"n":13,"t":12,"e":"timer_fired","timer":9,"late":13}
+{"n":14,"t":13,"e":"wake","task":1,"by":"timer 9","queued":true}
+{"n":15,"t":14,"e":"stale_wake","by":"thread 1"}
+{"n":16,"t":15,"e":"abort","task":1,"by":"task 1","at":"a.rs:9:10"}
+{"n":17,"t":16,"e":"poll_end","task":1,"outcome":"panicked"}
+{"n":18,"t":17,"e":"finish","task":1,"outcome":"aborted"}
+{"n":19,"t":18,"e":"finding","kind":"slow_poll","task":1,"text":"it is slow"}
+{"n":20,"t":19,"e":"finding","kind":"everyone_waits","text":"all wait"}
+{"n":21,"t":20,"e":"held","lasted":21}
+{"n":22,"t":21,"e":"park_start","timeout":null}
+{"n":23,"t":22,"e":"park_start","timeout":0}
+{"n":24,"t":23,"e":"park_end","events":2}
+{"n":25,"t":24,"e":"turn_end","turn":1,"polls":3}
+"#;
+
+#[test]
+fn a_ring_keeps_every_kind_of_event_as_it_was_told() {
+    let (_, table) = include_str!("../../docs/events.md").split_once("| `e` | keys | |").expect("a table of the kinds");
+    let rows = table.lines().skip(2).take_while(|row| row.starts_with('|'));
+    let kinds: Vec<_> = rows.filter_map(|row| row.split('`').nth(1)).collect();
+    assert!(kinds.len() > 20, "{kinds:?}");
+    for kind in kinds {
+        assert!(EVERY_KIND.contains(&format!(r#""e":"{kind}""#)), "no line of the kind {kind}");
+    }
+    let ring = Ring::new(1000);
+    Recording::read(EVERY_KIND.as_bytes()).unwrap().replay(&ring);
+    assert_eq!(String::from_utf8(written(&ring)).unwrap(), EVERY_KIND);
+}
+
 #[test]
 fn what_a_later_writer_may_add_is_skipped() {
     let text = concat!(

@@ -50,6 +50,7 @@ pub(super) mod kind {
     pub(in crate::see::record) const PARK_END: u32 = 18;
     pub(in crate::see::record) const TURN_END: u32 = 19;
     pub(in crate::see::record) const FINDING: u32 = 20;
+    pub(in crate::see::record) const HELD: u32 = 21;
 }
 
 impl Packed {

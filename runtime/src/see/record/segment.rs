@@ -72,7 +72,16 @@ impl Segment {
                 record.place = u32::from(task.is_some());
                 record.more = self.text(text);
             }
-            _ => self.push_task(&mut record, event),
+            Event::Held { lasted } => record.numbers(kind::HELD, nanos(lasted), 0),
+            Event::Spawn { .. }
+            | Event::PollStart { .. }
+            | Event::PollEnd { .. }
+            | Event::Wait { .. }
+            | Event::WaitDropped { .. }
+            | Event::Wake { .. }
+            | Event::StaleWake { .. }
+            | Event::Abort { .. }
+            | Event::Finish { .. } => self.push_task(&mut record, event),
         }
         self.records.push(record);
     }
@@ -228,10 +237,12 @@ impl Segment {
                 Event::SourceDrained { source, read, write }
             }
             kind::SOURCE_CLOSED => Event::SourceClosed { source },
-            _ => {
+            kind::HELD => Event::Held { lasted: Duration::from_nanos(it) },
+            kind::FINDING => {
                 let task = (record.place == 1).then_some(task);
                 Event::Finding { kind: *FINDINGS.get(other as usize)?, task, text: text()? }
             }
+            _ => return None,
         })
     }
 }
