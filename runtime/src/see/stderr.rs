@@ -14,7 +14,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::helper;
 use crate::ground::signals;
@@ -106,7 +106,7 @@ impl Speaker {
         self.put.notify_one();
         if !queue.is_behind {
             let mine = queue.taken_in;
-            queue = self.wait_until_done(queue, mine, limit);
+            queue = self.wait_while(queue, limit, |queue| queue.done < mine);
             queue.is_behind = queue.done < mine;
         }
     }
@@ -124,27 +124,19 @@ impl Speaker {
         queue.has_a_thread
     }
 
+    /// Also for the count of what was left out, which comes last.
     fn wait_for_all(&self, limit: Duration) {
-        let queue = self.lock();
-        let last = queue.taken_in;
-        drop(self.wait_until_done(queue, last, limit));
+        drop(self.wait_while(self.lock(), limit, |queue| queue.done < queue.taken_in));
     }
 
-    fn wait_until_done<'a>(
+    fn wait_while<'a>(
         &self,
-        mut queue: MutexGuard<'a, Queue>,
-        number: u64,
+        queue: MutexGuard<'a, Queue>,
         limit: Duration,
+        is_unwritten: impl Fn(&Queue) -> bool,
     ) -> MutexGuard<'a, Queue> {
-        let until = Instant::now() + limit;
-        while queue.done < number {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            queue = self.written.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        queue
+        let waited = self.written.wait_timeout_while(queue, limit, |queue| is_unwritten(queue));
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// The thread that writes. No lock is held while it does.
