@@ -59,7 +59,6 @@ impl Segment {
                 record.numbers(kind::PARK_START, u64::from(timeout.is_some()), timeout.map_or(0, nanos));
             }
             Event::ParkEnd { events } => record.numbers(kind::PARK_END, events as u64, 0),
-            Event::Held { lasted } => record.numbers(kind::HELD, nanos(lasted), 0),
             Event::TimerSet { .. } | Event::TimerFired { .. } | Event::TimerCancelled { .. } => {
                 self.push_timer(&mut record, event);
             }
@@ -214,7 +213,6 @@ impl Segment {
             kind::TURN_END => Event::TurnEnd { turn: it, polls: other as usize },
             kind::PARK_START => Event::ParkStart { timeout: (it == 1).then(|| Duration::from_nanos(other)) },
             kind::PARK_END => Event::ParkEnd { events: it as usize },
-            kind::HELD => Event::Held { lasted: Duration::from_nanos(it) },
             kind::SPAWN => Event::Spawn { task, by: record.by(), name: text(), at: place()? },
             kind::POLL_START => Event::PollStart { task },
             kind::POLL_END => Event::PollEnd { task, outcome: *POLLED.get(more as usize)? },
