@@ -105,16 +105,16 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 1, what: "a task is polled while the thread-local is borrowed",
-        file: "heart/poll.rs", inside: "fn poll_task<",
+        file: "heart/turn.rs", inside: "fn poll_task(",
         right: "|| body.as_mut().poll_task(&mut Context::from_waker(&waker))",
-        wrong: "|| crate::context::with_current(|_| body.as_mut().poll_task(&mut Context::from_waker(&waker))).unwrap()",
+        wrong: "|| crate::heart::current::with_current(|_| body.as_mut().poll_task(&mut Context::from_waker(&waker))).unwrap()",
         test: "it reentrancy::a_poll_may_do_anything",
     },
     Bug {
-        rule: 1, what: "an observed wake takes the quick road, past the observer",
-        file: "heart/current.rs", inside: "fn with_quiet_hint(",
-        right: "core.quiet.get() as u16 == low_bits",
-        wrong: "core.number as u16 == low_bits",
+        rule: 1, what: "a wake goes past the observer",
+        file: "heart/tell.rs", inside: "fn wake(",
+        right: "if self.is_observed() {",
+        wrong: "if self.is_observed() && woken == Woken::Stale {",
         test: "it events::each_wake_names_its_cause",
     },
     Bug {
@@ -233,9 +233,9 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 3, what: "a wake for another thread's runtime takes the local route",
-        file: "heart/current.rs", inside: "fn with_quiet_hint(",
-        right: "core.quiet.get() as u16 == low_bits",
-        wrong: "low_bits > 0",
+        file: "heart/waker.rs", inside: "fn wake(",
+        right: "core.number as u16 == word.runtime()",
+        wrong: "word.runtime() > 0",
         test: "it wakers::a_waker_of_a_runtime_on_another_thread_wakes_it_from_inside_this_one",
     },
     Bug {
@@ -524,21 +524,21 @@ pub(crate) const BUGS: &[Bug] = &[
     // --- 7: a panic belongs to its task --------------------------------------------------------------------
     Bug {
         rule: 7, what: "a panic in a poll is not caught",
-        file: "heart/poll.rs", inside: "fn poll_task<",
+        file: "heart/turn.rs", inside: "fn poll_task(",
         right: "catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_task(&mut Context::from_waker(&waker))))",
         wrong: "Ok::<_, Box<dyn Any + Send>>(body.as_mut().poll_task(&mut Context::from_waker(&waker)))",
         test: "it panics::a_panic_in_a_task_reaches_whoever_joins_it_and_nobody_else",
     },
     Bug {
         rule: 7, what: "a panic in the drop of a future is not caught",
-        file: "heart/poll.rs", inside: "fn end_task<",
+        file: "heart/turn.rs", inside: "fn end_task(",
         right: "catch_unwind(AssertUnwindSafe(|| drop(body)))",
         wrong: "Ok::<_, Box<dyn Any + Send>>(drop(body))",
         test: "it panics::a_panic_in_the_drop_of_a_future_is_its_tasks_and_the_runtime_goes_on",
     },
     Bug {
         rule: 7, what: "a panic in the drop of an output that nobody wants is not caught",
-        file: "heart/poll.rs", inside: "fn end_task<",
+        file: "heart/turn.rs", inside: "fn end_task(",
         right: "without_panic(|| drop(unwanted));",
         wrong: "drop(unwanted);",
         test: "it panics::a_panic_in_the_drop_of_an_output_or_a_payload_that_nobody_takes_does_no_harm",
@@ -559,7 +559,7 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 7, what: "whoever joins a task is woken before the task's future is dropped",
-        file: "heart/poll.rs", inside: "fn end_task<",
+        file: "heart/turn.rs", inside: "fn end_task(",
         right: "let outcome = match catch_unwind(AssertUnwindSafe(|| drop(body))) {",
         wrong: "let _late = body; let outcome = match Ok::<(), Box<dyn Any + Send>>(()) {",
         test: "it join::whoever_joins_runs_after_all_that_the_task_owned_is_gone",
@@ -567,9 +567,9 @@ pub(crate) const BUGS: &[Bug] = &[
     // --- 8: every step of a turn is bounded -------------------------------------------------------------------
     Bug {
         rule: 8, what: "a turn polls for as long as anything is ready",
-        file: "heart/poll.rs", inside: "fn poll_tasks_as<",
-        right: "core.polls_left.set(core.polls_left.get() - 1);",
-        wrong: "",
+        file: "heart/turn.rs", inside: "fn poll_ready<",
+        right: "for _ in 0..most {",
+        wrong: "while most > 0 {",
         test: "it executor::a_turn_makes_as_many_polls_as_it_was_told_and_no_more",
     },
     Bug {

@@ -15,8 +15,6 @@ use crate::ground::signals::forks;
 /// Those who are told.
 pub(crate) struct Observers {
     all: RefCell<Rc<[Rc<dyn Observer>]>>,
-    /// Those who have come and are to be added.
-    newcomers: RefCell<Vec<Rc<dyn Observer>>>,
     /// What one of them panicked with, until nothing is out of its place.
     panic: Cell<Option<Box<dyn Any + Send>>>,
     /// Of the process that they observe.
@@ -30,26 +28,13 @@ pub(crate) type Gate = Box<dyn Fn(&Event<'_>)>;
 
 impl Observers {
     pub(crate) fn new(all: Vec<Rc<dyn Observer>>) -> Self {
-        let (all, newcomers, panic) = (RefCell::new(all.into()), RefCell::default(), Cell::default());
-        Self { all, newcomers, panic, forks: forks(), gate: OnceCell::new() }
+        let (all, panic) = (RefCell::new(all.into()), Cell::default());
+        Self { all, panic, forks: forks(), gate: OnceCell::new() }
     }
 
     /// Whether there are any.
     pub(crate) fn any(&self) -> bool {
         !self.all.borrow().is_empty()
-    }
-
-    /// Keeps one until it can be added.
-    pub(crate) fn announce(&self, newcomer: Rc<dyn Observer>) {
-        self.newcomers.borrow_mut().push(newcomer);
-    }
-
-    pub(crate) fn has_newcomers(&self) -> bool {
-        !self.newcomers.borrow().is_empty()
-    }
-
-    pub(crate) fn take_newcomers(&self) -> Vec<Rc<dyn Observer>> {
-        self.newcomers.take()
     }
 
     /// Adds one. It is told before the others, so that it hears what made one of them speak before it

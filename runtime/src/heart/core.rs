@@ -49,14 +49,8 @@ pub(crate) struct Core {
     pub(crate) jobs_away: Cell<usize>,
     /// How much the task may still do in this poll.
     pub(crate) operations_left: Cell<u32>,
-    /// How many polls this turn may make, and how many of them are left.
-    pub(crate) polls_planned: Cell<usize>,
-    pub(crate) polls_left: Cell<usize>,
-    /// Whether tasks are polled and nobody is told.
-    pub(crate) polls_in_silence: Cell<bool>,
-    /// The runtime's number while nobody observes it; else 0, which is no runtime's. So the quick roads ask
-    /// with one comparison whether a key is this runtime's and nobody is to be told.
-    pub(super) quiet: Cell<u32>,
+    /// Whether there are observers.
+    pub(super) observed: Cell<bool>,
     extensions: RefCell<Vec<Rc<dyn Any>>>,
 }
 
@@ -76,7 +70,7 @@ impl Core {
         observers: Observers,
         waker_table: &'static RawWakerVTable,
     ) -> Self {
-        let quiet = if observers.any() { 0 } else { number };
+        let observed = Cell::new(observers.any());
         Self {
             number,
             tasks,
@@ -91,10 +85,7 @@ impl Core {
             busy: Cell::new(Busy::With(Cause::Outside)),
             jobs_away: Cell::new(0),
             operations_left: Cell::new(0),
-            polls_planned: Cell::new(0),
-            polls_left: Cell::new(0),
-            polls_in_silence: Cell::new(false),
-            quiet: Cell::new(quiet),
+            observed,
             extensions: RefCell::default(),
         }
     }

@@ -115,18 +115,6 @@ pub(crate) fn with_home<R>(number: u32, look: impl FnOnce(&Core) -> R) -> Option
     with_current(|core| if core.number == number { look.take().map(|look| look(core)) } else { None }).flatten()
 }
 
-/// The same, if besides nobody observes that core; but `look` may own nothing foreign.
-#[inline(always)]
-pub(crate) fn with_quiet_home<R>(number: u32, look: impl FnOnce(&Core) -> R) -> Option<R> {
-    with_current(|core| if core.quiet.get() == number { Some(look(core)) } else { None }).flatten()
-}
-
-/// The same, for a waker, which knows the low 16 bits of the number only; and only if nobody observes.
-#[inline(always)]
-pub(crate) fn with_quiet_hint(low_bits: u16, look: impl FnOnce(&Core)) -> bool {
-    with_current(|core| (core.quiet.get() as u16 == low_bits).then(|| look(core))).flatten().is_some()
-}
-
 /// Does something on the thread of the runtime with this number: at once if that is running here,
 /// else by its inbox. If the runtime is gone, `f` is dropped.
 #[inline]

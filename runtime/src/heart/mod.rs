@@ -4,8 +4,7 @@
 //!
 //! ```text
 //!     runtime.rs   READ FIRST: block_on is the loop, turn is one turn, and the end of a runtime
-//!     turn.rs      the steps of a turn: inbox, timers, park
-//!     poll.rs      the polls of a turn: a task's next step, and its end
+//!     turn.rs      the steps of a turn in their order: inbox, timers, polls, park
 //!     tasks/       the bodies of the tasks, and which of them are ready
 //!     ready.rs     the ready queue: in order, or as a seed has it
 //!     key.rs       keys, which are exact, and the word inside a waker, which is a hint
@@ -39,7 +38,6 @@ pub(crate) mod tell;
 pub(crate) mod budget;
 pub(crate) mod waker;
 
-pub(crate) mod poll;
 pub(crate) mod turn;
 
 pub(crate) mod runtime;

@@ -17,9 +17,8 @@ use crate::handle::Handle;
 use crate::heart::core::{Busy, Core};
 use crate::heart::current::{Entered, REGISTRY, current};
 use crate::heart::key::{TaskKey, WakeWord};
-use crate::heart::poll::{drop_task, poll_root, poll_tasks};
 use crate::heart::tasks::Abort;
-use crate::heart::turn::{drain_inbox, fire_timers, park, wake_left_over};
+use crate::heart::turn::{drain_inbox, drop_task, fire_timers, park, poll_ready, wake_left_over};
 
 /// How often the end of a runtime goes through what was spawned meanwhile.
 const MOST_ROUNDS: usize = 1000;
@@ -66,7 +65,7 @@ impl Runtime {
         let mut root_slot = RootSlot::new(&self.core, Location::caller());
         wake_left_over(&self.core);
         let output = loop {
-            if let Some(output) = self.turn(root.as_mut(), root_slot.key) {
+            if let Some(output) = self.turn(root.as_mut(), WakeWord::new(root_slot.key)) {
                 break output;
             }
         };
@@ -77,35 +76,20 @@ impl Runtime {
     }
 
     /// One turn of the loop. Every step is bounded, so none can keep the others waiting for ever.
-    fn turn<F: Future>(&self, root: Pin<&mut F>, root_key: TaskKey) -> Option<F::Output> {
+    fn turn<F: Future>(&self, root: Pin<&mut F>, root_word: WakeWord) -> Option<F::Output> {
         let core = &*self.core;
         core.counters.turns.add(1);
         let turn = core.counters.turns.get();
         core.observe(|| Event::TurnStart { turn, inbox: core.incoming.len() });
         drain_inbox(core);
         fire_timers(core);
-        let (polls, output) = self.poll_ready(root, root_key);
+        let (polls, output) = poll_ready(core, root, root_word, self.polls_per_turn);
         core.publish_sizes();
         if output.is_none() {
             park(core);
         }
         core.observe_between_steps(|| Event::TurnEnd { turn, polls });
         output
-    }
-
-    /// Polls what is ready, in order, at most `polls_per_turn` times.
-    fn poll_ready<F: Future>(&self, mut root: Pin<&mut F>, root_key: TaskKey) -> (usize, Option<F::Output>) {
-        let core = &*self.core;
-        core.polls_planned.set(self.polls_per_turn);
-        core.polls_left.set(self.polls_per_turn);
-        let mut output = None;
-        while output.is_none() && poll_tasks(core) {
-            output = poll_root(core, root.as_mut(), root_key);
-        }
-        let polls = core.polls_planned.get() - core.polls_left.take();
-        core.counters.polls.add(polls as u64);
-        core.busy.set(Busy::With(Cause::Outside));
-        (polls, output)
     }
 
     /// Drops the runtime, but waits no longer than `limit` for blocking jobs that have started. Returns

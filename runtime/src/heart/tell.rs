@@ -16,31 +16,18 @@ impl Core {
     #[inline]
     pub(crate) fn is_observed(&self) -> bool {
         // The bench compiles the events out, to count what they cost where nobody observes.
-        cfg!(not(oneloop_unobserved)) && self.quiet.get() == 0
+        cfg!(not(oneloop_unobserved)) && self.observed.get()
     }
 
-    /// Adds an observer, who is told from here on. In a poll of which nobody was told, that is from its end on,
-    /// and the turn ends with it.
+    /// Adds an observer. It is told from the next event on, in the middle of a poll too.
     pub(crate) fn attach(&self, observer: Rc<dyn Observer>) {
-        self.observers.announce(observer);
-        if self.polls_in_silence.get() {
-            self.polls_planned.set(self.polls_planned.get() - self.polls_left.take());
-        } else {
-            self.admit_observers();
-        }
+        self.observers.add(observer, self.timers.uptime());
+        self.observed.set(true);
     }
 
-    /// Adds the observers who have come meanwhile.
-    pub(crate) fn admit_observers(&self) {
-        for newcomer in self.observers.take_newcomers() {
-            self.observers.add(newcomer, self.timers.uptime());
-            self.quiet.set(0);
-        }
-    }
-
-    /// Tells nobody any more: see [`Observers::abandon`].
+    /// Tells nobody any more: see [`Observers::abandon`](crate::ground::observers::Observers::abandon).
     pub(crate) fn abandon_observers(&self) {
-        self.quiet.set(self.number);
+        self.observed.set(false);
         self.observers.abandon();
     }
 
@@ -91,30 +78,25 @@ impl Core {
         self.observe(|| Event::Spawn { task: TaskId(key), by: self.cause(), name, at: at.into() });
     }
 
-    /// Wakes a task by its word, where nobody is to be told.
-    #[inline(always)]
-    pub(crate) fn wake_quietly(&self, word: WakeWord) {
-        if self.tasks.wake(word) == Woken::Stale {
+    /// Wakes a task by its word.
+    #[inline]
+    pub(crate) fn wake(&self, word: WakeWord, cause: impl FnOnce() -> Cause) {
+        let woken = self.tasks.wake(word);
+        if woken == Woken::Stale {
             self.counters.wakes_stale.add(1);
+        }
+        if self.is_observed() {
+            self.tell_wake(word, woken, cause());
         }
     }
 
-    /// Wakes a task by its word.
-    pub(crate) fn wake(&self, word: WakeWord, cause: impl FnOnce() -> Cause) {
-        if self.is_observed() { self.wake_observed(word, cause()) } else { self.wake_quietly(word) }
-    }
-
     #[cold]
-    fn wake_observed(&self, word: WakeWord, cause: Cause) {
-        let woken = self.tasks.wake(word);
+    fn tell_wake(&self, word: WakeWord, woken: Woken, cause: Cause) {
         match self.tasks.named_by(word).map(TaskId) {
             Some(task) if woken != Woken::Stale => {
                 self.tell(&Event::Wake { task, cause, queued: woken == Woken::Queued });
             }
-            _ => {
-                self.counters.wakes_stale.add(1);
-                self.tell(&Event::StaleWake { cause });
-            }
+            _ => self.tell(&Event::StaleWake { cause }),
         }
     }
 

@@ -1,14 +1,22 @@
-//! The steps of a turn, in the order in which a turn takes them.
+//! The steps of a turn, in the order in which a turn takes them: inbox, timers, polls, park.
 //!
-//! `Runtime::turn` says what comes after what; here is what each step does, but for the polls, which have
-//! a room of their own. Stored wakers may be foreign code: they are woken with no borrow of a store alive.
+//! All foreign code of a turn runs from here: futures are polled and dropped, stored wakers are woken. Each time
+//! it has left its store by value, so that no borrow is alive meanwhile. A panic in a task is caught here, and
+//! handed to whoever joins the task.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::ground::event::{Cause, Event, Readiness, SourceId, TimerId};
+use crate::ground::event::{Cause, Event, Finished, Polled, Readiness, SourceId, TaskId, TimerId};
 use crate::ground::foreign::without_panic;
 use crate::heart::core::{Busy, Core, Message};
+use crate::heart::key::WakeWord;
 use crate::heart::reactor::{Direction, Latches, Ready};
+use crate::heart::tasks::{Abort, Body, Outcome, Step};
+use crate::heart::waker::waker_of;
 
 /// Takes what other threads sent up to now. What they send meanwhile waits for the next turn.
 pub(crate) fn drain_inbox(core: &Core) {
@@ -40,6 +48,132 @@ pub(crate) fn fire_timers(core: &Core) {
         waker.wake();
     }
     core.busy.set(Busy::With(Cause::Outside));
+}
+
+/// Polls what is ready, in order, at most `most` times. Returns how many polls that were, and the root's output.
+pub(crate) fn poll_ready<F: Future>(
+    core: &Core,
+    mut root: Pin<&mut F>,
+    root_word: WakeWord,
+    most: usize,
+) -> (usize, Option<F::Output>) {
+    let (mut polls, mut output) = (0, None);
+    for _ in 0..most {
+        let Some(step) = core.tasks.next() else { break };
+        polls += 1;
+        match step {
+            Step::Poll(word, body) => poll_task(core, word, body),
+            Step::Drop(word, body, abort) => {
+                polls -= 1;
+                drop_task(core, word, body, abort);
+            }
+            Step::PollRoot => {
+                output = poll_root(core, root.as_mut(), root_word);
+                if output.is_some() {
+                    break;
+                }
+            }
+        }
+    }
+    core.counters.polls.add(polls as u64);
+    core.busy.set(Busy::With(Cause::Outside));
+    (polls, output)
+}
+
+/// Polls the future of `block_on`. Its panic is the caller's.
+fn poll_root<F: Future>(core: &Core, root: Pin<&mut F>, word: WakeWord) -> Option<F::Output> {
+    begin_poll(core, word);
+    let polled = root.poll(&mut Context::from_waker(&waker_of(core, word)));
+    let outcome = if polled.is_ready() { Polled::Ready } else { Polled::Pending };
+    observe_task(core, word, |task| Event::PollEnd { task, outcome });
+    if let Poll::Ready(output) = polled { Some(output) } else { None }
+}
+
+/// Polls a task and puts its body back, or ends the task.
+#[inline]
+fn poll_task(core: &Core, word: WakeWord, mut body: Body) {
+    begin_poll(core, word);
+    let waker = waker_of(core, word);
+    let polled = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_task(&mut Context::from_waker(&waker))));
+    let (outcome, end) = match polled {
+        Ok(Poll::Pending) => {
+            core.tasks.put_back(word, body);
+            return observe_task(core, word, |task| Event::PollEnd { task, outcome: Polled::Pending });
+        }
+        Ok(Poll::Ready(output)) => (Polled::Ready, Outcome::Returned(output)),
+        Err(payload) => (Polled::Panicked, Outcome::Panicked(payload)),
+    };
+    observe_task(core, word, |task| Event::PollEnd { task, outcome });
+    end_task(core, word, body, end);
+}
+
+/// A poll begins: the task may do its share of operations, and is the cause of what happens.
+#[inline]
+fn begin_poll(core: &Core, word: WakeWord) {
+    core.busy.set(Busy::Task(word));
+    core.renew_budget();
+    observe_task(core, word, |task| Event::PollStart { task });
+}
+
+/// Ends a task that is not to be polled again.
+#[cold]
+pub(crate) fn drop_task(core: &Core, word: WakeWord, body: Body, abort: Box<Abort>) {
+    core.busy.set(Busy::Task(word));
+    end_task(core, word, body, Outcome::Aborted(abort));
+}
+
+/// Ends a task: first its body is dropped, so that all it owned is gone when whoever joins it runs.
+#[inline]
+fn end_task(core: &Core, word: WakeWord, body: Body, outcome: Outcome) {
+    let outcome = match catch_unwind(AssertUnwindSafe(|| drop(body))) {
+        Ok(()) => outcome,
+        Err(payload) => panicked_in_drop(outcome, payload),
+    };
+    let finished = finished(&outcome);
+    let ended = core.tasks.finish(word, outcome);
+    // Told when it is over in the store, and before whoever waits for it is woken.
+    observe_task(core, word, |task| Event::Finish { task, outcome: finished });
+    match ended {
+        Ok(joiner) => joiner.into_iter().for_each(Waker::wake),
+        Err(unwanted) => {
+            // The task has its slot until this is dropped: whatever happens meanwhile has the task as its cause.
+            without_panic(|| drop(unwanted));
+            core.tasks.forget(word);
+        }
+    }
+}
+
+/// Tells of the task that this word names, which has its slot.
+#[inline]
+fn observe_task<'a>(core: &Core, word: WakeWord, event: impl FnOnce(TaskId) -> Event<'a>) {
+    if core.is_observed() {
+        if let Some(key) = core.tasks.named_by(word) {
+            core.tell(&event(TaskId(key)));
+        }
+    }
+}
+
+/// The first panic is the one that is reported, and no output outlives it.
+#[cold]
+fn panicked_in_drop(outcome: Outcome, payload: Box<dyn Any + Send>) -> Outcome {
+    match outcome {
+        Outcome::Panicked(first) => {
+            without_panic(|| drop(payload));
+            Outcome::Panicked(first)
+        }
+        other => {
+            without_panic(|| drop(other));
+            Outcome::Panicked(payload)
+        }
+    }
+}
+
+fn finished(outcome: &Outcome) -> Finished {
+    match outcome {
+        Outcome::Returned(_) => Finished::Returned,
+        Outcome::Panicked(_) => Finished::Panicked,
+        Outcome::Aborted(_) => Finished::Aborted,
+    }
 }
 
 /// Asks the kernel for events: without waiting if anything is ready, else until the next deadline,

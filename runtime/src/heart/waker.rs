@@ -17,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use crate::heart::core::{Core, Message};
-use crate::heart::current::{REGISTRY, current, thread_number, with_quiet_hint};
+use crate::heart::current::{REGISTRY, current, thread_number};
 use crate::heart::key::{TaskKey, WakeWord};
 
 /// The functions of a waker.
@@ -107,29 +107,20 @@ fn clone(data: *const ()) -> RawWaker {
 
 fn wake(data: *const ()) {
     let word = WakeWord(data.addr());
-    // An observer is foreign code, so an observed wake takes the way round.
-    let done = with_quiet_hint(word.runtime(), |core| {
-        core.counters.wakes_local.add(1);
-        core.wake_quietly(word);
-    });
-    if !done {
-        wake_the_long_way(word);
-    }
-}
-
-#[cold]
-fn wake_the_long_way(word: WakeWord) {
     match current() {
         Some(core) if core.number as u16 == word.runtime() => {
             core.counters.wakes_local.add(1);
             core.wake(word, || core.cause());
         }
-        _ => {
-            if let Some(inbox) = REGISTRY.hint(word.runtime()) {
-                // A runtime that is gone meanwhile has no task to wake.
-                let _ = inbox.send(Message::Wake(word, thread_number()));
-            }
-        }
+        _ => wake_by_inbox(word),
+    }
+}
+
+#[cold]
+fn wake_by_inbox(word: WakeWord) {
+    if let Some(inbox) = REGISTRY.hint(word.runtime()) {
+        // A runtime that is gone meanwhile has no task to wake.
+        let _ = inbox.send(Message::Wake(word, thread_number()));
     }
 }
 

@@ -29,8 +29,7 @@ pub use record::ring::{Batch, Ring};
 pub use serve::{Server, serve, serve_with_token};
 
 /// Adds an observer to the runtime that runs on this thread. It is told of every event from here on,
-/// before the observers that were there. The first one that is added by a spawned task, and not by the
-/// future of `block_on`, is told from the end of that task's poll on.
+/// before the observers that were there. Of a poll that is going on it is told the end.
 ///
 /// # Panics
 ///

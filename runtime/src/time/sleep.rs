@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::ground::event::{Event, TimerId, WaitsFor};
 use crate::heart::budget::ready_at_a_price;
 use crate::heart::core::Core;
-use crate::heart::current::{at_home, expect_home, no_loop, not_at_home, with_current, with_home, with_quiet_home};
+use crate::heart::current::{at_home, expect_home, no_loop, not_at_home, with_current, with_home};
 use crate::heart::key::{Key, TaskKey, TimerKey};
 use crate::heart::timers::Deadline;
 use crate::heart::waker::waiter_of;
@@ -184,18 +184,9 @@ impl Drop for Sleep {
     fn drop(&mut self) {
         if let Stage::Set(slot, serial) = self.stage {
             let timer = self.timer(slot, serial);
-            match with_quiet_home(self.runtime, |core| core.timers.cancel(timer)) {
-                Some(waker) => drop(waker),
-                None => cancel_the_long_way(timer),
-            }
+            at_home(self.runtime, move |core| drop(cancel(core, timer)));
         }
     }
-}
-
-/// From another thread, or with somebody to be told.
-#[cold]
-fn cancel_the_long_way(timer: TimerKey) {
-    at_home(timer.0.runtime, move |core| drop(cancel(core, timer)));
 }
 
 fn cancel(core: &Core, timer: TimerKey) -> Option<Waker> {
