@@ -63,7 +63,7 @@ impl Handle {
     {
         let at = Location::caller();
         let spawn = move |core: &Core| {
-            let task = core.spawn(Box::pin(async move { make().await }), None, at);
+            let task = core.spawn(async move { make().await }, None, at);
             drop(core.tasks.detach(task));
         };
         let inbox = REGISTRY.exact(self.number).ok_or(RuntimeGone(()))?;

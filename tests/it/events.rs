@@ -416,7 +416,7 @@ fn whoever_comes_in_the_middle_of_a_poll_is_told_from_the_next_event_on() {
             attach();
             yield_now().await;
         });
-        assert_eq!(told(waits, false), ["wake 2 by task 2", "poll 2 ends Pending", "turn 1 ends, polls 2"]);
+        assert_eq!(told(waits, false), ["wake 2 by task 2", "poll 2 ends Pending", "poll 2"]);
         let attach = attaching(&trace);
         let returns = Box::pin(async move { attach() });
         assert_eq!(told(returns, false), ["poll 2 ends Ready", "finish 2 Returned", "wake 1 by task 2"]);

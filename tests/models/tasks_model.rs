@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use crate::check;
 use crate::heart::key::{Key, MAX_SLOTS, TaskKey, WakeWord};
 use crate::heart::tasks::peek::State;
-use crate::heart::tasks::{Abort, Body, Join, Outcome, Step, Tasks, Woken};
+use crate::heart::tasks::{Abort, Body, Failure, Join, Left, Step, Tasks, Woken, body};
 
 const RUNTIME: u32 = 3;
 
@@ -87,19 +87,21 @@ fn deed() -> impl Strategy<Value = Deed> {
 /// What the bodies have to tell.
 #[derive(Default)]
 struct Ledger {
+    /// Whether the body that is polled next is to end.
+    ends: Cell<bool>,
     polled: Cell<Option<Id>>,
     dropped: Cell<Option<Id>>,
 }
 
-/// A body that knows whose it is, and never ends by itself.
+/// A future that knows whose it is, and ends when it is told to.
 struct Probe(Id, Rc<Ledger>);
 
 impl Future for Probe {
-    type Output = ();
+    type Output = Id;
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Id> {
         self.1.polled.set(Some(self.0));
-        Poll::Pending
+        if self.1.ends.get() { Poll::Ready(self.0) } else { Poll::Pending }
     }
 }
 
@@ -144,8 +146,8 @@ struct Pair {
     /// Who lives where.
     tenants: BTreeMap<u32, Id>,
     queue: VecDeque<Id>,
-    /// What `next` gave out last; no body if it was dropped.
-    out: Option<(Id, Option<Body>)>,
+    /// What `next` gave out last, and the note of an abort if it was to be dropped.
+    out: Option<(Id, Body, Option<Box<Failure>>)>,
     /// What `take` gave out.
     taken: Vec<(Id, Body)>,
     /// The tasks in the order in which they were given out.
@@ -192,7 +194,7 @@ impl Pair {
     fn insert(&mut self, named: bool) {
         let id = self.tasks.len();
         let name = named.then(|| format!("task {id}"));
-        let body = Box::pin(Probe(id, Rc::clone(&self.ledger)));
+        let body = body(Probe(id, Rc::clone(&self.ledger)), self.store.spare());
         let key = self.store.insert(body, Location::caller());
         self.store.set_name(key, name.as_deref());
         self.admit(key, name, false);
@@ -266,14 +268,14 @@ impl Pair {
         match step {
             Some(Step::Poll(_, body)) if !task.is_root && !task.noted => {
                 task.stage = Stage::Out;
-                self.out = Some((id, Some(self.polled(id, body))));
+                self.out = Some((id, self.polled(id, body), None));
             }
-            Some(Step::Drop(_, body, abort)) if task.noted => {
+            Some(Step::Drop(_, mut body, failure)) if task.noted => {
                 (task.stage, task.noted) = (Stage::Out, false);
-                assert!(matches!(*abort, Abort::Refused(asked) if asked == id.to_string()));
-                drop(body);
+                assert_eq!(owner(&failure), id);
+                body.as_mut().empty();
                 assert_eq!(self.ledger.dropped.take(), Some(id));
-                self.out = Some((id, None));
+                self.out = Some((id, body, Some(failure)));
             }
             Some(Step::PollRoot) if task.is_root => {}
             _ => panic!("task {id} was given out to be polled, not dropped, or the other way round"),
@@ -300,7 +302,7 @@ impl Pair {
 
     fn put_back(&mut self) {
         match self.out.take() {
-            Some((id, Some(body))) => {
+            Some((id, body, None)) => {
                 self.store.put_back(WakeWord::new(self.tasks[id].key), body);
                 self.tasks[id].stage = Stage::Idle;
             }
@@ -310,24 +312,28 @@ impl Pair {
 
     /// Ends a task whose body is out.
     fn finish(&mut self, panics: bool) {
-        let given = self.out.take().or_else(|| self.taken.pop().map(|(id, body)| (id, Some(body))));
-        let Some((id, body)) = given else { return };
-        let outcome = match body {
-            Some(_) if panics => Outcome::Panicked(Box::new(id)),
-            Some(_) => Outcome::Returned(Box::new(id)),
-            None => Outcome::Aborted(Box::new(Abort::Refused(id.to_string()))),
-        };
-        drop(body);
+        let given = self.out.take().or_else(|| self.taken.pop().map(|(id, body)| (id, body, None)));
+        let Some((id, mut body, mut failure)) = given else { return };
+        if failure.is_none() && panics {
+            body.as_mut().empty();
+            failure = Some(Box::new(Failure::Panicked(Box::new(id))));
+        } else if failure.is_none() {
+            self.ledger.ends.set(true);
+            assert!(body.as_mut().poll_task(&mut Context::from_waker(Waker::noop())).is_ready());
+            self.ledger.ends.set(false);
+        }
+        assert!(self.ledger.dropped.take().is_none_or(|dropped| dropped == id));
         let word = WakeWord::new(self.tasks[id].key);
-        let ended = self.store.finish(word, outcome);
+        let ended = self.store.finish(word, body, failure);
         self.queue.retain(|&queued| queued != id);
         let task = &mut self.tasks[id];
         let joiner = task.joiner.take();
         assert_same(ended.as_ref().ok().and_then(Option::as_ref), joiner.as_ref());
-        assert_eq!(ended.as_ref().err().map(owner), task.detached.then_some(id));
+        assert_eq!(ended.is_err(), task.detached);
         task.stage = Stage::Over;
-        if task.detached {
-            assert_eq!(self.store.forget(word), task.key);
+        if let Err(mut left) = ended {
+            assert_eq!(owner_of_left(&mut left), Some(id));
+            self.store.forget(word, left.body);
             self.vacate(id);
         }
     }
@@ -349,21 +355,22 @@ impl Pair {
         let Naive { key, stage, .. } = self.tasks[id];
         let waker = Waker::from(Arc::new(Joiner));
         if matches!(stage, Stage::Idle | Stage::Out) {
-            assert!(self.store.take_output(key).is_none());
+            assert!(!self.store.take_output(key, &mut None::<Id>));
             assert!(matches!(self.store.take_failure(key), Join::Pending));
             let replaced = self.store.leave_joiner(key, waker.clone());
             assert_same(replaced.as_ref(), self.tasks[id].joiner.replace(waker).as_ref());
             return;
         }
         assert_same(self.store.leave_joiner(key, waker.clone()).as_ref(), Some(&waker));
-        if let Some(output) = self.store.take_output(key) {
-            assert_eq!((owner(&Outcome::Returned(output)), stage), (id, Stage::Over));
+        let mut output = None::<Id>;
+        if self.store.take_output(key, &mut output) {
+            assert_eq!((output, stage), (Some(id), Stage::Over));
             self.vacate(id);
             return;
         }
         match self.store.take_failure(key) {
-            Join::Failed(outcome, info) if stage == Stage::Over => {
-                assert_eq!((owner(&outcome), info.name), (id, self.tasks[id].name.clone()));
+            Join::Failed(failure, info) if stage == Stage::Over => {
+                assert_eq!((owner(&failure), info.name), (id, self.tasks[id].name.clone()));
                 self.vacate(id);
             }
             Join::Gone if stage == Stage::Gone => {}
@@ -373,9 +380,9 @@ impl Pair {
 
     fn detach(&mut self, id: Id) {
         let task = &mut self.tasks[id];
-        let (joiner, outcome) = self.store.detach(task.key);
-        assert_same(joiner.as_ref(), task.joiner.take().as_ref());
-        assert_eq!(outcome.as_ref().map(owner), (task.stage == Stage::Over).then_some(id));
+        let mut left = self.store.detach(task.key);
+        assert_same(left.joiner.as_ref(), task.joiner.take().as_ref());
+        assert_eq!(owner_of_left(&mut left), (task.stage == Stage::Over).then_some(id));
         match task.stage {
             Stage::Idle | Stage::Out => task.detached = true,
             Stage::Over => self.vacate(id),
@@ -386,7 +393,7 @@ impl Pair {
     fn abort(&mut self, which: usize) {
         let Some(id) = self.pick(which).filter(|&id| !self.tasks[id].is_root) else { return };
         let task = &mut self.tasks[id];
-        let abort = Box::new(Abort::Refused(id.to_string()));
+        let abort = Abort::Refused(id.to_string());
         let expected = matches!(task.stage, Stage::Idle | Stage::Out) && !task.noted;
         assert_eq!(self.store.abort(task.key, abort), expected);
         task.noted |= expected;
@@ -477,16 +484,22 @@ impl Pair {
     }
 }
 
-/// Whose outcome this is.
-fn owner(outcome: &Outcome) -> Id {
-    match outcome {
-        Outcome::Returned(id) => *id.downcast_ref().unwrap(),
-        Outcome::Panicked(id) => *id.downcast_ref().unwrap(),
-        Outcome::Aborted(abort) => match &**abort {
-            Abort::Refused(id) => id.parse().unwrap(),
-            _ => panic!("nobody has aborted a task like that"),
-        },
+/// Whose failure this is.
+fn owner(failure: &Failure) -> Id {
+    match failure {
+        Failure::Panicked(id) => *id.downcast_ref().unwrap(),
+        Failure::Aborted(Abort::Refused(id)) => id.parse().unwrap(),
+        Failure::Aborted(_) => panic!("nobody has aborted a task like that"),
     }
+}
+
+/// Whose failure or output is left, if either is. A note of an abort may be left beside an output.
+fn owner_of_left(left: &mut Left) -> Option<Id> {
+    let mut output = None::<Id>;
+    if let Some(body) = &mut left.body {
+        body.as_mut().give_output(&mut output);
+    }
+    output.or(left.failure.as_deref().map(owner))
 }
 
 fn assert_same(given: Option<&Waker>, expected: Option<&Waker>) {
@@ -517,7 +530,7 @@ fn a_seed_gives_one_order_and_loses_nobody() {
 /// A store with tasks that have nothing to do.
 fn store_with(tasks: usize, seed: Option<u64>) -> (Tasks, Vec<TaskKey>) {
     let store = Tasks::new(RUNTIME, seed);
-    let keys = (0..tasks).map(|_| store.insert(Box::pin(async {}), Location::caller()));
+    let keys = (0..tasks).map(|_| store.insert(body(async {}, store.spare()), Location::caller()));
     let keys = keys.collect();
     (store, keys)
 }
@@ -571,14 +584,14 @@ fn a_task_that_wakes_itself_comes_after_all_that_were_ready() {
 #[test]
 fn a_stale_wake_never_swallows_a_real_one() {
     let (store, keys) = store_with(1, None);
-    let Some(Step::Poll(word, body)) = store.next() else { panic!("the task is ready") };
-    drop(body);
+    let Some(Step::Poll(word, mut polled)) = store.next() else { panic!("the task is ready") };
+    polled.as_mut().empty();
     let old = keys[0];
     drop(store.detach(old));
     assert_eq!(wake(&store, old), Woken::Queued);
-    assert!(store.finish(word, Outcome::Returned(Box::new(()))).is_err(), "nobody wants it");
-    store.forget(word);
-    let new = store.insert(Box::pin(async {}), Location::caller());
+    let unwanted = store.finish(word, polled, None).expect_err("nobody wants it");
+    store.forget(word, unwanted.body);
+    let new = store.insert(body(async {}, store.spare()), Location::caller());
     assert_eq!((old, new.0.slot), (keys[0], old.0.slot), "the slot is used again");
     // The old task's last wake is still in the queue, in front.
     assert_eq!(poll_next(&store, drop), Some(new));
@@ -587,6 +600,23 @@ fn a_stale_wake_never_swallows_a_real_one() {
     assert_eq!(wake(&store, old), Woken::Stale);
     assert_eq!(poll_next(&store, drop), Some(new));
     assert_eq!(poll_next(&store, drop), None);
+}
+
+#[test]
+fn empty_bodies_are_kept_for_the_next_tasks_but_not_those_of_a_peak() {
+    let (store, keys) = store_with(1000, None);
+    while let Some(Step::Poll(word, mut polled)) = store.next() {
+        assert!(polled.as_mut().poll_task(&mut Context::from_waker(Waker::noop())).is_ready());
+        assert!(store.finish(word, polled, None).is_ok());
+    }
+    assert!(keys.into_iter().all(|key| store.take_output(key, &mut None::<()>)));
+    let kept = (0..1000).filter(|_| {
+        let spare = store.spare();
+        let was_there = spare.is_some();
+        store.insert(body(async {}, spare), Location::caller());
+        was_there
+    });
+    assert_eq!(kept.count(), 256);
 }
 
 #[test]

@@ -85,15 +85,15 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 1, what: "a joiner is woken while the tasks are borrowed",
         file: "heart/tasks/mod.rs", inside: "fn finish(",
-        right: "let joiner = joiner.take();",
-        wrong: "let joiner = joiner.take().map(Waker::wake).and(None);",
+        right: "let joiner = slot.joiner.take();",
+        wrong: "let joiner = slot.joiner.take().map(Waker::wake).and(None);",
         test: "it reentrancy::the_wake_of_a_stored_waker_may_do_anything",
     },
     Bug {
         rule: 1, what: "an output that nobody wants is dropped while the tasks are borrowed",
         file: "heart/tasks/mod.rs", inside: "fn finish(",
-        right: "End::Unwanted => Err(outcome)",
-        wrong: "End::Unwanted => { drop(outcome); Err(Outcome::Returned(Box::new(()))) }",
+        right: "return Err(Left { joiner: None, body: Some(body), failure });",
+        wrong: "drop((body, failure)); return Err(Left::default());",
         test: "it reentrancy::the_drop_of_an_output_or_of_a_panics_payload_may_do_anything",
     },
     Bug {
@@ -142,8 +142,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 2, what: "the flag is cleared after the poll, and a wake during it is lost",
         file: "heart/tasks/mod.rs", inside: "fn put_back(",
-        right: "std::mem::forget(slot.body.replace(body));",
-        wrong: "slot.queued = Queued::No; std::mem::forget(slot.body.replace(body));",
+        right: "fill(&mut slot.body, body);",
+        wrong: "slot.queued = Queued::No; fill(&mut slot.body, body);",
         test: "it executor::a_task_that_wakes_itself_while_it_is_polled_is_polled_once_more",
     },
     Bug {
@@ -526,21 +526,21 @@ pub(crate) const BUGS: &[Bug] = &[
         rule: 7, what: "a panic in a poll is not caught",
         file: "heart/turn.rs", inside: "fn poll_task(",
         right: "catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_task(&mut Context::from_waker(&waker))))",
-        wrong: "Ok::<_, Box<dyn Any + Send>>(body.as_mut().poll_task(&mut Context::from_waker(&waker)))",
+        wrong: "Ok::<_, Box<dyn std::any::Any + Send>>(body.as_mut().poll_task(&mut Context::from_waker(&waker)))",
         test: "it panics::a_panic_in_a_task_reaches_whoever_joins_it_and_nobody_else",
     },
     Bug {
         rule: 7, what: "a panic in the drop of a future is not caught",
-        file: "heart/turn.rs", inside: "fn end_task(",
-        right: "catch_unwind(AssertUnwindSafe(|| drop(body)))",
-        wrong: "Ok::<_, Box<dyn Any + Send>>(drop(body))",
+        file: "heart/turn.rs", inside: "fn drop_task(",
+        right: "catch_unwind(AssertUnwindSafe(|| body.as_mut().empty()))",
+        wrong: "Ok::<_, Box<dyn std::any::Any + Send>>(body.as_mut().empty())",
         test: "it panics::a_panic_in_the_drop_of_a_future_is_its_tasks_and_the_runtime_goes_on",
     },
     Bug {
         rule: 7, what: "a panic in the drop of an output that nobody wants is not caught",
         file: "heart/turn.rs", inside: "fn end_task(",
-        right: "without_panic(|| drop(unwanted));",
-        wrong: "drop(unwanted);",
+        right: "without_panic(|| body.as_mut().empty())",
+        wrong: "body.as_mut().empty()",
         test: "it panics::a_panic_in_the_drop_of_an_output_or_a_payload_that_nobody_takes_does_no_harm",
     },
     Bug {
@@ -559,10 +559,17 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 7, what: "whoever joins a task is woken before the task's future is dropped",
-        file: "heart/turn.rs", inside: "fn end_task(",
-        right: "let outcome = match catch_unwind(AssertUnwindSafe(|| drop(body))) {",
-        wrong: "let _late = body; let outcome = match Ok::<(), Box<dyn Any + Send>>(()) {",
+        file: "heart/turn.rs", inside: "fn drop_task(",
+        right: "if let Err(payload) = catch_unwind(AssertUnwindSafe(|| body.as_mut().empty())) {",
+        wrong: "if let Err(payload) = Ok::<(), Box<dyn std::any::Any + Send>>(()) {",
         test: "it join::whoever_joins_runs_after_all_that_the_task_owned_is_gone",
+    },
+    Bug {
+        rule: 9, what: "the boxes of a peak of tasks are kept for ever",
+        file: "heart/tasks/mod.rs", inside: "fn vacate(",
+        right: " && self.spares < MOST_SPARES",
+        wrong: "",
+        test: "models tasks_model::empty_bodies_are_kept_for_the_next_tasks_but_not_those_of_a_peak",
     },
     // --- 8: every step of a turn is bounded -------------------------------------------------------------------
     Bug {

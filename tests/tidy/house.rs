@@ -29,8 +29,9 @@ pub(crate) const FUNCTION_LINES: usize = 60;
 pub(crate) const UNSAFE_FILES: [&str; 2] = ["runtime/src/heart/waker.rs", "runtime/src/ground/signals.rs"];
 
 /// What the runtime may depend on: the kernel's readiness, its calls, a slab, a queue between
-/// threads, and two crates that hold nothing but traits.
-pub(crate) const DEPENDENCIES: [&str; 6] = ["crossbeam-channel", "futures-core", "futures-io", "libc", "mio", "slab"];
+/// threads, two crates that hold nothing but traits, and the macro by which a task's output takes its future's place.
+pub(crate) const DEPENDENCIES: [&str; 7] =
+    ["crossbeam-channel", "futures-core", "futures-io", "libc", "mio", "pin-project-lite", "slab"];
 
 /// What it may depend on besides, but only where somebody asks for it: each is optional, and behind a
 /// feature of its name; `tower-service` is the trait by which hyper-util asks for a connection.
@@ -66,7 +67,7 @@ pub(crate) const HOUSE: [Room; 35] = [
     room(5, "heart/budget.rs",     42, "how much a task may do in one poll"),
     room(5, "heart/waker.rs",     110, "the waker: one packed word, a local and a remote route"),
     room(5, "handle.rs",           60, "a runtime, seen from any thread"),
-    room(6, "heart/turn.rs",      205, "the steps of a turn in their order: inbox, timers, polls, park"),
+    room(6, "heart/turn.rs",      216, "the steps of a turn in their order: inbox, timers, polls, park"),
     room(7, "heart/runtime.rs",   180, "the loop, the order of a turn, and the end of a runtime"),
     room(8, "time/",              250, "what users call: sleep, timeout, interval"),
     room(9, "task/",              250, "what users call: spawn, join, scope, blocking"),

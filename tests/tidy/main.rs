@@ -60,7 +60,7 @@ fn every_function_fits_a_screen() {
 }
 
 #[test]
-fn the_runtime_has_six_dependencies() {
+fn the_runtime_has_seven_dependencies() {
     check(code_rules::dependencies);
 }
 

@@ -17,7 +17,7 @@ use crate::handle::Handle;
 use crate::heart::core::{Busy, Core};
 use crate::heart::current::{Entered, REGISTRY, current};
 use crate::heart::key::{TaskKey, WakeWord};
-use crate::heart::tasks::Abort;
+use crate::heart::tasks::{Abort, Failure};
 use crate::heart::turn::{drain_inbox, drop_task, fire_timers, park, poll_ready, wake_left_over};
 
 /// How often the end of a runtime goes through what was spawned meanwhile.
@@ -136,7 +136,9 @@ impl Runtime {
             for key in core.tasks.keys() {
                 let Some(body) = core.tasks.take(key) else { continue };
                 // Whoever joins it may be foreign, and panic when woken.
-                without_panic(|| drop_task(core, WakeWord::new(key), body, Box::new(Abort::Shutdown)));
+                without_panic(|| {
+                    drop_task(core, WakeWord::new(key), body, Box::new(Failure::Aborted(Abort::Shutdown)))
+                });
                 dropped += 1;
             }
             core.busy.set(Busy::With(Cause::Outside));

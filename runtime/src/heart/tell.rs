@@ -9,7 +9,7 @@ use std::rc::Rc;
 use crate::ground::event::{Cause, Event, Observer, TaskId, WaitsFor};
 use crate::heart::core::Core;
 use crate::heart::key::{TaskKey, WakeWord};
-use crate::heart::tasks::{Body, Woken};
+use crate::heart::tasks::{Woken, body};
 
 impl Core {
     /// Whether anybody observes. Observers are foreign code: where they are, no borrow may be alive.
@@ -64,8 +64,11 @@ impl Core {
 
     /// Takes a task in.
     #[inline]
-    pub(crate) fn spawn(&self, body: Body, name: Option<&str>, at: &'static Location<'static>) -> TaskKey {
-        let key = self.tasks.insert(body, at);
+    pub(crate) fn spawn<F>(&self, future: F, name: Option<&str>, at: &'static Location<'static>) -> TaskKey
+    where
+        F: Future<Output: 'static> + 'static,
+    {
+        let key = self.tasks.insert(body(future, self.tasks.spare()), at);
         if name.is_some() || self.is_observed() {
             self.introduce(key, name, at);
         }
@@ -86,12 +89,13 @@ impl Core {
             self.counters.wakes_stale.add(1);
         }
         if self.is_observed() {
-            self.tell_wake(word, woken, cause());
+            self.tell_wake(word, woken, cause);
         }
     }
 
     #[cold]
-    fn tell_wake(&self, word: WakeWord, woken: Woken, cause: Cause) {
+    fn tell_wake(&self, word: WakeWord, woken: Woken, cause: impl FnOnce() -> Cause) {
+        let cause = cause();
         match self.tasks.named_by(word).map(TaskId) {
             Some(task) if woken != Woken::Stale => {
                 self.tell(&Event::Wake { task, cause, queued: woken == Woken::Queued });

@@ -4,7 +4,6 @@
 //! it has left its store by value, so that no borrow is alive meanwhile. A panic in a task is caught here, and
 //! handed to whoever joins the task.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -15,7 +14,7 @@ use crate::ground::foreign::without_panic;
 use crate::heart::core::{Busy, Core, Message};
 use crate::heart::key::WakeWord;
 use crate::heart::reactor::{Direction, Latches, Ready};
-use crate::heart::tasks::{Abort, Body, Outcome, Step};
+use crate::heart::tasks::{Body, Failure, Step};
 use crate::heart::waker::waker_of;
 
 /// Takes what other threads sent up to now. What they send meanwhile waits for the next turn.
@@ -63,9 +62,9 @@ pub(crate) fn poll_ready<F: Future>(
         polls += 1;
         match step {
             Step::Poll(word, body) => poll_task(core, word, body),
-            Step::Drop(word, body, abort) => {
+            Step::Drop(word, body, failure) => {
                 polls -= 1;
-                drop_task(core, word, body, abort);
+                drop_task(core, word, body, failure);
             }
             Step::PollRoot => {
                 output = poll_root(core, root.as_mut(), root_word);
@@ -90,21 +89,24 @@ fn poll_root<F: Future>(core: &Core, root: Pin<&mut F>, word: WakeWord) -> Optio
 }
 
 /// Polls a task and puts its body back, or ends the task.
-#[inline]
+#[inline(always)]
 fn poll_task(core: &Core, word: WakeWord, mut body: Body) {
     begin_poll(core, word);
     let waker = waker_of(core, word);
     let polled = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_task(&mut Context::from_waker(&waker))));
-    let (outcome, end) = match polled {
+    let outcome = match polled {
         Ok(Poll::Pending) => {
             core.tasks.put_back(word, body);
             return observe_task(core, word, |task| Event::PollEnd { task, outcome: Polled::Pending });
         }
-        Ok(Poll::Ready(output)) => (Polled::Ready, Outcome::Returned(output)),
-        Err(payload) => (Polled::Panicked, Outcome::Panicked(payload)),
+        Ok(Poll::Ready(())) => Polled::Ready,
+        Err(_) => Polled::Panicked,
     };
     observe_task(core, word, |task| Event::PollEnd { task, outcome });
-    end_task(core, word, body, end);
+    match polled {
+        Ok(_) => end_task(core, word, body, None),
+        Err(payload) => drop_task(core, word, body, Box::new(Failure::Panicked(payload))),
+    }
 }
 
 /// A poll begins: the task may do its share of operations, and is the cause of what happens.
@@ -115,30 +117,35 @@ fn begin_poll(core: &Core, word: WakeWord) {
     observe_task(core, word, |task| Event::PollStart { task });
 }
 
-/// Ends a task that is not to be polled again.
+/// Ends a task that has no output: first its future is dropped, so that all it owned is gone when whoever joins it
+/// runs.
 #[cold]
-pub(crate) fn drop_task(core: &Core, word: WakeWord, body: Body, abort: Box<Abort>) {
+pub(crate) fn drop_task(core: &Core, word: WakeWord, mut body: Body, mut failure: Box<Failure>) {
     core.busy.set(Busy::Task(word));
-    end_task(core, word, body, Outcome::Aborted(abort));
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| body.as_mut().empty())) {
+        match *failure {
+            // The first panic is the one that is reported.
+            Failure::Panicked(_) => without_panic(|| drop(payload)),
+            Failure::Aborted(_) => *failure = Failure::Panicked(payload),
+        }
+    }
+    end_task(core, word, body, Some(failure));
 }
 
-/// Ends a task: first its body is dropped, so that all it owned is gone when whoever joins it runs.
-#[inline]
-fn end_task(core: &Core, word: WakeWord, body: Body, outcome: Outcome) {
-    let outcome = match catch_unwind(AssertUnwindSafe(|| drop(body))) {
-        Ok(()) => outcome,
-        Err(payload) => panicked_in_drop(outcome, payload),
-    };
-    let finished = finished(&outcome);
-    let ended = core.tasks.finish(word, outcome);
+/// Ends a task whose future is gone. The output, if it has one, lies in the body.
+#[inline(always)]
+fn end_task(core: &Core, word: WakeWord, body: Body, failure: Option<Box<Failure>>) {
+    let outcome = finished(failure.as_deref());
+    let ended = core.tasks.finish(word, body, failure);
     // Told when it is over in the store, and before whoever waits for it is woken.
-    observe_task(core, word, |task| Event::Finish { task, outcome: finished });
+    observe_task(core, word, |task| Event::Finish { task, outcome });
     match ended {
         Ok(joiner) => joiner.into_iter().for_each(Waker::wake),
-        Err(unwanted) => {
-            // The task has its slot until this is dropped: whatever happens meanwhile has the task as its cause.
-            without_panic(|| drop(unwanted));
-            core.tasks.forget(word);
+        // The task has its slot until this is dropped: whatever happens meanwhile has the task as its cause.
+        Err(mut unwanted) => {
+            without_panic(|| drop(unwanted.failure.take()));
+            unwanted.body.iter_mut().for_each(|body| without_panic(|| body.as_mut().empty()));
+            core.tasks.forget(word, unwanted.body);
         }
     }
 }
@@ -147,32 +154,22 @@ fn end_task(core: &Core, word: WakeWord, body: Body, outcome: Outcome) {
 #[inline]
 fn observe_task<'a>(core: &Core, word: WakeWord, event: impl FnOnce(TaskId) -> Event<'a>) {
     if core.is_observed() {
-        if let Some(key) = core.tasks.named_by(word) {
-            core.tell(&event(TaskId(key)));
-        }
+        tell_of_task(core, word, event);
     }
 }
 
-/// The first panic is the one that is reported, and no output outlives it.
 #[cold]
-fn panicked_in_drop(outcome: Outcome, payload: Box<dyn Any + Send>) -> Outcome {
-    match outcome {
-        Outcome::Panicked(first) => {
-            without_panic(|| drop(payload));
-            Outcome::Panicked(first)
-        }
-        other => {
-            without_panic(|| drop(other));
-            Outcome::Panicked(payload)
-        }
+fn tell_of_task<'a>(core: &Core, word: WakeWord, event: impl FnOnce(TaskId) -> Event<'a>) {
+    if let Some(key) = core.tasks.named_by(word) {
+        core.tell(&event(TaskId(key)));
     }
 }
 
-fn finished(outcome: &Outcome) -> Finished {
-    match outcome {
-        Outcome::Returned(_) => Finished::Returned,
-        Outcome::Panicked(_) => Finished::Panicked,
-        Outcome::Aborted(_) => Finished::Aborted,
+fn finished(failure: Option<&Failure>) -> Finished {
+    match failure {
+        None => Finished::Returned,
+        Some(Failure::Panicked(_)) => Finished::Panicked,
+        Some(Failure::Aborted(_)) => Finished::Aborted,
     }
 }
 

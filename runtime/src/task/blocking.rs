@@ -51,10 +51,10 @@ where
     let core = expect_current("oneloop::task::spawn_blocking");
     let at = Location::caller();
     let job = Arc::new(Mutex::new(Job::Waiting(None)));
-    let task = core.spawn(Box::pin(Outcome(Arc::clone(&job))), None, at);
+    let task = core.spawn(Outcome(Arc::clone(&job)), None, at);
     let home = Arc::downgrade(&core.inbox);
     if let Err(why) = core.pool.submit(Box::new(thread_half(work, job, home)), at) {
-        core.tasks.abort(task, Box::new(Abort::Refused(why)));
+        core.tasks.abort(task, Abort::Refused(why));
     } else {
         core.jobs_away.set(core.jobs_away.get() + 1);
     }

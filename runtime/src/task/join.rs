@@ -17,7 +17,7 @@ use crate::heart::budget::ready_at_a_price;
 use crate::heart::core::Core;
 use crate::heart::current::{REGISTRY, at_home, current, expect_home, with_home};
 use crate::heart::key::TaskKey;
-use crate::heart::tasks::{Abort, Info, Join, Outcome};
+use crate::heart::tasks::{Abort, Failure, Info, Join};
 use crate::heart::waker::waiter_of;
 use crate::task::heard::Heard;
 
@@ -82,9 +82,11 @@ impl<T: 'static> Future for JoinHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         assert!(!self.taken, "a JoinHandle was polled after it had given its task's output");
-        if let Some(output) = take_output(self.task) {
+        let mut output = None::<T>;
+        take_output(self.task, &mut output);
+        if let Some(output) = output {
             self.taken = true;
-            return Poll::Ready(Ok(*output.downcast().expect("a task's output has the type of its handle")));
+            return Poll::Ready(Ok(output));
         }
         let error = std::task::ready!(poll_failure(self.task, self.at, cx));
         // Of a task that awaits itself there is still an outcome to come.
@@ -93,16 +95,13 @@ impl<T: 'static> Future for JoinHandle<T> {
     }
 }
 
-fn take_output(task: TaskKey) -> Option<Box<dyn Any>> {
-    let output = with_home(task.0.runtime, |core| {
-        if !core.may_complete() {
-            return None;
+/// Moves the output into `place`, if it is there and the task that asks has something left of its share.
+fn take_output(task: TaskKey, place: &mut dyn Any) {
+    with_home(task.0.runtime, |core| {
+        if core.may_complete() && core.tasks.take_output(task, place) {
+            core.spend();
         }
-        let output = core.tasks.take_output(task)?;
-        core.spend();
-        Some(output)
     });
-    output.flatten()
 }
 
 /// Why there is no output, if there never will be one; else leaves a waker.
@@ -115,7 +114,7 @@ fn poll_failure(task: TaskKey, at: &'static Location<'static>, cx: &Context<'_>)
         joined
     });
     match joined {
-        Some(Join::Failed(outcome, info)) => Poll::Ready(failed(task, outcome, info)),
+        Some(Join::Failed(failure, info)) => Poll::Ready(failed(task, *failure, info)),
         // An outcome stays in its slot until its only handle takes it, or the runtime ends.
         Some(Join::Gone) => Poll::Ready(JoinError::new(task, None, Reason::Aborted(Abort::Shutdown))),
         Some(Join::Pending) | None => wait(task, at, cx),
@@ -139,15 +138,14 @@ fn wait(task: TaskKey, at: &'static Location<'static>, cx: &Context<'_>) -> Poll
 }
 
 #[cold]
-fn failed(task: TaskKey, outcome: Outcome, info: Info) -> JoinError {
-    let reason = match outcome {
-        Outcome::Panicked(payload) => {
+fn failed(task: TaskKey, failure: Failure, info: Info) -> JoinError {
+    let reason = match failure {
+        Failure::Panicked(payload) => {
             let heard = current().map(|core| core.extension::<Heard>());
             heard.iter().for_each(|heard| heard.note(TaskId(task)));
             Reason::Panicked(Mutex::new(payload))
         }
-        Outcome::Aborted(abort) => Reason::Aborted(*abort),
-        Outcome::Returned(_) => unreachable!("a task that returned has not failed"),
+        Failure::Aborted(abort) => Reason::Aborted(abort),
     };
     JoinError::new(task, Some(info), reason)
 }
@@ -163,13 +161,13 @@ impl<T> Drop for JoinHandle<T> {
 
 fn detach(task: TaskKey) {
     at_home(task.0.runtime, move |core| {
-        let (joiner, outcome) = core.tasks.detach(task);
-        if let Some(joiner) = joiner {
+        let left = core.tasks.detach(task);
+        if let Some(joiner) = &left.joiner {
             if core.is_observed() {
-                core.observe_wait_dropped(waiter_of(core, &joiner), WaitsFor::Join(TaskId(task)));
+                core.observe_wait_dropped(waiter_of(core, joiner), WaitsFor::Join(TaskId(task)));
             }
         }
-        drop(outcome);
+        drop(left);
     });
 }
 
@@ -193,7 +191,7 @@ impl AbortHandle {
         let here = current().filter(|core| core.number == task.0.runtime);
         let by = here.map_or_else(|| String::from("another thread"), |core| describe_current(&core));
         at_home(task.0.runtime, move |core| {
-            if core.tasks.abort(task, Box::new(Abort::Asked { by, at })) {
+            if core.tasks.abort(task, Abort::Asked { by, at }) {
                 core.observe(|| Event::Abort { task: TaskId(task), by: core.cause(), at: at.into() });
             }
         });

@@ -37,7 +37,7 @@ where
 {
     let core = expect_current("oneloop::spawn");
     let at = Location::caller();
-    JoinHandle::new(core.spawn(Box::pin(future), None, at), at)
+    JoinHandle::new(core.spawn(future, None, at), at)
 }
 
 /// Spawns a task with a name, which observers and errors show.
@@ -79,7 +79,7 @@ impl Builder {
     {
         let core = expect_current("oneloop::task::Builder::spawn");
         let at = Location::caller();
-        JoinHandle::new(core.spawn(Box::pin(future), self.name.as_deref(), at), at)
+        JoinHandle::new(core.spawn(future, self.name.as_deref(), at), at)
     }
 }
 

@@ -184,9 +184,25 @@ impl Drop for Sleep {
     fn drop(&mut self) {
         if let Stage::Set(slot, serial) = self.stage {
             let timer = self.timer(slot, serial);
-            at_home(self.runtime, move |core| drop(cancel(core, timer)));
+            match with_home(self.runtime, |core| (core.timers.cancel(timer), core.is_observed())) {
+                Some((waker, false)) => drop(waker),
+                Some((waker, true)) => tell_cancelled(timer, waker),
+                None => cancel_elsewhere(timer),
+            }
         }
     }
+}
+
+#[cold]
+fn tell_cancelled(timer: TimerKey, waker: Option<Waker>) {
+    if waker.is_some() {
+        expect_home(timer.0.runtime, "a Sleep was dropped").observe(|| Event::TimerCancelled { timer: TimerId(timer) });
+    }
+}
+
+#[cold]
+fn cancel_elsewhere(timer: TimerKey) {
+    at_home(timer.0.runtime, move |core| drop(cancel(core, timer)));
 }
 
 fn cancel(core: &Core, timer: TimerKey) -> Option<Waker> {

@@ -23,38 +23,24 @@
 //! alone would let a stale wake swallow a real one; and the flag is cleared before the poll, so that a
 //! wake during the poll queues the task again.
 
+mod body;
 pub(crate) mod peek;
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::Location;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
 use crate::heart::key::{Key, MAX_SLOTS, TaskKey, WakeWord};
 use crate::heart::ready::Ready;
 
-/// A future whose output's type is forgotten, so that tasks of all types fit one slab. `Box<()>` takes
-/// no memory, so a task that returns nothing allocates nothing for it.
-pub(crate) trait Task {
-    fn poll_task(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Box<dyn Any>>;
-}
+pub(crate) use self::body::{Body, body};
 
-impl<F: Future<Output: 'static>> Task for F {
-    fn poll_task(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Box<dyn Any>> {
-        self.poll(cx).map(|output| Box::new(output) as Box<dyn Any>)
-    }
-}
-
-/// A task's future: the one allocation a task costs.
-pub(crate) type Body = Pin<Box<dyn Task>>;
-
-/// How a task ended.
-pub(crate) enum Outcome {
-    Returned(Box<dyn Any>),
+/// Why a task has no output.
+pub(crate) enum Failure {
     Panicked(Box<dyn Any + Send>),
-    Aborted(Box<Abort>),
+    Aborted(Abort),
 }
 
 /// Why a task was dropped before its end.
@@ -80,17 +66,25 @@ pub(crate) enum Step {
     Poll(WakeWord, Body),
     /// Poll the root future, which its caller holds.
     PollRoot,
-    /// Drop the body: the task was aborted.
-    Drop(WakeWord, Body, Box<Abort>),
+    /// Empty the body: the task was aborted.
+    Drop(WakeWord, Body, Box<Failure>),
 }
 
 /// What became of a task without an output.
 pub(crate) enum Join {
     /// Not over yet, or its output is there to be taken.
     Pending,
-    Failed(Outcome, Info),
+    Failed(Box<Failure>, Info),
     /// The slot's tenant is another one: the outcome was taken before.
     Gone,
+}
+
+/// What is left of a task that nobody will join. It is to be dropped with no borrow of the store alive.
+#[derive(Default)]
+pub(crate) struct Left {
+    pub(crate) joiner: Option<Waker>,
+    pub(crate) body: Option<Body>,
+    pub(crate) failure: Option<Box<Failure>>,
 }
 
 /// The answer to a wake.
@@ -101,26 +95,32 @@ pub(crate) enum Woken {
     Stale,
 }
 
+/// A task's place. A vacant one has serial 0, and perhaps an empty body for the next task.
 struct Slot {
     serial: u64,
-    /// `None` while it is given out, when the task is over, and in the root slot.
+    /// `None` while it is given out, and in the root slot.
     body: Option<Body>,
-    end: End,
+    joiner: Option<Waker>,
     at: &'static Location<'static>,
     queued: Queued,
+    end: End,
     /// Whether more is kept of it, apart from here.
     has_rare: bool,
     next_vacant: u32,
 }
 
-const _: () = assert!(size_of::<Slot>() <= 64, "a slot's size is a task's cost: change it knowingly");
+const _: () = assert!(size_of::<Slot>() <= 56, "a slot's size is a task's cost: change it knowingly");
 
-/// Who is to be told of a task's end; and later, what there is to tell.
+/// How a task ended, and whether anybody wants to know.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    ToCome(Option<Waker>),
-    /// Nobody: the task is detached.
+    ToCome,
+    /// It is still to come, and the task is detached.
     Unwanted,
-    Here(Outcome),
+    /// The output lies in the body.
+    Returned,
+    /// The failure is kept apart.
+    Failed,
 }
 
 /// Whether a task is in the ready queue; once it is over, a wake is stale.
@@ -136,7 +136,8 @@ enum Queued {
 #[derive(Default)]
 struct Rare {
     name: Option<String>,
-    abort: Option<Box<Abort>>,
+    /// The note of an abort that is to come; later, why the task failed.
+    failure: Option<Box<Failure>>,
 }
 
 /// The store.
@@ -157,9 +158,14 @@ struct Inner {
     last_serial: u64,
     /// Tasks that are not over.
     live: usize,
+    /// Vacant slots that have a body.
+    spares: usize,
 }
 
 const ROOT: usize = 0;
+
+/// How many empty bodies are kept for the next tasks. More would keep the memory of a peak for ever.
+const MOST_SPARES: usize = 256;
 
 /// No slot: the end of the list of vacant ones.
 const NONE: u32 = u32::MAX;
@@ -176,6 +182,7 @@ impl Tasks {
             stale: 0,
             last_serial: 0,
             live: 0,
+            spares: 0,
         };
         Self { runtime, inner: RefCell::new(inner) }
     }
@@ -189,6 +196,15 @@ impl Tasks {
     pub(crate) fn ready(&self) -> usize {
         let inner = self.inner.borrow();
         inner.ready.len() - inner.stale
+    }
+
+    /// The empty body that waits in the next vacant slot, if there is one.
+    #[inline]
+    pub(crate) fn spare(&self) -> Option<Body> {
+        let inner = &mut *self.inner.borrow_mut();
+        let spare = inner.slots.get_mut(inner.vacant as usize)?.body.take()?;
+        inner.spares -= 1;
+        Some(spare)
     }
 
     /// Takes a task in and queues it.
@@ -208,10 +224,8 @@ impl Tasks {
         inner.ready.push(WakeWord::new(key));
         let slot = &mut inner.slots[index as usize];
         inner.vacant = slot.next_vacant;
-        let (body, end, queued) = (Some(body), End::ToCome(None), Queued::Yes);
-        let tenant = Slot { serial: key.0.serial, body, end, at, queued, has_rare: false, next_vacant: NONE };
-        // In a vacant slot there is nothing to be dropped, and nothing to be asked.
-        std::mem::forget(std::mem::replace(slot, tenant));
+        (slot.serial, slot.at, slot.queued, slot.end) = (key.0.serial, at, Queued::Yes, End::ToCome);
+        fill(&mut slot.body, body);
         key
     }
 
@@ -295,83 +309,100 @@ impl Tasks {
     pub(crate) fn put_back(&self, word: WakeWord, body: Body) {
         // A body that was given out keeps its slot until it is put back or finished.
         let slot = &mut self.inner.borrow_mut().slots[word.slot()];
-        // There is none, so nothing is forgotten; but nothing need be asked either.
-        std::mem::forget(slot.body.replace(body));
+        fill(&mut slot.body, body);
     }
 
-    /// Ends a task whose body was given out and is dropped by now. Returns the waker of whoever joins
-    /// it; or the outcome again if nobody ever will, and then the task is to be [forgotten](Self::forget).
-    #[inline(always)]
-    pub(crate) fn finish(&self, word: WakeWord, outcome: Outcome) -> Result<Option<Waker>, Outcome> {
+    /// Ends a task whose body was given out; its future is dropped by now. Returns the waker of whoever joins it. If
+    /// nobody ever will, body and failure come back: to be dropped, and the slot [vacated](Self::forget).
+    #[inline]
+    pub(crate) fn finish(
+        &self,
+        word: WakeWord,
+        body: Body,
+        failure: Option<Box<Failure>>,
+    ) -> Result<Option<Waker>, Left> {
         let inner = &mut *self.inner.borrow_mut();
         inner.live -= 1;
         let slot = inner.never_queue_again(word.slot());
-        match &mut slot.end {
-            End::ToCome(joiner) => {
-                let joiner = joiner.take();
-                slot.end = End::Here(outcome);
-                Ok(joiner)
-            }
-            End::Unwanted => Err(outcome),
-            End::Here(_) => unreachable!("a task ends once"),
+        if slot.end == End::Unwanted {
+            return Err(Left { joiner: None, body: Some(body), failure });
         }
+        slot.end = End::Returned;
+        fill(&mut slot.body, body);
+        let joiner = slot.joiner.take();
+        if let Some(failure) = failure {
+            inner.keep_failure(word.slot(), failure);
+        }
+        Ok(joiner)
     }
 
-    /// Makes the slot of a task that is over and unwanted free for another. Returns the task's key.
-    pub(crate) fn forget(&self, word: WakeWord) -> TaskKey {
+    /// Makes the slot of a task that is over and unwanted free for another, with its body, which is empty.
+    pub(crate) fn forget(&self, word: WakeWord, body: Option<Body>) {
         let inner = &mut *self.inner.borrow_mut();
-        let key = self.key(word.slot(), inner.slots[word.slot()].serial);
+        inner.slots[word.slot()].body = body;
+        inner.vacate(word.slot() as u32);
+    }
+
+    /// Moves the output of a task that has returned into `place`, an `Option` of its type. False if it has not.
+    #[inline]
+    pub(crate) fn take_output(&self, key: TaskKey, place: &mut dyn Any) -> bool {
+        let inner = &mut *self.inner.borrow_mut();
+        let Some(slot) = inner.find(key).filter(|slot| slot.end == End::Returned) else { return false };
+        if let Some(body) = &mut slot.body {
+            body.as_mut().give_output(place);
+        }
         inner.vacate(key.0.slot);
-        key
-    }
-
-    /// Takes the output of a task that has returned.
-    #[inline(always)]
-    pub(crate) fn take_output(&self, key: TaskKey) -> Option<Box<dyn Any>> {
-        let inner = &mut *self.inner.borrow_mut();
-        let End::Here(Outcome::Returned(_)) = inner.find(key)?.end else { return None };
-        let Outcome::Returned(output) = inner.take_outcome(key)? else { return None };
-        Some(output)
+        true
     }
 
     /// Takes what there is to say of a task that has no output to take.
     pub(crate) fn take_failure(&self, key: TaskKey) -> Join {
         let inner = &mut *self.inner.borrow_mut();
         let Some(slot) = inner.find(key) else { return Join::Gone };
-        let End::Here(Outcome::Panicked(_) | Outcome::Aborted(_)) = slot.end else { return Join::Pending };
+        if slot.end != End::Failed {
+            return Join::Pending;
+        }
         let info = inner.info(key.0.slot);
-        inner.take_outcome(key).map_or(Join::Gone, |failure| Join::Failed(failure, info))
+        let failure = inner.rare.get_mut(&key.0.slot).and_then(|rare| rare.failure.take());
+        inner.vacate(key.0.slot);
+        failure.map_or(Join::Gone, |failure| Join::Failed(failure, info))
     }
 
     /// Leaves a waker to be woken at the end of a task that is not over, and returns the one that it
     /// replaces. It comes by value: a stored waker may be foreign, and none is cloned in here.
     pub(crate) fn leave_joiner(&self, key: TaskKey, waker: Waker) -> Option<Waker> {
         match self.inner.borrow_mut().find(key) {
-            Some(Slot { end: End::ToCome(joiner), .. }) => joiner.replace(waker),
+            Some(Slot { end: End::ToCome, joiner, .. }) => joiner.replace(waker),
             _ => Some(waker),
         }
     }
 
-    /// Nobody will join this task any more. Returns what is left of it, to be dropped.
-    pub(crate) fn detach(&self, key: TaskKey) -> (Option<Waker>, Option<Outcome>) {
+    /// Nobody will join this task any more. Returns what is left of it.
+    pub(crate) fn detach(&self, key: TaskKey) -> Left {
         let inner = &mut *self.inner.borrow_mut();
-        let Some(slot) = inner.find(key) else { return (None, None) };
-        if let End::Here(_) = slot.end {
-            return (None, inner.take_outcome(key));
+        let mut left = Left::default();
+        let Some(slot) = inner.find(key) else { return left };
+        match slot.end {
+            End::ToCome => (slot.end, left.joiner) = (End::Unwanted, slot.joiner.take()),
+            End::Unwanted => {}
+            End::Returned | End::Failed => {
+                left.body = slot.body.take();
+                left.failure = inner.rare.get_mut(&key.0.slot).and_then(|rare| rare.failure.take());
+                inner.vacate(key.0.slot);
+            }
         }
-        let End::ToCome(joiner) = std::mem::replace(&mut slot.end, End::Unwanted) else { return (None, None) };
-        (joiner, None)
+        left
     }
 
     /// Leaves a note that a task is to be dropped, and queues it. False if it is over, or noted already.
-    pub(crate) fn abort(&self, key: TaskKey, abort: Box<Abort>) -> bool {
+    pub(crate) fn abort(&self, key: TaskKey, abort: Abort) -> bool {
         let inner = &mut *self.inner.borrow_mut();
         let Some(queued) = inner.find(key).map(|slot| slot.queued) else { return false };
         if queued == Queued::Over {
             return false;
         }
-        let Some(rare) = inner.rare(key).filter(|rare| rare.abort.is_none()) else { return false };
-        rare.abort = Some(abort);
+        let Some(rare) = inner.rare(key).filter(|rare| rare.failure.is_none()) else { return false };
+        rare.failure = Some(Box::new(Failure::Aborted(abort)));
         inner.slots[key.0.slot as usize].queued = Queued::ToDrop;
         if queued == Queued::No {
             inner.ready.push(WakeWord::new(key));
@@ -390,7 +421,7 @@ impl Tasks {
     /// Takes the body of a task that is not over out of its slot, as `next` does, for the end of the
     /// runtime.
     pub(crate) fn take(&self, key: TaskKey) -> Option<Body> {
-        self.inner.borrow_mut().find(key)?.body.take()
+        self.inner.borrow_mut().find(key).filter(|slot| slot.queued != Queued::Over)?.body.take()
     }
 
     /// Whether the task has ended, or is none of ours.
@@ -447,20 +478,18 @@ impl Inner {
         }
         slot.queued = Queued::No;
         let (body, rare) = (slot.body.take()?, self.rare.get_mut(&(word.slot() as u32))?);
-        Some(Step::Drop(word, body, rare.abort.take()?))
+        Some(Step::Drop(word, body, rare.failure.take()?))
     }
 
     fn info(&self, slot: u32) -> Info {
         Info { name: self.rare.get(&slot).and_then(|rare| rare.name.clone()), at: self.slots[slot as usize].at }
     }
 
-    /// Takes the outcome of a task that is over, and makes its slot free for another.
-    #[inline]
-    fn take_outcome(&mut self, key: TaskKey) -> Option<Outcome> {
-        let slot = self.find(key)?;
-        let End::Here(outcome) = std::mem::replace(&mut slot.end, End::Unwanted) else { return None };
-        self.vacate(key.0.slot);
-        Some(outcome)
+    /// A task that ended without an output: the reason is kept apart.
+    #[cold]
+    fn keep_failure(&mut self, slot: usize, failure: Box<Failure>) {
+        (self.slots[slot].end, self.slots[slot].has_rare) = (End::Failed, true);
+        self.rare.entry(slot as u32).or_default().failure = Some(failure);
     }
 
     /// Makes the slot of a task that is over, and of which nothing is left, free for another.
@@ -469,6 +498,11 @@ impl Inner {
         let slot = &mut self.slots[index as usize];
         slot.serial = 0;
         slot.next_vacant = std::mem::replace(&mut self.vacant, index);
+        if slot.body.is_some() && self.spares < MOST_SPARES {
+            self.spares += 1;
+        } else {
+            slot.body = None;
+        }
         if slot.has_rare {
             self.forget_rare(index);
         }
@@ -493,6 +527,13 @@ impl Slot {
     /// A slot without a tenant: serial 0 is nobody's, and no wake queues it.
     fn vacant(at: &'static Location<'static>) -> Self {
         let (end, queued) = (End::Unwanted, Queued::Over);
-        Self { serial: 0, body: None, end, at, queued, has_rare: false, next_vacant: NONE }
+        Self { serial: 0, body: None, joiner: None, at, queued, end, has_rare: false, next_vacant: NONE }
     }
+}
+
+/// Fills an empty place. An assignment would first ask whether there is something to drop.
+#[inline]
+fn fill<T>(place: &mut Option<T>, value: T) {
+    debug_assert!(place.is_none());
+    std::mem::forget(place.replace(value));
 }

@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use super::{End, Info, Queued, ROOT, Slot, Tasks};
+use super::{Info, Queued, ROOT, Slot, Tasks};
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::ready::Ready;
 
@@ -70,7 +70,7 @@ impl Tasks {
     /// Every waker that waits for a task's end, visited by `look`, which must not be foreign code.
     pub(crate) fn each_joiner(&self, mut look: impl FnMut(TaskKey, &Waker)) {
         for (index, slot) in self.inner.borrow().slots.iter().enumerate() {
-            if let End::ToCome(Some(waker)) = &slot.end {
+            if let Some(waker) = &slot.joiner {
                 look(self.key(index, slot.serial), waker);
             }
         }
