@@ -773,7 +773,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 10, what: "the virtual clock jumps over the pauses of whoever waits for room",
         file: "net/backoff.rs", inside: "fn insist<",
-        right: "Pause::new(&expect_current(\"a socket\"), growing(failures.min(3)), at).await;",
+        right: "Pause::new(&core, growing(failures.min(3)), at).await;",
         wrong: "crate::time::sleep(growing(failures.min(3))).await;",
         test: "it net_unix::the_virtual_clock_does_not_jump_while_a_full_listener_is_awaited",
     },
