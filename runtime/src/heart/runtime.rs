@@ -137,7 +137,7 @@ impl Runtime {
                 let Some(body) = core.tasks.take(key) else { continue };
                 // Whoever joins it may be foreign, and panic when woken.
                 without_panic(|| {
-                    drop_task(core, WakeWord::new(key), body, Box::new(Failure::Aborted(Abort::Shutdown)))
+                    drop_task(core, WakeWord::new(key), body, Box::new(Failure::Aborted(Abort::Shutdown)));
                 });
                 dropped += 1;
             }

@@ -195,8 +195,9 @@ impl Drop for Sleep {
 
 #[cold]
 fn tell_cancelled(timer: TimerKey, waker: Option<Waker>) {
-    if waker.is_some() {
+    if let Some(waker) = waker {
         expect_home(timer.0.runtime, "a Sleep was dropped").observe(|| Event::TimerCancelled { timer: TimerId(timer) });
+        drop(waker);
     }
 }
 
