@@ -2,6 +2,8 @@
 
 use std::io;
 use std::rc::Rc;
+#[cfg(not(feature = "see"))]
+use std::task::RawWakerVTable;
 use std::time::Duration;
 
 use crate::ground::event::Observer;
@@ -14,7 +16,10 @@ use crate::heart::reactor::Reactor;
 use crate::heart::runtime::Runtime;
 use crate::heart::tasks::Tasks;
 use crate::heart::timers::Timers;
-use crate::see::{self, show_if_asked};
+#[cfg(not(feature = "see"))]
+use crate::heart::waker::PLAIN;
+#[cfg(feature = "see")]
+use crate::see::{asked_for, show_if_asked};
 
 /// Runs a future to its end on a new runtime, and then drops the runtime with every task that is still
 /// on it. The counterpart of Python's `asyncio.run`.
@@ -51,7 +56,7 @@ pub struct Builder {
 impl Runtime {
     /// A runtime with the real clock, tasks in the order in which they become ready, and no observer
     /// but those that the environment asks for: `ONELOOP_LOG=1` writes a line a turn to stderr, and
-    /// `ONELOOP_SEE=1` shows the loop while it turns, as [`see::serve`](crate::see::serve) does. When the
+    /// `ONELOOP_SEE=1` shows the loop while it turns, as `see::serve` does. When the
     /// runtime or its process ends, `ONELOOP_RECORD=path` writes all that happened to a file, and
     /// `ONELOOP_TRACE=path` draws it for Perfetto.
     ///
@@ -143,12 +148,14 @@ impl Builder {
     ///
     /// For this, wakers are counted, and a thread watches the loop. `ONELOOP_DIAGNOSE=1` does the same
     /// for every runtime of a program.
+    #[cfg(feature = "see")]
     pub fn diagnose(mut self, diagnose: bool) -> Self {
         self.diagnose = diagnose;
         self
     }
 
     /// From how long on [`diagnose`](Self::diagnose) calls a poll slow: 100 ms, unless set here.
+    #[cfg(feature = "see")]
     pub fn slow_poll(mut self, limit: Duration) -> Self {
         self.slow_poll = limit;
         self
@@ -167,7 +174,7 @@ impl Builder {
     /// If the system refuses an event queue, as when no file descriptors are left; or if the process
     /// has 65,535 runtimes already.
     pub fn build(mut self) -> io::Result<Runtime> {
-        let (readers, waker_table) = see::asked_for(self.diagnose, self.slow_poll);
+        let (readers, waker_table) = asked_for(self.diagnose, self.slow_poll);
         self.observers.extend(readers);
         let (reactor, bell) = Reactor::new()?;
         let inbox = Inbox::new(bell);
@@ -184,3 +191,12 @@ impl Builder {
         Ok(Runtime::new_of(core, self.polls_per_turn))
     }
 }
+
+/// Without the feature `see` no reader of events is there to be asked for, and no loop is shown.
+#[cfg(not(feature = "see"))]
+fn asked_for(_diagnose: bool, _slow_poll: Duration) -> (Vec<Rc<dyn Observer>>, &'static RawWakerVTable) {
+    (Vec::new(), &PLAIN)
+}
+
+#[cfg(not(feature = "see"))]
+fn show_if_asked(_core: &Core) {}

@@ -46,12 +46,15 @@
 //! | `call_soon_threadsafe` | [`Handle::spawn`] |
 //! | `time::pause`, `MockClock` | [`Builder::virtual_clock`] |
 //! | `CancellationToken` | [`task::JoinHandle::abort`], [`task::Canceller`] |
-//! | tracing, `set_debug`, instruments | [`Builder::diagnose`], [`event::Observer`], [`mod@see`] |
+//! | tracing, `set_debug`, instruments | `Builder::diagnose`, [`event::Observer`], the feature `see` |
 //!
 //! # Reading order
 //!
 //! Read `heart/` first, in the order of its `mod.rs`: it is a turn, and nothing but a turn. `ground/` is
 //! what it stands on. What follows is what users call.
+
+// What only a reader of events asks of the stores has no caller without one.
+#![cfg_attr(not(feature = "see"), allow(dead_code, unused_imports))]
 
 mod ground;
 mod heart;
@@ -66,11 +69,14 @@ pub mod io;
 #[cfg(feature = "hyper")]
 pub mod interop;
 
+#[cfg(feature = "see")]
 pub mod see;
 mod builder;
+#[cfg(feature = "see")]
 mod explore;
 
 pub use builder::{Builder, run};
+#[cfg(feature = "see")]
 pub use explore::explore;
 pub use ground::event;
 pub use ground::metrics::Metrics;
