@@ -12,6 +12,7 @@ use std::process::Command;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -472,16 +473,25 @@ fn a_reader_that_comes_again_is_told_what_is_new_and_one_that_is_late_begins_ane
 
 /// Runs a busy loop on a thread of its own, with a ring, while `look` does what it does to the ring.
 fn beside_a_busy_loop(look: impl FnOnce(&Ring)) {
-    let (ring, over) = (Ring::new(100), Arc::new(AtomicBool::new(false)));
-    let (observer, is_over) = (ring.clone(), Arc::clone(&over));
+    beside(Ring::new(100), 0, yield_now, look);
+}
+
+/// Runs a loop of so many sleepers, and one task that takes a `step` again and again, while `look` looks.
+fn beside<F: Future<Output = ()> + 'static>(ring: Ring, sleepers: usize, step: fn() -> F, look: impl FnOnce(&Ring)) {
+    let over = Arc::new(AtomicBool::new(false));
+    let (observer, is_over, (tell, told)) = (ring.clone(), Arc::clone(&over), channel());
     let busy = spawn_thread(move || {
         let runtime = builder().observer(observer).build().unwrap();
         runtime.block_on(async {
+            (0..sleepers).for_each(|_| drop(spawn(sleep(MILLISECOND * 1_000_000))));
+            yield_now().await;
+            tell.send(()).unwrap();
             while !is_over.load(Ordering::SeqCst) {
-                yield_now().await;
+                step().await;
             }
         });
     });
+    told.recv().unwrap();
     look(&ring);
     over.store(true, Ordering::SeqCst);
     busy.join().unwrap();
@@ -538,6 +548,34 @@ fn a_loop_goes_on_while_its_events_are_written_to_something_slow() {
             assert_eq!(recording.len(), 100);
             assert_eq!(recording.state_after(100).tasks.len(), 1);
         });
+    });
+}
+
+#[test]
+fn a_look_at_thousands_of_tasks_lets_the_loop_go_on_meanwhile() {
+    const SLEEPERS: usize = 5000;
+    /// How many turns are to come within ten looks. One that holds up the loop lets in one or two.
+    const TURNS: u64 = 50;
+    watch(|| {
+        beside(
+            Ring::new(10_000),
+            SLEEPERS,
+            || sleep(MILLISECOND),
+            |ring| {
+                let facts = || assert!(ring.since(0, 1).text.lines().count() > SLEEPERS);
+                let lines = || ring.write_to(std::io::sink()).unwrap();
+                let looks: [(&str, &dyn Fn()); 2] = [("what there is", &facts), ("what happened", &lines)];
+                for (name, look) in looks {
+                    // Where the machine is busy with others, that may take a while.
+                    let goes_on = (0..20).any(|_| {
+                        let before = ring.state().turn;
+                        (0..10).for_each(|_| look());
+                        ring.state().turn >= before + TURNS
+                    });
+                    assert!(goes_on, "the loop stood still while it was told {name}");
+                }
+            },
+        );
     });
 }
 

@@ -124,6 +124,20 @@ pub(crate) const BUGS: &[Bug] = &[
         wrong: "*there = waiting; return None;",
         test: "it reentrancy::the_wake_and_the_drop_of_a_sockets_stored_waker_may_do_anything",
     },
+    Bug {
+        rule: 1, what: "a ring is locked while somebody looks at its state",
+        file: "see/record/ring.rs", inside: "fn with_state<",
+        right: "look(&self.seen_now())",
+        wrong: "{ let (seen, _tail) = (self.seen_now(), self.tail()); look(&seen) }",
+        test: "it recordings::a_loop_goes_on_for_as_long_as_somebody_looks_at_its_state",
+    },
+    Bug {
+        rule: 1, what: "a ring is locked while its events are written",
+        file: "see/record/ring.rs", inside: "fn write_to(",
+        right: "for (n, at, event) in cut.after(cut.dropped) {",
+        wrong: "let _tail = self.tail(); for (n, at, event) in cut.after(cut.dropped) {",
+        test: "it recordings::a_loop_goes_on_while_its_events_are_written_to_something_slow",
+    },
     // --- 2: the serial before the flag, and the flag before the poll ---------------------------------
     Bug {
         rule: 2, what: "a wake finds its task by the slot alone",
@@ -655,6 +669,13 @@ pub(crate) const BUGS: &[Bug] = &[
         right: "!core.may_complete()",
         wrong: "false && core.may_complete()",
         test: "it shares::a_limit_does_not_say_that_nothing_came_where_nobody_could_look",
+    },
+    Bug {
+        rule: 8, what: "a ring is locked while a viewer is told what there is",
+        file: "see/record/ring.rs", inside: "fn begin_anew(",
+        right: "return (cut.beginning(from, &seen), from, cut);",
+        wrong: "let _tail = self.tail(); return (cut.beginning(from, &seen), from, cut);",
+        test: "it recordings::a_look_at_thousands_of_tasks_lets_the_loop_go_on_meanwhile",
     },
     // --- 9: nothing spins ----------------------------------------------------------------------------------------
     Bug {
