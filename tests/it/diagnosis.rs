@@ -14,9 +14,7 @@ use oneloop::task::{Builder, scope, spawn_blocking, yield_now};
 use oneloop::time::{advance, sleep, timeout};
 use oneloop::{JoinHandle, Runtime};
 
-#[cfg(target_os = "linux")]
-use crate::support::alone;
-use crate::support::{child, child_with};
+use crate::support::{alone, child, child_with, processor_time};
 use crate::watch::watch;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -306,6 +304,52 @@ fn found(program: impl Future<Output = ()>) -> Vec<Found> {
     let builder = Runtime::builder().virtual_clock().diagnose(true).observer(findings.clone());
     builder.build().expect("a runtime").block_on(program);
     findings.0.take()
+}
+
+/// What `each` costs when a task of a diagnosed runtime does it 200 times, under a short name and under a long one.
+fn costs<F: Future<Output = ()> + 'static>(each: impl Fn() -> F + Copy + 'static) -> [Duration; 2] {
+    ["brief", &"x".repeat(1 << 20)].map(|name| {
+        let task = Builder::new().name(name);
+        processor_time(|| {
+            let done = found(async move {
+                let repeated = task.spawn(async move {
+                    for _ in 0..200 {
+                        each().await;
+                    }
+                });
+                repeated.await.unwrap();
+            });
+            assert_eq!(done, []);
+        })
+    })
+}
+
+#[test]
+fn what_a_name_costs_is_paid_when_a_sentence_is_made_and_not_at_every_poll() {
+    alone(|| {
+        let polls = || costs(|| yield_now());
+        let aborts = || {
+            costs(async || {
+                let victim = oneloop::spawn(pending::<()>());
+                victim.abort();
+                assert!(victim.await.is_err());
+            })
+        };
+        let cancels = || {
+            costs(async || {
+                let cancelled = scope(async |s| {
+                    s.cancel("enough");
+                    pending::<()>().await;
+                })
+                .await;
+                assert!(cancelled.is_err());
+            })
+        };
+        for what in [&polls as &dyn Fn() -> [Duration; 2], &aborts, &cancels] {
+            let [brief, long] = what();
+            assert!(long < (brief + MILLISECOND * 10) * 10, "{brief:?} under a short name, {long:?} under a long one");
+        }
+    });
 }
 
 #[test]

@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::Signal;
+use nix::sys::time::TimeValLike;
 use oneloop::task::yield_now;
 
 use crate::watch::Watch;
@@ -275,6 +277,16 @@ pub(crate) fn resident_kb() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has this line");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// How much of the processor this process uses while `f` runs, whatever else goes on in the system.
+pub(crate) fn processor_time(f: impl FnOnce()) -> Duration {
+    let used = || {
+        let usage = getrusage(UsageWho::RUSAGE_SELF).expect("a process may ask for its own usage");
+        [usage.user_time(), usage.system_time()].map(|time| Duration::from_micros(time.num_microseconds() as u64))
+    };
+    let [before, after] = [used(), (f(), used()).1].map(|used| used.iter().sum::<Duration>());
+    after - before
 }
 
 /// LeakSanitizer cannot look at a process that is traced, or that was forked from one with threads.

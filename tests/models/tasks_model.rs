@@ -370,7 +370,7 @@ impl Pair {
         }
         match self.store.take_failure(key) {
             Join::Failed(failure, info) if stage == Stage::Over => {
-                assert_eq!((owner(&failure), info.name), (id, self.tasks[id].name.clone()));
+                assert_eq!((owner(&failure), info.name.as_deref()), (id, self.tasks[id].name.as_deref()));
                 self.vacate(id);
             }
             Join::Gone if stage == Stage::Gone => {}
@@ -447,7 +447,7 @@ impl Pair {
         for task in &self.tasks {
             assert_eq!(self.store.is_over(task.key), matches!(task.stage, Stage::Over | Stage::Gone));
             let name = self.store.info(task.key).map(|info| info.name);
-            assert_eq!(name, (task.stage != Stage::Gone).then(|| task.name.clone()));
+            assert_eq!(name.as_ref().map(Option::as_deref), (task.stage != Stage::Gone).then(|| task.name.as_deref()));
         }
         let states: BTreeMap<_, _> = self.store.rows(None).into_iter().map(|row| (row.key, row.state)).collect();
         for &id in self.tenants.values() {

@@ -54,13 +54,13 @@ pub(crate) fn waiter_of(core: &Core, waker: &Waker) -> Option<TaskKey> {
     if word_of(waker).is_some() { task_of(core, waker) } else { core.current_task() }
 }
 
-/// How many wakers of each task are kept, and the tasks whose last one went.
+/// How many wakers of each task are kept; and by runtime the tasks whose last one went, until they are taken.
 struct Kept {
     counts: BTreeMap<usize, usize>,
-    bereft: BTreeSet<usize>,
+    bereft: BTreeMap<u16, BTreeSet<usize>>,
 }
 
-static KEPT: Mutex<Kept> = Mutex::new(Kept { counts: BTreeMap::new(), bereft: BTreeSet::new() });
+static KEPT: Mutex<Kept> = Mutex::new(Kept { counts: BTreeMap::new(), bereft: BTreeMap::new() });
 
 fn kept() -> MutexGuard<'static, Kept> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
@@ -71,13 +71,15 @@ pub(crate) fn kept_wakers(task: TaskKey) -> usize {
     kept().counts.get(&WakeWord::new(task).0).copied().unwrap_or(0)
 }
 
-/// Takes the tasks of a runtime whose last waker went since the last time.
-pub(crate) fn take_bereft(runtime: u32) -> Vec<WakeWord> {
-    let mut kept = kept();
-    let ours = |word: &usize| WakeWord(*word).runtime() == runtime as u16;
-    let words: Vec<_> = kept.bereft.iter().copied().filter(ours).collect();
-    kept.bereft.retain(|word| !ours(word));
-    words.into_iter().map(WakeWord).collect()
+/// Takes the tasks of a runtime whose last waker went since the last time. Whoever counts takes them every turn.
+pub(crate) fn take_bereft(runtime: u32) -> impl Iterator<Item = WakeWord> {
+    let words = kept().bereft.remove(&(runtime as u16)).unwrap_or_default();
+    words.into_iter().map(WakeWord)
+}
+
+#[cfg(test)]
+pub(crate) fn bereft(runtime: u32) -> usize {
+    kept().bereft.get(&(runtime as u16)).map_or(0, BTreeSet::len)
 }
 
 fn clone_counted(data: *const ()) -> RawWaker {
@@ -97,7 +99,11 @@ fn drop_counted(data: *const ()) {
         kept.counts.insert(data.addr(), left);
     } else {
         kept.counts.remove(&data.addr());
-        kept.bereft.insert(data.addr());
+        // Nobody takes those of a runtime that is gone.
+        let runtime = WakeWord(data.addr()).runtime();
+        if REGISTRY.hint(runtime).is_some() {
+            kept.bereft.entry(runtime).or_default().insert(data.addr());
+        }
     }
 }
 

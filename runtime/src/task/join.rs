@@ -17,7 +17,7 @@ use crate::heart::budget::ready_at_a_price;
 use crate::heart::core::Core;
 use crate::heart::current::{REGISTRY, at_home, current, expect_home, with_home};
 use crate::heart::key::TaskKey;
-use crate::heart::tasks::{Abort, Failure, Info, Join};
+use crate::heart::tasks::{Abort, Asker, Failure, Info, Join};
 use crate::heart::waker::waiter_of;
 use crate::task::heard::Heard;
 
@@ -189,7 +189,7 @@ impl AbortHandle {
     pub fn abort(&self) {
         let (task, at) = (self.task, Location::caller());
         let here = current().filter(|core| core.number == task.0.runtime);
-        let by = here.map_or_else(|| String::from("another thread"), |core| describe_current(&core));
+        let by = here.map_or(Asker::AnotherThread, |core| asker(&core));
         at_home(task.0.runtime, move |core| {
             if core.tasks.abort(task, Abort::Asked { by, at }) {
                 core.observe(|| Event::Abort { task: TaskId(task), by: core.cause(), at: at.into() });
@@ -219,10 +219,21 @@ fn is_over(task: TaskKey) -> bool {
     with_home(runtime, |core| core.tasks.is_over(task)).unwrap_or_else(|| REGISTRY.exact(runtime).is_none())
 }
 
-pub(crate) fn describe_current(core: &Core) -> String {
+/// Who asks now, on the loop's thread.
+pub(crate) fn asker(core: &Core) -> Asker {
     match core.current_task() {
-        Some(task) => describe(task, core.tasks.info(task).and_then(|info| info.name).as_deref()),
-        None => String::from("code outside any task"),
+        Some(task) => Asker::Task(task, core.tasks.info(task).and_then(|info| info.name)),
+        None => Asker::NoTask,
+    }
+}
+
+impl fmt::Display for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Task(task, name) => f.write_str(&describe(*task, name.as_deref())),
+            Self::NoTask => f.write_str("code outside any task"),
+            Self::AnotherThread => f.write_str("another thread"),
+        }
     }
 }
 

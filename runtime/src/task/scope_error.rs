@@ -7,7 +7,8 @@ use std::panic::Location;
 
 use crate::ground::event::TaskId;
 use crate::heart::current::current;
-use crate::task::join::{describe_current, panic_text};
+use crate::heart::tasks::Asker;
+use crate::task::join::{asker, panic_text};
 
 /// A [`scope`](crate::task::scope) failed: children failed, or it was cancelled, or both.
 #[derive(Debug)]
@@ -64,15 +65,15 @@ impl Error for ScopeError {
 /// Who cancelled a scope, where and why. Displays as "task 3 at src/main.rs:7:9: the reason".
 #[derive(Clone, Debug)]
 pub struct Cancelled {
-    by: String,
+    /// `None` for code outside any runtime.
+    by: Option<Asker>,
     at: &'static Location<'static>,
     why: String,
 }
 
 impl Cancelled {
     pub(crate) fn here(why: String, at: &'static Location<'static>) -> Self {
-        let by = current().map_or_else(|| String::from("code outside any runtime"), |core| describe_current(&core));
-        Self { by, at, why }
+        Self { by: current().map(|core| asker(&core)), at, why }
     }
 
     /// The reason that was given.
@@ -88,7 +89,11 @@ impl Cancelled {
 
 impl fmt::Display for Cancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}: {}", self.by, self.at, self.why)
+        match &self.by {
+            Some(by) => write!(f, "{by}")?,
+            None => f.write_str("code outside any runtime")?,
+        }
+        write!(f, " at {}: {}", self.at, self.why)
     }
 }
 

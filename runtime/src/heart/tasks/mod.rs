@@ -30,6 +30,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::Location;
+use std::sync::Arc;
 use std::task::Waker;
 
 use crate::heart::key::{Key, MAX_SLOTS, TaskKey, WakeWord};
@@ -47,17 +48,25 @@ pub(crate) enum Failure {
 #[derive(Debug)]
 pub(crate) enum Abort {
     /// Somebody asked for it, somewhere.
-    Asked { by: String, at: &'static Location<'static> },
+    Asked { by: Asker, at: &'static Location<'static> },
     /// Its runtime was dropped.
     Shutdown,
     /// What it was to wait for could not be begun.
     Refused(String),
 }
 
+/// Who asked for it. The sentence is made when somebody reads it.
+#[derive(Clone, Debug)]
+pub(crate) enum Asker {
+    Task(TaskKey, Option<Arc<str>>),
+    NoTask,
+    AnotherThread,
+}
+
 /// What is known of a task besides its body.
 #[derive(Clone, Debug)]
 pub(crate) struct Info {
-    pub(crate) name: Option<String>,
+    pub(crate) name: Option<Arc<str>>,
     pub(crate) at: &'static Location<'static>,
 }
 
@@ -135,7 +144,7 @@ enum Queued {
 
 #[derive(Default)]
 struct Rare {
-    name: Option<String>,
+    name: Option<Arc<str>>,
     /// The note of an abort that is to come; later, why the task failed.
     failure: Option<Box<Failure>>,
 }
@@ -233,7 +242,7 @@ impl Tasks {
     pub(crate) fn set_name(&self, key: TaskKey, name: Option<&str>) {
         let Some(name) = name else { return };
         if let Some(rare) = self.inner.borrow_mut().rare(key) {
-            rare.name = Some(name.to_owned());
+            rare.name = Some(Arc::from(name));
         }
     }
 

@@ -5,24 +5,25 @@
 //! once: as an event, and on stderr if that is asked for.
 
 mod circle;
+mod names;
 mod outside;
 pub(crate) mod overload;
 mod watch;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::ground::event::{Event, Finding, Observer, Place, Polled, TaskId};
-use crate::ground::shown::Shown;
+use crate::ground::event::{Event, Finding, Observer, Polled, TaskId};
 use crate::ground::wishes::is_wished;
 use crate::heart::core::Core;
 use crate::heart::current::current;
 use crate::heart::waker::{kept_wakers, take_bereft};
 use crate::see::asked::to_file;
 use crate::see::diagnose::circle::Circles;
+use crate::see::diagnose::names::Names;
 use crate::see::diagnose::outside::{somebody_outside, waits_of};
 use crate::see::diagnose::overload::{Overload, Seen};
 use crate::see::diagnose::watch::{Poll, Watch, lock, report};
@@ -35,6 +36,7 @@ pub(crate) struct Diagnosis {
     slow_poll: Duration,
     /// The poll that is going on, for the watching thread.
     poll: Arc<Mutex<Option<Poll>>>,
+    names: Arc<Names>,
     told: RefCell<Told>,
     on_stderr: bool,
     _watch: Option<Watch>,
@@ -48,11 +50,8 @@ struct Found {
 }
 
 struct Told {
-    /// Names and lines, by task.
-    tasks: BTreeMap<TaskId, (Option<String>, Place)>,
-    /// The line of the future that each task waited for last.
-    waited_at: BTreeMap<TaskId, Place>,
-    /// Tasks that returned `Pending` since the loop last slept.
+    names: Arc<Names>,
+    /// Tasks that returned `Pending` since the loop last slept, or whose last waker went.
     pending: BTreeSet<TaskId>,
     /// Findings that are reported.
     forgotten: BTreeSet<TaskId>,
@@ -78,22 +77,23 @@ impl Diagnosis {
 
     /// With `on_stderr`, what is found is reported there too, and a slow poll also while it goes on.
     fn new(slow_poll: Duration, on_stderr: bool) -> Self {
-        let poll = Arc::new(Mutex::new(None));
+        let (poll, names) = (Arc::new(Mutex::new(None)), Arc::new(Names::default()));
         // Without the thread a slow poll is still reported, when it is over.
-        let watch = if on_stderr { Watch::new(Arc::clone(&poll), slow_poll).ok() } else { None };
-        Self { slow_poll, poll, told: RefCell::new(Told::new(slow_poll)), on_stderr, _watch: watch }
+        let watch = if on_stderr { Watch::new(Arc::clone(&poll), Arc::clone(&names), slow_poll).ok() } else { None };
+        let told = RefCell::new(Told::new(Arc::clone(&names), slow_poll));
+        Self { slow_poll, poll, names, told, on_stderr, _watch: watch }
     }
 
+    /// At every poll, so nothing is made here that only a finding needs.
     fn poll_started(&self, task: TaskId, started: Duration) {
-        let of = self.told.borrow().describe(task);
-        *lock(&self.poll) = Some(Poll { of, since: Instant::now(), started, reported: false });
+        *lock(&self.poll) = Some(Poll { task, since: Instant::now(), started, reported: false });
     }
 
     fn poll_ended(&self, task: TaskId, outcome: Polled, now: Duration) {
         let ended = lock(&self.poll).take();
         let told = &mut *self.told.borrow_mut();
-        if let Some(Poll { of, started, .. }) = ended.filter(|poll| now.saturating_sub(poll.started) > self.slow_poll) {
-            let took = now.saturating_sub(started);
+        if let Some(Poll { started, .. }) = ended.filter(|poll| now.saturating_sub(poll.started) > self.slow_poll) {
+            let (of, took) = (told.describe(task), now.saturating_sub(started));
             let text = format!("{of} ran for {took:.0?} in one poll, and nothing else could");
             told.slow = Some((task, of));
             told.found(Finding::SlowPoll, Some(task), vec![text]);
@@ -106,9 +106,8 @@ impl Diagnosis {
     /// The loop is about to sleep. Whoever waits now, and has no waker left, waits for ever.
     fn look_for_forgotten(&self, core: &Core) {
         let told = &mut *self.told.borrow_mut();
-        let mut suspects: BTreeSet<_> = std::mem::take(&mut told.pending);
-        suspects.extend(take_bereft(core.number).into_iter().filter_map(|word| core.tasks.named_by(word)).map(TaskId));
-        for task in suspects {
+        told.suspect_bereft(core);
+        for task in std::mem::take(&mut told.pending) {
             if !core.tasks.is_waiting(task.0) || kept_wakers(task.0) > 0 {
                 continue;
             }
@@ -189,14 +188,14 @@ impl Observer for Diagnosis {
         Kept::apply(&core, now, event);
         self.told.borrow_mut().note(now, event);
         match *event {
-            Event::Spawn { task, name, at, .. } => {
-                self.told.borrow_mut().tasks.insert(task, (name.map(String::from), at));
-            }
-            Event::Wait { task, at, .. } => drop(self.told.borrow_mut().waited_at.insert(task, at)),
+            Event::Spawn { task, name, at, .. } => self.names.learn(task, name, at),
+            Event::Wait { task, at, .. } => self.names.waits(task, at),
             // Not as of the event: whoever was told before may have held the loop.
             Event::PollStart { task } => self.poll_started(task, core.timers.uptime()),
             Event::PollEnd { task, outcome } => self.poll_ended(task, outcome, now),
             Event::Finish { task, .. } => self.told.borrow_mut().forget(task),
+            // A loop that never sleeps takes them too: else they would become more and more.
+            Event::TurnEnd { .. } => self.told.borrow_mut().suspect_bereft(&core),
             Event::ParkStart { timeout } if timeout != Some(Duration::ZERO) => {
                 self.look_for_forgotten(&core);
                 self.look_for_circles(&core);
@@ -213,10 +212,9 @@ impl Observer for Diagnosis {
 }
 
 impl Told {
-    fn new(slow_poll: Duration) -> Self {
+    fn new(names: Arc<Names>, slow_poll: Duration) -> Self {
         Self {
-            tasks: BTreeMap::new(),
-            waited_at: BTreeMap::new(),
+            names,
             pending: BTreeSet::new(),
             forgotten: BTreeSet::new(),
             circles: Circles::default(),
@@ -252,20 +250,18 @@ impl Told {
         self.found(kind, task, vec![text]);
     }
 
+    /// Notes who waits and has lost its last waker. Of a task that is ready more is heard when it is polled.
+    fn suspect_bereft(&mut self, core: &Core) {
+        let named = take_bereft(core.number).filter_map(|word| core.tasks.named_by(word));
+        self.pending.extend(named.filter(|task| core.tasks.is_waiting(*task)).map(TaskId));
+    }
+
     fn found(&mut self, kind: Finding, task: Option<TaskId>, lines: Vec<String>) {
         self.found.push(Found { kind, task, lines });
     }
+
     fn describe(&self, task: TaskId) -> String {
-        let mut text = format!("task {task}");
-        if let Some((name, at)) = self.tasks.get(&task) {
-            let name = name.as_ref().map_or_else(String::new, |name| format!(" {}", Shown(name)));
-            text = format!("{text}{name} (spawned at {at}");
-            if let Some(waited_at) = self.waited_at.get(&task) {
-                text = format!("{text}, last waited at {waited_at}");
-            }
-            text.push(')');
-        }
-        text
+        self.names.known(task).to_string()
     }
 
     fn describe_slow(&self, task: TaskId) -> String {
@@ -276,10 +272,35 @@ impl Told {
     }
 
     fn forget(&mut self, task: TaskId) {
-        self.tasks.remove(&task);
-        self.waited_at.remove(&task);
+        self.names.forget(task);
         self.pending.remove(&task);
         self.forgotten.remove(&task);
         self.in_circles.remove(&task);
     }
+}
+
+#[test]
+fn who_has_lost_its_last_waker_is_remembered_for_a_turn_and_by_no_runtime_that_is_gone() {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use crate::heart::waker::bereft;
+    use crate::task::{spawn, yield_now};
+
+    let runtime = crate::Runtime::builder().virtual_clock().diagnose(true).build().expect("a runtime");
+    let (number, last) = runtime.block_on(async {
+        let number = current().expect("it runs").number;
+        for _ in 0..100 {
+            for _ in 0..10 {
+                drop(spawn(poll_fn(|cx| Poll::Ready(drop(cx.waker().clone())))));
+            }
+            yield_now().await;
+            assert!(bereft(number) <= 64, "{} in a loop that never sleeps", bereft(number));
+        }
+        (number, poll_fn(|cx| Poll::Ready(cx.waker().clone())).await)
+    });
+    drop(last.clone());
+    drop(runtime);
+    drop(last);
+    assert_eq!(bereft(number), 0, "the runtime is gone");
 }

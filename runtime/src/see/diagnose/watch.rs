@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
+use crate::ground::event::TaskId;
+use crate::see::diagnose::names::{Known, Names};
 use crate::see::helper::Helper;
 use crate::see::stderr::say;
 
 /// A poll, from its start.
 pub(super) struct Poll {
-    pub(super) of: String,
+    pub(super) task: TaskId,
     /// For the watching thread, which cannot read the runtime's clock.
     pub(super) since: Instant,
     /// By the runtime's clock.
@@ -27,25 +29,27 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(poll: Arc<Mutex<Option<Poll>>>, slow_poll: Duration) -> std::io::Result<Self> {
+    pub(super) fn new(poll: Arc<Mutex<Option<Poll>>>, names: Arc<Names>, slow_poll: Duration) -> std::io::Result<Self> {
         let (over, is_over) = bounded(0);
         let pause = (slow_poll / 4).max(Duration::from_millis(1));
         let watch = move || {
             while is_over.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-                let slow = slow(&poll, slow_poll);
-                slow.into_iter().for_each(|finding| report("", &finding));
+                if let Some((of, lasts)) = slow(&poll, &names, slow_poll) {
+                    report("", &format!("{of} has been running for {lasts:.0?} and holds up the loop"));
+                }
             }
         };
         Ok(Self { _over: over, _thread: Helper::start("watch", watch)? })
     }
 }
 
-/// What there is to say of the poll that is going on. It is said when the loop can have the lock again.
-fn slow(poll: &Mutex<Option<Poll>>, limit: Duration) -> Option<String> {
+/// The task whose poll goes on for longer than the limit, and for how long. It is asked for by its name while the
+/// poll cannot end, and told when the loop can have both locks again.
+fn slow(poll: &Mutex<Option<Poll>>, names: &Names, limit: Duration) -> Option<(Known, Duration)> {
     let mut poll = lock(poll);
     let poll = poll.as_mut().filter(|poll| !poll.reported && poll.since.elapsed() > limit)?;
     poll.reported = true;
-    Some(format!("{} has been running for {:.0?} and holds up the loop", poll.of, poll.since.elapsed()))
+    Some((names.known(poll.task), poll.since.elapsed()))
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

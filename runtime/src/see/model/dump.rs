@@ -179,7 +179,7 @@ impl TaskRow {
     fn new(row: Row) -> Self {
         let id = TaskId(row.key);
         let state = row.state.into();
-        let name = row.info.name.or_else(|| (id.slot() == 0).then(|| String::from("main")));
+        let name = row.info.name.as_deref().or_else(|| (id.slot() == 0).then_some("main")).map(String::from);
         Self { id, name, state, spawned: row.info.at.into(), waits: Vec::new(), past: None }
     }
 }

@@ -1,0 +1,67 @@
+//! Names: what a finding says of a task. The loop notes it, and the watching thread reads it.
+//!
+//! A name is a stranger's text of any length. It is copied once, when its task is spawned; a sentence is made of it
+//! only for a finding, and never while the lock is held, for which the loop might have to wait.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::ground::event::{Place, TaskId};
+use crate::ground::shown::Shown;
+
+/// The tasks that live.
+#[derive(Default)]
+pub(super) struct Names(Mutex<BTreeMap<TaskId, Entry>>);
+
+#[derive(Clone)]
+struct Entry {
+    name: Option<Arc<str>>,
+    at: Place,
+    /// The line of the future that it waited for last.
+    waited_at: Option<Place>,
+}
+
+/// A task and what is known of it. Its `Display` is how a finding names it.
+pub(super) struct Known(TaskId, Option<Entry>);
+
+impl Names {
+    pub(super) fn learn(&self, task: TaskId, name: Option<&str>, at: Place) {
+        let entry = Entry { name: name.map(Arc::from), at, waited_at: None };
+        self.lock().insert(task, entry);
+    }
+
+    pub(super) fn waits(&self, task: TaskId, at: Place) {
+        if let Some(entry) = self.lock().get_mut(&task) {
+            entry.waited_at = Some(at);
+        }
+    }
+
+    pub(super) fn forget(&self, task: TaskId) {
+        self.lock().remove(&task);
+    }
+
+    pub(super) fn known(&self, task: TaskId) -> Known {
+        Known(task, self.lock().get(&task).cloned())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TaskId, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(task, entry) = self;
+        write!(f, "task {task}")?;
+        let Some(Entry { name, at, waited_at }) = entry else { return Ok(()) };
+        if let Some(name) = name {
+            write!(f, " {}", Shown(name))?;
+        }
+        write!(f, " (spawned at {at}")?;
+        if let Some(waited_at) = waited_at {
+            write!(f, ", last waited at {waited_at}")?;
+        }
+        f.write_str(")")
+    }
+}
