@@ -262,12 +262,35 @@ fn events_know_the_line_of_the_user_that_caused_them() {
             ("timer", 5),
             ("wait", 5),
             ("abort", 6),
-            // A join waits for what was spawned here.
-            ("wait", 4),
+            ("wait", 7),
             ("timer", 8),
             ("wait", 8),
         ];
         assert_eq!(places.0.take(), expected.map(|(what, after)| (what, line + after)));
+    });
+}
+
+#[test]
+fn a_join_waits_at_its_await_and_nowhere_where_that_is_unknown() {
+    watch(|| {
+        let runtime = builder().virtual_clock().diagnose(true).build().unwrap();
+        runtime.block_on(async {
+            let [direct, mut behind_a_reference, in_a_box, itself] = [(); 4].map(|()| spawn(pending::<()>()));
+            let line = line!();
+            let _tasks = [
+                spawn(async { drop(direct.await) }),
+                spawn(async move { drop((&mut behind_a_reference).await) }),
+                spawn(async { drop(Box::pin(in_a_box).await) }),
+                spawn(async { drop(spawn(itself).await) }),
+            ];
+            rounds(3).await;
+            let dump = oneloop::see::dump();
+            let joins = dump.tasks.iter().flat_map(|task| &task.waits);
+            let joins = joins.filter(|wait| matches!(wait.on, oneloop::event::WaitsFor::Join(_)));
+            let lines: Vec<_> = joins.map(|wait| wait.at.map(|at| at.line - line)).collect();
+            // The last two: a task that is nothing but a handle, and who awaits that task.
+            assert_eq!(lines, [Some(2), None, None, Some(5), None], "{dump}");
+        });
     });
 }
 

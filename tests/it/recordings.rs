@@ -290,8 +290,9 @@ impl Inner {
             task.waits.sort_by_key(|wait| wait.on);
             for wait in &mut task.waits {
                 wait.since = Duration::ZERO;
-                // Two futures of a task may wait for the same, each on a line of its own.
-                if matches!(wait.on, On::Read(_) | On::Write(_)) {
+                // Two futures of a task may wait for the same, each on a line of its own. Of a join the stores know
+                // no line.
+                if matches!(wait.on, On::Read(_) | On::Write(_) | On::Join(_)) {
                     wait.at = task.at;
                 }
             }

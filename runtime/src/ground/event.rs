@@ -129,7 +129,8 @@ pub enum Event<'a> {
     PollStart { task: TaskId },
     /// The poll is over.
     PollEnd { task: TaskId, outcome: Polled },
-    /// A task's leaf future left its waker and waits; `at` is the line that created the future.
+    /// A task's leaf future left its waker and waits; `at` is the line that created the future. Of a join it is the
+    /// line that awaits it; or the line that spawned the other task, where the handle is polled by a library's code.
     Wait { task: TaskId, on: WaitsFor, at: Place },
     /// A task no longer waits for this, though it has not come: the future that waited was dropped, or
     /// went to another task.

@@ -40,11 +40,14 @@ use crate::task::heard::Heard;
 /// ```
 pub struct JoinHandle<T> {
     task: TaskKey,
+    /// The line that spawned it.
     at: &'static Location<'static>,
     /// Whether the outcome was taken.
     taken: bool,
     output: PhantomData<fn() -> T>,
 }
+
+type Line = &'static Location<'static>;
 
 impl<T> JoinHandle<T> {
     pub(crate) fn new(task: TaskKey, at: &'static Location<'static>) -> Self {
@@ -80,6 +83,8 @@ impl<T> JoinHandle<T> {
 impl<T: 'static> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
+    /// The caller is the line of the `.await`, where the handle is awaited as it is.
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         assert!(!self.taken, "a JoinHandle was polled after it had given its task's output");
         let mut output = None::<T>;
@@ -88,7 +93,7 @@ impl<T: 'static> Future for JoinHandle<T> {
             self.taken = true;
             return Poll::Ready(Ok(output));
         }
-        let error = std::task::ready!(poll_failure(self.task, self.at, cx));
+        let error = std::task::ready!(poll_failure(self.task, self.at, Location::caller(), cx));
         // Of a task that awaits itself there is still an outcome to come.
         self.taken = !matches!(error.0.reason, Reason::JoinsItself);
         Poll::Ready(Err(error))
@@ -105,7 +110,7 @@ fn take_output(task: TaskKey, place: &mut dyn Any) {
 }
 
 /// Why there is no output, if there never will be one; else leaves a waker.
-fn poll_failure(task: TaskKey, at: &'static Location<'static>, cx: &Context<'_>) -> Poll<JoinError> {
+fn poll_failure(task: TaskKey, spawned: Line, awaited: Line, cx: &Context<'_>) -> Poll<JoinError> {
     let joined = with_home(task.0.runtime, |core| {
         let joined = if core.may_complete() { core.tasks.take_failure(task) } else { Join::Pending };
         if !matches!(joined, Join::Pending) {
@@ -117,12 +122,12 @@ fn poll_failure(task: TaskKey, at: &'static Location<'static>, cx: &Context<'_>)
         Some(Join::Failed(failure, info)) => Poll::Ready(failed(task, *failure, info)),
         // An outcome stays in its slot until its only handle takes it, or the runtime ends.
         Some(Join::Gone) => Poll::Ready(JoinError::new(task, None, Reason::Aborted(Abort::Shutdown))),
-        Some(Join::Pending) | None => wait(task, at, cx),
+        Some(Join::Pending) | None => wait(task, spawned, awaited, cx),
     }
 }
 
 /// Leaves a waker with a task that is not over, unless it would wait for ever.
-fn wait(task: TaskKey, at: &'static Location<'static>, cx: &Context<'_>) -> Poll<JoinError> {
+fn wait(task: TaskKey, spawned: Line, awaited: Line, cx: &Context<'_>) -> Poll<JoinError> {
     let core = expect_home(task.0.runtime, "a JoinHandle was polled");
     if core.current_task() == Some(task) {
         std::task::ready!(ready_at_a_price(cx));
@@ -131,10 +136,18 @@ fn wait(task: TaskKey, at: &'static Location<'static>, cx: &Context<'_>) -> Poll
     if !core.is_exhausted(cx) {
         drop(core.tasks.leave_joiner(task, cx.waker().clone()));
         if core.is_observed() {
+            let at = if is_users(awaited) { awaited } else { spawned };
             core.observe_wait(waiter_of(&core, cx.waker()), WaitsFor::Join(TaskId(task)), at);
         }
     }
     Poll::Pending
+}
+
+/// Whether a line is the user's own. Behind a `&mut`, a box or a timeout, whoever polls stands in the standard
+/// library or in this one, and says nothing of the program.
+fn is_users(line: Line) -> bool {
+    let here = file!().trim_end_matches("task/join.rs");
+    !line.file().starts_with(here) && !["/rustc/", "/rustlib/src/rust/"].iter().any(|part| line.file().contains(part))
 }
 
 #[cold]

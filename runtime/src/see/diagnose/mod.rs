@@ -189,7 +189,7 @@ impl Observer for Diagnosis {
         self.told.borrow_mut().note(now, event);
         match *event {
             Event::Spawn { task, name, at, .. } => self.names.learn(task, name, at),
-            Event::Wait { task, at, .. } => self.names.waits(task, at),
+            Event::Wait { task, on, at } => self.names.waits(task, on, at),
             // Not as of the event: whoever was told before may have held the loop.
             Event::PollStart { task } => self.poll_started(task, core.timers.uptime()),
             Event::PollEnd { task, outcome } => self.poll_ended(task, outcome, now),

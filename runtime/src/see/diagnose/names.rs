@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::ground::event::{Place, TaskId};
+use crate::ground::event::{Place, TaskId, WaitsFor};
 use crate::ground::shown::Shown;
 
 /// The tasks that live.
@@ -31,9 +31,12 @@ impl Names {
         self.lock().insert(task, entry);
     }
 
-    pub(super) fn waits(&self, task: TaskId, at: Place) {
-        if let Some(entry) = self.lock().get_mut(&task) {
-            entry.waited_at = Some(at);
+    pub(super) fn waits(&self, task: TaskId, on: WaitsFor, at: Place) {
+        let entries = &mut *self.lock();
+        // A join whose own line is unknown is told by the line that spawned the other task: nobody waits there.
+        let is_unknown = matches!(on, WaitsFor::Join(other) if entries.get(&other).is_some_and(|other| other.at == at));
+        if let Some(entry) = entries.get_mut(&task) {
+            entry.waited_at = (!is_unknown).then_some(at);
         }
     }
 

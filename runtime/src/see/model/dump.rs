@@ -12,9 +12,10 @@ use crate::ground::shown::Shown;
 use crate::heart::core::Core;
 use crate::heart::current::expect_current;
 use crate::heart::reactor::Direction;
-use crate::heart::tasks::peek::{Row, State};
+use crate::heart::tasks::peek::{self, Row};
 use crate::heart::waker::word_of;
 use crate::see::model::kept::Kept;
+use crate::see::model::state::State;
 use crate::see::model::table::{listed, table};
 use crate::see::model::things::{Task, Who};
 use crate::see::model::words::{STATES, word};
@@ -108,13 +109,13 @@ impl fmt::Display for TaskState {
     }
 }
 
-impl From<State> for TaskState {
-    fn from(state: State) -> Self {
+impl From<peek::State> for TaskState {
+    fn from(state: peek::State) -> Self {
         match state {
-            State::Waiting => Self::Waiting,
-            State::Ready => Self::Ready,
-            State::Running => Self::Running,
-            State::Done => Self::Done,
+            peek::State::Waiting => Self::Waiting,
+            peek::State::Ready => Self::Ready,
+            peek::State::Running => Self::Running,
+            peek::State::Done => Self::Done,
         }
     }
 }
@@ -125,7 +126,8 @@ impl From<State> for TaskState {
 pub struct Wait {
     /// What it is.
     pub on: WaitsFor,
-    /// The line that made the future that waits, where there is such a line.
+    /// The line that made the future that waits. Of a join it is the line that awaits it, and known only where
+    /// somebody has followed the events.
     pub at: Option<Place>,
     /// For a timer: how long until it is due.
     pub left: Option<Duration>,
@@ -155,9 +157,7 @@ impl Dump {
             note(waker, Wait { on: WaitsFor::Join(TaskId(task)), at: None, left: None });
         });
         if let Some(state) = Kept::state_of(core) {
-            tasks
-                .iter_mut()
-                .for_each(|row| row.past = state.tasks.get(&row.id.as_u64()).map(|task| Past::of(task, now)));
+            tasks.iter_mut().for_each(|row| row.recall(&state, now));
         }
         Self { tasks }
     }
@@ -181,6 +181,17 @@ impl TaskRow {
         let state = row.state.into();
         let name = row.info.name.as_deref().or_else(|| (id.slot() == 0).then_some("main")).map(String::from);
         Self { id, name, state, spawned: row.info.at.into(), waits: Vec::new(), past: None }
+    }
+}
+
+impl TaskRow {
+    /// What the events have told of it.
+    fn recall(&mut self, state: &State, now: Duration) {
+        let Some(task) = state.tasks.get(&self.id.as_u64()) else { return };
+        self.past = Some(Past::of(task, now));
+        for wait in self.waits.iter_mut().filter(|wait| wait.at.is_none()) {
+            wait.at = task.waits.iter().find(|told| told.on == wait.on.into()).and_then(|told| state.waits_at(told));
+        }
     }
 }
 

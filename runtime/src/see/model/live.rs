@@ -90,7 +90,7 @@ fn add_waits(core: &Core, state: &mut State) {
     });
     core.tasks.each_joiner(|key, waker| {
         let other = TaskId(key);
-        // Whoever waits for a task's end waits at the line that spawned it.
+        // Nobody knows the line that awaits it: nothing was told of it when it began.
         state.tasks.get(&other.as_u64()).into_iter().for_each(|task| note(waker, WaitsFor::Join(other), task.at));
     });
     for (task, on, at) in waits {

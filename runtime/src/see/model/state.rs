@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::ground::event::{Event, Polled, Readiness};
+use crate::ground::event::{Event, Place, Polled, Readiness};
 use crate::see::TaskState;
 use crate::see::model::things::{On, Source, Task, Timer, Waiting, Who};
 
@@ -90,6 +90,16 @@ impl State {
             Event::SourceClosed { source } => self.source_closed(source.as_u64()),
             Event::ParkEnd { .. } | Event::StaleWake { .. } | Event::Held { .. } | Event::Finding { .. } => {}
         }
+    }
+
+    /// Where a task waits. Of a join that line may be unknown; what was told instead is the line that spawned the other
+    /// task.
+    pub(crate) fn waits_at(&self, wait: &Waiting) -> Option<Place> {
+        let spawned = match wait.on {
+            On::Join(other) => self.tasks.get(&other).map(|other| other.at),
+            _ => None,
+        };
+        Some(wait.at).filter(|at| spawned != Some(*at))
     }
 
     pub(crate) fn spawned(&mut self, id: u64, task: Task) {

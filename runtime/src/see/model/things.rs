@@ -42,7 +42,8 @@ pub struct Task {
 pub struct Waiting {
     /// What it is.
     pub on: On,
-    /// The line that made the future that waits.
+    /// The line that made the future that waits. Of a join it is the line that awaits it; or the line that spawned
+    /// the other task, where the former is unknown.
     pub at: Place,
     /// Since when.
     pub since: Duration,

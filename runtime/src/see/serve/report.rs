@@ -128,7 +128,8 @@ fn wait_in_words(state: &State, wait: &Waiting, now: Duration) -> String {
         On::Join(id) => state.tasks.get(&id).and_then(|task| task.name.as_ref()).map(|name| Shown(name).to_string()),
     };
     let what = what.map_or_else(String::new, |what| format!(" ({what})"));
-    format!("{}{what} at {} since {}", wait.on, wait.at, since(wait.since, now))
+    let at = state.waits_at(wait).map_or_else(String::new, |at| format!(" at {at}"));
+    format!("{}{what}{at} since {}", wait.on, since(wait.since, now))
 }
 
 /// What a source is.
