@@ -239,21 +239,24 @@ fn a_stream_that_is_shared_and_polled_with_ever_new_wakers_keeps_few_of_them() {
             let (tcp, _tcp) = pair().await;
             let (unix, _unix) = UnixStream::pair().unwrap();
             let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-            let mut strangers = Strangers::default();
+            // Each has its own: a waker that one of them wakes may be forgotten by another.
+            let mut strangers: [Strangers; 4] = Default::default();
             for _ in 0..1_000 {
                 let buffer = &mut [0];
-                let waker = strangers.next();
-                let cx = &mut Context::from_waker(&waker);
-                assert!(Pin::new(&mut &memory).poll_read(cx, buffer).is_pending());
-                assert!(Pin::new(&mut &tcp).poll_read(cx, buffer).is_pending());
-                assert!(Pin::new(&mut &unix).poll_read(cx, buffer).is_pending());
-                assert!(udp.poll_recv(cx, buffer).is_pending());
+                let wakers = strangers.each_mut().map(Strangers::next);
+                let [mut a, mut b, mut c, mut d] = wakers.each_ref().map(Context::from_waker);
+                assert!(Pin::new(&mut &memory).poll_read(&mut a, buffer).is_pending());
+                assert!(Pin::new(&mut &tcp).poll_read(&mut b, buffer).is_pending());
+                assert!(Pin::new(&mut &unix).poll_read(&mut c, buffer).is_pending());
+                assert!(udp.poll_recv(&mut d, buffer).is_pending());
                 yield_now().await;
             }
-            let kept = strangers.kept();
-            assert!(kept <= 100, "{kept} of 1,000 wakers are kept by four sockets");
-            assert_eq!(strangers.forgotten(), 0, "whoever has to go is woken");
-            assert!(kept >= 2, "more than one may wait, but {kept} can be woken");
+            for (socket, strangers) in ["memory", "tcp", "unix", "udp"].iter().zip(&strangers) {
+                let kept = strangers.kept();
+                assert!(kept <= 50, "{kept} of 1,000 wakers are kept by {socket}");
+                assert_eq!(strangers.forgotten(), 0, "whoever has to go is woken by {socket}");
+                assert!(kept >= 2, "more than one may wait for {socket}, but {kept} can be woken");
+            }
         });
     });
 }

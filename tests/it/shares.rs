@@ -129,7 +129,16 @@ fn what_a_scope_does_leaves_the_future_beside_it_something_of_the_poll() {
                 s.spawn(greedy(&rounds));
             });
             let endless = async { drop(endless.await) };
-            assert_eq!(beside(endless, read_one(&far)).await, 1, "the byte was there");
+            // When the child is at it.
+            let later = async {
+                for _ in 0..3 {
+                    yield_now().await;
+                }
+                read_one(&far).await
+            };
+            assert_eq!(beside(endless, later).await, 1, "the byte was there");
+            let rounds = rounds.get();
+            assert!((1..1_000).contains(&rounds), "{rounds} rounds before the one operation beside the scope");
         });
     });
 }

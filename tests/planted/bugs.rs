@@ -188,6 +188,27 @@ pub(crate) const BUGS: &[Bug] = &[
         wrong: "slot.queued = Queued::No;",
         test: "it wakers::a_task_that_is_over_is_not_woken_although_nobody_has_joined_it",
     },
+    Bug {
+        rule: 2, what: "another runtime's word names whichever task has its slot and serial",
+        file: "heart/tasks/mod.rs", inside: "fn named_by(",
+        right: "word.runtime() != self.runtime as u16",
+        wrong: "false",
+        test: "it leftovers::a_waker_of_another_runtime_is_booked_on_no_task_of_this_one",
+    },
+    Bug {
+        rule: 2, what: "the task that is polled is said to wait by another runtime's waker",
+        file: "heart/waker.rs", inside: "fn waiter_of(",
+        right: "if word_of(waker).is_some() { task_of(core, waker) } else { core.current_task() }",
+        wrong: "task_of(core, waker).or_else(|| core.current_task())",
+        test: "it leftovers::a_waker_of_another_runtime_is_booked_on_no_task_of_this_one",
+    },
+    Bug {
+        rule: 2, what: "the dump books another runtime's waker by slot and serial",
+        file: "see/model/dump.rs", inside: "fn of(core: &Core) -> Self",
+        right: ".filter(|word| word.runtime() == core.number as u16)",
+        wrong: "",
+        test: "it leftovers::a_waker_of_another_runtime_is_booked_on_no_task_of_this_one",
+    },
     // --- 3: push, then ring; say parked, then look ----------------------------------------------------
     Bug {
         rule: 3, what: "a sender rings before its message is there",
