@@ -12,13 +12,12 @@ use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 use crate::ground::event::{Event, TaskId, WaitsFor};
-use crate::ground::shown::Shown;
 use crate::heart::budget::ready_at_a_price;
-use crate::heart::core::Core;
 use crate::heart::current::{REGISTRY, at_home, current, expect_home, with_home};
 use crate::heart::key::TaskKey;
 use crate::heart::tasks::{Abort, Asker, Failure, Info, Join};
 use crate::heart::waker::waiter_of;
+use crate::task::asker::{asker, describe};
 use crate::task::heard::Heard;
 
 /// Waits for a task and gives its output. Dropping it detaches the task, which goes on.
@@ -230,31 +229,6 @@ impl fmt::Debug for AbortHandle {
 fn is_over(task: TaskKey) -> bool {
     let runtime = task.0.runtime;
     with_home(runtime, |core| core.tasks.is_over(task)).unwrap_or_else(|| REGISTRY.exact(runtime).is_none())
-}
-
-/// Who asks now, on the loop's thread.
-pub(crate) fn asker(core: &Core) -> Asker {
-    match core.current_task() {
-        Some(task) => Asker::Task(task, core.tasks.info(task).and_then(|info| info.name)),
-        None => Asker::NoTask,
-    }
-}
-
-impl fmt::Display for Asker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Task(task, name) => f.write_str(&describe(*task, name.as_deref())),
-            Self::NoTask => f.write_str("code outside any task"),
-            Self::AnotherThread => f.write_str("another thread"),
-        }
-    }
-}
-
-fn describe(task: TaskKey, name: Option<&str>) -> String {
-    match name {
-        Some(name) => format!("task {} {}", task.0.serial, Shown(name)),
-        None => format!("task {}", task.0.serial),
-    }
 }
 
 /// Why a task gave no output: it panicked, it was aborted, or it tried to join itself.

@@ -1,5 +1,6 @@
 //! Tasks: spawning, joining, aborting, yielding, scopes, and work that blocks.
 
+mod asker;
 mod blocking;
 mod cancel_at_every_await;
 mod consume_budget;

@@ -8,7 +8,8 @@ use std::panic::Location;
 use crate::ground::event::TaskId;
 use crate::heart::current::current;
 use crate::heart::tasks::Asker;
-use crate::task::join::{asker, panic_text};
+use crate::task::asker::asker;
+use crate::task::join::panic_text;
 
 /// A [`scope`](crate::task::scope) failed: children failed, or it was cancelled, or both.
 #[derive(Debug)]

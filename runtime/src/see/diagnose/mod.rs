@@ -284,10 +284,11 @@ fn who_has_lost_its_last_waker_is_remembered_for_a_turn_and_by_no_runtime_that_i
     use std::future::poll_fn;
     use std::task::Poll;
 
+    use crate::heart::runtime::Runtime;
     use crate::heart::waker::bereft;
     use crate::task::{spawn, yield_now};
 
-    let runtime = crate::Runtime::builder().virtual_clock().diagnose(true).build().expect("a runtime");
+    let runtime = Runtime::builder().virtual_clock().diagnose(true).build().expect("a runtime");
     let (number, last) = runtime.block_on(async {
         let number = current().expect("it runs").number;
         for _ in 0..100 {
