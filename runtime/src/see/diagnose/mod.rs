@@ -279,6 +279,7 @@ impl Told {
     }
 }
 
+#[cfg(test)]
 #[test]
 fn who_has_lost_its_last_waker_is_remembered_for_a_turn_and_by_no_runtime_that_is_gone() {
     use std::future::poll_fn;
@@ -289,7 +290,7 @@ fn who_has_lost_its_last_waker_is_remembered_for_a_turn_and_by_no_runtime_that_i
     use crate::task::{spawn, yield_now};
 
     let runtime = Runtime::builder().virtual_clock().diagnose(true).build().expect("a runtime");
-    let (number, last) = runtime.block_on(async {
+    let (number, early, late) = runtime.block_on(async {
         let number = current().expect("it runs").number;
         for _ in 0..100 {
             for _ in 0..10 {
@@ -298,10 +299,12 @@ fn who_has_lost_its_last_waker_is_remembered_for_a_turn_and_by_no_runtime_that_i
             yield_now().await;
             assert!(bereft(number) <= 64, "{} in a loop that never sleeps", bereft(number));
         }
-        (number, poll_fn(|cx| Poll::Ready(cx.waker().clone())).await)
+        let waker = || poll_fn(|cx| Poll::Ready(cx.waker().clone()));
+        (number, spawn(waker()).await.unwrap(), spawn(waker()).await.unwrap())
     });
-    drop(last.clone());
+    drop(early);
+    assert_eq!(bereft(number), 1, "nobody has looked yet");
     drop(runtime);
-    drop(last);
+    drop(late);
     assert_eq!(bereft(number), 0, "the runtime is gone");
 }
