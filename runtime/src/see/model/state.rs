@@ -102,16 +102,16 @@ impl State {
         Some(wait.at).filter(|at| spawned != Some(*at))
     }
 
-    pub(crate) fn spawned(&mut self, id: u64, task: Task) {
+    pub(crate) fn spawned(&mut self, id: u64, mut task: Task) {
         self.finished(id);
+        task.enqueue(id, &mut self.ready, self.at);
         self.tasks.insert(id, task);
-        self.enqueue(id);
     }
 
     fn poll_started(&mut self, id: u64) {
-        self.unqueue(id);
         let now = self.at;
         let Some(task) = self.tasks.get_mut(&id) else { return };
+        task.unqueue(id, &mut self.ready);
         (task.state, task.since) = (TaskState::Running, now);
         task.polls = task.polls.saturating_add(1);
         (self.phase, self.running) = (Phase::Poll, Some(id));
@@ -134,32 +134,20 @@ impl State {
         let Some(task) = self.tasks.get_mut(&id) else { return };
         task.woken = Some((by, now));
         if queued {
-            self.enqueue(id);
+            task.enqueue(id, &mut self.ready, now);
         }
     }
 
     pub(crate) fn enqueue(&mut self, id: u64) {
-        let now = self.at;
-        let Some(task) = self.tasks.get_mut(&id).filter(|task| !task.queued) else { return };
-        task.queued = true;
-        if task.state != TaskState::Running {
-            (task.state, task.since) = (TaskState::Ready, now);
-        }
-        self.ready.push_back(id);
-    }
-
-    fn unqueue(&mut self, id: u64) {
-        let Some(task) = self.tasks.get_mut(&id).filter(|task| task.queued) else { return };
-        task.queued = false;
-        if let Some(place) = self.ready.iter().position(|ready| *ready == id) {
-            self.ready.remove(place);
+        if let Some(task) = self.tasks.get_mut(&id) {
+            task.enqueue(id, &mut self.ready, self.at);
         }
     }
 
     fn finished(&mut self, id: u64) {
-        self.unqueue(id);
         self.running = self.running.filter(|running| *running != id);
-        let Some(task) = self.tasks.remove(&id) else { return };
+        let Some(mut task) = self.tasks.remove(&id) else { return };
+        task.unqueue(id, &mut self.ready);
         for wait in task.waits {
             self.forget_waiter(id, wait.on);
         }
@@ -254,5 +242,31 @@ impl State {
     fn source_closed(&mut self, id: u64) {
         self.nobody_waits(id, true, true);
         self.sources.remove(&id);
+    }
+}
+
+impl Task {
+    /// Puts the task with this number last in the ready queue, unless it is in it.
+    fn enqueue(&mut self, id: u64, ready: &mut VecDeque<u64>, now: Duration) {
+        if self.queued {
+            return;
+        }
+        self.queued = true;
+        if self.state != TaskState::Running {
+            (self.state, self.since) = (TaskState::Ready, now);
+        }
+        ready.push_back(id);
+    }
+
+    /// Takes it out of the queue, if it is in it. Mostly it is the first.
+    fn unqueue(&mut self, id: u64, ready: &mut VecDeque<u64>) {
+        if !std::mem::take(&mut self.queued) {
+            return;
+        }
+        if ready.front() == Some(&id) {
+            ready.pop_front();
+        } else if let Some(place) = ready.iter().position(|ready| *ready == id) {
+            ready.remove(place);
+        }
     }
 }
