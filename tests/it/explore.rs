@@ -323,7 +323,8 @@ fn a_search_prints_its_seed_and_its_report_and_other_panics_as_ever() {
     });
     let cried = String::from_utf8_lossy(&output.stderr);
     assert_eq!(cried.matches("an update is lost").count(), 2, "{cried}");
-    assert_eq!(cried.lines().filter(|line| line.starts_with("oneloop: ")).count(), 1, "{cried}");
+    // On a slow machine it says besides that it still looks for a shorter schedule.
+    assert_eq!(cried.matches(" fails (seeds tried: ").count(), 1, "{cried}");
     assert_eq!(cried.matches("another panic").count(), 1, "{cried}");
 }
 

@@ -65,6 +65,11 @@ impl Drop for Folder {
 
 /// The names of the tasks in a recording, but for "main".
 fn recorded(path: &Path) -> Vec<String> {
+    names_in(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The names of the tasks in a recording, or why it cannot be read. It may be in the midst of being written.
+fn names_in(path: &Path) -> std::io::Result<Vec<String>> {
     struct Names(std::cell::RefCell<Vec<String>>);
     impl Observer for Names {
         fn on_event(&self, _: Duration, event: &Event<'_>) {
@@ -73,11 +78,10 @@ fn recorded(path: &Path) -> Vec<String> {
             }
         }
     }
-    let recording = Recording::read(BufReader::new(File::open(path).unwrap()));
-    let recording = recording.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let recording = Recording::read(BufReader::new(File::open(path)?))?;
     let names = Names(std::cell::RefCell::default());
     recording.replay(&names);
-    names.0.into_inner().into_iter().filter(|name| name != "main").collect()
+    Ok(names.0.into_inner().into_iter().filter(|name| name != "main").collect())
 }
 
 /// This process once more, as somebody else.
@@ -188,8 +192,7 @@ fn a_recording_goes_on_after_a_signal_that_has_ended_nothing() {
                 Builder::new().name(name).spawn(async {}).await.unwrap();
                 kill(Pid::this(), Signal::SIGTERM).unwrap();
                 // It is written as of now, in case this was the end.
-                let is_written = || Some(Recording::read(BufReader::new(File::open(&run).ok()?)).is_ok());
-                while is_written() != Some(true) || !recorded(Path::new(&run)).contains(&name.to_owned()) {
+                while !names_in(Path::new(&run)).is_ok_and(|names| names.contains(&name.to_owned())) {
                     sleep(Duration::from_millis(1)).await;
                 }
             }

@@ -38,11 +38,14 @@ pub(crate) struct Args {
     pub(crate) lifetime: Duration,
 }
 
+/// A client that is in: its connection, and when it last sent something.
+type Known = (Rc<TcpStream>, Rc<Cell<Instant>>);
+
 /// What the server knows about its clients.
 pub(crate) struct House {
     pub(crate) args: Args,
-    /// Those who are in, by number: their connection, and when they last sent something.
-    guests: RefCell<BTreeMap<u64, (Rc<TcpStream>, Rc<Cell<Instant>>)>>,
+    /// Those who are in, by number.
+    guests: RefCell<BTreeMap<u64, Known>>,
     /// How many may be connected at a time.
     most: usize,
     served: Cell<u64>,
