@@ -579,7 +579,7 @@ fn a_task_that_wakes_itself_is_polled_all_the_time() {
 }
 
 #[test]
-fn the_budget_and_the_length_of_a_turn_keep_the_greedy_from_starving_the_polite() {
+fn budget_and_turn_keep_the_greedy_from_starving_the_polite() {
     let expected = |crowd| {
         format!(
             "\

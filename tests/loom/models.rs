@@ -268,7 +268,7 @@ fn a_spawn_that_races_with_the_end_is_run_or_dropped_or_given_back() {
 }
 
 #[test]
-fn the_result_of_a_job_reaches_a_loop_that_is_about_to_end_while_a_flood_is_turned_away() {
+fn a_jobs_result_reaches_an_ending_loop_and_a_flood_does_not() {
     explore(|| {
         let (registry, home) = (Arc::new(Registry::new()), Loop::new());
         let number = registry.enter(&home.inbox).unwrap();
@@ -292,7 +292,7 @@ fn the_result_of_a_job_reaches_a_loop_that_is_about_to_end_while_a_flood_is_turn
 }
 
 #[test]
-fn a_message_goes_to_the_runtime_it_was_meant_for_while_others_come_and_go() {
+fn a_message_reaches_its_runtime_while_others_come_and_go() {
     explore(|| {
         let (registry, home) = (Arc::new(Registry::new()), Loop::new());
         let number = registry.enter(&home.inbox).unwrap();

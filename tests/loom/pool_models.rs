@@ -60,7 +60,7 @@ fn a_job_that_comes_while_the_last_thread_ends_is_run() {
 }
 
 #[test]
-fn a_job_that_waits_for_another_gets_it_though_a_thread_goes_idle_just_then() {
+fn a_job_gets_the_one_it_waits_for_while_a_thread_goes_idle() {
     explore_with(2, || {
         let pool = pool(2);
         submit(&pool, || ()).recv().unwrap();

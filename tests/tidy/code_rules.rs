@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::house::{
-    self, DEPENDENCIES, FUNCTION_LINES, HEART_LINES, HOUSE, OPTIONAL_DEPENDENCIES, Room, UNSAFE_FILES, WINGS,
+    self, DEPENDENCIES, FUNCTION_LINES, HEART_LINES, HOUSE, NAME_LETTERS, OPTIONAL_DEPENDENCIES, Room, UNSAFE_FILES,
+    WINGS,
 };
 use crate::lexer::{self, Token};
 use crate::repo::{File, Finding, Repo, findings};
@@ -308,6 +309,22 @@ pub(crate) fn dependencies(repo: &Repo) -> Vec<Finding> {
     found
 }
 
+/// A name is read at a glance, a test's too.
+pub(crate) fn names_fit_a_glance(repo: &Repo) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for file in repo.rust_files() {
+        for function in lexer::functions(&file.tokens()).iter().filter(|function| function.name.len() > NAME_LETTERS) {
+            let says = format!(
+                "`{}` has {} letters, and {NAME_LETTERS} are enough; the rest belongs into its comment",
+                function.name,
+                function.name.len()
+            );
+            found.push(Finding::new(&file.path, function.first_line, says));
+        }
+    }
+    found
+}
+
 /// The runtime reads no clock that somebody can set.
 pub(crate) fn wall_clock(repo: &Repo) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -318,6 +335,13 @@ pub(crate) fn wall_clock(repo: &Repo) -> Vec<Finding> {
         }
     }
     found
+}
+
+#[test]
+fn a_name_that_is_too_long_is_found() {
+    let code =
+        format!("//! Tests.\n\nfn {}() {{}}\nfn {}() {{}}\n", "a".repeat(NAME_LETTERS), "b".repeat(NAME_LETTERS + 1));
+    assert_eq!(findings(names_fit_a_glance, &[("tests/it/a.rs", &code)]), ["tests/it/a.rs:4"]);
 }
 
 #[test]

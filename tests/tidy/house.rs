@@ -22,6 +22,8 @@ pub(crate) struct Room {
 pub(crate) const HEART_LINES: usize = 2078;
 /// How many lines of code a map may have: `lib.rs`, and the `mod.rs` of a wing.
 pub(crate) const MAP_LINES: usize = 100;
+/// How many letters the name of a function may have.
+pub(crate) const NAME_LETTERS: usize = 70;
 /// How many lines a function may have: about a screen.
 pub(crate) const FUNCTION_LINES: usize = 60;
 

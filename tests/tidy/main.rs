@@ -55,6 +55,11 @@ fn the_heart_s_map_names_each_of_its_files_once() {
 }
 
 #[test]
+fn every_name_fits_a_glance() {
+    check(code_rules::names_fit_a_glance);
+}
+
+#[test]
 fn every_function_fits_a_screen() {
     check(code_rules::functions_fit_a_screen);
 }

@@ -49,7 +49,7 @@ fn runs_back(letter: char) -> bool {
 }
 
 #[test]
-fn a_name_neither_reaches_the_terminal_raw_nor_reorders_its_neighbours_nor_fills_a_page() {
+fn a_name_is_escaped_isolated_and_cut_wherever_it_is_shown() {
     assert_eq!(Shown("it's \"me\"").to_string(), r#""it's \"me\"""#);
     assert_eq!(format!("{:#}", Shown("it's \"me\"")), "it's \"me\"");
     assert_eq!(format!("{:#}", Shown("a\x1b[2J\0\r\n\u{202e}b")), r"a\u{1b}[2J\0\r\n\u{202e}b");

@@ -283,7 +283,7 @@ fn when_a_long_poll_is_over_nothing_says_any_more_that_it_goes_on() {
 }
 
 #[test]
-fn a_page_that_falls_behind_keeps_what_it_has_drawn_and_says_what_it_missed() {
+fn a_page_that_falls_behind_keeps_its_past_and_says_what_it_missed() {
     in_a_browser(|browser| {
         let mut program = Program::start("flood");
         let mut page = browser.page();

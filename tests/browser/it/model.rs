@@ -66,7 +66,7 @@ fn the_model_agrees_with_the_runtime_on_every_kept_recording() {
 }
 
 #[test]
-fn the_model_agrees_with_the_runtime_after_every_event_of_a_varied_program() {
+fn the_model_equals_the_runtime_after_every_event_of_a_program() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let file = folder.path().join("varied");
     record("varied", &file);

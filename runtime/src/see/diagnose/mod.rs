@@ -281,7 +281,7 @@ impl Told {
 
 #[cfg(test)]
 #[test]
-fn who_has_lost_its_last_waker_is_remembered_for_a_turn_and_by_no_runtime_that_is_gone() {
+fn a_lost_last_waker_is_remembered_for_a_turn_and_by_live_runtimes() {
     use std::future::poll_fn;
     use std::task::Poll;
 

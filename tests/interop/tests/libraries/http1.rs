@@ -95,7 +95,7 @@ fn a_hundred_clients_are_served_side_by_side() {
 }
 
 #[test]
-fn a_client_that_stalls_in_its_head_is_cut_off_at_the_deadline_and_not_before() {
+fn a_client_that_stalls_in_its_head_is_cut_off_at_the_deadline() {
     run_virtual(async {
         let (client, server) = duplex(1024);
         let mut http = http1::Builder::new();

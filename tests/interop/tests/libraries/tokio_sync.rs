@@ -34,7 +34,7 @@ fn mpsc_keeps_the_order_of_each_sender_and_ends_with_the_last() {
 }
 
 #[test]
-fn oneshot_brings_an_answer_from_another_thread_or_the_news_that_none_will_come() {
+fn oneshot_brings_a_threads_answer_or_the_news_that_none_will_come() {
     run(async {
         let (sender, receiver) = oneshot::channel();
         let (never, nothing) = oneshot::channel::<u32>();

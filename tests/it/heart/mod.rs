@@ -1,0 +1,15 @@
+//! The heart: who is polled when, what a wake does, other threads, and the end of a runtime.
+
+mod budget;
+mod executor;
+pub(crate) mod leftovers;
+mod metrics;
+mod reentrancy;
+mod runtimes_side_by_side;
+mod same_seed;
+mod scale;
+mod shutdown;
+mod thread_locals;
+mod threads;
+mod wakers;
+mod wrong_runtime;

@@ -1,0 +1,6 @@
+//! What the tests share: a watchdog, processes of their own, sockets, and the event stream as text.
+
+pub(crate) mod sockets;
+pub(crate) mod support;
+pub(crate) mod trace;
+pub(crate) mod watch;

@@ -1,0 +1,13 @@
+//! What a loop tells of itself: events, recordings, traces, the diagnosis, and the server.
+
+mod chrome;
+mod diagnosis;
+mod events;
+mod events_example;
+#[cfg(target_os = "linux")]
+mod last_words;
+mod observers;
+mod recordings;
+mod server;
+mod shared_paths;
+mod stalled_readers;
