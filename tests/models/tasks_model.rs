@@ -447,7 +447,10 @@ impl Pair {
         for task in &self.tasks {
             assert_eq!(self.store.is_over(task.key), matches!(task.stage, Stage::Over | Stage::Gone));
             let name = self.store.info(task.key).map(|info| info.name);
-            assert_eq!(name.as_ref().map(Option::as_deref), (task.stage != Stage::Gone).then(|| task.name.as_deref()));
+            assert_eq!(
+                name.as_ref().map(Option::as_deref),
+                (task.stage != Stage::Gone).then_some(task.name.as_deref())
+            );
         }
         let states: BTreeMap<_, _> = self.store.rows(None).into_iter().map(|row| (row.key, row.state)).collect();
         for &id in self.tenants.values() {

@@ -327,7 +327,7 @@ fn costs<F: Future<Output = ()> + 'static>(each: impl Fn() -> F + Copy + 'static
 #[test]
 fn a_names_cost_is_paid_when_a_sentence_is_made_not_at_every_poll() {
     alone(|| {
-        let polls = || costs(|| yield_now());
+        let polls = || costs(yield_now);
         let aborts = || {
             costs(async || {
                 let victim = oneloop::spawn(pending::<()>());

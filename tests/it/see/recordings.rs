@@ -474,11 +474,11 @@ fn a_returning_reader_hears_the_news_and_a_late_one_begins_anew() {
 
 /// Runs a busy loop on a thread of its own, with a ring, while `look` does what it does to the ring.
 fn beside_a_busy_loop(look: impl FnOnce(&Ring)) {
-    beside(Ring::new(100), 0, yield_now, look);
+    beside(&Ring::new(100), 0, yield_now, look);
 }
 
 /// Runs a loop of so many sleepers, and one task that takes a `step` again and again, while `look` looks.
-fn beside<F: Future<Output = ()> + 'static>(ring: Ring, sleepers: usize, step: fn() -> F, look: impl FnOnce(&Ring)) {
+fn beside<F: Future<Output = ()> + 'static>(ring: &Ring, sleepers: usize, step: fn() -> F, look: impl FnOnce(&Ring)) {
     let over = Arc::new(AtomicBool::new(false));
     let (observer, is_over, (tell, told)) = (ring.clone(), Arc::clone(&over), channel());
     let busy = spawn_thread(move || {
@@ -493,7 +493,7 @@ fn beside<F: Future<Output = ()> + 'static>(ring: Ring, sleepers: usize, step: f
         });
     });
     told.recv().unwrap();
-    look(&ring);
+    look(ring);
     over.store(true, Ordering::SeqCst);
     busy.join().unwrap();
 }
@@ -559,7 +559,7 @@ fn a_look_at_thousands_of_tasks_lets_the_loop_go_on_meanwhile() {
     const TURNS: u64 = 50;
     watch(|| {
         beside(
-            Ring::new(10_000),
+            &Ring::new(10_000),
             SLEEPERS,
             || sleep(MILLISECOND),
             |ring| {

@@ -135,7 +135,7 @@ pub struct Wait {
 
 impl Dump {
     pub(crate) fn of(core: &Core) -> Self {
-        let mut tasks: Vec<_> = core.tasks.rows(core.current_task()).into_iter().map(TaskRow::new).collect();
+        let mut tasks: Vec<_> = core.tasks.rows(core.current_task()).iter().map(TaskRow::new).collect();
         let mut note = |waker: &std::task::Waker, wait: Wait| {
             let Some(word) = word_of(waker).filter(|word| word.runtime() == core.number as u16) else { return };
             let waiter = tasks.binary_search_by_key(&word.slot(), |task| task.id.slot() as usize);
@@ -176,7 +176,7 @@ impl Past {
 }
 
 impl TaskRow {
-    fn new(row: Row) -> Self {
+    fn new(row: &Row) -> Self {
         let id = TaskId(row.key);
         let state = row.state.into();
         let name = row.info.name.as_deref().or_else(|| (id.slot() == 0).then_some("main")).map(String::from);
