@@ -142,7 +142,7 @@ pub fn is_shown() -> bool {
     std::env::var_os("ONELOOP_SEE").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// Prints a line with the time since `start`, as [`print`] does.
+/// Prints a line with the time since `start`, as [`print()`] does.
 pub fn say(start: Instant, what: impl Display) {
     print(format_args!("[{:7.3}] {what}", start.elapsed().as_secs_f64()));
 }
@@ -164,7 +164,7 @@ fn end_without_output(reader_has_gone: bool, error: impl Display) -> ! {
 }
 
 /// The beginning of a demo that has no flags and prints by `println!`: `--help` says what it is `about`, and where
-/// nothing can be written it ends as [`print`] does, and not in a panic.
+/// nothing can be written it ends as [`print()`] does, and not in a panic.
 pub fn without_flags(name: &'static str, about: &'static str) {
     clap::Command::new(name).about(about).get_matches();
     let others = take_hook();

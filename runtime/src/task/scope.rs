@@ -65,7 +65,7 @@ use crate::time::{Sleep, sleep};
 /// ```
 #[doc(alias("JoinSet", "TaskGroup", "nursery", "open_nursery", "join_all"))]
 #[track_caller]
-pub fn scope<'env, T, F>(body: F) -> impl Future<Output = Result<T, ScopeError>>
+pub fn scope<'env, T, F>(body: F) -> impl Future<Output = Result<T, ScopeError>> + use<'env, T, F>
 where
     F: AsyncFnOnce(&Scope<'env>) -> T,
 {
