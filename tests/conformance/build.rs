@@ -9,7 +9,9 @@ fn main() {
         let from = format!("../../demos/src/bin/{step}");
         println!("cargo::rerun-if-changed={from}");
         let text = fs::read_to_string(&from).unwrap_or_else(|error| panic!("{from}: {error}"));
-        let body: Vec<&str> = text.lines().filter(|line| !line.starts_with("//!")).collect();
+        // Nor is the demos' package here, which answers `--help` in the step's main.
+        let is_here = |line: &&str| !line.starts_with("//!") && !line.trim_start().starts_with("oneloop_demos::");
+        let body: Vec<&str> = text.lines().filter(is_here).collect();
         fs::write(Path::new(&out).join(step), body.join("\n")).expect("OUT_DIR can be written");
     }
 }

@@ -78,7 +78,7 @@ fn a_log_that_cannot_be_written_stops_nothing() {
     }
     let _watch = Watch::new(Duration::from_secs(20));
     let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "adversity::a_log_that_cannot_be_written_stops_nothing", "--nocapture"])
+        .args(["--exact", "process::outside_trouble::a_log_that_cannot_be_written_stops_nothing", "--nocapture"])
         .envs([(INSIDE, "1"), ("ONELOOP_LOG", "1"), ("ONELOOP_DIAGNOSE", "1")])
         .stdout(Stdio::null())
         .stderr(File::options().write(true).open("/dev/full").unwrap())

@@ -420,7 +420,11 @@ fn traced(call: &str, file: Option<&str>, error: &str, when: &str) -> (String, u
         .args(file.iter().flat_map(|file| ["-P", file]))
         .args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:error={error}:when={when}")])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "process::the_program_of_the_sweeps_serves_everybody_where_nothing_fails", "--nocapture"])
+        .args([
+            "--exact",
+            "process::system_faults::the_program_of_the_sweeps_serves_everybody_where_nothing_fails",
+            "--nocapture",
+        ])
         .envs([(TRACED, "1"), UNSEEN_BY_LEAK_SANITIZER])
         .stdin(File::open(STANDARD_INPUT).unwrap())
         .output()

@@ -112,7 +112,7 @@ fn a_signal_ignored_from_the_start_stays_ignored_in_children() {
         return;
     }
     let (program, recording) = (std::env::current_exe().unwrap(), Scrap::new("ignored"));
-    let test = "endings::a_signal_ignored_from_the_start_stays_ignored_in_children";
+    let test = "see::last_words::a_signal_ignored_from_the_start_stays_ignored_in_children";
     let ended = Command::new("sh")
         .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
         .arg(program)

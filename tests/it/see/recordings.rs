@@ -819,7 +819,7 @@ fn a_program_that_is_asked_to_records_each_of_its_runtimes_when_that_ends() {
         let path = std::env::temp_dir().join(format!("oneloop-recording-{}", std::process::id()));
         let second = path.with_file_name(format!("oneloop-recording-{}.2", std::process::id()));
         let record = |to: &std::path::Path| {
-            let name = "recordings::a_program_that_is_asked_to_records_each_of_its_runtimes_when_that_ends";
+            let name = "see::recordings::a_program_that_is_asked_to_records_each_of_its_runtimes_when_that_ends";
             let mut program = Command::new(std::env::current_exe().unwrap());
             program.args(["--exact", name, "--nocapture"]).env(INSIDE, "1").env("ONELOOP_RECORD", to).output().unwrap()
         };

@@ -202,7 +202,7 @@ fn a_late_viewer_gets_a_header_facts_and_then_what_happens() {
         viewer.until(&[r#""name":"sleeper""#]);
         go.send(()).unwrap();
         let spawned = viewer.until(&[r#""e":"spawn""#, r#""name":"later""#]);
-        assert!(spawned.contains("see_server.rs:"), "{spawned}");
+        assert!(spawned.contains("see/server.rs:"), "{spawned}");
         viewer.until(&[r#""status":"clock","t":"#]);
     });
 }
@@ -473,7 +473,7 @@ fn a_loop_goes_on_until_a_task_is_woken_and_no_further() {
             // Its last wake may have waited in the queue: then it was polled once on the way.
             assert!(slept.get() <= before + 1, "{} after {before}", slept.get());
             let why = shown.monitor(&format!("why {sleeper}"));
-            assert!(why.contains(r#""sleeper" was woken by timer"#) && why.contains("see_server.rs"), "{why}");
+            assert!(why.contains(r#""sleeper" was woken by timer"#) && why.contains("see/server.rs"), "{why}");
         }
         shown.post("/resume");
         let nobody = format!("POST /until/wake?task=987654 HTTP/1.1\r\nHost: {}\r\n\r\n", shown.address);
@@ -1008,7 +1008,7 @@ fn the_monitor_answers_what_it_promises_in_its_help() {
             let line = table.lines().find(|line| line.contains(name)).unwrap();
             line.split_whitespace().next().unwrap().to_owned()
         };
-        assert!(table.contains("see_server.rs:") && table.contains("last woken by"), "{table}");
+        assert!(table.contains("see/server.rs:") && table.contains("last woken by"), "{table}");
         let sleeper = shown.monitor(&format!("where {}", number("sleeper")));
         assert!(sleeper.contains("waits for timer") && sleeper.contains("due in 3"), "{sleeper}");
         let joiner = shown.monitor(&format!("where {}", number("joiner")));

@@ -126,12 +126,12 @@ fn found_cut_and_replayed<F: Future<Output = ()>>(test: &str, program: impl Fn()
 
 #[test]
 fn a_lost_update_is_found_cut_and_replayed() {
-    found_cut_and_replayed("explore::a_lost_update_is_found_cut_and_replayed", lost_update, "an update is lost");
+    found_cut_and_replayed("task::explore::a_lost_update_is_found_cut_and_replayed", lost_update, "an update is lost");
 }
 
 #[test]
 fn a_deadlock_is_found_cut_and_replayed() {
-    found_cut_and_replayed("explore::a_deadlock_is_found_cut_and_replayed", lock_order, "the program is stuck");
+    found_cut_and_replayed("task::explore::a_deadlock_is_found_cut_and_replayed", lock_order, "the program is stuck");
 }
 
 /// A task that nobody joins finds something wrong, unless it comes first.
@@ -148,7 +148,7 @@ async fn detached_panic() {
 
 #[test]
 fn a_panic_of_a_task_that_nobody_joins_is_found_cut_and_replayed() {
-    let test = "explore::a_panic_of_a_task_that_nobody_joins_is_found_cut_and_replayed";
+    let test = "task::explore::a_panic_of_a_task_that_nobody_joins_is_found_cut_and_replayed";
     found_cut_and_replayed(test, detached_panic, "and nobody joined it");
 }
 
@@ -218,7 +218,7 @@ async fn spins() {
 
 #[test]
 fn a_program_that_spins_for_ever_is_found_cut_and_replayed() {
-    let test = "explore::a_program_that_spins_for_ever_is_found_cut_and_replayed";
+    let test = "task::explore::a_program_that_spins_for_ever_is_found_cut_and_replayed";
     found_cut_and_replayed(test, spins, "the program has not ended after 1000000 polls");
 }
 
@@ -311,7 +311,7 @@ fn a_schedule_that_cannot_be_read_is_refused() {
     }
     watch(|| {
         for wrong in ["", "x", "7:", ":3", "7:3:1", "-1:0", "x:y"] {
-            let refused = replay("explore::a_schedule_that_cannot_be_read_is_refused", wrong);
+            let refused = replay("task::explore::a_schedule_that_cannot_be_read_is_refused", wrong);
             let cried = String::from_utf8_lossy(&refused.stderr);
             assert!(!refused.status.success() && cried.contains("names no schedule"), "{wrong:?}: {cried}");
         }
@@ -465,7 +465,7 @@ fn a_found_schedule_is_recorded_by_asking() {
     for schedule in [format!("{seed}:{picks}"), seed.to_string()] {
         let recording = Scrap::new("explored-schedule");
         let variables = [("ONELOOP_RECORD", recording.path())];
-        let failed = replay_with("explore::a_found_schedule_is_recorded_by_asking", &schedule, &variables);
+        let failed = replay_with("task::explore::a_found_schedule_is_recorded_by_asking", &schedule, &variables);
         assert!(String::from_utf8_lossy(&failed.stderr).contains("an update is lost"), "{schedule}");
         let read = Recording::read(std::io::BufReader::new(std::fs::File::open(recording.path()).unwrap())).unwrap();
         assert_eq!(read.seed(), Some(seed), "{schedule}");
