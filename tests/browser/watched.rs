@@ -35,6 +35,7 @@ fn main() {
             "crowd" => crowd().await,
             "flood" => flood().await,
             "nappers" => nappers().await,
+            "staggered" => staggered().await,
             "hundred" => busy(100, 20, 100).await,
             "multitude" => busy(12_000, 1_000, 2_000).await,
             "resting" => busy(31, 3_600_000, 1).await,
@@ -63,6 +64,19 @@ fn tick() {
 async fn nappers() {
     for n in 1..=30 {
         Builder::new().name(format!("sleeper {n}")).spawn(async {
+            loop {
+                sleep(Duration::from_millis(150)).await;
+            }
+        });
+    }
+    line().await;
+}
+
+/// Thirty tasks that sleep one after the other, so that timers are always pending.
+async fn staggered() {
+    for n in 1..=30 {
+        Builder::new().name(format!("sleeper {n}")).spawn(async move {
+            sleep(Duration::from_millis(5 * n)).await;
             loop {
                 sleep(Duration::from_millis(150)).await;
             }

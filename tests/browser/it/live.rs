@@ -212,7 +212,7 @@ fn while_held_a_program_is_drawn_by_order_and_who_is_next_has_a_lane() {
 #[test]
 fn held_time_takes_no_room_and_nobody_is_blamed_for_it() {
     in_a_browser(|browser| {
-        let program = Program::start("nappers");
+        let program = Program::start("staggered");
         let mut page = browser.page();
         watches(&mut page, &program);
         pauses(&mut page);
