@@ -839,6 +839,28 @@ fn the_monitor_greets_whoever_presses_enter_in_two_lines() {
 }
 
 #[test]
+fn a_task_with_an_endless_name_widens_no_table_and_ends_no_answer() {
+    watch(|| {
+        let shown = Shown::new(|| async {
+            let names = ["n".repeat(65_536), "\u{202e}gnp.live\u{1b}[2J\n".repeat(9_000), "short".to_owned()];
+            for name in names {
+                oneloop::task::Builder::new().name(name).spawn(std::future::pending::<()>());
+            }
+        });
+        while !shown.monitor("ps").contains("short") {
+            thread::yield_now();
+        }
+        // The second answer shows that the first one has ended no thread.
+        for _ in 0..2 {
+            let table = shown.monitor("ps\nwhere 2\nwhy 3");
+            assert!(table.contains("nnnn"), "{table}");
+            assert!(table.lines().all(|line| line.chars().count() < 400), "{table}");
+            assert!(!table.contains(['\u{202e}', '\u{1b}']), "{table:?}");
+        }
+    });
+}
+
+#[test]
 fn a_viewer_who_takes_nothing_holds_up_nobody_and_costs_little() {
     alone(|| {
         let shown = Shown::new(|| async { spinners(&Count::default(), 2) });

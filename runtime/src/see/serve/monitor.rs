@@ -92,5 +92,5 @@ pub(super) fn table(watched: &Watched) -> String {
 }
 
 fn told(task: u64, text: Option<String>) -> String {
-    text.unwrap_or_else(|| format!("there is no task {task}; ps shows those that there are\n"))
+    text.unwrap_or_else(|| format!("there is no task {task}; ps lists the tasks\n"))
 }
