@@ -223,7 +223,8 @@ fn held_time_takes_no_room_and_nobody_is_blamed_for_it() {
             "app.rec.events.filter(({ n, e }) => e === 'timer_fired' && n > app.rec.history.holds[0]?.n).length > 60",
         );
         let hold = "app.rec.history.holds[0]";
-        assert_eq!(page.value(&format!("{hold}.t1 - {hold}.t > 1.5e9")), json!(true));
+        // The clock is told four times a second, so the hold may have begun a little after what was told last.
+        assert_eq!(page.value(&format!("{hold}.t1 - {hold}.t > 1.1e9")), json!(true));
         let wide = page.value(&format!("timeline.draw(); timeline.x({hold}.t1) - timeline.x({hold}.t)"));
         assert!(wide.as_f64().is_some_and(|wide| wide.abs() < 1.0), "it is {wide} pixels wide");
         // There and back again is the same moment, before it and after it.

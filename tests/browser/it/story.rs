@@ -77,8 +77,8 @@ fn the_tour_stops_five_times_in_each_of_six_recordings() {
                 assert!(at > before, "stop {stop} of recording {recording} is at event {at}, after {before}");
                 before = at;
                 words.insert(page.text("#tour-words"));
-                assert_eq!(page.value("document.querySelectorAll('.looked-at').length"), json!(1));
-                assert_eq!(page.value("document.querySelector('.looked-at').hidden"), json!(false));
+                // The next frame draws what the stop looks at.
+                page.waits_until("document.querySelectorAll('.looked-at:not([hidden])').length === 1");
                 page.presses("#tour-next");
             }
         }
