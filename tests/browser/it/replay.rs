@@ -124,13 +124,12 @@ fn whoever_is_selected_is_shown_in_the_timeline_with_its_last_poll() {
             page.presses(selector);
         };
         let shown = |page: &mut Page<'_>, task: u32, by: &str| {
-            page.value("timeline.draw()");
-            let place = page.value(&format!(
-                "(() => {{ const poll = app.rec.history.polls.findLast(({{ task, n }}) => task === {task} && n <= app.cursor); \
+            let _ = by;
+            page.waits_until(&format!(
+                "(() => {{ timeline.draw(); const poll = app.rec.history.polls.findLast(({{ task, n }}) => task === {task} && n <= app.cursor); \
                  const x = timeline.x(poll.n), y = timeline.y({task}); \
                  return app.selected === {task} && x >= timeline.gutter && x <= timeline.w && y > AXIS + LOOP && y < timeline.h }})()"
             ));
-            assert_eq!(place, json!(true), "task {task}, selected {by}");
         };
         there(&mut page, ".cell[data-task='2']");
         shown(&mut page, 2, "in a slot");
