@@ -69,7 +69,7 @@ impl<T> JoinHandle<T> {
 
     /// A handle that can abort the task but not join it.
     pub fn abort_handle(&self) -> AbortHandle {
-        AbortHandle { task: self.task }
+        AbortHandle::new(self.task)
     }
 
     /// Whether the task is over, as every task is whose runtime has been dropped, or is about to be. Where the
@@ -196,6 +196,10 @@ pub struct AbortHandle {
 }
 
 impl AbortHandle {
+    pub(crate) fn new(task: TaskKey) -> Self {
+        Self { task }
+    }
+
     /// As [`JoinHandle::abort`].
     #[track_caller]
     pub fn abort(&self) {

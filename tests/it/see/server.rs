@@ -963,6 +963,7 @@ fn with_a_token_only_who_knows_it_may_ask_and_then_by_any_name() {
             let viewer = thread::spawn(move || {
                 let get =
                     |path: &str, host: &str| ask(address, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+                assert!(ask(address, "cancel 2\n").contains("token"), "a line without it is not obeyed");
                 for path in ["/", "/?token=", "/?token=open-sesamE", "/?token=open-sesame1", "/events"] {
                     assert!(get(path, &address.to_string()).starts_with("HTTP/1.1 403 "), "{path}");
                 }
@@ -1045,6 +1046,78 @@ fn the_monitor_answers_what_it_promises_in_its_help() {
         for part in ["such as: where 7", "such as: why 7", "there is no task 98765", "try help", "wheel"] {
             assert!(odd.contains(part), "{part:?} is not in {odd}");
         }
+    });
+}
+
+/// The number of a task, as `ps` tells it.
+fn numbered(shown: &Shown, name: &str) -> String {
+    loop {
+        let table = shown.monitor("ps");
+        for line in table.lines() {
+            let mut words = line.split_whitespace();
+            if let (Some(number), Some(of)) = (words.next(), words.next()) {
+                if of == name {
+                    return number.to_owned();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_monitor_cancels_a_task_and_says_in_a_line_why_it_will_not() {
+    watch(|| {
+        let (tell, told) = channel();
+        let shown = Shown::new(move || async move {
+            let sleeper = Builder::new().name("sleeper").spawn(sleep(Duration::from_secs(3600)));
+            tell.send(sleeper.await.unwrap_err().to_string()).unwrap();
+        });
+        let sleeper = numbered(&shown, "sleeper");
+        for (question, part) in [
+            ("cancel", "such as: cancel 7"),
+            ("cancel sleeper", "such as: cancel 7"),
+            ("cancel -1", "such as: cancel 7"),
+            ("cancel 7 8", "such as: cancel 7"),
+            ("cancel 98765", "there is no task 98765; ps lists the tasks"),
+            (&*format!("cancel {}", numbered(&shown, "main")), "Ctrl-C ends the program"),
+        ] {
+            let answer = shown.monitor(question);
+            assert!(answer.contains(part) && answer.lines().count() == 1, "{question}: {answer}");
+        }
+        assert!(shown.monitor("ps").contains("sleeper") && told.try_recv().is_err(), "nobody was to end");
+        let answer = shown.monitor(&format!("cancel {sleeper}"));
+        assert_eq!(answer, format!("task {sleeper} \"sleeper\" is cancelled: it ends when its turn comes\n"));
+        let error = told.recv().unwrap();
+        assert!(error.contains("\"sleeper\"") && error.contains("was aborted by another thread"), "{error}");
+        while shown.monitor(&format!("cancel {sleeper}")) != format!("there is no task {sleeper}; ps lists the tasks\n")
+        {
+        }
+    });
+}
+
+#[test]
+fn a_cancel_while_the_loop_is_stuck_takes_effect_when_it_is_back() {
+    watch(|| {
+        let ((go_on, stuck), (tell, told)) = (channel::<()>(), channel());
+        let shown = Shown::new(move || async move {
+            let wedge = Builder::new().name("wedge").spawn(async move {
+                sleep(MILLISECOND).await;
+                let _ = stuck.recv();
+                // It is polled no more, although it is ready.
+                loop {
+                    yield_now().await;
+                }
+            });
+            tell.send(wedge.await.is_err_and(|error| error.is_cancelled())).unwrap();
+        });
+        while !shown.monitor("ps").contains("has been in one poll for") {}
+        let wedge = numbered(&shown, "wedge");
+        let answer = shown.monitor(&format!("cancel {wedge}"));
+        let culprit = format!("it ends when the loop is back; task {wedge} \"wedge\" has been in one poll for ");
+        assert!(answer.contains(&culprit) && answer.contains("see/server.rs:"), "{answer}");
+        assert!(answer.lines().count() == 1 && told.try_recv().is_err(), "{answer}");
+        go_on.send(()).unwrap();
+        assert!(told.recv().unwrap());
     });
 }
 

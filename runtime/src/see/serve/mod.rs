@@ -5,7 +5,7 @@
 //!      -----------------                       ---------------------
 //!      event --> gate --> ring  <------------  door: a thread for each guest
 //!                 |  ^                           http.rs     the page, the stream, commands
-//!                 |  '---- pause, step, slow --  monitor.rs  for nc: ps, where, why, wheel, fds
+//!                 |  '---- pause, step, slow --  monitor.rs  for nc: ps, where, why, wheel, fds, cancel
 //!                 '------- held, running ----->  a bell: the table on SIGUSR1 and SIGQUIT
 //! ```
 //!
@@ -220,6 +220,8 @@ struct Shown {
 struct Watched {
     /// No other run has this number, by all odds.
     run: u64,
+    /// The number of the runtime, as in the keys of its tasks.
+    runtime: u32,
     gate: Gate,
     seats: Seats,
     ring: Ring,
@@ -284,6 +286,7 @@ impl Watched {
         let run = RandomState::new().build_hasher().finish();
         Self {
             run,
+            runtime: core.number,
             gate: Gate::new(),
             seats: Seats::default(),
             ring: Ring::new(KEPT),

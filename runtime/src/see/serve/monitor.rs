@@ -1,7 +1,7 @@
 //! The monitor: a line of question, some lines of answer, for `nc` and for people at a terminal.
 //!
 //! It answers from what the ring knows, on a thread of its own, so it can say what a stuck loop is stuck
-//! in. It only looks: whoever wants to stop the loop uses the page.
+//! in. It changes one thing: `cancel` asks the loop to end a task. To hold or step the loop is the page's part.
 
 use std::io;
 use std::time::Duration;
@@ -9,6 +9,9 @@ use std::time::Duration;
 use super::guest::{Guest, Trouble, a_line};
 use super::request::{Refusal, Rules};
 use super::{Watched, kernel, report, why};
+use crate::heart::key::{Key, TaskKey};
+use crate::see::model::state::State;
+use crate::task::AbortHandle;
 
 /// How long somebody may say nothing before the line is hung up, which others may need.
 const IDLE: Duration = Duration::from_secs(600);
@@ -17,7 +20,7 @@ const IDLE: Duration = Duration::from_secs(600);
 /// ahead of its request, so nothing is said to that.
 const GREETING: &str = "\
 This is the monitor of a running oneloop. The same address in a browser shows the loop.
-Ask: ps, where N, why N, wheel, fds, help, quit.
+Ask: ps, where N, why N, wheel, fds, cancel N, help, quit.
 ";
 
 const HELP: &str = "\
@@ -26,6 +29,7 @@ where N    task N: where it was spawned, by whom, and where it waits
 why N      why task N ran last: its last wake, and what led to that
 wheel      the timers, level by level
 fds        the sources, beside what the kernel says it watches for us
+cancel N   end task N: an abort, which takes effect when the loop comes to it
 help       this
 quit       goodbye
 ";
@@ -70,7 +74,8 @@ fn answer(question: &str, watched: &Watched) -> Option<String> {
         ("why", Some(Ok(task)), None) => {
             told(task, watched.look(|state, now| why::chain(&watched.ring, state, task, now)))
         }
-        ("where" | "why", _, _) => format!("{verb} wants the number of a task, such as: {verb} 7\n"),
+        ("cancel", Some(Ok(task)), None) => told(task, cancel(task, watched)),
+        ("where" | "why" | "cancel", _, _) => format!("{verb} wants the number of a task, such as: {verb} 7\n"),
         ("wheel", None, None) => watched.look(report::wheel),
         ("fds", None, None) => watched.look(|state, _| kernel::sources(state, watched.epoll)),
         ("quit" | "exit", None, None) => return None,
@@ -89,6 +94,23 @@ pub(super) fn table(watched: &Watched) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Asks the loop to end a task, and says in a line when it will. A stuck loop does it as soon as it is back.
+fn cancel(task: u64, watched: &Watched) -> Option<String> {
+    let found = |state: &State, _| Some((state.tasks.get(&task)?.slot, report::name(state, task)));
+    let (slot, name) = watched.look(found)?;
+    // The root future of `block_on` has slot 0, and is nobody's to drop.
+    if slot == 0 {
+        return Some(format!("{name} is the future of block_on and ends only by itself; Ctrl-C ends the program\n"));
+    }
+    AbortHandle::new(TaskKey(Key { runtime: watched.runtime, slot, serial: task })).abort();
+    let when = match watched.culprit() {
+        Some((culprit, _)) => format!("when the loop is back; {culprit}"),
+        None if watched.gate.status().is_held() => String::from("when the loop goes on, which a viewer holds"),
+        None => String::from("when its turn comes"),
+    };
+    Some(format!("{name} is cancelled: it ends {when}\n"))
 }
 
 fn told(task: u64, text: Option<String>) -> String {
