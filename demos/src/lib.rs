@@ -2,6 +2,7 @@
 //! stage for those that show the loop at work or in trouble.
 
 mod log;
+pub mod server;
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
