@@ -10,11 +10,13 @@ use std::net::SocketAddr;
 use std::num::IntErrorKind;
 use std::panic::{set_hook, take_hook};
 use std::process::{ExitCode, exit};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use clap::Parser;
 use futures_lite::future::or;
-pub use log::{finish_log, log};
+pub use log::{finish_log, finish_print, log, print, show};
 use oneloop::Runtime;
 use oneloop::signal::ctrl_c;
 use oneloop::time::{Instant, advance};
@@ -58,14 +60,25 @@ pub fn files_allowed() -> u64 {
 /// A reader who stalls is waited for, but for a moment only: a server must be able to end.
 pub fn fail(problem: impl Display) -> ExitCode {
     finish_log();
-    let line = format!("error: {problem}\n");
-    let (over, is_over) = std::sync::mpsc::channel();
+    complain(format_args!("error: {problem}"));
+    ExitCode::FAILURE
+}
+
+/// Writes a line to stderr, and waits for whoever reads there, but for a second at most.
+pub fn complain(line: impl Display) {
+    let _: Result<(), _> = note(&line).recv_timeout(Duration::from_secs(1));
+}
+
+/// Has a thread write a line to stderr, so that nobody waits for whoever reads there. What this returns ends when the
+/// line is written.
+fn note(line: &dyn Display) -> Receiver<()> {
+    let (over, is_over) = channel();
+    let line = format!("{line}\n");
     thread::spawn(move || {
         let _ = io::stderr().write_all(line.as_bytes());
         drop(over);
     });
-    let _: Result<(), _> = is_over.recv_timeout(Duration::from_secs(1));
-    ExitCode::FAILURE
+    is_over
 }
 
 /// The flags of the demos that are made to be watched. The virtual clock makes each run the same, and
@@ -97,7 +110,12 @@ impl Stage {
             Ok(runtime) => runtime,
             Err(error) => return fail(format_args!("cannot start a runtime: {error}")),
         };
-        match runtime.block_on(self.rounds_of(scene)) {
+        let played = runtime.block_on(self.rounds_of(scene));
+        drop(runtime);
+        // Ctrl-C is heard where the demo is shown, and would not end a wait for its reader.
+        let finish = if is_shown() { finish_log } else { finish_print };
+        finish();
+        match played {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(format_args!("cannot wait for Ctrl-C: {error}")),
         }
@@ -118,8 +136,8 @@ impl Stage {
         }
         if is_shown() && !self.real {
             // On the virtual clock all of it was over at once, before anybody could open the page.
-            eprintln!("note: the virtual clock is through; the page keeps the run, to be played at any speed.");
-            eprintln!("      Add --real to see it as it happens. Ctrl-C ends.");
+            let through = "note: the virtual clock is through; the page keeps the run, to be played at any speed.\n";
+            drop(note(&format_args!("{through}      Add --real to see it as it happens. Ctrl-C ends.")));
             ctrl_c().await?;
         }
         Ok(())
@@ -148,31 +166,43 @@ pub fn say(start: Instant, what: impl Display) {
     print(format_args!("[{:7.3}] {what}", start.elapsed().as_secs_f64()));
 }
 
-/// Prints a line of what a demo is run for. A reader that has seen enough, such as `head`, ends the demo in silence,
-/// and a full disk ends it with an error.
-pub fn print(line: impl Display) {
-    if let Err(error) = writeln!(io::stdout(), "{line}") {
-        end_without_output(error.kind() == ErrorKind::BrokenPipe, error);
-    }
-}
-
-fn end_without_output(reader_has_gone: bool, error: impl Display) -> ! {
-    if reader_has_gone {
+/// Ends a demo whose output nobody takes: in silence where its reader has gone.
+fn end_without_output(error: &io::Error) -> ! {
+    if error.kind() == ErrorKind::BrokenPipe {
         exit(0);
     }
-    eprintln!("error: cannot write the output: {error}");
+    complain(format_args!("error: cannot write the output: {error}"));
     exit(1)
+}
+
+/// Reads the flags of the command line. A `--help` that cannot be written ends as any output does.
+pub fn flags<T: Parser>() -> T {
+    T::try_parse().unwrap_or_else(|error| end_with(&error))
+}
+
+/// Says what clap has to say instead of flags: what is wrong with them, or the help.
+fn end_with(said: &clap::Error) -> ! {
+    if said.use_stderr() {
+        said.exit();
+    }
+    match said.print().and_then(|()| io::stdout().flush()) {
+        Ok(()) => exit(0),
+        Err(error) => end_without_output(&error),
+    }
 }
 
 /// The beginning of a demo that has no flags and prints by `println!`: `--help` says what it is `about`, and where
 /// nothing can be written it ends as [`print()`] does, and not in a panic.
 pub fn without_flags(name: &'static str, about: &'static str) {
-    clap::Command::new(name).about(about).get_matches();
+    if let Err(error) = clap::Command::new(name).about(about).try_get_matches() {
+        end_with(&error);
+    }
     let others = take_hook();
     set_hook(Box::new(move |info| {
         let said = info.payload().downcast_ref::<String>();
         if let Some(error) = said.and_then(|said| said.strip_prefix("failed printing to stdout: ")) {
-            end_without_output(error.starts_with("Broken pipe"), error);
+            let gone = error.starts_with("Broken pipe").then_some(ErrorKind::BrokenPipe);
+            end_without_output(&gone.map_or_else(|| io::Error::other(error), io::Error::from));
         }
         others(info);
     }));

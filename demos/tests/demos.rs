@@ -16,6 +16,7 @@ use support::{Demo, Ended, connect, run};
 
 const ECHO: &str = env!("CARGO_BIN_EXE_echo");
 const MULTIPLEX: &str = env!("CARGO_BIN_EXE_multiplex");
+const GRACEFUL: &str = env!("CARGO_BIN_EXE_graceful");
 const HAPPY_EYEBALLS: &str = env!("CARGO_BIN_EXE_happy_eyeballs");
 const HELLO: &str = env!("CARGO_BIN_EXE_hello");
 const SLEEPERS: &str = env!("CARGO_BIN_EXE_sleepers");
@@ -130,6 +131,7 @@ fn into(program: &str, sink: &str) -> Ended {
 fn every_demo_is_quiet_when_its_reader_has_gone_and_fails_on_a_full_disk() {
     let multiplex = format!("{MULTIPLEX} --seconds 0.1 --connections 10 --timers 10");
     let mut programs = vec![SLEEPERS, DEADLOCK, FORGOTTEN_WAKER, HOG, SEE_SLEEPERS, SELF_WAKE, STARVATION, &multiplex];
+    programs.push(HAPPY_EYEBALLS);
     programs.extend(STEPS);
     for program in programs {
         let ended = into(program, "| head -1 >/dev/null");
@@ -150,12 +152,34 @@ fn a_step_explains_itself_and_takes_no_flags() {
 }
 
 #[test]
+fn help_that_cannot_be_written_is_an_error() {
+    let demos = [
+        ECHO,
+        GRACEFUL,
+        MULTIPLEX,
+        SLEEPERS,
+        HAPPY_EYEBALLS,
+        DEADLOCK,
+        FORGOTTEN_WAKER,
+        HOG,
+        SEE_SLEEPERS,
+        SELF_WAKE,
+        STARVATION,
+    ];
+    for demo in demos.into_iter().chain(STEPS) {
+        into(&format!("{demo} --help"), ">/dev/full").assert_complains(1, &["cannot write the output"]);
+        into(&format!("{demo} --help"), "| true").assert_code(0);
+    }
+}
+
+#[test]
 fn every_demo_with_flags_explains_them() {
     for (demo, flag) in [
         (ECHO, "--addr"),
         (MULTIPLEX, "--connections"),
         (SLEEPERS, "--virtual"),
         (HAPPY_EYEBALLS, "--hours"),
+        (GRACEFUL, "--grace"),
         (DEADLOCK, "--in-order"),
         (FORGOTTEN_WAKER, "--real"),
         (HOG, "--polite"),

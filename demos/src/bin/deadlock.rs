@@ -25,7 +25,7 @@ use clap::Parser;
 use oneloop::JoinHandle;
 use oneloop::task::Builder;
 use oneloop::time::{Instant, sleep};
-use oneloop_demos::{Stage, say};
+use oneloop_demos::{Stage, flags, say};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -60,7 +60,7 @@ impl Lock {
 }
 
 fn main() -> ExitCode {
-    let Args { stage, in_order } = Args::parse();
+    let Args { stage, in_order } = flags();
     stage.play(async |_| scene(in_order).await)
 }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 use clap::Parser;
 use oneloop::task::Builder;
 use oneloop::time::{Instant, sleep};
-use oneloop_demos::{Stage, say};
+use oneloop_demos::{Stage, flags, say};
 
 /// A future that forgets its waker, beside one that does not.
 #[derive(Parser)]
@@ -60,7 +60,7 @@ impl Mailbox {
 }
 
 fn main() -> ExitCode {
-    Args::parse().stage.play(async |_| scene().await)
+    flags::<Args>().stage.play(async |_| scene().await)
 }
 
 async fn scene() {

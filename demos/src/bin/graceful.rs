@@ -24,7 +24,7 @@ use oneloop::signal::stop_requested;
 use oneloop::spawn;
 use oneloop::task::JoinHandle;
 use oneloop::time::{Instant, sleep, timeout};
-use oneloop_demos::{address, fail, finish_log, log, seconds};
+use oneloop_demos::{address, fail, finish_log, flags, log, seconds};
 use rustix::process::{Signal, getpid, kill_process};
 
 /// How long a client may be silent.
@@ -48,7 +48,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = flags();
     match oneloop::Runtime::new().map(|runtime| runtime.block_on(run(args))) {
         Ok(Ok(())) => {
             finish_log();

@@ -20,7 +20,7 @@ use std::time::Duration;
 use clap::Parser;
 use oneloop::task::{Builder, yield_now};
 use oneloop::time::{Instant, interval, sleep};
-use oneloop_demos::{Stage, say};
+use oneloop_demos::{Stage, flags, say};
 
 const TICK: Duration = Duration::from_millis(100);
 /// How much the hog has to do.
@@ -38,7 +38,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let Args { stage, polite } = Args::parse();
+    let Args { stage, polite } = flags();
     stage.play(async |stage| scene(stage, polite).await)
 }
 

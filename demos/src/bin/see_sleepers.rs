@@ -20,7 +20,7 @@ use std::time::Duration;
 use clap::Parser;
 use oneloop::task::Builder;
 use oneloop::time::{Instant, sleep};
-use oneloop_demos::{Stage, say};
+use oneloop_demos::{Stage, flags, say};
 
 /// Thirty tasks sleep on one thread, to be watched while they do.
 #[derive(Parser)]
@@ -33,7 +33,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let Args { stage, tasks } = Args::parse();
+    let Args { stage, tasks } = flags();
     stage.play(async |_| gather(tasks).await)
 }
 

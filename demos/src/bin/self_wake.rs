@@ -23,7 +23,7 @@ use std::time::Duration;
 use clap::Parser;
 use oneloop::task::Builder;
 use oneloop::time::{Instant, sleep};
-use oneloop_demos::{Stage, say};
+use oneloop_demos::{Stage, flags, say};
 
 /// A task that wakes itself until a flag is set, beside one that waits for it.
 #[derive(Parser)]
@@ -50,7 +50,7 @@ impl Flag {
 }
 
 fn main() -> ExitCode {
-    Args::parse().stage.play(scene)
+    flags::<Args>().stage.play(scene)
 }
 
 async fn scene(stage: Stage) {

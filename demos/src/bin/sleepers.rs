@@ -10,14 +10,13 @@
 //! sleep, not the sum of thirty. `sleepers.py`, beside the manifest of this package, is the same
 //! program on asyncio; its lines are the same but for the times.
 
-use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use oneloop::Runtime;
 use oneloop::time::{Instant, sleep};
-use oneloop_demos::{fail, seconds};
+use oneloop_demos::{fail, finish_print, flags, say, seconds};
 
 /// Many tasks sleep on one thread; together they take as long as one of them.
 #[derive(Parser, Clone, Copy)]
@@ -37,7 +36,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = flags();
     let mut builder = Runtime::builder();
     if args.virtual_clock {
         builder = builder.virtual_clock();
@@ -46,40 +45,31 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(format_args!("cannot start a runtime: {error}")),
     };
-    match runtime.block_on(gather(args)) {
-        // A reader that has seen enough, such as `head`, is no failure.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => fail(format_args!("cannot write the output: {error}")),
-        _ => ExitCode::SUCCESS,
-    }
+    runtime.block_on(gather(args));
+    drop(runtime);
+    finish_print();
+    ExitCode::SUCCESS
 }
 
 /// Starts every task, then waits for all of them.
-async fn gather(args: Args) -> io::Result<()> {
+async fn gather(args: Args) {
     let start = Instant::now();
     let tasks: Vec<_> = (1..=args.tasks).map(|n| oneloop::spawn(sleeper(n, start, args))).collect();
     for task in tasks {
-        task.await.expect("no sleeper panics or is aborted")?;
+        task.await.expect("no sleeper panics or is aborted");
     }
     let asleep = f64::from(args.tasks) * args.seconds.as_secs_f64();
-    let total = format!("{} tasks slept {asleep:.3} s in all, on one thread", args.tasks);
-    say(start, &total)
+    say(start, format_args!("{} tasks slept {asleep:.3} s in all, on one thread", args.tasks));
 }
 
 /// One task: says that it starts, sleeps, says that it ends.
-async fn sleeper(n: u32, start: Instant, args: Args) -> io::Result<()> {
+async fn sleeper(n: u32, start: Instant, args: Args) {
     let width = args.tasks.to_string().len();
     if !args.quiet {
-        say(start, &format!("task {n:width$} starts"))?;
+        say(start, format_args!("task {n:width$} starts"));
     }
     sleep(args.seconds).await;
     if !args.quiet {
-        say(start, &format!("task {n:width$} ends"))?;
+        say(start, format_args!("task {n:width$} ends"));
     }
-    Ok(())
-}
-
-/// Prints a line with the time since the start.
-fn say(start: Instant, what: &str) -> io::Result<()> {
-    let elapsed = start.elapsed().as_secs_f64();
-    writeln!(io::stdout(), "[{elapsed:7.3}] {what}")
 }

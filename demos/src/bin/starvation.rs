@@ -27,7 +27,7 @@ use oneloop::net::duplex;
 use oneloop::task::{Builder, yield_now};
 use oneloop::time::{Instant, sleep};
 use oneloop::{JoinHandle, Runtime};
-use oneloop_demos::{Stage, say};
+use oneloop_demos::{Stage, flags, say};
 
 const PIECE: Duration = Duration::from_micros(500);
 /// How many pieces there are in each act.
@@ -45,7 +45,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let Args { stage, polls_per_turn } = Args::parse();
+    let Args { stage, polls_per_turn } = flags();
     stage.play_with(Runtime::builder().polls_per_turn(usize::from(polls_per_turn)), scene)
 }
 

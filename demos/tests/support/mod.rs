@@ -5,11 +5,14 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pipe::pipe;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// No demo is asked for more than a few seconds here; the rest is for slow machines.
@@ -21,6 +24,19 @@ pub(crate) struct Demo {
     pub(crate) stdout: BufReader<ChildStdout>,
     /// Dropped when the process is over: the watchdog then lets go.
     pub(crate) over: Sender<()>,
+}
+
+/// Kills a process that takes too long. What this returns is to be dropped when it is over.
+fn watch(child: &Child, name: String) -> Sender<()> {
+    let (over, still_running) = channel::<()>();
+    let pid = Pid::from_child(child);
+    thread::spawn(move || {
+        if still_running.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("watchdog: {name} still runs after {LIMIT:?}, so it is killed");
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    });
+    over
 }
 
 /// How a process ended, and all it said that had not been read before.
@@ -36,15 +52,7 @@ impl Demo {
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{program} does not start: {error}"));
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        let (over, still_running) = channel::<()>();
-        let pid = Pid::from_child(&child);
-        let name = format!("{program} {args:?}");
-        thread::spawn(move || {
-            if still_running.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
-                eprintln!("watchdog: {name} still runs after {LIMIT:?}, so it is killed");
-                let _ = kill_process(pid, Signal::KILL);
-            }
-        });
+        let over = watch(&child, format!("{program} {args:?}"));
         Self { child, stdout, over }
     }
 
@@ -97,6 +105,85 @@ impl Ended {
         for word in words {
             assert!(errors[0].contains(word), "{word:?} is not in: {}", errors[0]);
         }
+    }
+}
+
+/// A process whose stdout and stderr are one pipe, which takes nothing any more once it has been stuffed.
+pub(crate) struct Unread {
+    pub(crate) child: Child,
+    pub(crate) reader: BufReader<std::fs::File>,
+    writer: OwnedFd,
+    over: Sender<()>,
+}
+
+impl Unread {
+    /// The pipe is full from the start.
+    pub(crate) fn stuffed(command: Command) -> Self {
+        let (reader, writer) = pipe().unwrap();
+        stuff(&writer);
+        Self::on(reader, writer, command)
+    }
+
+    pub(crate) fn start(command: Command) -> Self {
+        let (reader, writer) = pipe().unwrap();
+        Self::on(reader, writer, command)
+    }
+
+    fn on(reader: OwnedFd, writer: OwnedFd, mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap()).stderr(writer.try_clone().unwrap());
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        let over = watch(&child, format!("{command:?}"));
+        Self { child, reader: BufReader::new(reader.into()), writer, over }
+    }
+
+    /// The first line of a server: from the next on, nobody reads.
+    pub(crate) fn first_line(&mut self) -> String {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).unwrap();
+        stuff(&self.writer);
+        line
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end, and reads nothing of what it says.
+    pub(crate) fn end(mut self) -> ExitStatus {
+        let status = self.child.wait().unwrap();
+        drop(self.over);
+        status
+    }
+
+    /// The rest of what it has said, read while it ends.
+    pub(crate) fn rest(mut self) -> (ExitStatus, String) {
+        drop(self.writer);
+        let mut text = Vec::new();
+        self.reader.read_to_end(&mut text).unwrap();
+        let status = self.child.wait().unwrap();
+        drop(self.over);
+        (status, String::from_utf8_lossy(&text).trim_start_matches(STUFFING).to_owned())
+    }
+}
+
+const STUFFING: char = '.';
+
+/// Fills a pipe until it takes nothing more.
+pub(crate) fn stuff(pipe: &OwnedFd) {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    // A pipe that has room has it for a page.
+    while poll(&mut [PollFd::new(&pipe.as_fd(), PollFlags::OUT)], Some(&now)).unwrap() > 0 {
+        rustix::io::write(pipe, &[STUFFING as u8; 4096]).unwrap();
+    }
+}
+
+/// Waits for something that a process is about to do.
+#[track_caller]
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let latest = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < latest, "after {LIMIT:?} it is not so: {what}");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 

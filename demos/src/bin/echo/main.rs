@@ -15,12 +15,11 @@ use std::io;
 use std::net::Shutdown;
 use std::process::ExitCode;
 
-use clap::Parser;
 use futures_lite::future::or;
 use oneloop::net::TcpListener;
 use oneloop::task::{Scope, scope};
 use oneloop::time::timeout;
-use oneloop_demos::{fail, finish_log};
+use oneloop_demos::{fail, finish_log, flags};
 
 mod house;
 use house::{Args, Guest, House, cannot_listen, stop_asked_for, within};
@@ -73,7 +72,7 @@ async fn echo(guest: &Guest<'_>) -> io::Result<()> {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = flags();
     match oneloop::Runtime::new().map(|runtime| runtime.block_on(serve(args))) {
         Ok(Ok(())) => {
             finish_log();

@@ -19,6 +19,7 @@ use std::time::Duration;
 use clap::Parser;
 use oneloop::task::scope;
 use oneloop::time::timeout;
+use oneloop_demos::{fail, finish_print, flags};
 
 mod proof;
 mod sockets;
@@ -62,13 +63,9 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = flags();
     let shown = sockets::show().and_then(|()| proof::of_a_long_time(args.hours, args.seed));
-    match shown.and_then(|()| proof::of_every_await()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("error: {problem}");
-            ExitCode::FAILURE
-        }
-    }
+    let shown = shown.and_then(|()| proof::of_every_await());
+    finish_print();
+    shown.map_or_else(fail, |()| ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use oneloop::Runtime;
 use oneloop::task::{cancel_at_every_await, yield_now};
 use oneloop::time::{Instant, sleep};
+use oneloop_demos::print;
 
 use crate::{HEAD_START, race};
 
@@ -39,7 +40,8 @@ pub(crate) fn of_a_long_time(hours: u64, seed: u64) -> Result<(), String> {
         Ok(races)
     })?;
     let took = began.elapsed().as_secs_f64();
-    println!("2. on the virtual clock: {hours} hours, {races} races, in {took:.2} s; each won by whom it should be");
+    let raced = format!("{hours} hours, {races} races, in {took:.2} s");
+    print(format_args!("2. on the virtual clock: {raced}; each won by whom it should be"));
     Ok(())
 }
 
@@ -52,7 +54,7 @@ pub(crate) fn of_every_await() -> Result<(), String> {
         async |()| race(addresses.iter().enumerate().map(|(n, address)| address.connect(n)).collect()).await.ok(),
         async |(), _| nothing_is_left().await.expect("a race that is dropped takes everything along"),
     ));
-    println!("3. dropped at each of its {places} awaits: no task, no timer and no socket is left");
+    print(format_args!("3. dropped at each of its {places} awaits: no task, no timer and no socket is left"));
     Ok(())
 }
 

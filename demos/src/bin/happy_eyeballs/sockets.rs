@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use oneloop::net::TcpStream;
 use oneloop::time::{Instant, timeout};
+use oneloop_demos::print;
 
 use crate::race;
 
@@ -22,15 +23,15 @@ pub(crate) fn show() -> Result<(), String> {
         let (silent, _crowd) = full_queue().await?;
 
         let start = Instant::now();
-        println!("1. on sockets: {silent} is silent, {answers} answers");
+        print(format_args!("1. on sockets: {silent} is silent, {answers} answers"));
         let won = race(vec![attempt(1, silent, start), attempt(2, answers, start)]).await;
         let won = won.map_err(|errors| format!("nobody won: {errors:?}"))?;
         let peer = won.peer_addr().map_err(|error| error.to_string())?;
         say(start, &format!("{peer} has won"));
         match still_connecting(silent) {
-            Some(0) => println!("   the loser has left nothing: no socket is connecting to {silent}"),
+            Some(0) => print(format_args!("   the loser has left nothing: no socket is connecting to {silent}")),
             Some(left) => return Err(format!("the loser has left {left} sockets that are connecting to {silent}")),
-            None => println!("   (this system does not tell by a file which sockets are connecting)"),
+            None => print(format_args!("   (this system does not tell by a file which sockets are connecting)")),
         }
         Ok(())
     })
@@ -42,7 +43,7 @@ async fn attempt(number: u32, addr: SocketAddr, start: Instant) -> io::Result<Tc
 }
 
 fn say(start: Instant, what: &str) {
-    println!("   [{:5.3}] {what}", start.elapsed().as_secs_f64());
+    print(format_args!("   [{:5.3}] {what}", start.elapsed().as_secs_f64()));
 }
 
 /// An address that does not answer: nobody accepts there, and the queue is full. It stays so for as long as

@@ -3,8 +3,9 @@
 //! It never hides the cursor, never leaves the normal screen and always ends on a line of its own,
 //! so there is nothing to clean up however the program ends.
 
-use std::io::{self, Write};
+use std::io;
 
+use oneloop_demos::show;
 use rustix::termios::tcgetwinsize;
 
 use crate::record::{Record, Sample, Span};
@@ -44,10 +45,10 @@ impl Board {
         // lines; one too wide is cut off by the terminal, as wrapping is off (?7l) meanwhile.
         let mut lines = self.lines(record);
         lines.truncate(usize::from(size.1).saturating_sub(1));
-        (self.size, self.drawn) = (size, lines.len());
-        let frame = format!("{back}\x1b[?7l{}\x1b[K\x1b[?7h\n", lines.join("\x1b[K\n"));
-        // A terminal that has gone away is no reason to stop.
-        let _ = io::stdout().write_all(frame.as_bytes());
+        // A terminal that stalls has none of it, and the next drawing goes over the last one that was drawn.
+        if show(format!("{back}\x1b[?7l{}\x1b[K\x1b[?7h\n", lines.join("\x1b[K\n"))) {
+            (self.size, self.drawn) = (size, lines.len());
+        }
     }
 
     /// Two columns stay free at the left.

@@ -36,7 +36,7 @@ use oneloop::net::TcpListener;
 use oneloop::signal::stop_requested;
 use oneloop::task::JoinHandle;
 use oneloop::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
-use oneloop_demos::{address, fail, is_shown, print, seconds};
+use oneloop_demos::{address, fail, finish_log, flags, is_shown, print, seconds};
 
 use crate::board::Board;
 use crate::record::{Plan, Record};
@@ -90,7 +90,7 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn main() -> ExitCode {
-    let mut args = Args::parse();
+    let mut args: Args = flags();
     let (sockets, reason) = if args.to.is_some() { (1, "one file") } else { (2, "two files") };
     match process::make_room(args.connections, sockets) {
         0 => return fail("the limit on open files leaves no room for a connection; raise it, as with: ulimit -n 4096"),
@@ -101,7 +101,9 @@ fn main() -> ExitCode {
         }
         _ => {}
     }
-    match oneloop::Runtime::new().map(|runtime| runtime.block_on(run(args))) {
+    let ran = oneloop::Runtime::new().map(|runtime| runtime.block_on(run(args)));
+    finish_log();
+    match ran {
         Ok(Ok(true)) => ExitCode::SUCCESS,
         Ok(Ok(false)) => ExitCode::FAILURE,
         Ok(Err(problem)) => fail(problem),

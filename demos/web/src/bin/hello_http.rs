@@ -45,7 +45,7 @@ use oneloop::net::{TcpListener, TcpStream};
 use oneloop::signal::stop_requested;
 use oneloop::task::AbortHandle;
 use oneloop::time::{Instant, sleep, timeout};
-use oneloop_demos::{address, fail, finish_log, log, seconds};
+use oneloop_demos::{address, fail, finish_log, flags, log, seconds};
 use tower_service::Service;
 
 /// How long a request's head may be, in bytes. hyper takes no less than 8192.
@@ -78,7 +78,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = flags();
     match oneloop::Runtime::new().map(|runtime| runtime.block_on(serve(args))) {
         Ok(Ok(())) => {
             finish_log();

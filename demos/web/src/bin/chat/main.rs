@@ -25,9 +25,8 @@ use std::rc::Rc;
 
 use async_channel::{Receiver, Sender, bounded};
 use async_lock::Mutex;
-use clap::Parser;
 use oneloop::task::yield_now;
-use oneloop_demos::{fail, finish_log};
+use oneloop_demos::{fail, finish_log, flags};
 
 /// How many lines may wait for one client, and how many the room remembers.
 const QUEUE: usize = 64;
@@ -184,7 +183,7 @@ impl Talk {
 }
 
 fn main() -> ExitCode {
-    let args = server::Args::parse();
+    let args: server::Args = flags();
     match oneloop::Runtime::new().map(|runtime| runtime.block_on(server::serve(args))) {
         Ok(Ok(())) => {
             finish_log();

@@ -27,7 +27,7 @@ use futures_lite::future::or;
 use oneloop::signal::stop_requested;
 use oneloop::task::{Builder, JoinHandle, spawn_blocking};
 use oneloop::time::{Instant, interval};
-use oneloop_demos::{fail, seconds};
+use oneloop_demos::{complain, fail, finish_log, flags, seconds};
 use sha2::{Digest, Sha256};
 
 use crate::http::Server;
@@ -91,11 +91,13 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = flags();
     if let Some(folder) = args.to.as_ref().filter(|folder| !folder.is_dir()) {
         return fail(format_args!("there is no folder {}; make it first, or name another with --to", folder.display()));
     }
-    match oneloop::Runtime::new().map(|runtime| runtime.block_on(run(args))) {
+    let ran = oneloop::Runtime::new().map(|runtime| runtime.block_on(run(args)));
+    finish_log();
+    match ran {
         Ok(Ok(code)) => code,
         Ok(Err(problem)) => fail(problem),
         Err(error) => fail(format_args!("cannot start a runtime: {error}")),
@@ -133,7 +135,7 @@ async fn run(args: Args) -> Result<ExitCode, String> {
     };
     show.account(lateness.get());
     for problem in &problems {
-        eprintln!("error: {problem}");
+        complain(format_args!("error: {problem}"));
     }
     Ok(match came {
         Ok(None) => ExitCode::from(130),

@@ -1,11 +1,12 @@
 //! What is seen: bars on a terminal, a line a file for whoever reads the output, and the account.
 
 use std::cell::Cell;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use oneloop::time::Instant;
+use oneloop_demos::{complain, print};
 
 /// A file that has come.
 pub(crate) struct File {
@@ -64,8 +65,7 @@ impl Show {
         } else {
             format!("{sum}  {name}")
         };
-        // Nobody may read any more, which is no failure.
-        self.bars.suspend(|| drop(writeln!(io::stdout(), "{line}")));
+        self.bars.suspend(|| print(line));
     }
 
     pub(crate) fn account(&self, late: Duration) {
@@ -73,13 +73,13 @@ impl Show {
         let (files, bytes, took) = (self.files.get(), self.bytes.get(), self.start.elapsed().as_secs_f64());
         let late = late.as_secs_f64() * 1000.0;
         if self.json {
-            let account =
-                format!("{{\"files\":{files},\"bytes\":{bytes},\"seconds\":{took:.3},\"late_ms_max\":{late:.3}}}");
-            let _ = writeln!(io::stdout(), "{account}");
+            print(format_args!(
+                "{{\"files\":{files},\"bytes\":{bytes},\"seconds\":{took:.3},\"late_ms_max\":{late:.3}}}"
+            ));
         } else {
-            eprintln!(
+            complain(format_args!(
                 "{files} files, {bytes} bytes in {took:.1} s; a ticker beside them was {late:.1} ms late at most"
-            );
+            ));
         }
     }
 }
