@@ -1,0 +1,21 @@
+//! Case 3: Two fetches take twice as long.
+
+use futures_lite::future::zip;
+use oneloop::time::{Duration, Instant, sleep};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn fetch() {
+    sleep(SECOND).await;
+}
+
+pub async fn program() -> Duration {
+    let start = Instant::now();
+    let (page, picture) = (fetch(), fetch());
+    page.await; picture.await;
+    start.elapsed()
+}
+
+pub fn test(took: Duration) {
+    assert_eq!(took, SECOND, "two fetches of one second go on at the same time");
+}

@@ -1,0 +1,25 @@
+//! Case 20: The line is busy, though the caller was stopped.
+
+use std::cell::RefCell;
+use std::{future::pending, rc::Rc};
+
+use oneloop::task::{Builder, yield_now};
+
+pub async fn program() -> bool {
+    let line = Rc::new(RefCell::new(()));
+    let theirs = Rc::clone(&line);
+    let mut caller = Builder::new().name("caller").spawn(async move {
+        let _speaks = theirs.borrow_mut();
+        pending::<()>().await;
+    });
+    yield_now().await; // the caller has the line now
+    caller.abort();
+    let next = Builder::new().name("next").spawn(async { yield_now().await });
+    let is_free = line.try_borrow_mut().is_ok();
+    next.await.unwrap();
+    is_free
+}
+
+pub fn test(is_free: bool) {
+    assert!(is_free, "the line is free after the abort");
+}

@@ -1,0 +1,30 @@
+//! 16. "spawn needs 'static for no reason."
+//!
+//! A spawned task outlives who spawned it, even who awaits it: that one may be dropped at the await.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use oneloop::task::scope;
+use oneloop::time::{Duration, sleep, timeout};
+
+type Log = Rc<RefCell<Vec<&'static str>>>;
+
+async fn write(log: Log) {
+    sleep(Duration::from_secs(3)).await;
+    log.borrow_mut().push("written");
+}
+
+pub async fn program() -> Vec<&'static str> {
+    let log = Log::default();
+    broken! { let report = async { oneloop::spawn(write(Rc::clone(&log))).await.unwrap() }; }
+    mended! { let report = async { scope(async |s| s.spawn(write(Rc::clone(&log))).await).await.unwrap() }; }
+    let _late = timeout(Duration::from_secs(2), report).await;
+    log.borrow_mut().push("closed");
+    sleep(Duration::from_secs(2)).await;
+    log.take()
+}
+
+pub fn test(log: Vec<&str>) {
+    assert_eq!(log, ["closed"], "nothing is written after the end");
+}
