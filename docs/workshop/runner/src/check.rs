@@ -1,0 +1,331 @@
+//! `cargo stage check`: the rules that keep the workshop honest.
+//!
+//! Each stub, each solution and each wrong version is a crate of its own, compiled by `rustc` alone, tests and all,
+//! without debug information. What held once is not built again until one of its files, or this program, changes.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Instant;
+
+use crate::report::explain;
+use crate::run::{self, Verdict};
+use crate::stages::{self, Stage, project, read, write};
+use crate::texts::{self, Block};
+use crate::tree::{self, Files, MIO_FROM};
+use crate::{Said, clinic, events, hints, patch, same, schedule};
+
+/// How many crates are built and run at the same time.
+const AT_ONCE: usize = 2;
+
+/// What a crate is to show.
+enum Claim {
+    /// Rule 1: it compiles without a warning, its own tests say what is to do, those before pass.
+    Stub,
+    /// Rule 2: all tests pass, and what the page prints and shows is so.
+    Solution(Vec<(String, Option<String>)>),
+    /// Rule 3: these tests fail.
+    Broken(String, Vec<String>),
+}
+
+struct Job<'a> {
+    stage: &'a Stage,
+    name: String,
+    files: Files,
+    claim: Claim,
+    blocks: Vec<Block>,
+}
+
+/// `cargo stage check`.
+pub(crate) fn check(words: &[&str]) -> Said<()> {
+    let began = Instant::now();
+    let stages = stages::all()?;
+    let numbers: Vec<usize> = words.iter().filter_map(|word| word.parse().ok()).collect();
+    let wanted = |stage: &&Stage| numbers.is_empty() || numbers.contains(&stage.number);
+    let mut faults = schedule::faults(&stages, words.contains(&"--write"))?;
+    for case in clinic::cases() {
+        faults.extend(clinic::faults(&case).into_iter().map(|fault| format!("{}: {fault}", case.display())));
+    }
+    let mut jobs = Vec::new();
+    for stage in stages.iter().filter(wanted) {
+        let found = look(&stages, stage, &mut jobs)?;
+        faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", stage.folder)));
+    }
+    if jobs.iter().any(|job| job.stage.number >= MIO_FROM) {
+        build_mio()?;
+    }
+    let count = jobs.len();
+    let (jobs, found, built) = (Mutex::new(jobs.into_iter()), Mutex::new(Vec::new()), Mutex::new(0));
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let Some(job) = jobs.lock().expect("nobody panics").next() else { break };
+                    let (name, (fresh, faults)) = (job.name.clone(), hold(&stages, &job, words.contains(&"--fresh")));
+                    *built.lock().expect("nobody panics") += usize::from(fresh);
+                    let faults = faults.into_iter().map(|fault| format!("{name}: {fault}"));
+                    found.lock().expect("nobody panics").extend(faults);
+                }
+            });
+        }
+    });
+    faults.extend(found.into_inner().expect("nobody panics"));
+    faults.sort();
+    faults.iter().for_each(|fault| println!("{fault}"));
+    let built = built.into_inner().expect("nobody panics");
+    println!("{count} crates, {built} of them built, {} s", began.elapsed().as_secs());
+    if faults.is_empty() { Ok(()) } else { Err(format!("{} to mend", faults.len())) }
+}
+
+/// What can be seen of a stage without building it, and the crates to build.
+fn look<'a>(stages: &'a [Stage], stage: &'a Stage, jobs: &mut Vec<Job<'a>>) -> Said<Vec<String>> {
+    let (solution, stub) = (tree::solution(stages, stage.number)?, tree::stubbed(stages, stage.number)?);
+    let origins = tree::origins(stages)?;
+    let own: Vec<&String> =
+        origins.iter().filter(|(_, origin)| **origin == stage.number).map(|(name, _)| name).collect();
+    let mut faults = hints::faults(stage, &own)?;
+    faults.extend(same::faults(stage, &solution)?);
+    faults.extend(carried(stages, stage, &solution)?);
+    let blocks = texts::blocks(stage)?;
+    let mut quotable: Vec<String> = solution.values().chain(stub.values()).cloned().collect();
+    let mut add = |name: &str, files: Files, claim: Claim| {
+        let name = format!("{:02}-{name}", stage.number);
+        jobs.push(Job { stage, name, files, claim, blocks: blocks.clone() });
+    };
+    if !stage.files("tests")?.is_empty() {
+        if !own.is_empty() {
+            add("stub", stub, Claim::Stub);
+        }
+        let (module, expected) = texts::programs(&blocks);
+        let mut files = solution.clone();
+        if !expected.is_empty() {
+            files.insert("src/page.rs".to_owned(), module);
+            files.entry("src/lib.rs".to_owned()).or_default().push_str("\n#[cfg(test)]\nmod page;\n");
+        }
+        add("solution", files, Claim::Solution(expected));
+    }
+    for (name, kills) in stage.broken() {
+        let mut files = solution.clone();
+        if kills.is_empty() {
+            faults.push(format!("stage.toml names no test that kills {name}"));
+        }
+        match stage.patch(&name).and_then(|text| patch::apply(&mut files, &text)) {
+            Ok(()) => {
+                quotable.extend(files.values().cloned());
+                add(&name, files, Claim::Broken(name.clone(), kills));
+            }
+            Err(fault) => faults.push(format!("broken/{name}.patch does not apply: {fault}")),
+        }
+    }
+    let patches = fs::read_dir(stage.path.join("broken")).into_iter().flatten().flatten();
+    for name in patches.filter_map(|entry| Some(entry.path().file_stem()?.to_string_lossy().into_owned())) {
+        if !stage.broken().iter().any(|(known, _)| *known == name) {
+            faults.push(format!("stage.toml does not name broken/{name}.patch"));
+        }
+    }
+    faults.extend(texts::faults(stage, &quotable.iter().map(String::as_str).collect::<Vec<_>>())?);
+    Ok(faults)
+}
+
+/// A hole that a later stage brings again has the text that it had: else a learner's own would not do there.
+fn carried(stages: &[Stage], stage: &Stage, solution: &Files) -> Said<Vec<String>> {
+    let mut faults = Vec::new();
+    if stage.number == 0 {
+        return Ok(faults);
+    }
+    let all = |files: &Files| -> Said<Vec<(String, String)>> {
+        let holes: Said<Vec<_>> = files.values().map(|text| crate::holes::holes(text)).collect();
+        Ok(holes?.into_iter().flatten().collect())
+    };
+    let now = all(solution)?;
+    for (name, text) in all(&tree::solution(stages, stage.number - 1)?)? {
+        if now.iter().any(|(known, changed)| *known == name && *changed != text) {
+            faults.push(format!("the hole \"{name}\" has another text than before; give it another name"));
+        }
+    }
+    Ok(faults)
+}
+
+/// Builds and runs a crate, unless it held already as it is. Returns whether it was built, and what does not hold.
+fn hold(stages: &[Stage], job: &Job<'_>, is_fresh: bool) -> (bool, Vec<String>) {
+    let folder = project().join("target/workshop/check").join(&job.name);
+    let mark = folder.join("held");
+    let hash = hash(job);
+    if !is_fresh && fs::read_to_string(&mark).is_ok_and(|held| held == hash) {
+        return (false, Vec::new());
+    }
+    let faults = build_and_run(stages, job, &folder).unwrap_or_else(|fault| vec![fault]);
+    if faults.is_empty() {
+        let _ = write(&mark, &hash);
+    } else {
+        let _ = fs::remove_file(&mark);
+    }
+    (true, faults)
+}
+
+fn hash(job: &Job<'_>) -> String {
+    let mut hasher = DefaultHasher::new();
+    job.files.hash(&mut hasher);
+    format!("{:?}", job.blocks).hash(&mut hasher);
+    std::env::current_exe().ok().and_then(|program| fs::read(program).ok()).hash(&mut hasher);
+    let expected = match &job.claim {
+        Claim::Stub => String::new(),
+        Claim::Solution(expected) => format!("{expected:?}"),
+        Claim::Broken(name, kills) => format!("{name} {kills:?}"),
+    };
+    expected.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+fn build_and_run(stages: &[Stage], job: &Job<'_>, folder: &PathBuf) -> Said<Vec<String>> {
+    let _ = fs::remove_dir_all(folder);
+    tree::lay(folder, &job.files)?;
+    let program = folder.join("tests-of-it");
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--edition", "2024", "--test", "--crate-name", "my_loop", "-D", "warnings"]);
+    rustc.args(["-C", "debuginfo=0", "-C", "opt-level=0"]);
+    rustc.arg("src/lib.rs").arg("-o").arg(&program).current_dir(folder).stdin(Stdio::null());
+    if job.stage.number >= MIO_FROM {
+        let libraries = mio_folder().join("target/debug/deps");
+        let mio = fs::read_dir(&libraries).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mio = mio
+            .filter(|path| path.to_string_lossy().contains("libmio-"))
+            .find(|path| path.extension().is_some_and(|e| e == "rlib"));
+        let mio = mio.ok_or("mio was not built")?;
+        rustc.arg("-L").arg(&libraries).arg("--extern").arg(format!("mio={}", mio.display()));
+    }
+    let output = rustc.output().map_err(|error| format!("rustc cannot be run: {error}"))?;
+    if !output.status.success() {
+        let said: Vec<String> = String::from_utf8_lossy(&output.stderr).lines().take(30).map(str::to_owned).collect();
+        // A wrong version that does not compile teaches nothing.
+        return Ok(vec![format!("it does not compile:\n{}", said.join("\n"))]);
+    }
+    let tests = run::tests(&program)?;
+    let faults = match &job.claim {
+        Claim::Stub => hold_stub(job, folder, &program, &tests)?,
+        Claim::Solution(expected) => hold_solution(stages, job, folder, (&program, &tests), expected)?,
+        Claim::Broken(name, kills) => hold_broken(stages, job, folder, (&program, &tests), (name, kills))?,
+    };
+    let _ = fs::remove_file(&program);
+    Ok(faults)
+}
+
+fn recording(folder: &std::path::Path, test: &str) -> PathBuf {
+    folder.join("recordings").join(format!("{}.ndjson", test.replace("::", ".")))
+}
+
+fn hold_stub(
+    job: &Job<'_>,
+    folder: &std::path::Path,
+    program: &std::path::Path,
+    tests: &[String],
+) -> Said<Vec<String>> {
+    let mut faults = Vec::new();
+    let own = format!("{}::", job.stage.module());
+    let says = format!("not yet implemented: stage {}: ", job.stage.number);
+    for test in tests {
+        let ran = run::run(program, test, &recording(folder, test), run::limit(10))?;
+        match ran.verdict {
+            Verdict::Failed(words) if test.starts_with(&own) && words.contains(&says) => {}
+            Verdict::Passed if !test.starts_with(&own) => {}
+            verdict if test.starts_with(&own) => {
+                faults.push(format!("{test} should say what is to do, and has the verdict {verdict:?}"));
+            }
+            verdict => {
+                faults.push(format!("{test}, of an earlier stage, should pass, and has the verdict {verdict:?}"));
+            }
+        }
+    }
+    Ok(faults)
+}
+
+fn hold_solution(
+    stages: &[Stage],
+    job: &Job<'_>,
+    folder: &std::path::Path,
+    (program, tests): (&std::path::Path, &[String]),
+    expected: &[(String, Option<String>)],
+) -> Said<Vec<String>> {
+    let mut faults = Vec::new();
+    for test in tests {
+        let path = recording(folder, test);
+        let ran = run::run(program, test, &path, run::limit(10))?;
+        if ran.verdict != Verdict::Passed {
+            faults.push(format!("{test} should pass:\n{}", explain(stages, test, &ran.verdict, &path)?));
+        }
+        let prints = expected.iter().find(|(name, _)| name == test).and_then(|(_, prints)| prints.as_deref());
+        if let Some(prints) = prints.filter(|prints| *prints != texts::between_marks(&ran.printed)) {
+            let printed = texts::between_marks(&ran.printed);
+            faults.push(format!("{test} of README.md prints\n{printed}and not\n{prints}"));
+        }
+    }
+    for block in &job.blocks {
+        let Some(test) = block.kind.strip_prefix("text trace ") else { continue };
+        let events = events::read(&recording(folder, &format!("{}::{test}", job.stage.module())));
+        let said: String = events.iter().map(|event| format!("{event}\n")).collect();
+        if let Some(line) = texts::first_missing(&block.text, &said) {
+            faults.push(format!("README.md:{}: the recording has no `{}`; it has\n{said}", block.line, line.trim()));
+        }
+    }
+    Ok(faults)
+}
+
+fn hold_broken(
+    stages: &[Stage],
+    job: &Job<'_>,
+    folder: &std::path::Path,
+    (program, tests): (&std::path::Path, &[String]),
+    (name, kills): (&str, &[String]),
+) -> Said<Vec<String>> {
+    let mut faults = Vec::new();
+    let mut said = String::new();
+    for kill in kills {
+        let test = format!("{}::{kill}", job.stage.module());
+        if !tests.contains(&test) {
+            faults.push(format!("there is no test {test}"));
+            continue;
+        }
+        let path = recording(folder, &test);
+        let ran = run::run(program, &test, &path, run::limit(2))?;
+        if ran.verdict == Verdict::Passed {
+            faults.push(format!("{test} lets it live"));
+        }
+        let sign = if ran.verdict == Verdict::Hangs { "HANGS" } else { "FAILS" };
+        said.push_str(&format!(
+            "{sign}   {}\n{}",
+            kill.replace('_', " "),
+            explain(stages, &test, &ran.verdict, &path)?
+        ));
+    }
+    let _ = write(&folder.join("said.txt"), &said);
+    for block in job.blocks.iter().filter(|block| block.kind == format!("text broken {name}")) {
+        if let Some(line) = texts::first_missing(&block.text, &said) {
+            faults.push(format!("README.md:{}: nobody says `{}`; it is said\n{said}", block.line, line.trim()));
+        }
+    }
+    Ok(faults)
+}
+
+fn mio_folder() -> PathBuf {
+    project().join("target/workshop/mio")
+}
+
+/// Builds mio once, for all crates that need it.
+fn build_mio() -> Said<()> {
+    let folder = mio_folder();
+    write(&folder.join("Cargo.toml"), &tree::manifest(MIO_FROM))?;
+    write(&folder.join("src/lib.rs"), "//! Nothing.\n")?;
+    write(&folder.join("Cargo.lock"), &read(&project().join("Cargo.lock"))?)?;
+    let built = Command::new("cargo")
+        .args(["build", "--offline", "--quiet", "--target-dir", "target"])
+        .current_dir(&folder)
+        .stdin(Stdio::null())
+        .status();
+    match built {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err("mio does not build offline; run `cargo fetch` once while you are online".to_owned()),
+    }
+}

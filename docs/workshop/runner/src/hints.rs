@@ -1,0 +1,95 @@
+//! Hints: three for each hole, from a nudge to nearly the code.
+//!
+//! `hints.md` has a heading `## hole` for each, and below it `### nudge`, `### shape` and `### nearly`. In a test's
+//! file the line `/// hint: hole` above a test says which of them fits when it fails.
+
+use crate::Said;
+use crate::learner::Learner;
+use crate::stages::{self, Stage, read};
+
+const LEVELS: [&str; 3] = ["nudge", "shape", "nearly"];
+
+/// The hints of a stage: hole, and the text of each level.
+pub(crate) fn of(stage: &Stage) -> Said<Vec<(String, Vec<String>)>> {
+    let mut hints: Vec<(String, Vec<String>)> = Vec::new();
+    let path = stage.path.join("hints.md");
+    if !path.exists() {
+        return Ok(hints);
+    }
+    for line in read(&path)?.lines() {
+        if let Some(hole) = line.strip_prefix("## ") {
+            hints.push((hole.trim().to_owned(), Vec::new()));
+        } else if let (Some(_), Some((_, levels))) = (line.strip_prefix("### "), hints.last_mut()) {
+            levels.push(String::new());
+        } else if let Some(text) = hints.last_mut().and_then(|(_, levels)| levels.last_mut()) {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    for (_, levels) in &mut hints {
+        levels.iter_mut().for_each(|text| *text = text.trim().to_owned());
+    }
+    Ok(hints)
+}
+
+/// What is wrong with the hints of a stage: each of its holes has three.
+pub(crate) fn faults(stage: &Stage, holes: &[&String]) -> Said<Vec<String>> {
+    let hints = of(stage)?;
+    let missing = holes.iter().filter(|hole| {
+        !hints.iter().any(|(name, levels)| name == **hole && levels.iter().filter(|text| !text.is_empty()).count() == 3)
+    });
+    let mut faults: Vec<String> =
+        missing.map(|hole| format!("hints.md has no {} for the hole \"{hole}\"", LEVELS.join(", "))).collect();
+    for (_, text) in stage.files("tests")? {
+        for hole in text.lines().filter_map(|line| line.trim().strip_prefix("/// hint: ")) {
+            if !hints.iter().any(|(name, _)| name == hole) {
+                faults.push(format!("a test asks for the hint \"{hole}\", which is not there"));
+            }
+        }
+    }
+    Ok(faults)
+}
+
+/// The hole that a test looks at first, and the nudge for it.
+pub(crate) fn for_test(stages: &[Stage], test: &str) -> Said<Option<(String, String)>> {
+    let Some((module, name)) = test.split_once("::") else { return Ok(None) };
+    let Some(stage) = stages.iter().find(|stage| stage.module() == module) else { return Ok(None) };
+    for (_, text) in stage.files("tests")? {
+        let Some(before) = text.split_once(&format!("fn {name}(")).map(|(before, _)| before) else { continue };
+        let above = before.lines().rev().take_while(|line| !line.starts_with('}') && !line.is_empty());
+        let hole = above.filter_map(|line| line.trim().strip_prefix("/// hint: ")).next();
+        let Some(hole) = hole else { continue };
+        for (found, levels) in of(stage)? {
+            if let (true, Some(nudge)) = (found == hole, levels.first()) {
+                return Ok(Some((found, nudge.replace('\n', " "))));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// `cargo stage hint`.
+pub(crate) fn hint(wanted: &str) -> Said<()> {
+    let (learner, stages) = (Learner::find()?, stages::all()?);
+    let stage = &stages[learner.stage()];
+    let hints = of(stage)?;
+    let wrote = learner.holes()?;
+    let is_empty = |hole: &str| wrote.get(hole).is_some_and(|text| text.contains("todo!("));
+    let chosen = hints
+        .iter()
+        .find(|(hole, _)| hole == wanted)
+        .or_else(|| hints.iter().find(|(hole, _)| wanted.is_empty() && is_empty(hole)))
+        .or_else(|| hints.first().filter(|_| wanted.is_empty()));
+    let Some((hole, levels)) = chosen else {
+        let holes: Vec<&str> = hints.iter().map(|(hole, _)| hole.as_str()).collect();
+        return Err(format!("stage {} has no hole \"{wanted}\"; it has: {}", stage.number, holes.join(", ")));
+    };
+    let key = format!("hint {hole}");
+    let given: usize = learner.recall(&key).and_then(|given| given.parse().ok()).unwrap_or(0);
+    let level = given.min(levels.len().saturating_sub(1));
+    println!("{hole}, {} ({} of {}):\n\n{}", LEVELS[level], level + 1, levels.len(), levels[level]);
+    if level + 1 < levels.len() {
+        println!("\nAsk again for more: cargo stage hint {hole}");
+    }
+    learner.remember(&key, level + 1)
+}

@@ -1,0 +1,184 @@
+//! What a recording says about the runtime that wrote it: the first event that breaks a rule.
+//!
+//! The judge knows no test. It replays the events and looks for what no runtime may do: poll a task that is over,
+//! park while somebody is ready, fire early. At the end it looks for who was forgotten.
+
+use std::collections::BTreeMap;
+
+use crate::events::Event;
+
+#[derive(Default)]
+struct Task {
+    /// The event that queued it, while it is in the queue.
+    queued: Option<u64>,
+    over: Option<u64>,
+    polls: u64,
+    /// What it waits for, and since which event.
+    waits: BTreeMap<String, u64>,
+    last_poll: u64,
+}
+
+#[derive(Default)]
+struct Loop {
+    tasks: BTreeMap<u64, Task>,
+    queue: Vec<u64>,
+    running: Option<(u64, u64)>,
+    timers: BTreeMap<u64, u64>,
+    /// What has come, such as an event that was set, and when.
+    come: BTreeMap<String, u64>,
+    /// What is wrong with the park that goes on.
+    asleep: Option<String>,
+}
+
+/// Says which event was wrong, if one was.
+pub(crate) fn judge(events: &[Event]) -> Option<String> {
+    let mut state = Loop::default();
+    events.iter().find_map(|event| state.apply(event)).or_else(|| state.at_the_end())
+}
+
+impl Loop {
+    /// Applies an event. Returns what is wrong with it.
+    fn apply(&mut self, event: &Event) -> Option<String> {
+        let n = event.number;
+        match event.kind.as_str() {
+            "spawn" => {
+                let id = event.task()?;
+                self.tasks.insert(id, Task { queued: Some(n), ..Task::default() });
+                self.queue.push(id);
+            }
+            "poll_start" => return self.poll_starts(event.task()?, n),
+            "poll_end" => self.running = None,
+            "wait" => {
+                let task = self.tasks.entry(event.task()?).or_default();
+                task.waits.entry(event.get("on")?.to_owned()).or_insert(n);
+            }
+            "wait_dropped" => {
+                self.tasks.entry(event.task()?).or_default().waits.remove(event.get("on")?);
+            }
+            "wake" => return self.wakes(event),
+            "finish" => {
+                let id = event.task()?;
+                self.queue.retain(|queued| *queued != id);
+                let task = self.tasks.entry(id).or_default();
+                if let Some(before) = task.over.replace(n) {
+                    return Some(format!(
+                        "task {id} finished at event {n}, and had finished at event {before} already"
+                    ));
+                }
+                self.come.insert(format!("join {id}"), n);
+                (task.queued, task.waits) = (None, BTreeMap::new());
+            }
+            "event_set" => {
+                self.come.insert(format!("event {}", event.get("event")?), n);
+            }
+            "park_start" => return self.parks(event),
+            "park_end" => self.asleep = None,
+            "timer_set" => {
+                self.timers.insert(event.number_of("timer")?, event.number_of("deadline")?);
+            }
+            "timer_cancelled" => {
+                self.timers.remove(&event.number_of("timer")?);
+            }
+            "timer_fired" => return self.fires(event),
+            _ => {}
+        }
+        None
+    }
+
+    fn poll_starts(&mut self, id: u64, n: u64) -> Option<String> {
+        if let Some((other, since)) = self.running.replace((id, n)) {
+            return Some(format!(
+                "task {id} was polled at event {n}, inside the poll of task {other} from event {since}"
+            ));
+        }
+        let is_first = self.queue.first().is_none_or(|first| *first == id);
+        let first = self.queue.first().copied().unwrap_or_default();
+        self.queue.retain(|queued| *queued != id);
+        let task = self.tasks.entry(id).or_default();
+        let queued = task.queued.take();
+        task.polls += 1;
+        task.last_poll = n;
+        if let Some(over) = task.over {
+            return Some(format!("task {id} was polled at event {n}, though it had finished at event {over}"));
+        }
+        if queued.is_none() && task.polls > 1 {
+            return Some(format!("task {id} was polled at event {n}, though nobody had woken it"));
+        }
+        (!is_first)
+            .then(|| format!("task {id} was polled at event {n}, though task {first} was before it in the queue"))
+    }
+
+    fn wakes(&mut self, event: &Event) -> Option<String> {
+        let (id, n) = (event.task()?, event.number);
+        let by = event.get("by").unwrap_or_default().to_owned();
+        let task = self.tasks.entry(id).or_default();
+        task.waits.remove(&by);
+        task.waits.retain(|on, _| !self.come.contains_key(on));
+        if event.get("queued") == Some("true") {
+            if let Some(before) = task.queued {
+                return Some(format!("task {id} was queued at event {n}, and was in the queue since event {before}"));
+            }
+            task.queued = Some(n);
+            self.queue.push(id);
+        }
+        None
+    }
+
+    fn parks(&mut self, event: &Event) -> Option<String> {
+        let n = event.number;
+        let timeout = event.number_of("timeout");
+        if timeout == Some(0) {
+            return None;
+        }
+        let until = timeout.map_or(u64::MAX, |timeout| event.time.saturating_add(timeout));
+        // A millisecond is what deadlines are rounded up to.
+        let sooner = self.timers.iter().find(|(_, deadline)| until > deadline.saturating_add(2_000_000));
+        if let Some((timer, deadline)) = sooner {
+            let due = *deadline as f64 / 1e6;
+            return Some(format!("the loop parked at event {n} for too long: timer {timer} is due at {due} ms"));
+        }
+        let ready = self.tasks.iter().find_map(|(id, task)| Some((id, task.queued?)))?;
+        // A parker with a token comes back at once; only one that stays away is wrong.
+        self.asleep =
+            Some(format!("the loop parked at event {n}, though task {} was ready since event {}", ready.0, ready.1));
+        None
+    }
+
+    fn fires(&mut self, event: &Event) -> Option<String> {
+        let id = event.number_of("timer")?;
+        let deadline = self.timers.remove(&id)?;
+        self.come.insert(format!("timer {id}"), event.number);
+        let (due, now) = (deadline as f64 / 1e6, event.time as f64 / 1e6);
+        (event.time < deadline)
+            .then(|| format!("timer {id} fired at event {}, at {now} ms: early, it is due at {due} ms", event.number))
+    }
+
+    /// Who was forgotten.
+    fn at_the_end(&self) -> Option<String> {
+        if self.asleep.is_some() {
+            return self.asleep.clone();
+        }
+        if let Some((id, since)) = self.running {
+            return Some(format!("the poll of task {id} that began at event {since} never ended"));
+        }
+        for (id, task) in self.tasks.iter().filter(|(_, task)| task.over.is_none()) {
+            if let Some(woken) = task.queued {
+                return Some(if task.polls == 0 {
+                    format!("task {id} was spawned at event {woken} and never polled")
+                } else {
+                    format!("task {id} was woken at event {woken} and never polled again")
+                });
+            }
+            let come = task.waits.iter().find_map(|(on, since)| Some((on, since, self.come.get(on)?)));
+            if let Some((on, since, came)) = come {
+                let what = format!("task {id} waits for {on} since event {since}");
+                return Some(format!("{what}; that came at event {came}, and the task was not woken"));
+            }
+            if task.waits.is_empty() && task.polls > 0 {
+                let poll = task.last_poll;
+                return Some(format!("task {id} was polled at event {poll}, and left its waker with nobody"));
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,99 @@
+//! `cargo stage`: the workshop's own tool.
+//!
+//! A stage is a folder of `docs/workshop/stages`: a page, the files that a solution has from there on, tests,
+//! hints, and wrong versions that the tests must kill. Regions of the solution are marked, and become holes in
+//! the learner's crate. Read the modules in this order:
+//!
+//! ```text
+//!     toml      the little of TOML that a stage.toml uses
+//!     stages    what a stage has on disk
+//!     holes     marked regions: taken out, filled, carried over
+//!     tree      all files of a crate at a stage
+//!     learner   the learner's crate, and what is remembered of it
+//!     events    a recording, as the tests write it
+//!     judge     what a recording says about a runtime
+//!     run       building, and running each test in a process of its own
+//!     report    what is said of a test that failed
+//!     hints, diff, see, clinic, doctor, conformance   one command each
+//!     patch, texts, schedule, same, check             what keeps the workshop honest
+//! ```
+
+mod check;
+mod clinic;
+mod conformance;
+mod diff;
+mod doctor;
+mod events;
+mod hints;
+mod holes;
+mod judge;
+mod learner;
+mod patch;
+mod report;
+mod run;
+mod same;
+mod schedule;
+mod see;
+mod stages;
+mod texts;
+mod toml;
+mod tree;
+
+use std::process::ExitCode;
+
+/// Everything that can go wrong is said in one sentence.
+type Said<T> = Result<T, String>;
+
+const USAGE: &str = "\
+cargo stage                where you are, and what is next
+cargo stage doctor         looks whether this machine has all that the workshop needs
+cargo stage start [DIR]    makes your own crate in DIR, outside of git (../my-loop without one)
+                           --record keeps your minutes for each stage in your crate, for you alone
+cargo stage test [WORD]    builds it, and runs the tests of all stages so far, or those with WORD in their names
+cargo stage watch          the same whenever you save a file
+cargo stage hint [HOLE]    the next hint for a hole: a nudge, then its shape, then nearly the code
+cargo stage see [TEST]     shows the last run of a test on the page: without a name, of the last that failed
+cargo stage diff           your holes beside those of the solution
+cargo stage next           brings the next stage, once all tests pass
+cargo stage skip           takes the solution of this stage, and brings the next
+cargo stage reset          empties the holes of this stage; what you wrote is kept in .stage/before
+cargo stage clinic         deals a sealed case: a recording; then `clinic source`, then `clinic answer`
+cargo stage conformance    runs the conformance suite on your crate, and prints the table with your column
+cargo stage check          holds the workshop itself to its rules [--fresh] [--write] [STAGE...]";
+
+fn main() -> ExitCode {
+    sigpipe::reset();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let ended = match words.as_slice() {
+        [] | ["status"] => learner::status(),
+        ["doctor"] => doctor::doctor(),
+        ["start", rest @ ..] => learner::start(rest),
+        ["test", rest @ ..] => report::test(rest.first().copied()),
+        ["watch"] => report::watch(),
+        ["hint", rest @ ..] => hints::hint(&rest.join(" ")),
+        ["see", rest @ ..] => see::see(rest.first().copied()),
+        ["diff"] => diff::diff(),
+        ["next"] => report::next(),
+        ["skip"] => learner::skip(),
+        ["reset"] => learner::reset(),
+        ["clinic", rest @ ..] => clinic::clinic(rest),
+        ["conformance", rest @ ..] => conformance::conformance(rest),
+        ["check", rest @ ..] => check::check(rest),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        [unknown, ..] => {
+            eprintln!("cargo stage: there is no command `{unknown}`; the commands are:\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("cargo stage: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `cargo stage test`, and what it says of a test that failed: the words, the last events, the wrong one, the hint.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use crate::Said;
+use crate::events;
+use crate::hints;
+use crate::judge::judge;
+use crate::learner::{Learner, advance};
+use crate::run::{self, Verdict};
+use crate::stages::{self, Stage};
+
+/// How many of the last events are shown.
+const LAST: usize = 20;
+/// How many tests that fail are told of at length.
+const AT_LENGTH: usize = 2;
+
+/// Runs the tests. Returns whether all of them passed.
+fn run_tests(word: Option<&str>) -> Said<bool> {
+    let (learner, stages) = (Learner::find()?, stages::all()?);
+    let program = run::build(&learner.folder)?;
+    let tests = run::tests(&program)?;
+    let mut wanted: Vec<&String> = tests.iter().filter(|test| word.is_none_or(|word| test.contains(word))).collect();
+    wanted.sort_by_key(|test| place(&stages, test));
+    let (mut failed, mut stage_told) = (Vec::new(), None);
+    for test in &wanted {
+        let (stage, name) = test.split_once("::").unwrap_or(("", test));
+        if stage_told.replace(stage) != Some(stage) {
+            println!("{}", title(&stages, stage));
+        }
+        let recording = learner.recording(test);
+        let ran = run::run(&program, test, &recording, run::limit(10))?;
+        let sign = match ran.verdict {
+            Verdict::Passed => "passes",
+            Verdict::Failed(_) => "FAILS",
+            Verdict::Hangs => "HANGS",
+        };
+        println!("  {sign:<6}  {}", name.replace('_', " "));
+        if ran.verdict != Verdict::Passed {
+            if failed.is_empty() {
+                learner.remember("failed", test)?;
+            }
+            if failed.len() < AT_LENGTH {
+                print!("{}", explain(&stages, test, &ran.verdict, &recording)?);
+            }
+            failed.push(test);
+        }
+    }
+    println!("\n{} of {} tests pass", wanted.len() - failed.len(), wanted.len());
+    if failed.is_empty() && word.is_none() {
+        println!("Look at your own loop: `cargo stage see`. Then go on: `cargo stage next`.");
+    } else if !failed.is_empty() {
+        println!("See the first that failed on the page: `cargo stage see`");
+    }
+    Ok(failed.is_empty())
+}
+
+/// Where a test stands: the tests are told in the order in which they are written.
+fn place(stages: &[Stage], test: &str) -> (usize, Option<usize>) {
+    let (module, name) = test.split_once("::").unwrap_or(("", test));
+    let Some(stage) = stages.iter().find(|stage| stage.module() == module) else { return (usize::MAX, None) };
+    let files = stage.files("tests").unwrap_or_default();
+    (stage.number, files.iter().find_map(|(_, text)| text.find(&format!("fn {name}("))))
+}
+
+fn title(stages: &[Stage], module: &str) -> String {
+    let stage = stages.iter().find(|stage| stage.module() == module);
+    stage.map_or(module.to_owned(), |stage| format!("stage {}, {}", stage.number, stage.title))
+}
+
+/// What there is to say of a test that did not pass, in lines that are indented.
+pub(crate) fn explain(stages: &[Stage], test: &str, verdict: &Verdict, recording: &Path) -> Said<String> {
+    let mut lines = Vec::new();
+    match verdict {
+        Verdict::Passed => return Ok(String::new()),
+        Verdict::Hangs => lines.push("it did not end, and was ended".to_owned()),
+        Verdict::Failed(words) => lines.push(words.clone()),
+    }
+    let is_empty = matches!(verdict, Verdict::Failed(words) if words.contains("not yet implemented: stage "));
+    if !is_empty {
+        let events = events::read(recording);
+        if !events.is_empty() {
+            lines.push(format!("the last of {} events:", events.len()));
+            lines.extend(events[events.len().saturating_sub(LAST)..].iter().map(|event| format!("  {event}")));
+        }
+        lines.extend(judge(&events).map(|wrong| format!("wrong: {wrong}")));
+    }
+    if let Some((hole, nudge)) = hints::for_test(stages, test)?.filter(|_| !is_empty) {
+        lines.push(format!("hint for \"{hole}\": {nudge}"));
+    }
+    Ok(lines.iter().map(|line| format!("          {line}\n")).collect())
+}
+
+/// `cargo stage test`.
+pub(crate) fn test(word: Option<&str>) -> Said<()> {
+    if run_tests(word)? { Ok(()) } else { Err("not yet".to_owned()) }
+}
+
+/// `cargo stage next`.
+pub(crate) fn next() -> Said<()> {
+    if !run_tests(None)? {
+        return Err("this stage is not through; `cargo stage skip` takes its solution".to_owned());
+    }
+    advance(&Learner::find()?, &stages::all()?)
+}
+
+/// `cargo stage watch`: the tests, whenever a file has changed.
+pub(crate) fn watch() -> Said<()> {
+    let source = Learner::find()?.folder.join("src");
+    let mut seen = None;
+    loop {
+        let newest = newest(&source);
+        if seen != Some(newest) {
+            seen = Some(newest);
+            println!("\n--- cargo stage watch; Ctrl-C ends it ---");
+            if let Err(sentence) = test(None) {
+                println!("{sentence}");
+            }
+        }
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+fn newest(folder: &Path) -> Option<SystemTime> {
+    let entries = fs::read_dir(folder).ok()?.flatten();
+    let times = entries.map(|entry| match entry.path() {
+        path if path.is_dir() => newest(&path),
+        _ => entry.metadata().ok()?.modified().ok(),
+    });
+    times.max().flatten()
+}
