@@ -1,7 +1,8 @@
-//! What the demos share: reading seconds and addresses from flags, leaving with a sentence, and the
-//! stage for those that show the loop at work or in trouble.
+//! What the demos share: reading seconds and addresses from flags, leaving with a sentence, what servers need,
+//! and the stage for those that show the loop at work or in trouble.
 
 mod log;
+mod patient;
 pub mod server;
 
 use std::fmt::Display;
@@ -20,6 +21,7 @@ pub use log::{finish_log, finish_print, log, print, show};
 use oneloop::Runtime;
 use oneloop::signal::ctrl_c;
 use oneloop::time::{Instant, advance};
+pub use patient::Patient;
 use rustix::process::{Resource, getrlimit};
 
 /// The longest time a flag accepts: a year.

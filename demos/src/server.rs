@@ -58,6 +58,39 @@ pub fn stop_asked_for(time: Option<Duration>) -> impl Future<Output = io::Result
     or(async { interrupted.await.map(drop) }, after)
 }
 
+/// Whether a request is meant for this server, and not sent by the page of another: it names one host, which is
+/// `addr`, one of loopback, or in `names`, and its origin, if it has one, is that host.
+///
+/// # Errors
+///
+/// A sentence that says what is wrong, with a line feed.
+pub fn is_at_home(
+    hosts: &[&str],
+    origin: Option<&str>,
+    addr: SocketAddr,
+    names: &[String],
+) -> Result<(), &'static str> {
+    let &[host] = hosts else { return Err("a request names one host\n") };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => name,
+        _ => host,
+    };
+    let own = names.iter().any(|own| own.eq_ignore_ascii_case(name));
+    if !own && !["localhost", "127.0.0.1", "[::1]"].contains(&name) && addr.ip().to_string() != name {
+        return Err("this server does not go by that name; start it with --host NAME\n");
+    }
+    match origin {
+        None => Ok(()),
+        Some(origin) if origin.split_once("://").is_some_and(|(_, from)| from.eq_ignore_ascii_case(host)) => Ok(()),
+        Some(_) => Err("a page of another server may not come in here\n"),
+    }
+}
+
+/// Text without control characters, which would steer the terminal of whoever reads it, nor spaces at its ends.
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect::<String>().trim().to_owned()
+}
+
 /// How much memory this process uses, in bytes, where Linux tells.
 pub fn resident() -> Option<usize> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

@@ -20,10 +20,9 @@ mod thread;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use futures_lite::io::{AsyncBufReadExt, AsyncReadExt, BufReader as AsyncBufReader};
 use oneloop::time::{sleep, timeout};
-use oneloop_demos::{fail, finish_log};
+use oneloop_demos::{fail, finish_log, flags};
 
 use room::{Args, Reply, Room, Visit};
 use thread::{Green, Stream};
@@ -69,7 +68,7 @@ fn stand_around(green: &Green<'_>, room: &Room) {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = flags();
     match oneloop::Runtime::new().map(|runtime| runtime.block_on(room::serve(args))) {
         Ok(Ok(())) => {
             finish_log();

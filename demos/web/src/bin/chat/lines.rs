@@ -7,8 +7,8 @@ use futures_lite::io::{ReadHalf, split};
 use futures_lite::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use oneloop::net::TcpStream;
 use oneloop::time::timeout;
+use oneloop_demos::Patient;
 
-use crate::patient::Patient;
 use crate::server::Guest;
 use crate::{Seat, Talk};
 

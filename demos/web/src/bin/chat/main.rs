@@ -14,7 +14,6 @@
 
 mod http;
 mod lines;
-mod patient;
 mod server;
 mod websocket;
 

@@ -16,9 +16,8 @@ use oneloop::net::{TcpListener, TcpStream};
 use oneloop::signal::stop_requested;
 use oneloop::task::Builder;
 use oneloop::time::{interval, sleep, timeout};
-use oneloop_demos::{address, log, seconds};
+use oneloop_demos::{Patient, address, log, seconds};
 
-use crate::patient::Patient;
 use crate::{Room, http, lines};
 
 /// A chat room with four doors, on one thread. Ctrl-C closes it in order, a second one at once.

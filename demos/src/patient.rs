@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_lite::{AsyncRead, AsyncWrite};
 use oneloop::time::{Sleep, sleep};
 
-pub(crate) struct Patient<T> {
+/// A connection whose writes have a deadline.
+pub struct Patient<T> {
     inner: T,
     limit: Duration,
     /// Since a write found the connection full.
@@ -17,7 +18,8 @@ pub(crate) struct Patient<T> {
 }
 
 impl<T> Patient<T> {
-    pub(crate) fn new(inner: T, limit: Duration) -> Self {
+    /// Gives up when a write has waited for longer than `limit`.
+    pub fn new(inner: T, limit: Duration) -> Self {
         Self { inner, limit, waits: None }
     }
 

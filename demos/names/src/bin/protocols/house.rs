@@ -1,0 +1,140 @@
+//! The server's life: five doors (DNS has two), a bound on who may be in, and an end in order.
+
+use std::convert::Infallible;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_channel::{Receiver, bounded};
+use clap::Parser;
+use futures_lite::future::{or, race};
+use oneloop::net::{TcpListener, UdpSocket};
+use oneloop::task::{Builder, yield_now};
+use oneloop::time::{interval, timeout};
+use oneloop_demos::server::{Guest, Guests, cannot_listen, listen, some_seconds, stop_asked_for};
+use oneloop_demos::{address, log, seconds};
+
+use crate::{Board, dns, http, lines, smtp};
+
+/// One state behind DNS, a line protocol, SMTP and HTTP, on one thread. Ctrl-C stops it in order.
+#[derive(Parser, Clone)]
+pub(crate) struct Args {
+    /// Where DNS is, by UDP and by TCP; port 0 takes any free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7020", value_parser = address)]
+    dns: SocketAddr,
+    /// Where the line protocol is
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7021", value_parser = address)]
+    lines: SocketAddr,
+    /// Where mail is taken
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7022", value_parser = address)]
+    smtp: SocketAddr,
+    /// Where the page is
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7023", value_parser = address)]
+    pub(crate) http: SocketAddr,
+    /// A host name, beside those of loopback, under which the page may be asked for
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Vec<String>,
+    /// How many may be connected at a time; one more, and whoever has been silent the longest has to go
+    #[arg(long, value_name = "N", default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    connections: u32,
+    /// Hang up on whoever takes so many seconds to say one thing, or to take an answer
+    #[arg(long, value_name = "F", default_value = "10", value_parser = some_seconds)]
+    pub(crate) patience: Duration,
+    /// Hang up on whoever says nothing for so many seconds
+    #[arg(long, value_name = "F", default_value = "300", value_parser = some_seconds)]
+    pub(crate) idle: Duration,
+    /// Hang up on everybody after so many seconds
+    #[arg(long, value_name = "F", default_value = "3600", value_parser = some_seconds)]
+    lifetime: Duration,
+    /// How long a stop waits for goodbyes, in seconds
+    #[arg(long, value_name = "F", default_value = "2", value_parser = seconds)]
+    grace: Duration,
+    /// Stop by itself after this time, in seconds
+    #[arg(long, value_name = "F", value_parser = seconds)]
+    seconds: Option<Duration>,
+}
+
+/// What every connection has.
+pub(crate) struct House {
+    pub(crate) args: Args,
+    pub(crate) board: Board,
+    pub(crate) guests: Rc<Guests>,
+    /// Nothing is ever sent on it: it is closed when the server stops.
+    stop: Receiver<Infallible>,
+}
+
+impl House {
+    pub(crate) async fn stopped(&self) {
+        let _ = self.stop.recv().await;
+    }
+
+    /// Awaits something that a client does, for as long as there is patience.
+    pub(crate) async fn patiently<T>(&self, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        timeout(self.args.patience, work).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+    }
+}
+
+pub(crate) async fn serve(args: Args) -> Result<(), String> {
+    let (dns_tcp, dns_addr) = listen(args.dns, "--dns").await?;
+    // DNS has the same port twice.
+    let dns_udp = UdpSocket::bind(dns_addr).await.map_err(|error| cannot_listen(&error, "--dns"))?;
+    let (lines, lines_addr) = listen(args.lines, "--lines").await?;
+    let (smtp, smtp_addr) = listen(args.smtp, "--smtp").await?;
+    let (http, http_addr) = listen(args.http, "--http").await?;
+    let asked_to_stop = stop_asked_for(args.seconds); // from here on it is heard
+    log(&format!("dns {dns_addr}, lines {lines_addr}, smtp {smtp_addr}; open http://{http_addr}/"));
+
+    let (stopping, stop) = bounded(1);
+    let guests = Guests::new(args.connections);
+    let house = Rc::new(House { args, board: Board::default(), guests, stop });
+    let named = [("dns", dns_addr), ("lines", lines_addr), ("smtp", smtp_addr), ("http", http_addr)];
+    let doors = race(
+        race(let_in("dns", &dns_tcp, &house, dns::serve), let_in("lines", &lines, &house, lines::serve)),
+        race(let_in("smtp", &smtp, &house, smtp::serve), let_in("http", &http, &house, http::serve)),
+    );
+    let doors = or(doors, or(dns::answer_datagrams(&dns_udp, &house), tell(&house)));
+    or(doors, asked_to_stop).await.map_err(|error| format!("cannot go on: {error}"))?;
+
+    drop((dns_udp, dns_tcp, lines, smtp, http)); // from here on the kernel refuses whoever comes
+    drop(stopping); // and every connection hears it
+    let all_gone = async {
+        while house.guests.connected() > 0 {
+            yield_now().await;
+        }
+    };
+    let cut = if timeout(house.args.grace, all_gone).await.is_err() { "; not everybody had gone" } else { "" };
+    let (came, left, found) = (house.guests.came(), house.board.left.get(), house.board.found.get());
+    log(&format!("stopped: {came} connections to {} doors, {left} words left, {found} found{cut}", named.len()));
+    Ok(())
+}
+
+/// Lets clients in at one door, for ever; returns only if accepting has become impossible.
+async fn let_in<F: Future<Output = io::Result<()>> + 'static>(
+    door: &str,
+    listener: &TcpListener,
+    house: &Rc<House>,
+    serve: fn(Guest, Rc<House>) -> F,
+) -> io::Result<()> {
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        let guest = house.guests.welcome(stream);
+        let (client, lifetime) = (serve(guest, Rc::clone(house)), house.args.lifetime);
+        // An error is the client's: it has gone, or has broken the protocol.
+        let whole = async move { drop(timeout(lifetime, client).await) };
+        drop(Builder::new().name(format!("{door} {peer}")).spawn(whole));
+    }
+}
+
+/// Says how many are connected, when that has changed.
+async fn tell(house: &House) -> io::Result<()> {
+    let (mut said, mut ticks) = (0, interval(Duration::from_secs(5)));
+    loop {
+        ticks.tick().await;
+        let connected = house.guests.connected();
+        if connected != said {
+            log(&format!("{connected} connected, {} words kept", house.board.words.borrow().len()));
+            said = connected;
+        }
+    }
+}
