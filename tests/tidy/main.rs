@@ -13,6 +13,7 @@ mod page_rules;
 mod repo;
 mod text_rules;
 mod tour;
+mod workshop_rules;
 
 use std::sync::OnceLock;
 
@@ -137,4 +138,14 @@ fn the_page_on_failure_cases_names_tests_that_are_there() {
 #[test]
 fn the_runtime_does_not_read_the_wall_clock() {
     check(code_rules::wall_clock);
+}
+
+#[test]
+fn the_session_plans_add_up() {
+    check(workshop_rules::session_plans);
+}
+
+#[test]
+fn the_printed_card_says_what_the_page_says() {
+    check(workshop_rules::printed_card);
 }

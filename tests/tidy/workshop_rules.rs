@@ -1,0 +1,135 @@
+//! Rules about the workshop's papers: plans that add up, and a printed card that says what the page says.
+
+use crate::markdown;
+use crate::repo::{File, Finding, Repo, findings};
+
+const KIT: &str = "docs/workshop/instructor.md";
+const CARD: &str = "docs/workshop/card.md";
+const PRINTED: &str = "docs/workshop/card.html";
+const STAGES: &str = "docs/workshop/stages/";
+
+/// In each session plan a row begins when the one before it ends, and a stage has the minutes of its `stage.toml`.
+pub(crate) fn session_plans(repo: &Repo) -> Vec<Finding> {
+    let kit = match repo.require(KIT, "the instructor's kit, with the session plans") {
+        Ok(kit) => kit,
+        Err(missing) => return vec![missing],
+    };
+    let mut found = Vec::new();
+    let (mut clock, mut plans) = (0, 0);
+    for (line, cells) in rows(kit) {
+        let [at, minutes, what] = cells[..] else { continue };
+        if at == "at" && minutes == "minutes" {
+            (clock, plans) = (0, plans + 1);
+            continue;
+        }
+        let Some(at) = at.split_once(':').and_then(|(hours, left)| Some((number(hours)?, number(left)?))) else {
+            continue;
+        };
+        if at.0 * 60 + at.1 != clock {
+            let says = format!("the rows above end at {}:{:02}; begin this one there", clock / 60, clock % 60);
+            found.push(Finding::new(KIT, line, says));
+        }
+        clock = at.0 * 60 + at.1 + number(minutes).unwrap_or(0);
+        let stage = what.strip_prefix("stage ").and_then(|rest| number(rest.split(':').next()?));
+        let Some((stage, planned)) = stage.and_then(|stage| Some((stage, minutes_of(repo, stage)?))) else { continue };
+        if number(minutes) != Some(planned) {
+            let says =
+                format!("stage {stage} has {planned} minutes in its stage.toml; write that, and move what follows");
+            found.push(Finding::new(KIT, line, says));
+        }
+    }
+    if plans == 0 {
+        found.push(Finding::new(KIT, 1, "no plan is here; a plan is a table of `at`, `minutes` and `what`"));
+    }
+    found
+}
+
+/// The lines of a page's tables, with their cells.
+fn rows(page: &File) -> impl Iterator<Item = (usize, Vec<&str>)> {
+    let lines = page.lines().filter(|(_, text)| text.starts_with('|'));
+    lines.map(|(line, text)| (line, text.trim_matches('|').split('|').map(str::trim).collect()))
+}
+
+fn number(text: &str) -> Option<u32> {
+    text.trim().parse().ok()
+}
+
+/// The minutes of a stage, if it is on the disk.
+fn minutes_of(repo: &Repo, stage: u32) -> Option<u32> {
+    let folder = format!("{STAGES}{stage:02}-");
+    let settings = repo.files().find(|file| file.path.starts_with(&folder) && file.path.ends_with("/stage.toml"))?;
+    settings.lines().find_map(|(_, line)| number(line.strip_prefix("minutes = ")?))
+}
+
+/// The page for the printer has every line of the card, and every row of the plans.
+pub(crate) fn printed_card(repo: &Repo) -> Vec<Finding> {
+    let texts = (
+        repo.require(CARD, "the waker's contract on one page"),
+        repo.require(KIT, "the instructor's kit, with the session plans"),
+        repo.require(PRINTED, "the card and the plans, for the printer"),
+    );
+    let (card, kit, printed) = match texts {
+        (Ok(card), Ok(kit), Ok(printed)) => (card, kit, printed),
+        (Err(missing), ..) | (_, Err(missing), _) | (.., Err(missing)) => return vec![missing],
+    };
+    let words = plain(&printed.text);
+    let mut found = Vec::new();
+    let mut look_for = |page: &File, line: usize, text: &str| {
+        let text = text.replace('`', "");
+        if !text.is_empty() && !words.contains(&text) {
+            let says = format!("{PRINTED} does not say \"{text}\"; say the same in both");
+            found.push(Finding::new(&page.path, line, says));
+        }
+    };
+    for line in markdown::lines(card).iter().filter(|line| !line.text.contains("](")) {
+        let text = line.text.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '#');
+        let text = text.strip_prefix(". ").unwrap_or(text).trim();
+        let cells = if line.text.starts_with('|') { text.trim_matches('|').split('|').collect() } else { vec![text] };
+        for cell in cells.iter().filter(|cell| !cell.starts_with("---") && !cell.starts_with("```")) {
+            look_for(card, line.number, cell.trim());
+        }
+    }
+    for (line, cells) in rows(kit).filter(|(_, cells)| cells[0].contains(':') && cells.len() == 3) {
+        cells.iter().for_each(|cell| look_for(kit, line, cell));
+    }
+    found
+}
+
+/// The words of a page without its marks.
+fn plain(page: &str) -> String {
+    let mut words = String::new();
+    for part in page.split('<') {
+        words.push_str(part.split_once('>').map_or(part, |(_, text)| text));
+    }
+    words.replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&")
+}
+
+#[test]
+fn a_plan_that_does_not_add_up_is_found() {
+    let head = "# Kit\n\n| at | minutes | what |\n|---|---|---|\n";
+    let of = |rows: &str| {
+        let toml = "title = \"x\"\nminutes = 20\n";
+        findings(session_plans, &[(KIT, &format!("{head}{rows}")), ("docs/workshop/stages/01-one/stage.toml", toml)])
+    };
+    assert_eq!(of("| 0:00 | 20 | stage 1: live |\n| 0:20 | 50 | break |\n| 1:10 | | end |\n"), [""; 0]);
+    assert_eq!(of("| 0:00 | 20 | stage 1 |\n| 0:30 | | end |\n"), ["docs/workshop/instructor.md:6"]);
+    assert_eq!(of("| 0:00 | 25 | stage 1: live |\n| 0:25 | | end |\n"), ["docs/workshop/instructor.md:5"]);
+    let two_plans = format!("| 0:00 | 5 | x |\n| 0:05 | | end |\n\n{}| 0:05 | 9 | y |\n", &head[7..]);
+    assert_eq!(of(&two_plans), ["docs/workshop/instructor.md:10"]);
+    assert_eq!(findings(session_plans, &[(KIT, "# Kit\n")]), ["docs/workshop/instructor.md:1"]);
+    assert_eq!(findings(session_plans, &[]), ["docs/workshop/instructor.md:1"]);
+}
+
+#[test]
+fn a_word_of_the_card_that_is_not_printed_is_found() {
+    let card = "# The card\n\nOn [paper](card.html).\n\n1. A `wake` is a hint.\n\n| ask | if not |\n|---|---|\n| a > b? | no |\n";
+    let kit = "# Kit\n| at | minutes | what |\n|---|---|---|\n| 0:00 | 20 | live |\n";
+    let printed = "<h1>The card</h1><li>A <code>wake</code> is a hint.</li><td>ask</td><td>if not</td>\
+                   <td>a &gt; b?</td><td>no</td><td>0:00</td><td>20</td><td>live</td>";
+    let of = |printed: &str| findings(printed_card, &[(CARD, card), (KIT, kit), (PRINTED, printed)]);
+    assert_eq!(of(printed), [""; 0]);
+    assert_eq!(of(&printed.replace("is a hint", "is an order")), ["docs/workshop/card.md:5"]);
+    assert_eq!(of(&printed.replace("b?", "c?")), ["docs/workshop/card.md:9"]);
+    assert_eq!(of(&printed.replace("live", "alone")), ["docs/workshop/instructor.md:4"]);
+    assert_eq!(findings(printed_card, &[]), ["docs/workshop/card.md:1"]);
+}
