@@ -163,7 +163,8 @@ fn ten_thousand_green_threads_stand_on_one_thread() {
     let mut house = House::open(&["--crowd", "10000"]);
     let line = house.logged();
     assert!(
-        line.starts_with("10000 green threads stand around") && line.ends_with(", threads 1, beside the log's"),
+        line.starts_with("10000 green threads stand around")
+            && line.ends_with(", threads 1, beside the one that prints"),
         "{line}"
     );
     if let Some(each) = line.split([',', ' ']).zip(line.split([',', ' ']).skip(1)).find(|(_, unit)| *unit == "KiB") {

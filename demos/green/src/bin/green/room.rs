@@ -238,9 +238,9 @@ async fn gather(room: &Rc<Room>) -> Result<(), String> {
     Ok(())
 }
 
-/// How many threads there are beside the log's, where Linux tells.
+/// How many threads there are beside the one that writes to stdout, where Linux tells.
 fn threads() -> String {
     let names = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let names = names.map(|thread| std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default());
-    format!("threads {}, beside the log's", names.filter(|name| !name.starts_with("log")).count())
+    format!("threads {}, beside the one that prints", names.filter(|name| !name.starts_with("stdout")).count())
 }
