@@ -23,6 +23,11 @@ impl<T> Patient<T> {
         Self { inner, limit, waits: None }
     }
 
+    /// The connection inside.
+    pub fn into_inner(self) -> T {
+        self.inner
+    }
+
     /// What came of a write, or an error if nothing has come of any for too long.
     fn judge<R>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         if outcome.is_ready() {

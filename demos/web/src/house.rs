@@ -1,0 +1,333 @@
+//! A server's house: what stands around the answers of every demo that strangers can reach.
+//!
+//! A server needs an upper bound on everything that a stranger could use up. Here they are: connections, the size
+//! of a head, and deadlines for the head, for each write and for the connection as a whole. When all places are
+//! taken, the guest that has been silent the longest gives way to a newcomer. A stop lets the requests finish that
+//! are being answered, for a while.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use async_lock::Semaphore;
+use futures_lite::future::or;
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{HOST, HeaderValue, ORIGIN};
+use hyper::http::uri::Authority;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, Version};
+use oneloop::interop::hyper::{Io, Timer};
+use oneloop::net::{TcpListener, TcpStream};
+use oneloop::task::{AbortHandle, Builder};
+use oneloop::time::timeout;
+use oneloop_demos::{Patient, address, log, seconds};
+
+use crate::slowly::AnyError;
+
+/// How long a request's head may be, in bytes. hyper takes no less than 8192.
+const HEAD_MAX: usize = 16 * 1024;
+/// What is taken from a client that still sends when all has been said, and for how long: a connection that is
+/// closed over unread bytes is reset, and the answer lost with it. Source: RFC 9112, section 9.6.
+const LINGER_BYTES: usize = 1024 * 1024;
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The bounds of a server, as flags.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Limits {
+    /// Where to listen; port 0 takes any free one
+    #[arg(long, default_value = "127.0.0.1:8080", value_parser = address)]
+    pub addr: SocketAddr,
+    /// Stop by itself after this time
+    #[arg(long, value_name = "F", value_parser = seconds)]
+    pub seconds: Option<Duration>,
+    /// How many may be connected at a time; one more, and whoever has been silent the longest is hung up on
+    #[arg(long, value_name = "N", default_value = "512", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub connections: u16,
+    /// How long a stop waits for requests that are being answered, in seconds
+    #[arg(long, value_name = "F", default_value = "5", value_parser = seconds)]
+    pub grace: Duration,
+    /// Hang up on whoever takes longer than so many seconds to send the head of a request
+    #[arg(long, value_name = "F", default_value = "10", value_parser = seconds)]
+    pub head: Duration,
+    /// Hang up on whoever takes nothing of an answer for so many seconds
+    #[arg(long, value_name = "F", default_value = "10", value_parser = seconds)]
+    pub patience: Duration,
+    /// Hang up on everybody after so many seconds
+    #[arg(long, value_name = "F", default_value = "300", value_parser = seconds)]
+    pub lifetime: Duration,
+}
+
+/// The house, and who is in it.
+pub struct House {
+    limits: Limits,
+    places: Arc<Semaphore>,
+    silent: Rc<Silent>,
+    stopping: Sender<Infallible>,
+    stop: Receiver<Infallible>,
+}
+
+impl House {
+    /// A house with these bounds.
+    pub fn new(limits: Limits) -> Self {
+        let (stopping, stop) = async_channel::bounded(1);
+        let places = Arc::new(Semaphore::new(limits.connections.into()));
+        Self { limits, places, silent: Rc::default(), stopping, stop }
+    }
+
+    /// The server's whole life: lets guests in until `stop` resolves, and then lets the rest finish.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, if accepting or waiting for the stop has become impossible.
+    pub async fn live<B, F>(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = io::Result<()>>,
+        answer: impl Fn(Request<Incoming>, SocketAddr) -> F + 'static,
+    ) -> Result<(), String>
+    where
+        B: Body<Data = Bytes> + 'static,
+        B::Error: Into<AnyError>,
+        F: Future<Output = Response<B>> + 'static,
+    {
+        let answer = Rc::new(answer);
+        let connection = move |guest: Guest| guest.speak_http1(Rc::clone(&answer));
+        self.live_with(listener, stop, connection).await
+    }
+
+    /// The same, with a protocol of the demo's own on each connection.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, if accepting or waiting for the stop has become impossible.
+    pub async fn live_with<F>(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = io::Result<()>>,
+        connection: impl Fn(Guest) -> F,
+    ) -> Result<(), String>
+    where
+        F: Future<Output = Result<(), AnyError>> + 'static,
+    {
+        let lived = or(self.accept(&listener, connection), stop).await;
+        lived.map_err(|error| format!("cannot go on: {error}"))?;
+
+        drop(listener); // from here on the kernel refuses whoever comes
+        drop(self.stopping); // and every connection hears it
+        log("stopping");
+        // When all places are free, everybody has gone.
+        let everybody = async {
+            let mut left = Vec::new();
+            for _ in 0..self.limits.connections {
+                left.push(self.places.acquire().await);
+            }
+        };
+        match timeout(self.limits.grace, everybody).await {
+            Ok(()) => log("stopped"),
+            Err(_) => log("stopped; not everybody had finished"),
+        }
+        Ok(())
+    }
+
+    /// Accepts for ever; returns only if accepting has become impossible.
+    async fn accept<F>(&self, listener: &TcpListener, connection: impl Fn(Guest) -> F) -> io::Result<()>
+    where
+        F: Future<Output = Result<(), AnyError>> + 'static,
+    {
+        loop {
+            let (stream, peer) = listener.accept().await?;
+            let place = match self.places.try_acquire_arc() {
+                Some(place) => place,
+                None => {
+                    // If nobody is silent, all are being answered, and that has a deadline.
+                    self.silent.hang_up_on_the_first();
+                    self.places.acquire_arc().await
+                }
+            };
+            let ear = Rc::new(Ear::of(peer, &self.silent));
+            let limits = self.limits.clone();
+            let lifetime = limits.lifetime;
+            let guest = Guest { stream, peer, limits, ear: Rc::clone(&ear), stop: self.stop.clone() };
+            let talk = connection(guest);
+            let heard = Rc::clone(&ear);
+            let task = Builder::new().name(format!("client {peer}")).spawn(async move {
+                match timeout(lifetime, talk).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => log(&format!("{peer} - {error}")),
+                    Err(_) => log(&format!("{peer} - its time was up")),
+                }
+                heard.is_heard();
+                drop(place);
+            });
+            let _ = ear.task.set(task.abort_handle());
+            ear.falls_silent();
+        }
+    }
+}
+
+/// A connection, as its protocol gets it.
+pub struct Guest {
+    /// The connection itself.
+    pub stream: TcpStream,
+    /// Who is at its other end.
+    pub peer: SocketAddr,
+    /// What it may use up.
+    pub limits: Limits,
+    /// To be told when a request comes, and when it has been answered.
+    pub ear: Rc<Ear>,
+    /// Closed when the server stops; nothing is ever sent on it.
+    pub stop: Receiver<Infallible>,
+}
+
+impl Guest {
+    /// Speaks HTTP/1.1 until the client leaves. A stop ends it between two requests.
+    async fn speak_http1<B, F>(
+        self,
+        answer: Rc<impl Fn(Request<Incoming>, SocketAddr) -> F + 'static>,
+    ) -> Result<(), AnyError>
+    where
+        B: Body<Data = Bytes> + 'static,
+        B::Error: Into<AnyError>,
+        F: Future<Output = Response<B>> + 'static,
+    {
+        let Self { stream, peer, limits, ear, stop } = self;
+        let answer = service_fn(|request| {
+            ear.is_heard();
+            let (answer, ear) = (answer(request, peer), Rc::clone(&ear));
+            Box::pin(async move {
+                let answer = answer.await;
+                ear.falls_silent();
+                Ok::<_, Infallible>(answer)
+            })
+        });
+        let mut http = http1::Builder::new();
+        // Whoever sends no more may well be reading still, as `nc -N` does.
+        http.half_close(true);
+        http.timer(Timer).header_read_timeout(limits.head).max_buf_size(HEAD_MAX);
+        let mut http = http.serve_connection(Io::new(Patient::new(stream, limits.patience)), answer);
+        let stopped = async {
+            let _ = stop.recv().await;
+            None
+        };
+        let ended = match or(async { Some(poll_fn(|cx| http.poll_without_shutdown(cx)).await) }, stopped).await {
+            Some(ended) => ended,
+            None => {
+                Pin::new(&mut http).graceful_shutdown();
+                poll_fn(|cx| http.poll_without_shutdown(cx)).await
+            }
+        };
+        linger(&http.into_parts().io.into_inner().into_inner()).await;
+        ended.map_err(Into::into)
+    }
+}
+
+/// Says that there is no more to come, and takes what is still on its way here: for a while, and to a bound.
+async fn linger(stream: &TcpStream) {
+    let drain = async {
+        let mut buffer = [0; 4096];
+        let mut left = LINGER_BYTES;
+        while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+            left = left.saturating_sub(length);
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    if stream.shutdown(Shutdown::Write).is_ok() {
+        let _ = timeout(LINGER, drain).await;
+    }
+}
+
+/// The guests of whom nothing is being answered, in the order in which they fell silent.
+#[derive(Default)]
+struct Silent {
+    last: Cell<u64>,
+    guests: RefCell<BTreeMap<u64, (SocketAddr, AbortHandle)>>,
+}
+
+impl Silent {
+    fn hang_up_on_the_first(&self) {
+        let first = self.guests.borrow_mut().pop_first();
+        if let Some((_, (peer, task))) = first {
+            task.abort();
+            log(&format!("{peer} - was silent the longest, and all places are taken"));
+        }
+    }
+}
+
+/// What the house knows of a guest.
+pub struct Ear {
+    peer: SocketAddr,
+    /// Its place among the silent.
+    since: Cell<u64>,
+    /// How many requests of it are being answered.
+    answering: Cell<usize>,
+    task: OnceCell<AbortHandle>,
+    silent: Rc<Silent>,
+}
+
+impl Ear {
+    fn of(peer: SocketAddr, silent: &Rc<Silent>) -> Self {
+        Self { peer, since: Cell::default(), answering: Cell::new(1), task: OnceCell::new(), silent: Rc::clone(silent) }
+    }
+
+    /// A request has been answered.
+    pub fn falls_silent(&self) {
+        let answering = self.answering.get().saturating_sub(1);
+        self.answering.set(answering);
+        let Some(task) = self.task.get().filter(|_| answering == 0) else { return };
+        self.silent.last.set(self.silent.last.get() + 1);
+        self.since.set(self.silent.last.get());
+        self.silent.guests.borrow_mut().insert(self.since.get(), (self.peer, task.clone()));
+    }
+
+    /// A request has come.
+    pub fn is_heard(&self) {
+        self.answering.set(self.answering.get() + 1);
+        self.silent.guests.borrow_mut().remove(&self.since.get());
+    }
+}
+
+/// A request says once, and well, whom it is for: else two servers in a row may take it for different hosts.
+/// Source: RFC 9112, section 3.2.
+pub fn why_refused<B>(request: &Request<B>) -> Option<&'static str> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if request.version() != Version::HTTP_11 => None,
+        (None, _) => Some("a request of HTTP/1.1 needs a Host\n"),
+        (Some(_), Some(_)) => Some("a request has one Host, and this has more\n"),
+        (Some(host), None) if host.to_str().is_ok_and(is_a_host) => None,
+        (Some(_), None) => Some("this Host is none: a name or an address is one, with a port or without\n"),
+    }
+}
+
+fn is_a_host(text: &str) -> bool {
+    let Ok(authority) = text.parse::<Authority>() else { return false };
+    let name = authority.host();
+    let port = text.strip_prefix(name).and_then(|rest| rest.strip_prefix(':'));
+    !name.is_empty() && (text == name || port.is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok()))
+}
+
+/// Whether a request is meant for this server, and not sent by the page of another.
+///
+/// # Errors
+///
+/// A sentence that says what is wrong, with a line feed.
+pub fn is_at_home<B>(request: &Request<B>, addr: SocketAddr, names: &[String]) -> Result<(), &'static str> {
+    let text = |value: &HeaderValue| value.to_str().unwrap_or("?").to_owned();
+    let mut hosts: Vec<String> = request.headers().get_all(HOST).iter().map(text).collect();
+    // In HTTP/2 the host stands in the pseudo-header.
+    hosts.extend(request.uri().authority().filter(|_| hosts.is_empty()).map(ToString::to_string));
+    let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    let origin = request.headers().get(ORIGIN).map(text);
+    oneloop_demos::server::is_at_home(&hosts, origin.as_deref(), addr, names)
+}

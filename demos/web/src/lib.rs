@@ -1,0 +1,5 @@
+//! What the demos that speak HTTP share: a server's house, in which everything has an upper bound.
+
+pub mod house;
+pub mod pool;
+pub mod slowly;
