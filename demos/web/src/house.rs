@@ -20,7 +20,7 @@ use async_channel::{Receiver, Sender};
 use async_lock::Semaphore;
 use futures_lite::future::or;
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{HOST, HeaderValue, ORIGIN};
+use hyper::header::{HOST, ORIGIN};
 use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -29,7 +29,7 @@ use oneloop::interop::hyper::{Io, Timer};
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::task::{AbortHandle, Builder};
 use oneloop::time::timeout;
-use oneloop_demos::{Patient, address, log, seconds};
+use oneloop_demos::{Patient, address, log, seconds, server};
 
 use crate::slowly::AnyError;
 
@@ -323,11 +323,22 @@ fn is_a_host(text: &str) -> bool {
 ///
 /// A sentence that says what is wrong, with a line feed.
 pub fn is_at_home<B>(request: &Request<B>, addr: SocketAddr, names: &[String]) -> Result<(), &'static str> {
-    let text = |value: &HeaderValue| value.to_str().unwrap_or("?").to_owned();
-    let mut hosts: Vec<String> = request.headers().get_all(HOST).iter().map(text).collect();
-    // In HTTP/2 the host stands in the pseudo-header.
-    hosts.extend(request.uri().authority().filter(|_| hosts.is_empty()).map(ToString::to_string));
-    let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
-    let origin = request.headers().get(ORIGIN).map(text);
-    oneloop_demos::server::is_at_home(&hosts, origin.as_deref(), addr, names)
+    let origin = request.headers().get(ORIGIN).map(|origin| origin.to_str().unwrap_or("?"));
+    server::is_at_home(&hosts(request), origin, addr, names)
+}
+
+/// The same for a server that leaves it to another which pages may ask.
+///
+/// # Errors
+///
+/// A sentence that says what is wrong, with a line feed.
+pub fn is_own_host<B>(request: &Request<B>, addr: SocketAddr, names: &[String]) -> Result<(), &'static str> {
+    server::is_at_home(&hosts(request), None, addr, names)
+}
+
+/// Whom a request says it is for. In HTTP/2 that may stand in its URI alone.
+fn hosts<B>(request: &Request<B>) -> Vec<&str> {
+    let named = request.headers().get_all(HOST).iter().map(|host| host.to_str().unwrap_or("?"));
+    let hosts: Vec<&str> = named.collect();
+    if hosts.is_empty() { request.uri().authority().map(Authority::as_str).into_iter().collect() } else { hosts }
 }
