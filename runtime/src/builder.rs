@@ -1,25 +1,13 @@
-//! The builder: what can be set before the first turn, and the stores that a new runtime begins with.
+//! The builder: what can be set before the first turn.
 
 use std::io;
 use std::rc::Rc;
-#[cfg(not(feature = "see"))]
-use std::task::RawWakerVTable;
 use std::time::Duration;
 
 use crate::ground::event::Observer;
-use crate::ground::observers::Observers;
-use crate::ground::pool::{Limits, Pool};
-use crate::heart::core::Core;
-use crate::heart::current::REGISTRY;
-use crate::heart::inbox::Inbox;
-use crate::heart::reactor::Reactor;
+use crate::ground::pool::Limits;
 use crate::heart::runtime::Runtime;
-use crate::heart::tasks::Tasks;
-use crate::heart::timers::Timers;
-#[cfg(not(feature = "see"))]
-use crate::heart::waker::PLAIN;
-#[cfg(feature = "see")]
-use crate::see::{asked_for, show_if_asked};
+use crate::unentered::{Settings, Unentered};
 
 /// Runs a future to its end on a new runtime, and then drops the runtime with every task that is still
 /// on it. The counterpart of Python's `asyncio.run`.
@@ -44,12 +32,7 @@ pub fn run<F: Future>(future: F) -> F::Output {
 
 /// Sets up a [`Runtime`]. Made by [`Runtime::builder`].
 pub struct Builder {
-    virtual_clock: bool,
-    seed: Option<u64>,
-    polls_per_turn: usize,
-    blocking: Limits,
-    diagnose: bool,
-    slow_poll: Duration,
+    settings: Settings,
     observers: Vec<Rc<dyn Observer>>,
 }
 
@@ -69,15 +52,16 @@ impl Runtime {
 
     /// A builder with the settings of [`Runtime::new`].
     pub fn builder() -> Builder {
-        Builder {
+        let settings = Settings {
             virtual_clock: false,
             seed: None,
             polls_per_turn: 64,
             blocking: Limits { threads: 64, jobs: 65_536 },
             diagnose: false,
             slow_poll: Duration::from_millis(100),
-            observers: Vec::new(),
-        }
+            around_park: None,
+        };
+        Builder { settings, observers: Vec::new() }
     }
 }
 
@@ -91,14 +75,14 @@ impl Builder {
     /// thread is not waited for: the clock may jump before it arrives.
     #[doc(alias("start_paused", "pause", "MockClock"))]
     pub fn virtual_clock(mut self) -> Self {
-        self.virtual_clock = true;
+        self.settings.virtual_clock = true;
         self
     }
 
     /// Picks among ready tasks by a generator that starts from this seed, instead of in order. The same
     /// seed, with the virtual clock, gives the same run; another seed, another of the possible runs.
     pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
+        self.settings.seed = Some(seed);
         self
     }
 
@@ -111,7 +95,7 @@ impl Builder {
     #[track_caller]
     pub fn polls_per_turn(mut self, polls: usize) -> Self {
         assert!(polls > 0, "polls_per_turn must be at least 1: a turn without polls gets nothing done");
-        self.polls_per_turn = polls;
+        self.settings.polls_per_turn = polls;
         self
     }
 
@@ -123,14 +107,14 @@ impl Builder {
     #[track_caller]
     pub fn max_blocking_threads(mut self, threads: usize) -> Self {
         assert!(threads > 0, "max_blocking_threads must be at least 1: no job would ever run");
-        self.blocking.threads = threads;
+        self.settings.blocking.threads = threads;
         self
     }
 
     /// How many blocking jobs may wait or run at a time before further ones are refused: 65,536, unless
     /// set here.
     pub fn max_blocking_jobs(mut self, jobs: usize) -> Self {
-        self.blocking.jobs = jobs;
+        self.settings.blocking.jobs = jobs;
         self
     }
 
@@ -150,15 +134,71 @@ impl Builder {
     /// for every runtime of a program.
     #[cfg(feature = "see")]
     pub fn diagnose(mut self, diagnose: bool) -> Self {
-        self.diagnose = diagnose;
+        self.settings.diagnose = diagnose;
         self
     }
 
     /// From how long on [`diagnose`](Self::diagnose) calls a poll slow: 100 ms, unless set here.
     #[cfg(feature = "see")]
     pub fn slow_poll(mut self, limit: Duration) -> Self {
-        self.slow_poll = limit;
+        self.settings.slow_poll = limit;
         self
+    }
+
+    /// Calls `sleep_around` each time the loop is about to sleep in the kernel; what it is given is the sleep.
+    ///
+    /// It is for a lock that a sleeping loop must not hold, as an interpreter's is. No store of the runtime is borrowed
+    /// meanwhile: it may spawn, wake and set timers, and then the sleep is as short as they ask. The last hook counts.
+    /// A look at the kernel without a sleep, as while tasks are ready, is none, and neither is the virtual clock's jump.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
+    /// let sleeps = Arc::new(AtomicU32::new(0));
+    /// let counted = Arc::clone(&sleeps);
+    /// let runtime = oneloop::Runtime::builder()
+    ///     .around_park(move |sleep| {
+    ///         // A lock is let go of here,
+    ///         sleep();
+    ///         // and taken again here.
+    ///         counted.fetch_add(1, Ordering::Relaxed);
+    ///     })
+    ///     .build()?;
+    /// runtime.block_on(async { oneloop::time::sleep(std::time::Duration::from_millis(1)).await });
+    /// assert!(sleeps.load(Ordering::Relaxed) > 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn around_park(mut self, sleep_around: impl Fn(&mut dyn FnMut()) + Send + 'static) -> Self {
+        self.settings.around_park = Some(Box::new(sleep_around));
+        self
+    }
+
+    /// Calls `f` each time the loop is about to sleep in the kernel: see [`around_park`](Self::around_park).
+    /// Hooks that were given before go on.
+    pub fn on_thread_park(self, f: impl Fn() + Send + 'static) -> Self {
+        self.within_park(f, || {})
+    }
+
+    /// Calls `f` each time the loop has slept in the kernel: see [`around_park`](Self::around_park). Nobody
+    /// whom the kernel's events wake has run yet. Hooks that were given before go on.
+    pub fn on_thread_unpark(self, f: impl Fn() + Send + 'static) -> Self {
+        self.within_park(|| {}, f)
+    }
+
+    fn within_park(mut self, before: impl Fn() + Send + 'static, after: impl Fn() + Send + 'static) -> Self {
+        let outer = self.settings.around_park.take();
+        self.around_park(move |sleep| {
+            let mut all = || {
+                before();
+                sleep();
+                after();
+            };
+            match &outer {
+                Some(outer) => outer(&mut all),
+                None => all(),
+            }
+        })
     }
 
     /// Adds an observer, which is told of every [`Event`](crate::ground::event::Event).
@@ -173,30 +213,26 @@ impl Builder {
     ///
     /// If the system refuses an event queue, as when no file descriptors are left; or if the process
     /// has 65,535 runtimes already.
-    pub fn build(mut self) -> io::Result<Runtime> {
-        let (readers, waker_table) = asked_for(self.diagnose, self.slow_poll);
-        self.observers.extend(readers);
-        let (reactor, bell) = Reactor::new()?;
-        let inbox = Inbox::new(bell);
-        let number = REGISTRY.enter(&inbox.0).ok_or_else(|| {
-            io::Error::other("this process has 65,535 oneloop runtimes, and no number is left for another")
-        })?;
-        let tasks = Tasks::new(number, self.seed);
-        let timers = Timers::new(number, self.virtual_clock);
-        let stores = (tasks, timers, reactor.belongs_to(number), Pool::new(self.blocking));
-        let core = Rc::new(Core::new(number, stores, inbox, Observers::new(self.observers), waker_table));
-        // An observer may poll something before any task is polled.
-        core.renew_budget();
-        show_if_asked(&core);
-        Ok(Runtime::new_of(core, self.polls_per_turn))
+    pub fn build(self) -> io::Result<Runtime> {
+        Ok(Unentered::new(self.settings)?.observed_by(self.observers))
+    }
+
+    /// Makes a runtime that may still be moved to the thread that it is to run on.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    ///
+    /// # Panics
+    ///
+    /// If an observer was given: it could not move. Attach it on the thread, by `see::attach`.
+    #[track_caller]
+    pub fn build_unentered(self) -> io::Result<Unentered> {
+        assert!(
+            self.observers.is_empty(),
+            "build_unentered was called on a builder with an observer, which cannot move to another thread: \
+             attach it there, by see::attach"
+        );
+        Unentered::new(self.settings)
     }
 }
-
-/// Without the feature `see` no reader of events is there to be asked for, and no loop is shown.
-#[cfg(not(feature = "see"))]
-fn asked_for(_diagnose: bool, _slow_poll: Duration) -> (Vec<Rc<dyn Observer>>, &'static RawWakerVTable) {
-    (Vec::new(), &PLAIN)
-}
-
-#[cfg(not(feature = "see"))]
-fn show_if_asked(_core: &Core) {}

@@ -27,7 +27,11 @@ impl Handle {
     }
 
     pub(crate) fn of(core: &Core) -> Self {
-        Self { number: core.number, counters: Arc::clone(&core.counters) }
+        Self::new(core.number, Arc::clone(&core.counters))
+    }
+
+    pub(crate) fn new(number: u32, counters: Arc<Counters>) -> Self {
+        Self { number, counters }
     }
 
     /// Spawns a task on the runtime's own thread. What crosses threads is the closure; the future that

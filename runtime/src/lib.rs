@@ -71,6 +71,7 @@ pub mod interop;
 
 #[cfg(feature = "see")]
 pub mod see;
+mod unentered;
 mod builder;
 #[cfg(feature = "see")]
 mod explore;
@@ -84,3 +85,4 @@ pub use ground::pool::Abandoned;
 pub use handle::{Handle, RuntimeGone};
 pub use heart::runtime::Runtime;
 pub use task::{JoinHandle, spawn};
+pub use unentered::{EnterGuard, Unentered};

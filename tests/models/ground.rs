@@ -1,5 +1,8 @@
-//! The file of the ground that the heart's pure files stand on.
+//! The files of the ground that the heart's pure files stand on.
 
+#[path = "../../runtime/src/ground/place.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the runtime shows it to its users")]
+pub(crate) mod place;
 #[path = "../../runtime/src/ground/sync.rs"]
 #[allow(unused_imports, reason = "the pool's are not needed here")]
 pub(crate) mod sync;

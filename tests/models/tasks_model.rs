@@ -196,7 +196,7 @@ impl Pair {
         let name = named.then(|| format!("task {id}"));
         let body = body(Probe(id, Rc::clone(&self.ledger)), self.store.spare());
         let key = self.store.insert(body, Location::caller());
-        self.store.set_name(key, name.as_deref());
+        self.store.introduce(key, name.as_deref(), None);
         self.admit(key, name, false);
     }
 

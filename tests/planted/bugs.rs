@@ -111,6 +111,20 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it heart::reentrancy::a_poll_may_do_anything",
     },
     Bug {
+        rule: 3, what: "the loop sleeps although the hook around the park has made a task ready",
+        file: "heart/turn.rs", inside: "fn park_within(",
+        right: "let is_ready = core.tasks.ready() > 0;",
+        wrong: "let is_ready = false;",
+        test: "it heart::outside_turns::a_hook_may_spawn_and_the_loop_does_not_sleep_over_it",
+    },
+    Bug {
+        rule: 4, what: "a source that is asked again keeps what the kernel said before",
+        file: "heart/reactor/mod.rs", inside: "fn ask_again(",
+        right: "source.latches = source.latches.without(Latches::ALL)",
+        wrong: "source.latches = source.latches.with(source.latches)",
+        test: "it net::source_fd::what_is_ready_is_reported_each_time_the_kernel_is_asked_again",
+    },
+    Bug {
         rule: 1, what: "a wake goes past the observer",
         file: "heart/tell.rs", inside: "fn wake(",
         right: "if self.is_observed() {",
@@ -793,9 +807,9 @@ pub(crate) const BUGS: &[Bug] = &[
     // --- 10: same seed, same run ----------------------------------------------------------------------------------
     Bug {
         rule: 10, what: "the runtime's number gets into the choices",
-        file: "builder.rs", inside: "fn build(",
-        right: "Tasks::new(number, self.seed)",
-        wrong: "Tasks::new(number, self.seed.map(|seed| seed ^ u64::from(number)))",
+        file: "unentered.rs", inside: "fn observed_by(",
+        right: "Tasks::new(number, settings.seed)",
+        wrong: "Tasks::new(number, settings.seed.map(|seed| seed ^ u64::from(number)))",
         test: "it heart::same_seed::the_same_seed_gives_the_same_trace_in_every_run_and_on_every_thread",
     },
     Bug {

@@ -5,10 +5,11 @@
 //! stream. Where nobody observes, an event costs one branch that is never taken.
 
 use std::fmt;
-use std::panic::Location;
 use std::time::Duration;
 
 use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
+
+pub use crate::ground::place::Place;
 
 /// Sees what the loop does, on the loop's own thread, at the moment it happens.
 ///
@@ -46,27 +47,6 @@ pub trait Observer: 'static {
 
     /// Called when it is added to a loop that runs already, before its first event.
     fn on_attached(&self, _at: Duration) {}
-}
-
-/// A place in a source file: where something was made.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct Place {
-    pub file: &'static str,
-    pub line: u32,
-    pub column: u32,
-}
-
-impl From<&'static Location<'static>> for Place {
-    fn from(at: &'static Location<'static>) -> Self {
-        Self { file: at.file(), line: at.line(), column: at.column() }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
-    }
 }
 
 macro_rules! id {
@@ -216,6 +196,8 @@ pub enum WaitsFor {
     Write(SourceId),
     /// Another task's end.
     Join(TaskId),
+    /// Something that the loop does not know, by a number of the teller's choice: a lock of some library, say.
+    Other(u64),
 }
 
 /// What the diagnosis finds.

@@ -6,6 +6,7 @@
 //!     metrics.rs    what a runtime holds and has done, in numbers
 //!     foreign.rs    what other people's code may do, and a panic of it that is nobody's
 //!     sync.rs       the concurrent primitives, which the loom models swap for their own
+//!     place.rs      a line of a source, in whatever language
 //!     shown.rs      a stranger's name, as a terminal may be sent it
 //!     platform.rs   a sentence for each system that cannot run the loop
 //!     wishes.rs     what the environment asks of a program's own loops
@@ -17,6 +18,7 @@
 mod platform;
 
 pub(crate) mod foreign;
+pub(crate) mod place;
 pub(crate) mod shown;
 pub(crate) mod signals;
 pub(crate) mod sync;

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::RawWakerVTable;
 
-use crate::ground::event::{Cause, TaskId};
+use crate::ground::event::{Cause, Place, TaskId};
 use crate::ground::metrics::Counters;
 use crate::ground::observers::Observers;
 use crate::ground::pool::Pool;
@@ -51,8 +51,15 @@ pub(crate) struct Core {
     pub(crate) operations_left: Cell<u32>,
     /// Whether there are observers.
     pub(super) observed: Cell<bool>,
+    /// Stands around each sleep in the kernel, and is foreign code.
+    pub(crate) around_park: Option<AroundPark>,
+    /// Where the program says that it is, in place of a line of Rust.
+    pub(crate) place: Cell<Option<Place>>,
     extensions: RefCell<Vec<Rc<dyn Any>>>,
 }
+
+/// Calls what it is given, which is the sleep.
+pub(crate) type AroundPark = Box<dyn Fn(&mut dyn FnMut()) + Send>;
 
 /// What the loop is busy with, which is the cause of all that happens meanwhile.
 #[derive(Clone, Copy)]
@@ -86,6 +93,8 @@ impl Core {
             jobs_away: Cell::new(0),
             operations_left: Cell::new(0),
             observed,
+            around_park: None,
+            place: Cell::new(None),
             extensions: RefCell::default(),
         }
     }

@@ -21,6 +21,8 @@ thread_local! {
     /// ends, and a look need not ask first whether that has happened.
     static CURRENT: Cell<Option<ManuallyDrop<Rc<Core>>>> = const { Cell::new(None) };
     static THREAD: Cell<u64> = const { Cell::new(0) };
+    /// The process in which a loop turns, or ends, on this thread; 0 if none does. A forked child has its parent's.
+    static TURNING: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Makes a core the current one until the guard is dropped.
@@ -38,6 +40,23 @@ impl Drop for Entered {
     fn drop(&mut self) {
         // Bound to a name: it may be the last owner of a core, whose end must not happen in a borrow.
         let _left = CURRENT.replace(self.before.take()).map(ManuallyDrop::into_inner);
+    }
+}
+
+/// Says that a loop turns on this thread, until it is dropped.
+pub(crate) struct Turning(u32);
+
+impl Turning {
+    /// `None` if one does already, in this process.
+    pub(crate) fn begin() -> Option<Self> {
+        let process = std::process::id();
+        if TURNING.get() == process { None } else { Some(Self(TURNING.replace(process))) }
+    }
+}
+
+impl Drop for Turning {
+    fn drop(&mut self) {
+        TURNING.set(self.0);
     }
 }
 

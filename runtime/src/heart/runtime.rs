@@ -15,7 +15,7 @@ use crate::ground::metrics::Metrics;
 use crate::ground::pool::Abandoned;
 use crate::handle::Handle;
 use crate::heart::core::{Busy, Core};
-use crate::heart::current::{Entered, REGISTRY, current};
+use crate::heart::current::{Entered, REGISTRY, Turning};
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::tasks::{Abort, Failure};
 use crate::heart::turn::{drain_inbox, drop_task, fire_timers, park, poll_ready, wake_left_over};
@@ -29,7 +29,7 @@ const MOST_ROUNDS: usize = 1000;
 /// Dropping it drops every task, whether it is over or not, and closes what the runtime opened.
 /// Handles, sleeps and sockets that outlive their runtime are harmless; awaiting one panics.
 pub struct Runtime {
-    core: Rc<Core>,
+    pub(crate) core: Rc<Core>,
     polls_per_turn: usize,
     is_shut_down: bool,
 }
@@ -51,16 +51,13 @@ impl Runtime {
     /// the process that made the runtime.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        assert!(
-            current().is_none(),
-            "block_on was called inside a running oneloop runtime: one thread runs one loop, \
-             so .await the future here, or spawn it"
-        );
-        assert!(
-            !self.core.reactor.is_foreign_process(),
-            "block_on was called in a forked child: a loop cannot be shared with the parent process, \
-             so make a new Runtime after the fork"
-        );
+        let Some(_turning) = Turning::begin() else {
+            panic!(
+                "block_on was called inside a running oneloop runtime: one thread runs one loop, \
+                 so .await the future here, or spawn it"
+            )
+        };
+        self.expect_own_process("block_on");
         let _entered = Entered::new(&self.core);
         let mut root = pin!(future);
         let mut root_slot = RootSlot::new(&self.core, Location::caller());
@@ -108,7 +105,7 @@ impl Runtime {
         if self.core.reactor.is_foreign_process() {
             self.core.abandon_observers();
         }
-        let _entered = Entered::new(&self.core);
+        let (_turning, _entered) = (Turning::begin(), Entered::new(&self.core));
         // First of all, lest other threads send faster than is dropped here.
         REGISTRY.leave(self.core.number);
         self.drop_tasks();
@@ -151,6 +148,15 @@ impl Runtime {
                 break;
             }
         }
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_own_process(&self, what: &str) {
+        assert!(
+            !self.core.reactor.is_foreign_process(),
+            "{what} was called in a forked child: a loop cannot be shared with the parent process, \
+             so make a new Runtime after the fork"
+        );
     }
 
     /// A handle to this runtime for other threads.

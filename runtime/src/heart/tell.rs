@@ -6,7 +6,7 @@
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 
-use crate::ground::event::{Cause, Event, Observer, TaskId, WaitsFor};
+use crate::ground::event::{Cause, Event, Observer, Place, TaskId, WaitsFor};
 use crate::heart::core::Core;
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::tasks::{Woken, body};
@@ -77,8 +77,9 @@ impl Core {
 
     #[cold]
     fn introduce(&self, key: TaskKey, name: Option<&str>, at: &'static Location<'static>) {
-        self.tasks.set_name(key, name);
-        self.observe(|| Event::Spawn { task: TaskId(key), by: self.cause(), name, at: at.into() });
+        self.tasks.introduce(key, name, self.place.get());
+        let at = self.place(at);
+        self.observe(|| Event::Spawn { task: TaskId(key), by: self.cause(), name, at });
     }
 
     /// Wakes a task by its word.
@@ -107,8 +108,13 @@ impl Core {
     /// A leaf future has left this task's waker.
     pub(crate) fn observe_wait(&self, task: Option<TaskKey>, on: WaitsFor, at: &'static Location<'static>) {
         if let (true, Some(task)) = (self.is_observed(), task) {
-            self.tell(&Event::Wait { task: TaskId(task), on, at: at.into() });
+            self.tell(&Event::Wait { task: TaskId(task), on, at: self.place(at) });
         }
+    }
+
+    /// Where something happens: where the program says, else at its line.
+    pub(crate) fn place(&self, at: &'static Location<'static>) -> Place {
+        self.place.get().unwrap_or(at.into())
     }
 
     /// A waker that a leaf future had left was taken back, unwoken: tells whose it was.

@@ -4,6 +4,7 @@
 //! it has left its store by value, so that no borrow is alive meanwhile. A panic in a task is caught here, and
 //! handed to whoever joins the task.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::ground::event::{Cause, Event, Finished, Polled, Readiness, SourceId, TaskId, TimerId};
 use crate::ground::foreign::without_panic;
-use crate::heart::core::{Busy, Core, Message};
+use crate::heart::core::{AroundPark, Busy, Core, Message};
 use crate::heart::key::WakeWord;
 use crate::heart::reactor::{Direction, Latches, Ready};
 use crate::heart::tasks::{Body, Failure, Step};
@@ -216,7 +217,10 @@ fn park_virtually(core: &Core, timeout: Option<Duration>) {
 /// Lets the kernel have its say, and then wakes whoever waited for it.
 fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
     core.observe_between_steps(|| Event::ParkStart { timeout });
-    let parked = core.reactor.park(timeout);
+    let parked = match &core.around_park {
+        Some(around) if timeout != Some(Duration::ZERO) => park_within(core, timeout, around),
+        _ => core.reactor.park(timeout),
+    };
     core.inbox.unparked();
     let events = parked.unwrap_or_else(|error| panic!("the kernel's event queue failed: {error}"));
     core.observe(|| Event::ParkEnd { events });
@@ -224,6 +228,19 @@ fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
         wake_ready(core, ready);
     }
     core.busy.set(Busy::With(Cause::Outside));
+}
+
+/// Sleeps inside the hook around the parks, which is foreign code: it may have woken a task, or set a timer.
+#[cold]
+fn park_within(core: &Core, timeout: Option<Duration>, around: &AroundPark) -> io::Result<usize> {
+    let mut parked = None;
+    around(&mut || {
+        let is_ready = core.tasks.ready() > 0;
+        let until_next = if core.timers.is_virtual() { timeout } else { core.timers.until_next() };
+        parked = Some(core.reactor.park(if is_ready { Some(Duration::ZERO) } else { until_next }));
+    });
+    // A hook that does not let the loop sleep gets a look without a sleep.
+    parked.unwrap_or_else(|| core.reactor.park(Some(Duration::ZERO)))
 }
 
 /// Wakes whom a stored waker that panicked has kept from being woken.

@@ -62,7 +62,7 @@ pub struct AsyncFd<T: AsFd + Send + 'static> {
 
 /// What an attempt wants of the descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Interest(Direction);
+pub struct Interest(pub(super) Direction);
 
 impl Interest {
     /// To read.

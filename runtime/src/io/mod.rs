@@ -2,8 +2,10 @@
 
 mod async_fd;
 mod lines;
+mod source_fd;
 mod stdin;
 
 pub use async_fd::{AsyncFd, AsyncFdReadyGuard, Interest, TryIoError};
 pub use lines::Lines;
+pub use source_fd::SourceFd;
 pub use stdin::{Stdin, stdin};

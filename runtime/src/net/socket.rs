@@ -20,7 +20,7 @@ use crate::net::waiters::thin_out;
 pub struct Socket<S: mio::event::Source + Send + 'static> {
     /// `None` only while it is being dropped.
     pub(crate) io: Option<S>,
-    pub(super) key: SourceKey,
+    pub(crate) key: SourceKey,
     /// The number of an error that was asked for before anybody used the socket; 0 for none. The kernel tells
     /// each error once, so whoever uses the socket next is told of it from here.
     kept_error: AtomicI32,
@@ -44,7 +44,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         let source = SourceId(key);
         core.observe(|| {
             let ready = Readiness { read: ready[0], write: ready[1], ..Readiness::default() };
-            Event::SourceOpened { source, resource, ready, by: core.cause(), at: at.into() }
+            Event::SourceOpened { source, resource, ready, by: core.cause(), at: core.place(at) }
         });
         Ok(Self { io: Some(io), key, kept_error: AtomicI32::new(0) })
     }

@@ -11,6 +11,7 @@ mod model;
 mod record;
 mod serve;
 mod stderr;
+mod told;
 
 use std::rc::Rc;
 
@@ -27,6 +28,7 @@ pub use model::things::{On, Source, Task, Timer, Waiting, Who};
 pub use record::recording::Recording;
 pub use record::ring::{Batch, Ring};
 pub use serve::{Server, serve, serve_with_token};
+pub use told::{ToldWait, at, is_observed, wait};
 
 /// Adds an observer to the runtime that runs on this thread. It is told of every event from here on,
 /// before the observers that were there. Of a poll that is going on it is told the end.

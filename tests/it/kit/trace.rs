@@ -70,6 +70,7 @@ fn waits(on: WaitsFor) -> String {
         WaitsFor::Join(other) => format!("for task {other}"),
         WaitsFor::Read(source) => format!("to read {source}"),
         WaitsFor::Write(source) => format!("to write {source}"),
+        WaitsFor::Other(number) => format!("for other {number}"),
         other => format!("for {other:?}"),
     }
 }

@@ -11,6 +11,7 @@ mod fair;
 mod halves;
 mod registrations;
 mod short_reads;
+mod source_fd;
 mod streams;
 mod udp;
 mod unix;

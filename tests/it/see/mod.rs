@@ -11,3 +11,4 @@ mod recordings;
 mod server;
 mod shared_paths;
 mod stalled_readers;
+mod told;

@@ -151,6 +151,12 @@ impl Reactor {
         Ok(SourceKey(key))
     }
 
+    /// Forgets what the kernel said of a source, and asks it again: what is ready is reported once more.
+    pub(crate) fn ask_again(&self, io: &mut impl mio::event::Source, key: SourceKey) -> io::Result<()> {
+        self.with(key, |source| source.latches = source.latches.without(Latches::ALL));
+        self.poll.borrow().registry().reregister(io, token(key.0), INTEREST)
+    }
+
     /// Deregisters a source and frees its slot, whatever the kernel says to it. Returns the wakers of
     /// those who still wait. To be called before the source is closed: had its descriptor been
     /// duplicated, the kernel would go on reporting it.

@@ -33,6 +33,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
 
+use crate::ground::place::Place;
 use crate::heart::key::{Key, MAX_SLOTS, TaskKey, WakeWord};
 use crate::heart::ready::Ready;
 
@@ -67,7 +68,7 @@ pub(crate) enum Asker {
 #[derive(Clone, Debug)]
 pub(crate) struct Info {
     pub(crate) name: Option<Arc<str>>,
-    pub(crate) at: &'static Location<'static>,
+    pub(crate) at: Place,
 }
 
 /// What to do next.
@@ -145,6 +146,8 @@ enum Queued {
 #[derive(Default)]
 struct Rare {
     name: Option<Arc<str>>,
+    /// Where it was spawned, if the program says so.
+    place: Option<Place>,
     /// The note of an abort that is to come; later, why the task failed.
     failure: Option<Box<Failure>>,
 }
@@ -238,11 +241,13 @@ impl Tasks {
         key
     }
 
-    /// Gives a task its name, if it is to have one.
-    pub(crate) fn set_name(&self, key: TaskKey, name: Option<&str>) {
-        let Some(name) = name else { return };
+    /// Gives a task its name, and a place of the program's own, if it is to have one.
+    pub(crate) fn introduce(&self, key: TaskKey, name: Option<&str>, place: Option<Place>) {
+        if name.is_none() && place.is_none() {
+            return;
+        }
         if let Some(rare) = self.inner.borrow_mut().rare(key) {
-            rare.name = Some(Arc::from(name));
+            (rare.name, rare.place) = (name.map(Arc::from), place);
         }
     }
 
@@ -491,7 +496,9 @@ impl Inner {
     }
 
     fn info(&self, slot: u32) -> Info {
-        Info { name: self.rare.get(&slot).and_then(|rare| rare.name.clone()), at: self.slots[slot as usize].at }
+        let rare = self.rare.get(&slot);
+        let at = rare.and_then(|rare| rare.place).unwrap_or_else(|| self.slots[slot as usize].at.into());
+        Info { name: rare.and_then(|rare| rare.name.clone()), at }
     }
 
     /// A task that ended without an output: the reason is kept apart.

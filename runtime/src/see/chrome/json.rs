@@ -255,6 +255,7 @@ fn describe(on: WaitsFor) -> String {
         WaitsFor::Read(source) => format!("source {source} to be readable"),
         WaitsFor::Write(source) => format!("source {source} to be writable"),
         WaitsFor::Join(task) => format!("the end of task {task}"),
+        WaitsFor::Other(number) => format!("something else (number {number})"),
     }
 }
 

@@ -180,7 +180,7 @@ impl TaskRow {
         let id = TaskId(row.key);
         let state = row.state.into();
         let name = row.info.name.as_deref().or_else(|| (id.slot() == 0).then_some("main")).map(String::from);
-        Self { id, name, state, spawned: row.info.at.into(), waits: Vec::new(), past: None }
+        Self { id, name, state, spawned: row.info.at, waits: Vec::new(), past: None }
     }
 }
 
@@ -220,6 +220,7 @@ impl fmt::Display for Wait {
             WaitsFor::Read(source) => write!(f, "to read from source {source}")?,
             WaitsFor::Write(source) => write!(f, "to write to source {source}")?,
             WaitsFor::Join(task) => write!(f, "the end of task {task}")?,
+            WaitsFor::Other(number) => write!(f, "something else (number {number})")?,
         }
         if let Some(left) = self.left {
             write!(f, " in {left:.0?}")?;

@@ -45,7 +45,7 @@ pub(crate) fn state_of(core: &Core) -> State {
         let task_state = TaskState::from(row.state);
         if task_state != TaskState::Done {
             let name = row.info.name.as_deref().or((id.slot() == 0).then_some("main"));
-            let mut task = Task::new(id.slot(), name, Who::Outside, row.info.at.into(), at);
+            let mut task = Task::new(id.slot(), name, Who::Outside, row.info.at, at);
             // That it is ready, its place in the queue says.
             task.state = if task_state == TaskState::Ready { TaskState::Waiting } else { task_state };
             state.tasks.insert(id.as_u64(), task);

@@ -103,6 +103,7 @@ impl Slots {
             On::Read(number) => WaitsFor::Read(self.source(number)),
             On::Write(number) => WaitsFor::Write(self.source(number)),
             On::Join(number) => WaitsFor::Join(self.task(number)),
+            On::Other(number) => WaitsFor::Other(number),
         })
     }
 

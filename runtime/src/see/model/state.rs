@@ -174,6 +174,7 @@ impl State {
                 }
                 None
             }
+            On::Other(_) => None,
         };
         if let Some(before) = before.filter(|before| *before != id) {
             self.forget_wait(before, on);
@@ -203,6 +204,7 @@ impl State {
                 }
                 None
             }
+            On::Other(_) => None,
         };
         if let Some(waiter) = waiter {
             *waiter = waiter.filter(|waiter| *waiter != id);

@@ -104,6 +104,7 @@ pub enum On {
     Read(u64),
     Write(u64),
     Join(u64),
+    Other(u64),
 }
 
 impl Task {
@@ -144,6 +145,7 @@ impl From<WaitsFor> for On {
             WaitsFor::Read(source) => Self::Read(source.as_u64()),
             WaitsFor::Write(source) => Self::Write(source.as_u64()),
             WaitsFor::Join(task) => Self::Join(task.as_u64()),
+            WaitsFor::Other(number) => Self::Other(number),
         }
     }
 }

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::ground::event::{Cause, Finding, Finished, Place, Polled, Resource, WaitsFor};
+use crate::ground::place::interned;
 use crate::see::TaskState;
 use crate::see::model::state::Phase;
 use crate::see::model::things::{On, Who};
@@ -114,6 +115,7 @@ impl fmt::Display for On {
             Self::Read(number) => write!(f, "read {number}"),
             Self::Write(number) => write!(f, "write {number}"),
             Self::Join(number) => write!(f, "join {number}"),
+            Self::Other(number) => write!(f, "other {number}"),
         }
     }
 }
@@ -157,6 +159,7 @@ impl std::str::FromStr for On {
             Some(("read", n)) => number(n).map(Self::Read),
             Some(("write", n)) => number(n).map(Self::Write),
             Some(("join", n)) => number(n).map(Self::Join),
+            Some(("other", n)) => number(n).map(Self::Other),
             _ => None,
         };
         on.ok_or_else(|| format!("{text:?} is nothing to wait for, such as \"timer 3\" or \"read 2\""))
@@ -172,18 +175,4 @@ pub(crate) fn to_place(text: &str) -> Result<Place, String> {
         (Some(file), Some(line), Some(column)) => Ok(Place { file: interned(file), line, column }),
         _ => Err(format!("{text:?} is no place, such as \"src/main.rs:3:14\"")),
     }
-}
-
-/// A text that lives for ever. Each is kept once, and programs have few files.
-fn interned(text: &str) -> &'static str {
-    use std::collections::BTreeSet;
-    use std::sync::{Mutex, PoisonError};
-    static KNOWN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(found) = known.get(text) {
-        return found;
-    }
-    let kept: &'static str = Box::leak(Box::from(text));
-    known.insert(kept);
-    kept
 }

@@ -99,6 +99,7 @@ impl Packed {
             WaitsFor::Timer(timer) => self.other(2, timer.as_u64()),
             WaitsFor::Read(source) => self.other(3, source.as_u64()),
             WaitsFor::Write(source) => self.other(4, source.as_u64()),
+            WaitsFor::Other(number) => self.other(5, number),
         }
     }
 
@@ -130,7 +131,8 @@ impl Packed {
             1 => WaitsFor::Join(TaskId(TaskKey(self.other_key()))),
             2 => WaitsFor::Timer(TimerId(TimerKey(self.other_key()))),
             3 => WaitsFor::Read(SourceId(SourceKey(self.other_key()))),
-            _ => WaitsFor::Write(SourceId(SourceKey(self.other_key()))),
+            4 => WaitsFor::Write(SourceId(SourceKey(self.other_key()))),
+            _ => WaitsFor::Other(self.other),
         }
     }
 }

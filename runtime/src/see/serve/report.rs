@@ -126,6 +126,7 @@ fn wait_in_words(state: &State, wait: &Waiting, now: Duration) -> String {
         On::Timer(id) => state.timers.get(&id).map(|timer| due(timer.deadline, now)),
         On::Read(id) | On::Write(id) => state.sources.get(&id).map(|source| resource(source.resource)),
         On::Join(id) => state.tasks.get(&id).and_then(|task| task.name.as_ref()).map(|name| Shown(name).to_string()),
+        On::Other(_) => None,
     };
     let what = what.map_or_else(String::new, |what| format!(" ({what})"));
     let at = state.waits_at(wait).map_or_else(String::new, |at| format!(" at {at}"));

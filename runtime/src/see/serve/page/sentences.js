@@ -23,6 +23,7 @@ function waiting(on) {
   const { kind, id } = parts(on);
   if (kind === "timer") return `for timer ${id}`;
   if (kind === "join") return `for ${title(id)} to finish`;
+  if (kind === "other") return `for something else (number ${id})`;
   return `to ${kind} ${kind === "read" ? "from" : "to"} ${socketTitle(id)}`;
 }
 

@@ -150,7 +150,7 @@ const slab = {
     } else if (task.waits.size) {
       const { kind } = parts(task.waits.keys().next().value), inset = size > 9 ? Math.round(size * 0.3) : 0;
       c.globalAlpha = inset ? 1 : 0.32;
-      c.fillStyle = kind === "timer" ? colours.timer : kind === "join" ? colours.dim : colours.io;
+      c.fillStyle = kind === "timer" ? colours.timer : kind === "join" || kind === "other" ? colours.dim : colours.io;
       c.fillRect(x + inset, y + inset, size - 2 * inset, size - 2 * inset);
       c.globalAlpha = 1;
     }

@@ -1,0 +1,73 @@
+//! A descriptor that somebody else owns: it is reported for as long as it is ready, if the kernel is asked again.
+
+use std::future::poll_fn;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::pin::pin;
+
+use oneloop::Handle;
+use oneloop::io::{Interest, SourceFd};
+
+use crate::kit::sockets::{on_a_loop, poll_once, turns};
+
+async fn ready(source: &SourceFd, interest: Interest) {
+    poll_fn(|cx| source.poll_ready(cx, interest)).await;
+}
+
+/// Whether it is ready as far as is known, without waiting.
+async fn is_ready(source: &SourceFd, interest: Interest) -> bool {
+    poll_once(pin!(ready(source, interest))).await.is_ready()
+}
+
+#[test]
+fn what_is_ready_is_reported_each_time_the_kernel_is_asked_again() {
+    on_a_loop(async {
+        let (mut here, mut there) = UnixStream::pair().unwrap();
+        let mut source = SourceFd::new(here.as_raw_fd(), true, false).unwrap();
+        there.write_all(b"two").unwrap();
+        for _time in 0..3 {
+            ready(&source, Interest::READABLE).await;
+            source.ask_again(true, false).unwrap();
+            assert!(!is_ready(&source, Interest::READABLE).await);
+        }
+        assert_eq!(here.read(&mut [0; 8]).unwrap(), 3);
+        turns(3).await;
+        assert!(!is_ready(&source, Interest::READABLE).await, "it was read, and is ready no longer");
+        drop(there);
+        ready(&source, Interest::READABLE).await;
+    });
+}
+
+#[test]
+fn only_what_is_asked_for_is_reported() {
+    on_a_loop(async {
+        let (here, mut there) = UnixStream::pair().unwrap();
+        let mut source = SourceFd::new(here.as_raw_fd(), true, false).unwrap();
+        turns(3).await;
+        assert!(!is_ready(&source, Interest::WRITABLE).await, "nobody asked whether it can be written");
+        source.ask_again(true, true).unwrap();
+        ready(&source, Interest::WRITABLE).await;
+        there.write_all(b"x").unwrap();
+        ready(&source, Interest::READABLE).await;
+    });
+}
+
+#[test]
+fn a_number_that_is_another_descriptor_s_by_now_is_refused() {
+    on_a_loop(async {
+        let (here, _there) = UnixStream::pair().unwrap();
+        assert_eq!(SourceFd::new(here.as_raw_fd(), false, false).unwrap_err().kind(), ErrorKind::InvalidInput);
+        let mut source = SourceFd::new(here.as_raw_fd(), true, false).unwrap();
+        let again = SourceFd::new(here.as_raw_fd(), true, false).unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::AlreadyExists);
+        drop(here);
+        let gone = source.ask_again(true, false).unwrap_err();
+        assert!(
+            matches!(gone.raw_os_error(), Some(libc_ebadf) if libc_ebadf == 9 || gone.kind() == ErrorKind::NotFound)
+        );
+        drop(source);
+        turns(2).await;
+        assert_eq!(Handle::current().metrics().sources, 0);
+    });
+}
