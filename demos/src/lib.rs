@@ -1,6 +1,7 @@
 //! What the demos share: reading seconds and addresses from flags, leaving with a sentence, what servers need,
 //! and the stage for those that show the loop at work or in trouble.
 
+mod guests;
 mod log;
 mod patient;
 pub mod server;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use futures_lite::future::or;
+pub use guests::{Guest, Guests};
 pub use log::{finish_log, finish_print, log, print, show};
 use oneloop::Runtime;
 use oneloop::signal::ctrl_c;

@@ -11,7 +11,7 @@
 //! 0. A second Ctrl-C ends the process on the spot, with exit code 130. `kill` does what the first does.
 
 use std::cell::Cell;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -24,11 +24,8 @@ use oneloop::signal::stop_requested;
 use oneloop::spawn;
 use oneloop::task::JoinHandle;
 use oneloop::time::{Instant, sleep, timeout};
-use oneloop_demos::{address, fail, finish_log, flags, log, seconds};
+use oneloop_demos::{Guest, Guests, address, fail, finish_log, flags, log, seconds};
 use rustix::process::{Signal, getpid, kill_process};
-
-/// How long a client may be silent.
-const IDLE: Duration = Duration::from_secs(60);
 
 /// A server that stops in order, and three clients that keep it busy. Ctrl-C stops it.
 #[derive(Parser, Clone, Copy)]
@@ -42,6 +39,15 @@ struct Args {
     /// How long a stop waits for the answers that were begun, in seconds
     #[arg(long, value_name = "F", default_value = "2", value_parser = seconds)]
     grace: Duration,
+    /// How many may be connected at a time; one more, and whoever has been silent the longest is hung up on
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = clap::value_parser!(u16).range(4..))]
+    connections: u16,
+    /// Hang up on whoever neither asks nor takes an answer for so many seconds
+    #[arg(long, value_name = "F", default_value = "60", value_parser = seconds)]
+    idle: Duration,
+    /// Hang up on everybody so many seconds after the connection was made
+    #[arg(long, value_name = "F", default_value = "3600", value_parser = seconds)]
+    lifetime: Duration,
     /// Stop by itself after this time, in seconds, as if by `kill`
     #[arg(long, value_name = "F", value_parser = seconds)]
     seconds: Option<Duration>,
@@ -73,7 +79,8 @@ async fn run(args: Args) -> io::Result<()> {
         drop(spawn(ask_to_stop_after(time)));
     }
 
-    let mut server = Server { work: args.work, counts: Rc::default(), connections: Vec::new() };
+    let guests = Guests::at_most(args.connections.into());
+    let mut server = Server { args, guests, counts: Rc::default(), connections: Vec::new() };
     let by = or(async { Err(server.accept(&listener).await) }, stop).await?;
 
     // 1. Nobody new: the kernel refuses whoever comes now.
@@ -104,8 +111,25 @@ struct Counts {
     answered: Cell<u32>,
 }
 
+/// A request in flight, until this is dropped: it was answered, or given up.
+struct InFlight<'a>(&'a Cell<u32>);
+
+impl<'a> InFlight<'a> {
+    fn new(count: &'a Cell<u32>) -> Self {
+        count.set(count.get() + 1);
+        Self(count)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
 struct Server {
-    work: Duration,
+    args: Args,
+    guests: Rc<Guests>,
     counts: Rc<Counts>,
     connections: Vec<JoinHandle<io::Result<()>>>,
 }
@@ -117,29 +141,39 @@ impl Server {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     self.connections.retain(|connection| !connection.is_finished());
-                    self.connections.push(spawn(serve(stream, self.work, Rc::clone(&self.counts))));
+                    self.connections.push(spawn(self.receive(stream)));
                 }
                 Err(error) => return error,
             }
         }
     }
+
+    /// A connection, which ends at its deadline at the latest.
+    fn receive(&self, stream: TcpStream) -> impl Future<Output = io::Result<()>> + 'static {
+        let (args, counts, guest) = (self.args, Rc::clone(&self.counts), self.guests.enter());
+        let served = async move { serve(stream, args, &counts, &guest).await };
+        async move { timeout(args.lifetime, served).await.unwrap_or(Ok(())) }
+    }
 }
 
 /// Answers one client, until it goes or the server is to stop.
-async fn serve(stream: TcpStream, work: Duration, counts: Rc<Counts>) -> io::Result<()> {
+async fn serve(stream: TcpStream, args: Args, counts: &Counts, guest: &Guest) -> io::Result<()> {
     let mut request = [0; 64];
     loop {
-        let asks = async { timeout(IDLE, stream.read(&mut request)).await.unwrap_or(Ok(0)) };
+        let asks = async { timeout(args.idle, stream.read(&mut request)).await.unwrap_or(Ok(0)) };
         let stops = async { stop_requested().await.map(|_| 0) };
-        if or(asks, stops).await? == 0 {
+        let gives_way = async {
+            guest.has_to_go().await;
+            Ok(0)
+        };
+        if or(asks, or(stops, gives_way)).await? == 0 {
             return Ok(());
         }
-        // In flight: from here to the answer, nothing but the deadline comes between.
-        counts.in_flight.set(counts.in_flight.get() + 1);
-        sleep(work).await;
-        let answered = stream.write_all(b"done").await;
-        counts.in_flight.set(counts.in_flight.get() - 1);
-        answered?;
+        guest.has_spoken();
+        // In flight: from here to the answer, nothing but a deadline comes between.
+        let _in_flight = InFlight::new(&counts.in_flight);
+        sleep(args.work).await;
+        timeout(args.idle, stream.write_all(b"done")).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))?;
         counts.answered.set(counts.answered.get() + 1);
     }
 }

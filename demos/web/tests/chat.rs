@@ -4,7 +4,7 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -412,5 +412,60 @@ fn a_port_that_is_taken_is_named_with_the_way_out() {
     support::run(CHAT, &["--addr", &room.web]).assert_complains(1, &[&room.web, "--addr"]);
     support::run(CHAT, &["--addr", "127.0.0.1:0", "--tcp", &room.tcp]).assert_complains(1, &[&room.tcp, "--tcp"]);
     support::run(CHAT, &["--ping", "0"]).assert_complains(2, &["--ping"]);
+    room.stop();
+}
+
+#[test]
+fn silent_clients_that_take_all_places_of_the_chat_give_way_to_a_newcomer() {
+    let room = Room::open(&["--connections", "6", "--patience", "50"]);
+    // Without a name, without a request, with half a head, and as listeners of two kinds.
+    let mut nameless = BufReader::new(connect(&room.tcp));
+    assert_eq!(line(&mut nameless), "your name?");
+    let mut mute = connect(&room.web);
+    let mut half = connect(&room.web);
+    half.write_all(b"GET / HTTP/1.1\r\nhost: local").unwrap();
+    let mut listener = room.enter("listener");
+    let mut socket = room.websocket("name=browser");
+    let mut speaker = room.enter("speaker");
+    // All six places are taken, and whoever speaks stays.
+    let mut newcomers = Vec::new();
+    for number in 0..5 {
+        writeln!(speaker.get_mut(), "here, {number}").unwrap();
+        while !line(&mut speaker).ends_with(&format!("here, {number}")) {}
+        newcomers.push(room.enter("newcomer"));
+    }
+    let mut rest = String::new();
+    assert_eq!(nameless.read_to_string(&mut rest).unwrap(), 0, "{rest}");
+    assert_eq!(mute.read(&mut [0]).unwrap(), 0);
+    assert_eq!(half.read(&mut [0]).unwrap(), 0);
+    while listener.read_line(&mut rest).unwrap() > 0 {}
+    while socket.read().is_ok() {}
+    room.stop();
+}
+
+#[test]
+fn every_phase_before_the_room_has_a_deadline_however_slowly_bytes_come() {
+    let room = Room::open(&["--patience", "0.4"]);
+    let began = Instant::now();
+    let head = format!("POST /say?name=slow HTTP/1.1\r\nhost: {}\r\ncontent-length: 400\r\n", room.web);
+    for (addr, all_at_once, then) in [
+        (&room.tcp, "", "n"),
+        (&room.web, "GET / HTTP/1.1\r\nx-slow: ", "x"),
+        (&room.web, &*(head + "\r\n"), "x"),
+        (&room.web, "", "\r\n"),
+    ] {
+        let mut client = connect(addr);
+        client.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        client.write_all(all_at_once.as_bytes()).unwrap();
+        // A byte now and then, until the server has hung up or answers that this took too long.
+        while client.write_all(then.as_bytes()).is_ok() {
+            match client.read(&mut [0; 512]) {
+                Ok(length) if length == 0 || all_at_once.starts_with("POST") => break,
+                Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+                _ => {}
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "{all_at_once:?} may go on for ever");
+        }
+    }
     room.stop();
 }

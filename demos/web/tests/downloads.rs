@@ -177,3 +177,41 @@ fn a_folder_that_is_not_there_and_a_server_that_is_not_are_named() {
     run(DOWNLOADS, &["--from", &free]).assert_complains(1, &[&free]);
     run(DOWNLOADS, &["--at-once", "0"]).assert_complains(2, &["--at-once"]);
 }
+
+/// Where a process listens, as Linux tells by its files.
+#[cfg(target_os = "linux")]
+fn port_of(process: u32) -> Option<String> {
+    let table = std::fs::read_to_string(format!("/proc/{process}/net/tcp")).ok()?;
+    let files = std::fs::read_dir(format!("/proc/{process}/fd")).ok()?;
+    let sockets: Vec<_> = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok()).collect();
+    table.lines().skip(1).find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is_its = sockets.iter().any(|socket| socket.to_str() == Some(&*format!("socket:[{}]", words[9])));
+        let port = u16::from_str_radix(words[1].rsplit_once(':')?.1, 16).ok()?;
+        (words[3] == "0A" && is_its).then(|| format!("127.0.0.1:{port}"))
+    })
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn strangers_who_say_nothing_to_the_server_of_the_downloads_give_way() {
+    let demo = Demo::start(DOWNLOADS, &["--at-once", "1"]);
+    let mut addr = None;
+    support::until("it listens", || {
+        addr = port_of(demo.child.id());
+        addr.is_some()
+    });
+    let addr = addr.unwrap();
+    let began = Instant::now();
+    let mut crowd: Vec<_> = (0..310).map(|_| support::connect(&addr)).collect();
+    let mut fresh = support::connect(&addr);
+    fresh.write_all(b"GET /SHA256SUMS HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    let mut sums = String::new();
+    fresh.read_to_string(&mut sums).unwrap();
+    assert!(sums.starts_with("HTTP/1.1 200 ") && sums.contains("  file-40"), "{sums}");
+    assert_eq!(crowd[0].read(&mut [0]).unwrap(), 0, "the one that was silent the longest is hung up on");
+    // Whoever sends no head would be hung up on after ten seconds in any case.
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    demo.signal(rustix::process::Signal::TERM);
+    let _ = demo.end();
+}

@@ -24,7 +24,7 @@ use oneloop::interop::hyper::{Io, Timer};
 use oneloop::task::Builder;
 use oneloop::time::{Sleep, sleep, timeout};
 
-use crate::server::{Args, Guest};
+use crate::server::{Args, Guest, Place};
 use crate::{Line, Room, Seat, Talk, websocket};
 
 /// How long a request's head may be, in bytes, and what is said by POST.
@@ -60,11 +60,12 @@ pub(crate) async fn serve(guest: Guest) {
 struct Visit {
     room: Rc<Room>,
     args: Rc<Args>,
-    place: Rc<async_lock::SemaphoreGuardArc>,
+    place: Rc<Place>,
     talk: Rc<std::cell::RefCell<Talk>>,
 }
 
 async fn answer(request: Request<Incoming>, visit: Visit) -> Result<Response<Reply>, Infallible> {
+    visit.place.has_spoken();
     if let Err(why) = is_at_home(&request, &visit.args) {
         return Ok(text(StatusCode::FORBIDDEN, why));
     }
@@ -141,11 +142,11 @@ fn upgrade(mut request: Request<Incoming>, visit: Visit) -> Response<Reply> {
     let upgraded = hyper::upgrade::on(&mut request);
     let task = Builder::new().name(format!("client {}, {name}", seat.number));
     drop(task.spawn(async move {
-        let Visit { args, place: _place, .. } = visit;
+        let Visit { args, place, .. } = visit;
         if let Ok(Ok(connection)) = timeout(args.patience, upgraded).await {
-            let whole = websocket::serve(Io::new(connection), &seat, &name, &past, args.ping);
+            let whole = websocket::serve(Io::new(connection), (&seat, &place), &name, &past, args.ping);
             // An error is the client's: it has gone, or broke the protocol.
-            let _ = timeout(args.lifetime, whole).await;
+            or(place.has_to_go(), async { drop(timeout(args.lifetime, whole).await) }).await;
         }
     }));
     let response = Response::builder()

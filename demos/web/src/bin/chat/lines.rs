@@ -9,7 +9,7 @@ use oneloop::net::TcpStream;
 use oneloop::time::timeout;
 use oneloop_demos::Patient;
 
-use crate::server::Guest;
+use crate::server::{Guest, Place};
 use crate::{Seat, Talk};
 
 /// How long a line may be, in bytes.
@@ -21,7 +21,7 @@ pub(crate) async fn serve(guest: Guest) {
 }
 
 async fn talk(guest: Guest) -> io::Result<()> {
-    let Guest { stream, room, args, place: _place, .. } = guest;
+    let Guest { stream, room, args, place, .. } = guest;
     let (reader, mut writer) = split(stream);
     let mut lines = Lines { reader, buffer: Vec::new() };
     writer.write_all(b"your name?\n").await?;
@@ -31,12 +31,13 @@ async fn talk(guest: Guest) -> io::Result<()> {
     let name = crate::http::name_or_guest(&name, &seat);
     seat.whisper(&format!("welcome, {name}; what you type is heard by all"));
     // Two halves of one client: neither waits for the other.
-    race(speak(&mut lines, &seat, &name), listen(&mut writer, &seat)).await
+    race(speak(&mut lines, (&seat, &place), &name), listen(&mut writer, &seat)).await
 }
 
-async fn speak(lines: &mut Lines, seat: &Seat, name: &str) -> io::Result<()> {
+async fn speak(lines: &mut Lines, (seat, place): (&Seat, &Place), name: &str) -> io::Result<()> {
     let mut talk = Talk::new();
     while let Some(line) = lines.next().await? {
+        place.has_spoken();
         if line.trim().is_empty() {
             continue;
         }

@@ -5,18 +5,16 @@ use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::{Receiver, bounded};
-use async_lock::{Semaphore, SemaphoreGuardArc};
 use clap::Parser;
 use futures_lite::future::{or, race};
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::signal::stop_requested;
 use oneloop::task::Builder;
 use oneloop::time::{interval, sleep, timeout};
-use oneloop_demos::{Patient, address, log, seconds};
+use oneloop_demos::{Guests, Patient, address, log, seconds};
 
 use crate::{Room, http, lines};
 
@@ -35,7 +33,7 @@ pub(crate) struct Args {
     /// Stop by itself after this time, in seconds
     #[arg(long, value_name = "F", value_parser = seconds)]
     seconds: Option<Duration>,
-    /// How many may be connected at a time; the next ones wait to be let in
+    /// How many may be connected at a time; one more, and whoever has been silent the longest is hung up on
     #[arg(long, value_name = "N", default_value = "10000", value_parser = clap::value_parser!(u16).range(1..=60_000))]
     connections: u16,
     /// Hang up on whoever does not answer two pings, so many seconds apart
@@ -63,8 +61,11 @@ pub(crate) struct Guest {
     pub(crate) args: Rc<Args>,
     pub(crate) stop: Stop,
     /// Held for as long as anything of the connection is left.
-    pub(crate) place: Rc<SemaphoreGuardArc>,
+    pub(crate) place: Rc<Place>,
 }
+
+/// What a client holds among all who are connected.
+pub(crate) type Place = oneloop_demos::Guest;
 
 /// A channel on which nothing is ever sent: it is closed when the server stops.
 pub(crate) type Stop = Receiver<Infallible>;
@@ -73,7 +74,7 @@ pub(crate) type Stop = Receiver<Infallible>;
 struct House {
     room: Rc<Room>,
     args: Rc<Args>,
-    places: Arc<Semaphore>,
+    guests: Rc<Guests>,
     stop: Stop,
 }
 
@@ -88,8 +89,8 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     ));
 
     let (stopping, stop) = bounded(1);
-    let places = Arc::new(Semaphore::new(args.connections.into()));
-    let house = House { room: Rc::default(), args: Rc::new(args), places, stop };
+    let guests = Guests::at_most(args.connections.into());
+    let house = House { room: Rc::default(), args: Rc::new(args), guests, stop };
     let doors = async {
         let doors = race(house.let_in("web", &web, http::serve), house.let_in("tcp", &tcp, lines::serve));
         or(doors, house.tell()).await
@@ -100,13 +101,8 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     drop((web, tcp)); // from here on the kernel refuses whoever comes
     house.room.close(); // every client is told
     drop(stopping); // and every connection hears it
-    let everybody = async {
-        let mut places = Vec::new();
-        for _ in 0..house.args.connections {
-            places.push(house.places.acquire().await);
-        }
-    };
-    let cut = if timeout(house.args.grace, everybody).await.is_err() { "; not everybody had gone" } else { "" };
+    let cut =
+        if timeout(house.args.grace, house.guests.all_gone()).await.is_err() { "; not everybody had gone" } else { "" };
     let counts = &house.room.counts;
     let [entered, lines, slow] = [&counts.entered, &counts.lines, &counts.slow].map(|count| count.0.get());
     log(&format!("stopped: {entered} came, {lines} lines were said, {slow} lost their place{cut}"));
@@ -122,13 +118,14 @@ impl House {
         serve: fn(Guest) -> F,
     ) -> io::Result<()> {
         loop {
-            let place = Rc::new(self.places.acquire_arc().await);
             let (stream, peer) = listener.accept().await?;
+            let place = Rc::new(self.guests.enter());
             let stream = Patient::new(stream, self.args.patience);
             let (room, args, stop) = (Rc::clone(&self.room), Rc::clone(&self.args), self.stop.clone());
             let lifetime = args.lifetime;
-            let guest = serve(Guest { stream, room, args, stop, place });
-            let whole = async move { timeout(lifetime, guest).await.unwrap_or(()) };
+            let guest = serve(Guest { stream, room, args, stop, place: Rc::clone(&place) });
+            let whole =
+                async move { or(place.has_to_go(), async { timeout(lifetime, guest).await.unwrap_or(()) }).await };
             drop(Builder::new().name(format!("{door} {peer}")).spawn(whole));
         }
     }

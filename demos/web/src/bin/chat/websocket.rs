@@ -15,6 +15,7 @@ use hyper::StatusCode;
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use oneloop::time::interval;
 
+use crate::server::Place;
 use crate::{Line, Seat, Talk};
 
 /// How long a message may be, in bytes, and a frame of it.
@@ -49,7 +50,7 @@ pub(crate) fn accept(head: &HeaderMap) -> Result<String, (StatusCode, &'static s
 /// Talks until the client leaves, loses its place, or answers no more.
 pub(crate) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
     connection: T,
-    seat: &Seat,
+    (seat, place): (&Seat, &Place),
     name: &str,
     past: &[Rc<Line>],
     ping: Duration,
@@ -67,12 +68,12 @@ pub(crate) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
     }
     let unanswered = Cell::new(0);
     // Two halves of one client: neither waits for the other.
-    race(speak(&mut receiver, seat, name, &unanswered), listen(&mut sender, seat, ping, &unanswered)).await
+    race(speak(&mut receiver, (seat, place), name, &unanswered), listen(&mut sender, seat, ping, &unanswered)).await
 }
 
 async fn speak<T: AsyncRead + AsyncWrite + Unpin>(
     receiver: &mut WebSocketReceiver<T>,
-    seat: &Seat,
+    (seat, place): (&Seat, &Place),
     name: &str,
     unanswered: &Cell<u32>,
 ) -> Result<(), Error> {
@@ -80,6 +81,7 @@ async fn speak<T: AsyncRead + AsyncWrite + Unpin>(
     while let Some(message) = receiver.next().await {
         // Whatever it is, the client is there.
         unanswered.set(0);
+        place.has_spoken();
         match message? {
             Message::Text(text) if text.trim().is_empty() => {}
             Message::Text(text) if talk.may_say() => seat.room.say(name, &text).await,

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_lite::future::or;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,8 +18,11 @@ use oneloop::interop::hyper::{Io, Timer};
 use oneloop::net::TcpListener;
 use oneloop::task::{Builder, spawn_blocking};
 use oneloop::time::{Sleep, sleep, timeout};
+use oneloop_demos::Guests;
 
 const FILES: usize = 40;
+/// How many may be connected at a time: more than the most files that are on their way at one time.
+const GUESTS: usize = 300;
 /// How often a file's next piece is sent.
 const BEAT: Duration = Duration::from_millis(20);
 /// How long a client may stay, and take to ask.
@@ -35,14 +39,18 @@ pub(crate) async fn start() -> io::Result<SocketAddr> {
 }
 
 async fn serve(listener: TcpListener, list: Rc<str>) {
+    let guests = Guests::at_most(GUESTS);
     while let Ok((stream, peer)) = listener.accept().await {
-        let list = Rc::clone(&list);
+        let (list, guest) = (Rc::clone(&list), guests.enter());
         let connection = async move {
-            let answer = service_fn(async |request| Ok::<_, Infallible>(answer(&request, &list)));
+            let answer = service_fn(async |request| {
+                guest.has_spoken();
+                Ok::<_, Infallible>(answer(&request, &list))
+            });
             let mut http = http1::Builder::new();
             http.timer(Timer).header_read_timeout(HEAD).max_buf_size(16 * 1024);
-            // An error here is the client's: it has gone.
-            let _ = timeout(LIFETIME, http.serve_connection(Io::new(stream), answer)).await;
+            let served = async { drop(timeout(LIFETIME, http.serve_connection(Io::new(stream), answer)).await) };
+            or(served, guest.has_to_go()).await;
         };
         drop(Builder::new().name(format!("server of {peer}")).spawn(connection));
     }

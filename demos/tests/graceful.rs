@@ -1,0 +1,89 @@
+//! The server that stops in order, and what a stranger may use up of it.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use support::{Demo, connect};
+
+const GRACEFUL: &str = env!("CARGO_BIN_EXE_graceful");
+
+/// A server on a free port, and its address.
+fn start(args: &[&str]) -> (Demo, String) {
+    let mut graceful = Demo::start(GRACEFUL, args);
+    let line = graceful.line();
+    let addr = line.split([' ', ';']).nth(2).unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
+    (graceful, addr)
+}
+
+#[track_caller]
+fn is_answered(client: &mut TcpStream) {
+    client.write_all(b"do it").unwrap();
+    let mut answer = [0; 4];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"done");
+}
+
+#[test]
+fn a_stop_answers_what_was_begun_and_nothing_new() {
+    let (graceful, addr) = start(&["--work", "1", "--grace", "20"]);
+    let mut client = connect(&addr);
+    client.write_all(b"do it").unwrap();
+    // The server has begun once it has read, and it reads before it takes the next client's request.
+    std::thread::sleep(Duration::from_millis(300));
+    graceful.signal(Signal::TERM);
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "done");
+    let ended = graceful.end();
+    ended.assert_code(0);
+    assert!(ended.stdout.contains(" 0 cut off"), "{}", ended.stdout);
+    assert!(TcpStream::connect(&addr).is_err());
+}
+
+#[test]
+fn silent_clients_that_take_all_places_of_graceful_give_way_to_a_newcomer() {
+    let (graceful, addr) = start(&["--work", "0.01", "--connections", "8"]);
+    let mut silent: Vec<_> = (0..8).map(|_| connect(&addr)).collect();
+    let mut newcomers: Vec<_> = (0..7).map(|_| connect(&addr)).collect();
+    newcomers.iter_mut().for_each(is_answered);
+    // Whoever has spoken stays, as others are silent: the last of the silent, and the demo's own clients.
+    is_answered(&mut connect(&addr));
+    is_answered(&mut newcomers[0]);
+    assert_eq!(silent[0].read(&mut [0]).unwrap(), 0, "the one that was silent the longest is hung up on");
+    graceful.signal(Signal::TERM);
+    graceful.end().assert_code(0);
+}
+
+#[test]
+fn every_phase_of_a_connection_to_graceful_has_a_deadline() {
+    // Silence; asking for ever; and asking without ever taking an answer.
+    let (graceful, addr) = start(&["--work", "0", "--idle", "0.3", "--lifetime", "1.5"]);
+    let began = Instant::now();
+    assert_eq!(connect(&addr).read(&mut [0]).unwrap(), 0);
+    let mut endless = connect(&addr);
+    endless.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+    while endless.write_all(b"?").is_ok() {
+        match endless.read(&mut [0; 64]) {
+            Ok(0) => break,
+            Err(error) if !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
+                break;
+            }
+            _ => {}
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "it may ask for ever");
+    }
+    let mut takes_nothing = connect(&addr);
+    takes_nothing.set_nonblocking(true).unwrap();
+    let mut refused = false;
+    while !refused {
+        refused =
+            matches!(takes_nothing.write(&[b'?'; 64]), Err(error) if error.kind() != std::io::ErrorKind::WouldBlock);
+        assert!(began.elapsed() < Duration::from_secs(40), "it may leave its answers lying for ever");
+    }
+    graceful.signal(Signal::TERM);
+    graceful.end().assert_code(0);
+}
