@@ -13,6 +13,7 @@ mod page_rules;
 mod repo;
 mod text_rules;
 mod tour;
+mod translation_rules;
 mod workshop_rules;
 
 use std::sync::OnceLock;
@@ -148,4 +149,9 @@ fn the_session_plans_add_up() {
 #[test]
 fn the_printed_card_says_what_the_page_says() {
     check(workshop_rules::printed_card);
+}
+
+#[test]
+fn every_russian_page_names_its_source_and_says_when_it_is_stale() {
+    check(translation_rules::translations);
 }

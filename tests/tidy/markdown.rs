@@ -63,7 +63,7 @@ pub(crate) fn code_spans(text: &str) -> impl Iterator<Item = &str> {
 /// What a heading is called in a link: `#the-life-of-a-wake`.
 pub(crate) fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'));
-    kept.map(|letter| if letter == ' ' { '-' } else { letter.to_ascii_lowercase() }).collect()
+    kept.flat_map(char::to_lowercase).map(|letter| if letter == ' ' { '-' } else { letter }).collect()
 }
 
 fn page(text: &str) -> crate::repo::Repo {
@@ -86,6 +86,7 @@ fn headings_have_a_level_and_an_anchor() {
     assert_eq!(headings, [(1, "One `turn`, told"), (3, "A-b c")]);
     assert_eq!(anchor(headings[0].1), "one-turn-told");
     assert_eq!(anchor(headings[1].1), "a-b-c");
+    assert_eq!(anchor("Отмена — это ..."), "отмена--это-");
 }
 
 #[test]
