@@ -272,7 +272,7 @@ fn each_case_of_the_clinic_is_as_its_program_makes_it() {
         files.extend([
             (folder.join("recording.ndjson"), move_places(&record(program, true), program, &places)),
             (folder.join("program.rs"), dealt),
-            (folder.join("answer.txt"), seal(&answer)),
+            (folder.join("answer.b64"), seal(&answer)),
             (folder.join("case.toml"), format!("title = \"{title}\"\ndifficulty = {level}\nminutes = {minutes}\n")),
         ]);
         assert!(folders.insert(name), "case {number} is there twice");

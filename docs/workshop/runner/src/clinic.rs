@@ -46,7 +46,7 @@ pub(crate) fn clinic(words: &[&str]) -> Said<()> {
     let case = &cases[number];
     match words.first() {
         Some(&"source") => println!("{}", read(&case.join("program.rs"))?),
-        Some(&"answer") => println!("{}", open(&read(&case.join("answer.txt"))?)?),
+        Some(&"answer") => println!("{}", open(&read(&case.join("answer.b64"))?)?),
         _ => {
             let toml = Toml::parse(&read(&case.join("case.toml"))?)?;
             println!("Case {} of {}: {}", number + 1, cases.len(), toml.text("", "title").unwrap_or_default());
@@ -79,7 +79,7 @@ pub(crate) fn faults(case: &Path) -> Vec<String> {
         Ok(_) => faults.push("case.toml has no title".to_owned()),
         Err(sentence) => faults.push(sentence),
     }
-    faults.extend(read(&case.join("answer.txt")).and_then(|text| open(&text)).err());
+    faults.extend(read(&case.join("answer.b64")).and_then(|text| open(&text)).err());
     faults
 }
 
