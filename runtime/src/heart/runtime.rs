@@ -19,7 +19,6 @@ use crate::heart::current::{Entered, REGISTRY, Turning};
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::tasks::{Abort, Failure};
 use crate::heart::turn::{drain_inbox, drop_task, fire_timers, park, poll_ready, wake_left_over};
-use crate::heart::waker::take_bereft;
 
 /// How often the end of a runtime goes through what was spawned meanwhile.
 const MOST_ROUNDS: usize = 1000;
@@ -121,7 +120,6 @@ impl Runtime {
         }
         // The panic hook has told of it, and nobody is left to hear more.
         std::mem::forget(self.core.observers.take_panic());
-        drop(take_bereft(self.core.number));
         abandoned
     }
 

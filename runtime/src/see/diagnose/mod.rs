@@ -5,12 +5,13 @@
 //! once: as an event, and on stderr if that is asked for.
 
 mod circle;
+pub(super) mod counted;
 mod names;
 mod outside;
 pub(crate) mod overload;
 mod watch;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -20,9 +21,9 @@ use crate::ground::event::{Event, Finding, Observer, Polled, TaskId};
 use crate::ground::wishes::is_wished;
 use crate::heart::core::Core;
 use crate::heart::current::current;
-use crate::heart::waker::{kept_wakers, take_bereft};
 use crate::see::asked::to_file;
 use crate::see::diagnose::circle::Circles;
+use crate::see::diagnose::counted::{kept_wakers, take_bereft};
 use crate::see::diagnose::names::Names;
 use crate::see::diagnose::outside::{somebody_outside, waits_of};
 use crate::see::diagnose::overload::{Overload, Seen};
@@ -38,6 +39,8 @@ pub(crate) struct Diagnosis {
     poll: Arc<Mutex<Option<Poll>>>,
     names: Arc<Names>,
     told: RefCell<Told>,
+    /// The runtime's number, once it has told of anything.
+    runtime: Cell<u32>,
     on_stderr: bool,
     _watch: Option<Watch>,
 }
@@ -81,7 +84,7 @@ impl Diagnosis {
         // Without the thread a slow poll is still reported, when it is over.
         let watch = if on_stderr { Watch::new(Arc::clone(&poll), Arc::clone(&names), slow_poll).ok() } else { None };
         let told = RefCell::new(Told::new(Arc::clone(&names), slow_poll));
-        Self { slow_poll, poll, names, told, on_stderr, _watch: watch }
+        Self { slow_poll, poll, names, told, runtime: Cell::new(0), on_stderr, _watch: watch }
     }
 
     /// At every poll, so nothing is made here that only a finding needs.
@@ -185,6 +188,7 @@ fn is_called(core: &Core) -> bool {
 impl Observer for Diagnosis {
     fn on_event(&self, now: Duration, event: &Event<'_>) {
         let Some(core) = current() else { return };
+        self.runtime.set(core.number);
         Kept::apply(&core, now, event);
         self.told.borrow_mut().note(now, event);
         match *event {
@@ -208,6 +212,13 @@ impl Observer for Diagnosis {
         if !self.told.borrow().found.is_empty() {
             self.tell(&core);
         }
+    }
+}
+
+impl Drop for Diagnosis {
+    /// Nobody takes what is left of a runtime that ends.
+    fn drop(&mut self) {
+        drop(take_bereft(self.runtime.get()));
     }
 }
 
@@ -286,7 +297,7 @@ fn a_lost_last_waker_is_remembered_for_a_turn_and_by_live_runtimes() {
     use std::task::Poll;
 
     use crate::heart::runtime::Runtime;
-    use crate::heart::waker::bereft;
+    use crate::see::diagnose::counted::bereft;
     use crate::task::{spawn, yield_now};
 
     let runtime = Runtime::builder().virtual_clock().diagnose(true).build().expect("a runtime");

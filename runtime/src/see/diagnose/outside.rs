@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use crate::heart::core::Core;
 use crate::heart::key::TaskKey;
-use crate::heart::waker::{kept_wakers, word_of};
+use crate::heart::waker::word_of;
 use crate::see::TaskRow;
+use crate::see::diagnose::counted::kept_wakers;
 use crate::see::helper::NAMED;
 
 /// Whether anybody but the loop's own tasks may hold one of their wakers, or a handle that spawns.

@@ -1,0 +1,70 @@
+//! Counted wakers: how many wakers of each task are kept, in runtimes that are diagnosed.
+//!
+//! A task that waits, and has no waker left, can never be woken. To find it, each clone and each drop of
+//! a waker is counted, on any thread. The wake itself is the plain waker's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{RawWaker, RawWakerVTable};
+
+use crate::heart::current::REGISTRY;
+use crate::heart::key::{TaskKey, WakeWord};
+use crate::heart::waker::{COUNTING, wake};
+
+/// How many wakers of each task are kept; and by runtime the tasks whose last one went, until they are taken.
+struct Counts {
+    kept: BTreeMap<usize, usize>,
+    bereft: BTreeMap<u16, BTreeSet<usize>>,
+}
+
+static COUNTS: Mutex<Counts> = Mutex::new(Counts { kept: BTreeMap::new(), bereft: BTreeMap::new() });
+
+fn counts() -> MutexGuard<'static, Counts> {
+    COUNTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The functions of a waker that is counted.
+pub(crate) fn table() -> &'static RawWakerVTable {
+    COUNTING.get_or_init(|| RawWakerVTable::new(clone, wake_and_drop, wake, drop_one))
+}
+
+/// How many wakers of this task anybody keeps.
+pub(super) fn kept_wakers(task: TaskKey) -> usize {
+    counts().kept.get(&WakeWord::new(task).0).copied().unwrap_or(0)
+}
+
+/// Takes the tasks of a runtime whose last waker went since the last time. A diagnosis takes them every turn.
+pub(super) fn take_bereft(runtime: u32) -> impl Iterator<Item = WakeWord> {
+    let words = counts().bereft.remove(&(runtime as u16)).unwrap_or_default();
+    words.into_iter().map(WakeWord)
+}
+
+#[cfg(test)]
+pub(super) fn bereft(runtime: u32) -> usize {
+    counts().bereft.get(&(runtime as u16)).map_or(0, BTreeSet::len)
+}
+
+fn clone(data: *const ()) -> RawWaker {
+    *counts().kept.entry(data.addr()).or_default() += 1;
+    RawWaker::new(data, table())
+}
+
+fn wake_and_drop(data: *const ()) {
+    wake(data);
+    drop_one(data);
+}
+
+fn drop_one(data: *const ()) {
+    let mut counts = counts();
+    let left = counts.kept.get(&data.addr()).map_or(0, |count| count - 1);
+    if left > 0 {
+        counts.kept.insert(data.addr(), left);
+    } else {
+        counts.kept.remove(&data.addr());
+        // Nobody takes those of a runtime that is gone.
+        let runtime = WakeWord(data.addr()).runtime();
+        if REGISTRY.hint(runtime).is_some() {
+            counts.bereft.entry(runtime).or_default().insert(data.addr());
+        }
+    }
+}
