@@ -242,13 +242,14 @@ struct Baton {
 
 async fn baton<R: Runtime>(units: u64) {
     let baton = Rc::new(Baton { holder: Cell::new(0), waiting: Default::default() });
-    let first = R::spawn(pass(baton.clone(), 0, units));
-    let second = R::spawn(pass(baton, 1, units));
+    let first = R::spawn(pass::<R>(baton.clone(), 0, units));
+    let second = R::spawn(pass::<R>(baton, 1, units));
     R::join(first).await;
     R::join(second).await;
 }
 
-async fn pass(baton: Rc<Baton>, me: usize, units: u64) {
+/// Each runtime has one of its own: whether the compiler puts it into the caller is then decided for each alone.
+async fn pass<R: Runtime>(baton: Rc<Baton>, me: usize, units: u64) {
     for _ in 0..units {
         poll_fn(|context| {
             if baton.holder.get() == me {
