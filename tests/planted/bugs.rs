@@ -126,9 +126,9 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 1, what: "a wake goes past the observer",
-        file: "heart/tell.rs", inside: "fn wake(",
-        right: "if self.is_observed() {",
-        wrong: "if self.is_observed() && woken == Woken::Stale {",
+        file: "heart/waker.rs", inside: "fn wake(",
+        right: "core.is_observed()",
+        wrong: "false",
         test: "it see::events::each_wake_names_its_cause",
     },
     Bug {
@@ -283,8 +283,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 3, what: "a wake for another thread's runtime takes the local route",
         file: "heart/waker.rs", inside: "fn wake(",
-        right: "core.number as u16 == word.runtime()",
-        wrong: "word.runtime() > 0",
+        right: "core.number as u16 != word.runtime()",
+        wrong: "word.runtime() == 0",
         test: "it heart::wakers::a_waker_of_a_runtime_on_another_thread_wakes_it_from_inside_this_one",
     },
     Bug {

@@ -83,20 +83,25 @@ impl Core {
     }
 
     /// Wakes a task by its word.
+    pub(crate) fn wake(&self, word: WakeWord, cause: Cause) {
+        let woken = self.queue(word);
+        if self.is_observed() {
+            self.tell_woken(word, woken, cause);
+        }
+    }
+
+    /// Queues the task that a word names. The observers are still to be told.
     #[inline]
-    pub(crate) fn wake(&self, word: WakeWord, cause: impl FnOnce() -> Cause) {
+    pub(crate) fn queue(&self, word: WakeWord) -> Woken {
         let woken = self.tasks.wake(word);
         if woken == Woken::Stale {
             self.counters.wakes_stale.add(1);
         }
-        if self.is_observed() {
-            self.tell_wake(word, woken, cause);
-        }
+        woken
     }
 
     #[cold]
-    fn tell_wake(&self, word: WakeWord, woken: Woken, cause: impl FnOnce() -> Cause) {
-        let cause = cause();
+    pub(crate) fn tell_woken(&self, word: WakeWord, woken: Woken, cause: Cause) {
         match self.tasks.named_by(word).map(TaskId) {
             Some(task) if woken != Woken::Stale => {
                 self.tell(&Event::Wake { task, cause, queued: woken == Woken::Queued });

@@ -25,7 +25,7 @@ pub(crate) fn drain_inbox(core: &Core) {
         match message {
             Message::Wake(word, thread) => {
                 core.counters.wakes_remote.add(1);
-                core.wake(word, || Cause::Thread(thread));
+                core.wake(word, Cause::Thread(thread));
             }
             Message::Run(f, thread) => {
                 core.busy.set(Busy::With(Cause::Thread(thread)));

@@ -16,8 +16,9 @@ use std::sync::OnceLock;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use crate::heart::core::{Core, Message};
-use crate::heart::current::{REGISTRY, current, thread_number};
+use crate::heart::current::{REGISTRY, current, thread_number, with_current};
 use crate::heart::key::{TaskKey, WakeWord};
+use crate::heart::tasks::Woken;
 
 /// The four functions of a waker.
 pub(crate) static PLAIN: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, drop_nothing);
@@ -42,12 +43,24 @@ fn clone(data: *const ()) -> RawWaker {
 /// Queues the task, on whichever thread this is called.
 pub(crate) fn wake(data: *const ()) {
     let word = WakeWord(data.addr());
-    match current() {
-        Some(core) if core.number as u16 == word.runtime() => {
-            core.counters.wakes_local.add(1);
-            core.wake(word, || core.cause());
+    let here = with_current(|core| {
+        if core.number as u16 != word.runtime() {
+            return None;
         }
-        _ => wake_by_inbox(word),
+        core.counters.wakes_local.add(1);
+        Some((core.queue(word), core.is_observed()))
+    });
+    match here.flatten() {
+        Some((_, false)) => {}
+        Some((woken, true)) => tell_woken(word, woken),
+        None => wake_by_inbox(word),
+    }
+}
+
+#[cold]
+fn tell_woken(word: WakeWord, woken: Woken) {
+    if let Some(core) = current() {
+        core.tell_woken(word, woken, core.cause());
     }
 }
 
