@@ -1,6 +1,7 @@
 //! Rules about the Russian pages: each names the text that it was made from, and says so when that has changed.
 //!
-//! The name of a text is git's own for its content, so that `git diff NAME FILE` shows what has changed since.
+//! The name of a text is git's own for its content, so that `git diff NAME FILE` shows what has changed since. What a
+//! program writes into a page, between two marks, does not count: the Russian page leads to it.
 
 use sha1::{Digest, Sha1};
 
@@ -9,10 +10,22 @@ use crate::repo::{File, Finding, Repo, findings};
 const RUSSIAN: &str = "docs/ru/";
 
 /// The pages that are there in Russian too.
-const TRANSLATED: [&str; 3] = ["docs/from-asyncio.md", "docs/glossary.md", "docs/workshop/card.md"];
+const TRANSLATED: [&str; 8] = [
+    "README.md",
+    "docs/from-asyncio.md",
+    "docs/glossary.md",
+    "docs/workshop/README.md",
+    "docs/workshop/card.md",
+    "docs/workshop/stages/00-doctor/README.md",
+    "docs/workshop/stages/01-block-on/README.md",
+    "docs/workshop/stages/02-leaf-futures/README.md",
+];
 
 /// Stands under the title of a page that is older than its source: the English page has changed, and is right.
 const NOTICE: &str = "> Английская страница с тех пор изменилась; верна она.";
+
+/// Stand around the part of a page that a program writes.
+const GENERATED: (&str, &str) = ("<!-- schedule: written by", "<!-- schedule: end -->");
 
 /// Stands at the end of each Russian page, and before the name of the text that it was made from.
 const MADE_FROM: &str = "в редакции `";
@@ -41,7 +54,7 @@ fn russian(source: &str) -> String {
 
 /// What is wrong with a Russian page.
 fn judge(source: &File, page: &File) -> Option<Finding> {
-    let now = name_of(&source.text);
+    let now = name_of(&without_generated(&source.text));
     let last = page.text.lines().count();
     let made_from = page.text.lines().last().and_then(|line| line.split_once(MADE_FROM)?.1.split_once('`'));
     let Some((made_from, _)) = made_from.filter(|(name, _)| name.len() == 40) else {
@@ -52,8 +65,8 @@ fn judge(source: &File, page: &File) -> Option<Finding> {
     match (made_from == now, notice) {
         (false, None) => {
             let says = format!(
-                "stale: {path} has changed since. Translate what `git diff {made_from} {path}` shows, and name {now} \
-                 in the last line; or put this line under the title: {NOTICE}",
+                "stale: {path} has changed since (git log -p {path}; git diff {made_from} {path}). Translate that and \
+                 name {now} in the last line, or put this line under the title: {NOTICE}",
                 path = source.path,
             );
             Some(Finding::new(&page.path, 1, says))
@@ -65,6 +78,12 @@ fn judge(source: &File, page: &File) -> Option<Finding> {
         }
         _ => None,
     }
+}
+
+/// A page without the part that a program writes.
+fn without_generated(text: &str) -> String {
+    let parts = text.split_once(GENERATED.0).and_then(|(head, rest)| Some((head, rest.split_once(GENERATED.1)?.1)));
+    parts.map_or_else(|| text.to_owned(), |(head, tail)| format!("{head}{tail}"))
 }
 
 /// The name that git gives to a file of this content.
@@ -89,6 +108,13 @@ fn blocks(page: &File) -> Vec<&str> {
 fn a_text_has_the_name_that_git_gives_it() {
     assert_eq!(name_of(""), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
     assert_eq!(name_of("hello\n"), "ce013625030ba8dba906f756967f9e9ca394464a");
+}
+
+#[test]
+fn what_a_program_writes_into_a_page_does_not_count() {
+    let page = |table: &str| format!("# A\n{} x -->\n{table}\n{}\nend\n", GENERATED.0, GENERATED.1);
+    assert_eq!(without_generated(&page("| 1 |")), without_generated(&page("| 2 |")));
+    assert_ne!(without_generated("# A\n"), without_generated("# B\n"));
 }
 
 #[test]
