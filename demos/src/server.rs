@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_lite::future::or;
+use futures_lite::{AsyncRead, AsyncWrite};
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::signal::stop_requested;
 use oneloop::time::{Instant, sleep};
@@ -100,7 +104,7 @@ pub fn resident() -> Option<usize> {
 }
 
 /// A client's connection, and when it was last heard.
-type Known = (Rc<TcpStream>, Rc<Cell<Instant>>);
+type Known = (Arc<TcpStream>, Rc<Cell<Instant>>);
 
 /// Who is connected, up to a bound. Nobody keeps a newcomer out by saying nothing: where it is full, whoever
 /// has been silent the longest is hung up on.
@@ -134,8 +138,8 @@ impl Guests {
         }
         let number = self.came.get() + 1;
         self.came.set(number);
-        let (stream, heard) = (Rc::new(stream), Rc::new(Cell::new(Instant::now())));
-        known.insert(number, (Rc::clone(&stream), Rc::clone(&heard)));
+        let (stream, heard) = (Arc::new(stream), Rc::new(Cell::new(Instant::now())));
+        known.insert(number, (Arc::clone(&stream), Rc::clone(&heard)));
         Guest { guests: Rc::clone(self), number, stream, heard }
     }
 
@@ -161,7 +165,7 @@ pub struct Guest {
     /// Counts from 1, over all clients.
     pub number: u64,
     /// The connection.
-    pub stream: Rc<TcpStream>,
+    pub stream: Arc<TcpStream>,
     heard: Rc<Cell<Instant>>,
 }
 
@@ -169,6 +173,34 @@ impl Guest {
     /// To be called when the client has said something that makes sense.
     pub fn was_heard(&self) {
         self.heard.set(Instant::now());
+    }
+
+    /// The connection, for a library that wants one of its own.
+    pub fn connection(&self) -> Connection {
+        Connection(Arc::clone(&self.stream))
+    }
+}
+
+/// A guest's connection, shared with the list of guests.
+pub struct Connection(Arc<TcpStream>);
+
+impl AsyncRead for Connection {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut &*self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut &*self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut &*self.0).poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut &*self.0).poll_close(cx)
     }
 }
 
