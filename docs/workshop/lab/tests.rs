@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
+use oneloop::see::Recording;
+
 /// The programs that are listed as misconceptions. Those behind them are made for the clinic.
 const LISTED: usize = 20;
 const LONGEST: usize = 30;
@@ -90,7 +92,10 @@ fn record(program: &Program, quietly: bool) -> String {
         call(&[&number], Some(&path))
     };
     assert_eq!(code, Some(1), "{}: {printed}", program.name);
-    without_descriptor(&read(&path))
+    let recording = without_descriptor(&read(&path));
+    let events = Recording::read(recording.as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", program.name));
+    assert_eq!(events.len() as usize, recording.lines().count() - 1, "{}", program.name);
+    recording
 }
 
 /// The number of a descriptor is the system's choice, so a recording that is kept calls it 3.
