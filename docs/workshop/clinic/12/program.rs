@@ -11,7 +11,8 @@ const SECOND: Duration = Duration::from_secs(1);
 pub async fn program() -> bool {
     let mut seats: [Option<JoinHandle<()>>; 1] = [Some(Builder::new().name("ann").spawn(sleep(SECOND)))];
     let (seat, guest) = (0, seats[0].as_ref().unwrap().id());
-    sleep(2 * SECOND).await; // ann has gone, and ben takes the seat
+    sleep(2 * SECOND).await;
+    drop(seats[0].take()); // ann has gone, and ben takes the seat
     seats[0] = Some(Builder::new().name("ben").spawn(pending()));
     sleep(SECOND).await; // time is up for ann
     let overdue = seats[seat].as_ref();
