@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::events::Event;
 
+/// The future of `block_on`: the first task of every recording.
+const MAIN: u64 = 1;
+
 #[derive(Default)]
 struct Task {
     /// The event that queued it, while it is in the queue.
@@ -26,6 +29,7 @@ struct Loop {
     timers: BTreeMap<u64, u64>,
     /// What has come, such as an event that was set, and when.
     come: BTreeMap<String, u64>,
+    returned: bool,
     /// What is wrong with the park that goes on.
     asleep: Option<String>,
 }
@@ -59,6 +63,7 @@ impl Loop {
             "finish" => {
                 let id = event.task()?;
                 self.queue.retain(|queued| *queued != id);
+                self.returned |= id == MAIN && event.get("outcome") == Some("returned");
                 let task = self.tasks.entry(id).or_default();
                 if let Some(before) = task.over.replace(n) {
                     return Some(format!(
@@ -120,6 +125,8 @@ impl Loop {
             }
             task.queued = Some(n);
             self.queue.push(id);
+        } else if task.queued.is_none() && task.over.is_none() {
+            return Some(format!("the wake of task {id} at event {n} was swallowed: the task is in no queue"));
         }
         None
     }
@@ -157,6 +164,10 @@ impl Loop {
     fn at_the_end(&self) -> Option<String> {
         if self.asleep.is_some() {
             return self.asleep.clone();
+        }
+        if self.returned {
+            // Those who are left were not forgotten: the loop has ended.
+            return None;
         }
         if let Some((id, since)) = self.running {
             return Some(format!("the poll of task {id} that began at event {since} never ended"));
