@@ -23,7 +23,8 @@ const AT_ONCE: usize = 2;
 
 /// What a crate is to show.
 enum Claim {
-    /// Rule 1: it compiles without a warning, its own tests say what is to do, those before pass.
+    /// Rule 1: it compiles without a warning, its own tests say what is to do, those before pass. Where the stage
+    /// opens a step of the machine anew, earlier tests may fall into that hole: `passes_through` names them.
     Stub,
     /// Rule 2: all tests pass, and what the page prints and shows is so.
     Solution(Vec<(String, Option<String>)>),
@@ -199,7 +200,7 @@ fn build_and_run(stages: &[Stage], job: &Job<'_>, folder: &PathBuf) -> Said<Vec<
     }
     let output = rustc.output().map_err(|error| format!("rustc cannot be run: {error}"))?;
     if !output.status.success() {
-        let said: Vec<String> = String::from_utf8_lossy(&output.stderr).lines().take(30).map(str::to_owned).collect();
+        let said: Vec<String> = String::from_utf8_lossy(&output.stderr).lines().take(20).map(str::to_owned).collect();
         // A wrong version that does not compile teaches nothing.
         return Ok(vec![format!("it does not compile:\n{}", said.join("\n"))]);
     }
@@ -225,11 +226,14 @@ fn hold_stub(
 ) -> Said<Vec<String>> {
     let mut faults = Vec::new();
     let own = format!("{}::", job.stage.module());
+    let through = job.stage.passes_through();
     let says = format!("not yet implemented: stage {}: ", job.stage.number);
     for test in tests {
         let ran = run::run(program, test, &recording(folder, test), run::limit(10))?;
         match ran.verdict {
             Verdict::Failed(words) if test.starts_with(&own) && words.contains(&says) => {}
+            Verdict::Failed(words)
+                if words.contains(&says) && through.iter().any(|module| test.starts_with(module)) => {}
             Verdict::Passed if !test.starts_with(&own) => {}
             verdict if test.starts_with(&own) => {
                 faults.push(format!("{test} should say what is to do, and has the verdict {verdict:?}"));

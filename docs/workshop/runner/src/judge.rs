@@ -15,6 +15,7 @@ struct Task {
     /// The event that queued it, while it is in the queue.
     queued: Option<u64>,
     over: Option<u64>,
+    panicked: bool,
     polls: u64,
     /// What it waits for, and since which event.
     waits: BTreeMap<String, u64>,
@@ -51,7 +52,13 @@ impl Loop {
                 self.queue.push(id);
             }
             "poll_start" => return self.poll_starts(event.task()?, n),
-            "poll_end" => self.running = None,
+            "poll_end" => {
+                self.running = None;
+                if event.get("outcome") == Some("panicked") {
+                    // Its waits are gone with it.
+                    self.tasks.entry(event.task()?).or_default().panicked = true;
+                }
+            }
             "wait" => {
                 let task = self.tasks.entry(event.task()?).or_default();
                 task.waits.entry(event.get("on")?.to_owned()).or_insert(n);
@@ -62,8 +69,12 @@ impl Loop {
             "wake" => return self.wakes(event),
             "finish" => {
                 let id = event.task()?;
+                if id == MAIN && event.get("outcome") == Some("panicked") {
+                    // The loop gave up: who was forgotten is said at the end.
+                    return None;
+                }
                 self.queue.retain(|queued| *queued != id);
-                self.returned |= id == MAIN && event.get("outcome") == Some("returned");
+                self.returned |= id == MAIN;
                 let task = self.tasks.entry(id).or_default();
                 if let Some(before) = task.over.replace(n) {
                     return Some(format!(
@@ -172,7 +183,7 @@ impl Loop {
         if let Some((id, since)) = self.running {
             return Some(format!("the poll of task {id} that began at event {since} never ended"));
         }
-        for (id, task) in self.tasks.iter().filter(|(_, task)| task.over.is_none()) {
+        for (id, task) in self.tasks.iter().filter(|(_, task)| task.over.is_none() && !task.panicked) {
             if let Some(woken) = task.queued {
                 return Some(if task.polls == 0 {
                     format!("task {id} was spawned at event {woken} and never polled")

@@ -1,7 +1,8 @@
 //! Rule 5: a file of the solution equals a file of the heart, but for what `stage.toml` names.
 //!
 //! Compared is the code: comments, attributes and the marks of holes do not count, nor how lines are broken. What
-//! `but` names is left out on both sides: `fn name` with its body, and any other text as it stands.
+//! `but` names is left out on both sides: `fn name` with its body, and any other text as it stands. `renamed` has names
+//! that are others there: `theirs -> ours`.
 
 use crate::Said;
 use crate::stages::{Stage, project, read};
@@ -18,7 +19,12 @@ pub(crate) fn faults(stage: &Stage, solution: &Files) -> Said<Vec<String>> {
             faults.push(format!("stage.toml compares {path}, which is not there"));
             continue;
         };
-        let theirs = read(&project().join(&real))?;
+        let mut theirs = read(&project().join(&real))?;
+        for names in stage.toml.list(&section, "renamed") {
+            if let Some((there, here)) = names.split_once(" -> ") {
+                theirs = theirs.replace(there, here);
+            }
+        }
         let (ours, theirs) = (code(ours, &but)?, code(&theirs, &but)?);
         let different = ours.iter().zip(&theirs).position(|(a, b)| a != b);
         let at = different.or((ours.len() != theirs.len()).then(|| ours.len().min(theirs.len())));

@@ -40,6 +40,11 @@ impl Stage {
         self.path.join("README.md")
     }
 
+    /// Modules of earlier tests that go through a hole of this stage, which replaces a step of the machine.
+    pub(crate) fn passes_through(&self) -> Vec<String> {
+        self.toml.list("", "passes_through")
+    }
+
     /// The module of its tests.
     pub(crate) fn module(&self) -> String {
         format!("stage_{:02}", self.number)

@@ -63,14 +63,12 @@ fn cause() -> String {
 /// Writes an event: its kind, and the rest of its keys as JSON.
 fn tell(kind: &str, keys: &str) {
     let mut trace = TRACE.lock().unwrap_or_else(PoisonError::into_inner);
-    let trace = trace.get_or_insert_with(|| {
-        let file = std::env::var_os("STAGE_TRACE").and_then(|path| File::create(path).ok());
-        let mut trace = Trace { file, began: Instant::now(), events: 0 };
+    let trace = trace.get_or_insert_with(Trace::begin);
+    trace.events += 1;
+    if trace.events == 1 {
         let clock = if VIRTUAL.get().is_some() { "virtual" } else { "real" };
         trace.line(&format!(r#"{{"oneloop":"events","version":1,"clock":"{clock}","first":1,"dropped":0}}"#));
-        trace
-    });
-    trace.events += 1;
+    }
     if trace.events <= MOST_EVENTS {
         let (n, time) = (trace.events, VIRTUAL.get().unwrap_or_else(|| trace.began.elapsed()).as_nanos());
         trace.line(&format!(r#"{{"n":{n},"t":{time},"e":"{kind}"{keys}}}"#));
@@ -78,12 +76,22 @@ fn tell(kind: &str, keys: &str) {
 }
 
 impl Trace {
+    fn begin() -> Self {
+        let file = std::env::var_os("STAGE_TRACE").and_then(|path| File::create(path).ok());
+        Self { file, began: Instant::now(), events: 0 }
+    }
+
     fn line(&mut self, line: &str) {
         // A line at a time, so that a test that hangs leaves all that it did.
         if let Some(file) = &mut self.file {
             let _ = writeln!(file, "{line}");
         }
     }
+}
+
+/// The instant from which the times of a recording count.
+pub fn began() -> Instant {
+    TRACE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Trace::begin).began
 }
 
 fn place(at: &Location<'_>) -> String {

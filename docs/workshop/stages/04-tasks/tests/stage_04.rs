@@ -104,7 +104,7 @@ fn a_burst_of_wakes_is_one_poll() {
         spawn(poll_fn(move |cx| {
             count.set(count.get() + 1);
             *kept.borrow_mut() = Some(cx.waker().clone());
-            Poll::Pending
+            Poll::<()>::Pending
         }));
         yield_now().await;
         for _ in 0..10 {
@@ -191,7 +191,7 @@ fn a_loop_that_nobody_can_wake_says_so() {
 
 /// hint: poll_task
 #[test]
-fn a_task_that_is_over_is_dropped_and_one_that_waits_goes_with_the_runtime() {
+fn one_that_is_over_is_dropped_and_one_that_waits_goes_at_the_end() {
     let shared = Rc::new(());
     let runtime = Runtime::new();
     runtime.block_on(async {

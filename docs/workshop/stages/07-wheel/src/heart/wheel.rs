@@ -1,0 +1,270 @@
+//! A hierarchical timing wheel: a priority queue for deadlines in which insert, cancel and expiry
+//! cost the same whether ten entries are pending or a million.
+//!
+//! It is a pure data structure. Time is a `u64` count of ticks that somebody else advances; there is
+//! no clock here, no waker and no operating system, so the whole of it can be tested against a sorted
+//! list. It owns its entries and hands out `(slot, serial)` pairs to find them again.
+//!
+//! Read a deadline in base 64 and it has at most eleven digits. The wheel has one level a digit and
+//! one list for each value of it. An entry hangs on the level of the *highest digit in which its
+//! deadline differs from now*, in the list of that digit:
+//!
+//! ```text
+//!     now       =  0 .. 0 | 12 |  5 |  9         level 0: same 64 ticks as now, one list a tick
+//!     deadline  =  0 .. 0 | 12 | 40 |  3         level 1: same 4,096 ticks, one list each 64
+//!                           =   ^ differs here   level 2: …
+//!                               '--> level 1, list 40
+//! ```
+//!
+//! From this one rule follows all the rest. An entry on a lower level is always due before one on a
+//! higher. On one level all occupied lists lie ahead of now's own digit, so the next one is the lowest
+//! set bit of a 64-bit map. When now reaches the first tick of a list, its entries agree with now in
+//! one digit more: they are hung again, each on a lower level, at most ten times in its life. And 11
+//! levels hold every `u64`, so there is no far future to treat specially.
+//!
+//! Source: G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987.
+
+const DIGIT_BITS: u32 = 6;
+const LISTS_PER_LEVEL: u64 = 1 << DIGIT_BITS;
+const LEVELS: usize = u64::BITS.div_ceil(DIGIT_BITS) as usize;
+
+/// The list, after all levels' lists, of entries that are due and not yet taken by `pop_due`.
+const DUE: u32 = LEVELS as u32 * LISTS_PER_LEVEL as u32;
+
+/// How many lists there are. The first so many entries of the slab are their heads: list number n is a
+/// ring through entry n, so an entry can be taken out of its ring without asking which list it is in,
+/// or whether it is the first or the last. The slots that users see are counted from behind the heads.
+const LISTS: u32 = DUE + 1;
+
+/// No entry: the end of the free list.
+const NIL: u32 = u32::MAX;
+
+struct Entry<T> {
+    /// In a list's head: no entry of the list is due before this tick. It is exact until the earliest
+    /// entry is cancelled; then it is a lower bound that costs one look in vain.
+    deadline: u64,
+    serial: u64,
+    prev: u32,
+    /// The next entry of the same list; in a vacant entry, of the free list.
+    next: u32,
+    /// `None` in a list's head, and while the entry is vacant.
+    value: Option<T>,
+}
+
+impl<T> Entry<T> {
+    /// The head of an empty list.
+    fn head(list: u32) -> Self {
+        Self { deadline: u64::MAX, serial: 0, prev: list, next: list, value: None }
+    }
+}
+
+/// The wheel. `now` starts at tick 0.
+pub(crate) struct Wheel<T> {
+    now: u64,
+    /// The lists' heads, then all others.
+    entries: Vec<Entry<T>>,
+    free: u32,
+    /// How many entries were ever inserted, and how many of them are gone.
+    last_serial: u64,
+    gone: u64,
+    /// A bit for each list of a level: is it occupied?
+    occupied: [u64; LEVELS],
+}
+
+/// The level on which an entry with this deadline hangs, which is not before now, and the digit there.
+pub(crate) fn place(now: u64, deadline: u64) -> (u32, u64) {
+    // stage: hole "place"
+    let level = (deadline ^ now | 1).ilog2() / DIGIT_BITS;
+    (level, (deadline >> (DIGIT_BITS * level)) % LISTS_PER_LEVEL)
+    // stage: end
+}
+
+impl<T> Wheel<T> {
+    /// An empty wheel at tick 0.
+    pub(crate) fn new() -> Self {
+        Self {
+            now: 0,
+            entries: (0..LISTS).map(Entry::head).collect(),
+            free: NIL,
+            last_serial: 0,
+            gone: 0,
+            occupied: [0; LEVELS],
+        }
+    }
+
+    /// How many entries are pending or due.
+    pub(crate) fn len(&self) -> usize {
+        (self.last_serial - self.gone) as usize
+    }
+
+    /// Adds an entry that is due at tick `deadline`; one in the past is due at once. Returns the slot
+    /// and the serial to find it by.
+    ///
+    /// # Panics
+    ///
+    /// If there are 2^32 entries, less a few hundred.
+    pub(crate) fn insert(&mut self, deadline: u64, value: T) -> (u32, u64) {
+        if self.free == NIL {
+            self.add_vacant();
+        }
+        self.last_serial += 1;
+        let (slot, serial) = (self.free, self.last_serial);
+        let entry = &mut self.entries[slot as usize];
+        self.free = entry.next;
+        // A vacant entry has no value. Forgotten, it need not be looked at to be dropped.
+        std::mem::forget(entry.value.replace(value));
+        (entry.deadline, entry.serial) = (deadline, serial);
+        self.hang(slot, deadline);
+        (slot - LISTS, serial)
+    }
+
+    /// Takes an entry out before it is due. `None` if it was popped or removed already.
+    pub(crate) fn remove(&mut self, slot: u32, serial: u64) -> Option<T> {
+        self.find(slot, serial)?;
+        self.unhang(slot as usize + LISTS as usize)
+    }
+
+    /// The value of an entry that has not been popped or removed.
+    pub(crate) fn get_mut(&mut self, slot: u32, serial: u64) -> Option<&mut T> {
+        self.find(slot, serial)?.value.as_mut()
+    }
+
+    /// No entry is due before this tick and, unless an entry was cancelled lately, one is due exactly
+    /// then. `None` when there are no entries.
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        if self.first(DUE).is_some() {
+            return Some(self.now);
+        }
+        let (_, list) = self.next_list()?;
+        Some(self.entries[list as usize].deadline)
+    }
+
+    /// Moves now forward to tick `to`, and everything due by then to the list that [`pop_due`]
+    /// empties. What is inserted from here on waits for the next call, whatever its deadline.
+    ///
+    /// [`pop_due`]: Self::pop_due
+    pub(crate) fn advance(&mut self, to: u64) {
+        // stage: hole "Wheel::advance"
+        while let Some((level, list)) = self.next_list() {
+            let shift = DIGIT_BITS * level;
+            let digit = u64::from(list) % LISTS_PER_LEVEL;
+            let above = self.now & u64::MAX.checked_shl(shift + DIGIT_BITS).unwrap_or(0);
+            let first_tick = above | digit << shift;
+            if first_tick > to {
+                break;
+            }
+            self.now = self.now.max(first_tick);
+            self.cascade(list);
+        }
+        self.now = self.now.max(to);
+        // stage: end
+    }
+
+    /// Takes the next entry that is due: its slot and serial, its deadline and its value. Entries come
+    /// in the order of their deadlines and, within one tick, of their insertion.
+    pub(crate) fn pop_due(&mut self) -> Option<((u32, u64), u64, T)> {
+        let slot = self.first(DUE)?;
+        let Entry { deadline, serial, .. } = self.entries[slot as usize];
+        Some(((slot - LISTS, serial), deadline, self.unhang(slot as usize)?))
+    }
+
+    /// Every entry that is pending or due, in no particular order: slot and serial, deadline, value.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = ((u32, u64), u64, &T)> {
+        let numbered = self.entries[LISTS as usize..].iter().enumerate();
+        numbered.filter_map(|(slot, e)| Some(((slot as u32, e.serial), e.deadline, e.value.as_ref()?)))
+    }
+
+    /// The entry that users know by this slot and serial, and that is not vacant.
+    fn find(&mut self, slot: u32, serial: u64) -> Option<&mut Entry<T>> {
+        self.entries.get_mut(slot as usize + LISTS as usize).filter(|e| e.serial == serial && e.value.is_some())
+    }
+
+    /// A new entry at the end of the slab.
+    fn add_vacant(&mut self) {
+        assert!(self.entries.len() < NIL as usize, "a timer wheel holds at most 2^32 timers at a time");
+        self.free = self.entries.len() as u32;
+        self.entries.push(Entry { deadline: 0, serial: 0, prev: NIL, next: NIL, value: None });
+    }
+
+    /// The first entry of a list.
+    fn first(&self, list: u32) -> Option<u32> {
+        let first = self.entries[list as usize].next;
+        (first != list).then_some(first)
+    }
+
+    /// The level and the number of the occupied list that comes next.
+    fn next_list(&self) -> Option<(u32, u32)> {
+        // stage: hole "Wheel::next_list"
+        let level = self.occupied.iter().position(|digits| *digits != 0)?;
+        let digit = self.occupied[level].trailing_zeros();
+        Some((level as u32, level as u32 * LISTS_PER_LEVEL as u32 + digit))
+        // stage: end
+    }
+
+    /// Hangs an entry on the list that its deadline and now point at.
+    fn hang(&mut self, slot: u32, deadline: u64) {
+        // stage: hole "Wheel::hang"
+        let deadline = deadline.max(self.now);
+        let (level, digit) = place(self.now, deadline);
+        self.occupied[level as usize] |= 1 << digit;
+        self.append(level * LISTS_PER_LEVEL as u32 + digit as u32, slot, deadline);
+        // stage: end
+    }
+
+    /// Empties a list whose first tick has come: what is due goes to the due list, the rest to lower
+    /// levels. Both keep their order.
+    fn cascade(&mut self, list: u32) {
+        let head = std::mem::replace(&mut self.entries[list as usize], Entry::head(list));
+        self.mark_empty(list);
+        // stage: hole "Wheel::cascade"
+        let mut slot = head.next;
+        while slot != list {
+            let Entry { deadline, next, .. } = self.entries[slot as usize];
+            if deadline <= self.now {
+                self.append(DUE, slot, deadline);
+            } else {
+                self.hang(slot, deadline);
+            }
+            slot = next;
+        }
+        // stage: end
+    }
+
+    /// Makes an entry the last of a list.
+    fn append(&mut self, list: u32, slot: u32, deadline: u64) {
+        let head = &mut self.entries[list as usize];
+        head.deadline = head.deadline.min(deadline);
+        // stage: hole "Wheel::append"
+        let before = std::mem::replace(&mut head.prev, slot);
+        self.entries[before as usize].next = slot;
+        let entry = &mut self.entries[slot as usize];
+        (entry.prev, entry.next) = (before, list);
+        // stage: end
+    }
+
+    /// Takes an entry out of its list, makes its slot free for another, and gives its value.
+    fn unhang(&mut self, slot: usize) -> Option<T> {
+        let entries = self.entries.as_mut_slice();
+        let entry = &mut entries[slot];
+        let (prev, next) = (entry.prev, std::mem::replace(&mut entry.next, self.free));
+        self.free = slot as u32;
+        self.gone += 1;
+        entries[prev as usize].next = next;
+        entries[next as usize].prev = prev;
+        let value = entries[slot].value.take();
+        if prev == next {
+            // Only a head has the same neighbour on both sides: its list has just become empty.
+            entries[prev as usize].deadline = u64::MAX;
+            self.mark_empty(prev);
+        }
+        value
+    }
+
+    fn mark_empty(&mut self, list: u32) {
+        let (level, digit) = (list / LISTS_PER_LEVEL as u32, list % LISTS_PER_LEVEL as u32);
+        // The list of what is due is on no level.
+        if let Some(digits) = self.occupied.get_mut(level as usize) {
+            *digits &= !(1 << digit);
+        }
+    }
+}
