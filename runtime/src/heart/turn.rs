@@ -14,7 +14,7 @@ use crate::ground::event::{Cause, Event, Finished, Polled, Readiness, SourceId, 
 use crate::ground::foreign::without_panic;
 use crate::heart::core::{AroundPark, Busy, Core, Message};
 use crate::heart::key::WakeWord;
-use crate::heart::reactor::{Direction, Latches, Ready};
+use crate::heart::reactor::{Arrival, Direction, Latches};
 use crate::heart::tasks::{Body, Failure, Step};
 use crate::heart::waker::waker_of;
 
@@ -224,8 +224,8 @@ fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
     core.inbox.unparked();
     let events = parked.unwrap_or_else(|error| panic!("the kernel's event queue failed: {error}"));
     core.observe(|| Event::ParkEnd { events });
-    while let Some(ready) = core.reactor.pop_ready() {
-        wake_ready(core, ready);
+    while let Some(arrival) = core.reactor.pop_arrival() {
+        wake_by(core, arrival);
     }
     core.busy.set(Busy::With(Cause::Outside));
 }
@@ -246,20 +246,20 @@ fn park_within(core: &Core, timeout: Option<Duration>, around: &AroundPark) -> i
 /// Wakes whom a stored waker that panicked has kept from being woken.
 #[cold]
 pub(crate) fn wake_left_over(core: &Core) {
-    for ready in core.reactor.take_batch() {
-        without_panic(|| wake_ready(core, ready));
+    for arrival in core.reactor.take_batch() {
+        without_panic(|| wake_by(core, arrival));
     }
     core.busy.set(Busy::With(Cause::Outside));
 }
 
 #[inline(always)]
-fn wake_ready(core: &Core, ready: Ready) {
-    let source = SourceId(ready.key);
+fn wake_by(core: &Core, arrival: Arrival) {
+    let source = SourceId(arrival.key);
     core.busy.set(Busy::With(Cause::Source(source)));
-    if let Some(news) = ready.news {
+    if let Some(news) = arrival.news {
         core.observe(|| Event::SourceReady { source, ready: readiness(news) });
     }
-    if let Some(waker) = ready.waker {
+    if let Some(waker) = arrival.waker {
         waker.wake();
     }
 }

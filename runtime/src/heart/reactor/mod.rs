@@ -63,7 +63,7 @@ const SHORT_MEANS_DRAINED: bool =
 
 /// What a batch of events leaves to be done about a source, once the batch is in: the news of it, in
 /// its first such entry, and somebody to wake.
-pub(crate) struct Ready {
+pub(crate) struct Arrival {
     pub(crate) key: SourceKey,
     pub(crate) news: Option<Latches>,
     pub(crate) waker: Option<Waker>,
@@ -72,7 +72,7 @@ pub(crate) struct Ready {
 /// What is to be done after a batch of events, and how much of it has been done.
 #[derive(Default)]
 struct Batch {
-    ready: Vec<Ready>,
+    arrivals: Vec<Arrival>,
     done: usize,
 }
 
@@ -261,7 +261,7 @@ impl Reactor {
     }
 
     /// Sleeps until an event, the bell or the end of `timeout`; then sets the latches of the whole
-    /// batch and collects the wakers for [`pop_ready`](Self::pop_ready). Returns how many events came.
+    /// batch and collects the wakers for [`pop_arrival`](Self::pop_arrival). Returns how many events came.
     pub(crate) fn park(&self, timeout: Option<Duration>) -> io::Result<usize> {
         let mut events = self.events.borrow_mut();
         match self.poll.borrow_mut().poll(&mut events, timeout.map(|t| t.min(LONGEST_PARK))) {
@@ -283,11 +283,11 @@ impl Reactor {
             source.latches = source.latches.with(latches);
             let mut news = Some(latches);
             let woken = source.take_waiting(latches, |waker| {
-                batch.ready.push(Ready { key: SourceKey(key), news: news.take(), waker: Some(waker) });
+                batch.arrivals.push(Arrival { key: SourceKey(key), news: news.take(), waker: Some(waker) });
             });
             self.waiting.set(self.waiting.get() - woken);
             if news.is_some() {
-                batch.ready.push(Ready { key: SourceKey(key), news, waker: None });
+                batch.arrivals.push(Arrival { key: SourceKey(key), news, waker: None });
             }
         }
         Ok(count)
@@ -295,26 +295,26 @@ impl Reactor {
 
     /// Takes the next thing that the last batch of events left to be done.
     #[inline(always)]
-    pub(crate) fn pop_ready(&self) -> Option<Ready> {
+    pub(crate) fn pop_arrival(&self) -> Option<Arrival> {
         let batch = &mut *self.batch.borrow_mut();
-        let Some(ready) = batch.ready.get_mut(batch.done) else {
-            batch.ready.clear();
+        let Some(arrival) = batch.arrivals.get_mut(batch.done) else {
+            batch.arrivals.clear();
             batch.done = 0;
             return None;
         };
         batch.done += 1;
-        Some(Ready { waker: ready.waker.take(), ..*ready })
+        Some(Arrival { waker: arrival.waker.take(), ..*arrival })
     }
 
     /// Takes all that the last batch of events left to be done, where a panic has kept it from being done.
-    pub(crate) fn take_batch(&self) -> impl Iterator<Item = Ready> + use<> {
-        let Batch { ready, done } = self.batch.take();
-        ready.into_iter().skip(done)
+    pub(crate) fn take_batch(&self) -> impl Iterator<Item = Arrival> + use<> {
+        let Batch { arrivals, done } = self.batch.take();
+        arrivals.into_iter().skip(done)
     }
 
     /// Takes every waker out, for the end of the runtime.
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
-        let mut wakers: Vec<_> = self.take_batch().filter_map(|ready| ready.waker).collect();
+        let mut wakers: Vec<_> = self.take_batch().filter_map(|arrival| arrival.waker).collect();
         for (_, source) in self.sources.borrow_mut().iter_mut() {
             source.take_waiting(Latches::ALL, |waker| wakers.push(waker));
         }
