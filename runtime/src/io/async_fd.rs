@@ -16,7 +16,7 @@ use mio::{Interest as MioInterest, Registry, Token, unix::SourceFd};
 
 use crate::ground::event::Resource;
 use crate::heart::current::expect_current;
-use crate::heart::reactor::{Direction, Waiter};
+use crate::heart::reactor::{Direction, WaiterId};
 use crate::net::socket::{Socket, WAIT_FIRST};
 
 /// A descriptor of any kind, registered with the loop. The name and the meaning are tokio's.
@@ -190,7 +190,7 @@ impl<T: AsFd + Send + 'static> AsyncFd<T> {
         mut attempt: impl FnMut(&mut T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         loop {
-            ready!(self.socket.poll_io(cx, direction, self.at, |_| Waiter::OWNER, |_| Ok(())))?;
+            ready!(self.socket.poll_io(cx, direction, self.at, |_| WaiterId::OWNER, |_| Ok(())))?;
             let io = self.socket.io.as_mut().expect("a socket has what is registered until it is dropped");
             match attempt(&mut io.inner) {
                 Err(error) if self.socket.came_to_nothing(direction, &error) => {}
@@ -207,7 +207,7 @@ impl<T: AsFd + Send + 'static> AsyncFd<T> {
         mut attempt: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         let attempt = |registered: &Registered<T>| attempt(&registered.inner);
-        self.socket.poll_io(cx, direction, self.at, |_| Waiter::SHARER, attempt)
+        self.socket.poll_io(cx, direction, self.at, |_| WaiterId::SHARER, attempt)
     }
 }
 

@@ -14,7 +14,7 @@ use mio::{Interest as MioInterest, Registry, Token, unix};
 
 use crate::ground::event::{Event, Resource, SourceId};
 use crate::heart::current::expect_home;
-use crate::heart::reactor::{Direction, Waiter};
+use crate::heart::reactor::{Direction, WaiterId};
 use crate::io::async_fd::Interest;
 use crate::net::socket::{Socket, WAIT_FIRST};
 
@@ -72,7 +72,7 @@ impl SourceFd {
     ///
     /// If the runtime that it was registered with does not run on this thread.
     pub fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<()> {
-        let owner = |_: &_| Waiter::OWNER;
+        let owner = |_: &_| WaiterId::OWNER;
         self.socket.poll_io(cx, interest.0, self.at, owner, |_| Ok(())).map(drop)
     }
 

@@ -12,7 +12,7 @@ use crate::heart::budget::ready_at_a_price;
 use crate::heart::core::Core;
 use crate::heart::current::at_home;
 use crate::heart::key::SourceKey;
-use crate::heart::reactor::{Direction, Waiter};
+use crate::heart::reactor::{Direction, WaiterId};
 use crate::net::socket::Socket;
 use crate::net::told::taken_back;
 
@@ -47,7 +47,7 @@ pub(crate) struct Attempts<'a, S: mio::event::Source + Send + 'static, F> {
     socket: &'a Socket<S>,
     direction: Direction,
     at: &'static Location<'static>,
-    waiter: Option<Waiter>,
+    waiter: Option<WaiterId>,
     needs_nothing: bool,
     attempt: F,
 }
@@ -101,7 +101,7 @@ impl<S: mio::event::Source + Send + 'static, F> Drop for Attempts<'_, S, F> {
 
 /// Takes back the waker of a future that waited and is dropped.
 #[cold]
-fn take_back(key: SourceKey, direction: Direction, waiter: Waiter) {
+fn take_back(key: SourceKey, direction: Direction, waiter: WaiterId) {
     at_home(key.0.runtime, move |core| {
         taken_back(core, key, direction, core.reactor.forget(key, direction, waiter));
     });

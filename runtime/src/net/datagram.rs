@@ -39,7 +39,7 @@ macro_rules! datagram_methods {
 
         /// As [`send`](Self::send), for use in a `poll` function. Every task that polls is woken.
         pub fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-            self.socket.poll_as(Waiter::SHARER, cx, Direction::Write, |io| io.send(bytes))
+            self.socket.poll_as(WaiterId::SHARER, cx, Direction::Write, |io| io.send(bytes))
         }
 
         /// Receives a datagram, and gives its length; waits if there is none. Zero means an empty
@@ -74,7 +74,7 @@ macro_rules! datagram_methods {
 
         /// As [`recv`](Self::recv), for use in a `poll` function. Every task that polls is woken.
         pub fn poll_recv(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-            self.socket.poll_as(Waiter::SHARER, cx, Direction::Read, |io| io.recv(buffer))
+            self.socket.poll_as(WaiterId::SHARER, cx, Direction::Read, |io| io.recv(buffer))
         }
 
         /// As [`recv`](Self::recv), and says who sent it.
@@ -106,7 +106,7 @@ macro_rules! datagram_methods {
 
         /// As [`recv_from`](Self::recv_from), for use in a `poll` function. Every task that polls is woken.
         pub fn poll_recv_from(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, $addr)>> {
-            self.socket.poll_as(Waiter::SHARER, cx, Direction::Read, |io| io.recv_from(buffer))
+            self.socket.poll_as(WaiterId::SHARER, cx, Direction::Read, |io| io.recv_from(buffer))
         }
 
         /// The address this socket is bound to.

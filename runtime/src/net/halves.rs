@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::heart::reactor::{Direction, Waiter};
+use crate::heart::reactor::{Direction, WaiterId};
 use crate::net::TcpStream;
 use crate::net::methods::{read_methods, write_methods};
 use crate::net::socket::Socket;
@@ -147,10 +147,10 @@ impl<S: Connection> Drop for OwnedWriteHalf<S> {
     }
 }
 
-async_read!(['a, S: Connection] ReadHalf<'a, S>, Waiter::OWNER);
-async_read!([S: Connection] OwnedReadHalf<S>, Waiter::OWNER);
-async_write!(['a, S: Connection] WriteHalf<'a, S>, Waiter::OWNER);
-async_write!([S: Connection] OwnedWriteHalf<S>, Waiter::OWNER);
+async_read!(['a, S: Connection] ReadHalf<'a, S>, WaiterId::OWNER);
+async_read!([S: Connection] OwnedReadHalf<S>, WaiterId::OWNER);
+async_write!(['a, S: Connection] WriteHalf<'a, S>, WaiterId::OWNER);
+async_write!([S: Connection] OwnedWriteHalf<S>, WaiterId::OWNER);
 
 /// A half gives a look at its stream: at its addresses and settings, for example.
 macro_rules! as_stream {

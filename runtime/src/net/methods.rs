@@ -131,12 +131,12 @@ macro_rules! raw_methods {
     () => {
         /// As [`readable`](Self::readable), for use in a `poll` function. Every task that polls is woken.
         pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            self.socket().poll_as(Waiter::SHARER, cx, Direction::Read, |_| Ok(()))
+            self.socket().poll_as(WaiterId::SHARER, cx, Direction::Read, |_| Ok(()))
         }
 
         /// As [`writable`](Self::writable), for use in a `poll` function. Every task that polls is woken.
         pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            self.socket().poll_as(Waiter::SHARER, cx, Direction::Write, |_| Ok(()))
+            self.socket().poll_as(WaiterId::SHARER, cx, Direction::Write, |_| Ok(()))
         }
 
         /// Makes an attempt of one's own to take something from the descriptor, as by recvmsg(2), if

@@ -12,7 +12,7 @@ use crate::ground::event::{Event, Readiness, Resource, SourceId};
 use crate::heart::core::Core;
 use crate::heart::current::{at_home, expect_current, expect_home, not_at_home, with_home};
 use crate::heart::key::SourceKey;
-use crate::heart::reactor::{Direction, Waiter};
+use crate::heart::reactor::{Direction, WaiterId};
 use crate::net::told::{left_beside, taken_back, tell_drained};
 use crate::net::waiters::thin_out;
 
@@ -102,7 +102,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         cx: &mut Context<'_>,
         direction: Direction,
         at: &'static Location<'static>,
-        waiter: impl FnOnce(&Core) -> Waiter,
+        waiter: impl FnOnce(&Core) -> WaiterId,
         attempt: impl FnMut(&S) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         self.poll_with(cx, direction, |core| (waiter(core), at), attempt)
@@ -111,13 +111,13 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
     /// The same, for whoever polls the socket without a future: the line that opened it speaks for it.
     pub(crate) fn poll_as<R>(
         &self,
-        waiter: Waiter,
+        waiter: WaiterId,
         cx: &mut Context<'_>,
         direction: Direction,
         attempt: impl FnMut(&S) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         let polled = self.poll_with(cx, direction, |core| (waiter, core.reactor.opened_at(self.key)), attempt);
-        if waiter == Waiter::SHARER && polled.is_pending() {
+        if waiter == WaiterId::SHARER && polled.is_pending() {
             thin_out(self.key, direction);
         }
         polled
@@ -127,7 +127,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
     pub(crate) fn forget_owner(&self, direction: Direction) {
         let key = self.key;
         at_home(key.0.runtime, move |core| {
-            taken_back(core, key, direction, core.reactor.forget(key, direction, Waiter::OWNER));
+            taken_back(core, key, direction, core.reactor.forget(key, direction, WaiterId::OWNER));
         });
     }
 
@@ -135,7 +135,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
-        who: impl FnOnce(&Core) -> (Waiter, &'static Location<'static>),
+        who: impl FnOnce(&Core) -> (WaiterId, &'static Location<'static>),
         mut attempt: impl FnMut(&S) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         while self.may_attempt(direction) {
@@ -186,7 +186,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         &self,
         cx: &Context<'_>,
         direction: Direction,
-        who: impl FnOnce(&Core) -> (Waiter, &'static Location<'static>),
+        who: impl FnOnce(&Core) -> (WaiterId, &'static Location<'static>),
     ) {
         let waker = cx.waker().clone();
         let left = with_home(self.key.0.runtime, |core| {
@@ -217,7 +217,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
     }
 
     /// Takes back the waker that [`poll_io`](Self::poll_io) left for a waiter.
-    pub(crate) fn forget(&self, core: &Core, direction: Direction, waiter: Waiter) {
+    pub(crate) fn forget(&self, core: &Core, direction: Direction, waiter: WaiterId) {
         taken_back(core, self.key, direction, core.reactor.forget(self.key, direction, waiter));
     }
 }

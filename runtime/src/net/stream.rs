@@ -7,7 +7,7 @@ use std::net::Shutdown;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
-use crate::heart::reactor::{Direction, Waiter};
+use crate::heart::reactor::{Direction, WaiterId};
 use crate::net::attempts::poll_nothing;
 use crate::net::socket::Socket;
 
@@ -151,7 +151,7 @@ impl<S: Bytes> Socket<S> {
         self.try_io(Direction::Write, |_| self.write_some(bytes))
     }
 
-    pub(crate) fn poll_read(&self, by: Waiter, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_read(&self, by: WaiterId, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         if buffer.is_empty() {
             return poll_nothing(cx);
         }
@@ -160,7 +160,7 @@ impl<S: Bytes> Socket<S> {
 
     pub(crate) fn poll_read_vectored(
         &self,
-        by: Waiter,
+        by: WaiterId,
         cx: &mut Context<'_>,
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
@@ -174,7 +174,7 @@ impl<S: Bytes> Socket<S> {
         })
     }
 
-    pub(crate) fn poll_write(&self, by: Waiter, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write(&self, by: WaiterId, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if bytes.is_empty() {
             return poll_nothing(cx);
         }

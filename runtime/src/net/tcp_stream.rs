@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::ground::event::Resource;
-use crate::heart::reactor::{Direction, Waiter};
+use crate::heart::reactor::{Direction, WaiterId};
 use crate::net::addr::{ToSocketAddrs, cannot, no_address, resolve};
 use crate::net::halves::split_methods;
 use crate::net::methods::{raw_methods, read_methods, socket_methods, socket_traits, write_methods};
@@ -253,8 +253,8 @@ impl HasSocket for TcpStream {
     }
 }
 
-async_read!([] TcpStream, Waiter::OWNER);
-async_write!([] TcpStream, Waiter::OWNER);
-async_read!([] & TcpStream, Waiter::SHARER);
-async_write!([] & TcpStream, Waiter::SHARER);
+async_read!([] TcpStream, WaiterId::OWNER);
+async_write!([] TcpStream, WaiterId::OWNER);
+async_read!([] & TcpStream, WaiterId::SHARER);
+async_write!([] & TcpStream, WaiterId::SHARER);
 socket_traits!(TcpStream);

@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::task::{Context, Poll};
 
 use crate::ground::event::Resource;
-use crate::heart::reactor::{Direction, Waiter};
+use crate::heart::reactor::{Direction, WaiterId};
 use crate::net::addr::{ToSocketAddrs, no_address, resolve, try_each};
 use crate::net::datagram::datagram_methods;
 use crate::net::methods::{raw_methods, readable_method, socket_methods, socket_traits, writable_method};
@@ -146,7 +146,7 @@ impl UdpSocket {
 
     /// As [`send_to`](Self::send_to), for use in a `poll` function. Every task that polls is woken.
     pub fn poll_send_to(&self, cx: &mut Context<'_>, bytes: &[u8], target: SocketAddr) -> Poll<io::Result<usize>> {
-        self.socket.poll_as(Waiter::SHARER, cx, Direction::Write, |io| io.send_to(bytes, target))
+        self.socket.poll_as(WaiterId::SHARER, cx, Direction::Write, |io| io.send_to(bytes, target))
     }
 
     datagram_methods!(SocketAddr);

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::task::{Context, Poll};
 
 use crate::ground::event::Resource;
-use crate::heart::reactor::{Direction, Waiter};
+use crate::heart::reactor::{Direction, WaiterId};
 use crate::net::backoff::insist;
 use crate::net::datagram::datagram_methods;
 use crate::net::methods::{raw_methods, readable_method, socket_methods, socket_traits, writable_method};

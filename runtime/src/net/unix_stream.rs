@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::ground::event::Resource;
-use crate::heart::reactor::{Direction, Waiter};
+use crate::heart::reactor::{Direction, WaiterId};
 use crate::net::backoff::insist;
 use crate::net::halves::split_methods;
 use crate::net::methods::{raw_methods, read_methods, socket_methods, socket_traits, write_methods};
@@ -186,8 +186,8 @@ impl HasSocket for UnixStream {
     }
 }
 
-async_read!([] UnixStream, Waiter::OWNER);
-async_write!([] UnixStream, Waiter::OWNER);
-async_read!([] & UnixStream, Waiter::SHARER);
-async_write!([] & UnixStream, Waiter::SHARER);
+async_read!([] UnixStream, WaiterId::OWNER);
+async_write!([] UnixStream, WaiterId::OWNER);
+async_read!([] & UnixStream, WaiterId::SHARER);
+async_write!([] & UnixStream, WaiterId::SHARER);
 socket_traits!(UnixStream);

@@ -15,7 +15,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use mio::unix::pipe::{Receiver, Sender};
 
 use crate::ground::event::Resource;
-use crate::heart::reactor::{Direction, Waiter};
+use crate::heart::reactor::{Direction, WaiterId};
 use crate::net::attempts::poll_nothing;
 use crate::net::socket::{Socket, TRY_FIRST};
 
@@ -99,7 +99,7 @@ impl AsyncWrite for ChildStdin {
         if bytes.is_empty() {
             return poll_nothing(cx);
         }
-        self.open()?.poll_io(cx, Direction::Write, self.at, |_| Waiter::OWNER, |mut pipe| pipe.write(bytes))
+        self.open()?.poll_io(cx, Direction::Write, self.at, |_| WaiterId::OWNER, |mut pipe| pipe.write(bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -167,7 +167,7 @@ macro_rules! reading_end {
                 let mut buffer = [0; 16 * 1024];
                 loop {
                     let attempt = |mut pipe: &Receiver| pipe.read(&mut buffer);
-                    match ready!(self.socket.poll_io(cx, Direction::Read, at, |_| Waiter::OWNER, attempt))? {
+                    match ready!(self.socket.poll_io(cx, Direction::Read, at, |_| WaiterId::OWNER, attempt))? {
                         0 => return Poll::Ready(Ok(())),
                         read => bytes.extend_from_slice(&buffer[..read]),
                     }
@@ -175,8 +175,8 @@ macro_rules! reading_end {
             }
         }
 
-        reading_end!($name, $name, Waiter::OWNER);
-        reading_end!($name, &$name, Waiter::SHARER);
+        reading_end!($name, $name, WaiterId::OWNER);
+        reading_end!($name, &$name, WaiterId::SHARER);
 
         /// For another child to read from.
         impl TryFrom<$name> for Stdio {

@@ -16,7 +16,7 @@ use super::pipe::{Listening, empty};
 use crate::ground::signals;
 use crate::heart::budget::ready_at_a_price;
 use crate::heart::current::{at_home, expect_current, expect_home};
-use crate::heart::reactor::{Direction, Waiter};
+use crate::heart::reactor::{Direction, WaiterId};
 
 /// Waits for the next SIGINT, which Ctrl-C on the terminal sends. It listens from the call on, not only
 /// from the first poll on.
@@ -103,7 +103,7 @@ pub struct Signal {
     /// How many there had been.
     seen: usize,
     runtime: u32,
-    waiter: Waiter,
+    waiter: WaiterId,
     /// Whether it has left a waker.
     waits: bool,
     at: &'static Location<'static>,

@@ -35,7 +35,7 @@ use self::source::{Source, Waiting};
 use crate::heart::key::{Key, SourceKey};
 
 pub(crate) use self::latches::{Direction, Latches};
-pub(crate) use self::source::Waiter;
+pub(crate) use self::source::WaiterId;
 
 /// mio's name for the inbox's bell.
 const BELL: Token = Token(usize::MAX);
@@ -86,7 +86,7 @@ pub(crate) struct Reactor {
     sources: RefCell<Slab<Source>>,
     batch: RefCell<Batch>,
     last_serial: Cell<u64>,
-    next_waiter: Cell<Waiter>,
+    next_waiter: Cell<WaiterId>,
     /// How many wait, over all sources.
     waiting: Cell<usize>,
 }
@@ -104,7 +104,7 @@ impl Reactor {
             sources: RefCell::new(Slab::new()),
             batch: RefCell::default(),
             last_serial: Cell::new(0),
-            next_waiter: Cell::new(Waiter::FIRST_FUTURE),
+            next_waiter: Cell::new(WaiterId::FIRST_FUTURE),
             waiting: Cell::new(0),
         };
         Ok((reactor, bell))
@@ -203,9 +203,9 @@ impl Reactor {
     }
 
     /// A number for a future that is about to wait.
-    pub(crate) fn new_waiter(&self) -> Waiter {
+    pub(crate) fn new_waiter(&self) -> WaiterId {
         let this = self.next_waiter.get();
-        self.next_waiter.set(this.0.checked_add(1).map_or(Waiter::FIRST_FUTURE, Waiter));
+        self.next_waiter.set(this.0.checked_add(1).map_or(WaiterId::FIRST_FUTURE, WaiterId));
         this
     }
 
@@ -215,7 +215,7 @@ impl Reactor {
         &self,
         key: SourceKey,
         direction: Direction,
-        waiter: Waiter,
+        waiter: WaiterId,
         waker: Waker,
         at: &'static Location<'static>,
     ) -> Option<Waker> {
@@ -229,7 +229,7 @@ impl Reactor {
     }
 
     /// A future that waited is dropped. Returns its waker, if no event has taken it.
-    pub(crate) fn forget(&self, key: SourceKey, direction: Direction, waiter: Waiter) -> Option<Waker> {
+    pub(crate) fn forget(&self, key: SourceKey, direction: Direction, waiter: WaiterId) -> Option<Waker> {
         let waiting = self.with(key, |source| source.remove(direction, waiter))??;
         self.waiting.set(self.waiting.get() - 1);
         Some(waiting.waker)
@@ -249,7 +249,7 @@ impl Reactor {
             let others = source.others.as_deref_mut().map(|others| &mut others.0);
             let Some(others) = others.filter(|others| others.len() > few) else { return taken };
             for place in (0..others.len()).rev() {
-                if others[place].is(direction, Waiter::SHARER) && !may_stay(&others[place].waker) {
+                if others[place].is(direction, WaiterId::SHARER) && !may_stay(&others[place].waker) {
                     taken.push(others.remove(place).waker);
                 }
             }

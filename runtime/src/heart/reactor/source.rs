@@ -20,7 +20,7 @@ pub(super) struct Source {
 pub(super) struct Others(pub(super) Vec<Waiting>);
 
 pub(super) struct Waiting {
-    pub(super) waiter: Waiter,
+    pub(super) waiter: WaiterId,
     pub(super) direction: Direction,
     pub(super) waker: Waker,
     pub(super) at: &'static Location<'static>,
@@ -30,9 +30,9 @@ const _: () = assert!(size_of::<Source>() <= 64, "a source's size is a connectio
 
 /// Who waits for one direction of a source. A waiter has one waker: the latest it was polled with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Waiter(pub(super) NonZeroU32);
+pub(crate) struct WaiterId(pub(super) NonZeroU32);
 
-impl Waiter {
+impl WaiterId {
     /// Whoever holds the source by `&mut`: there is one at a time.
     pub(crate) const OWNER: Self = Self(NonZeroU32::MIN);
     /// Those who share the source by `&` and poll it directly. They can be told apart only by their
@@ -43,7 +43,7 @@ impl Waiter {
 }
 
 impl Waiting {
-    pub(super) fn is(&self, direction: Direction, waiter: Waiter) -> bool {
+    pub(super) fn is(&self, direction: Direction, waiter: WaiterId) -> bool {
         self.direction == direction && self.waiter == waiter
     }
 }
@@ -67,7 +67,7 @@ impl Source {
     fn add_beside(&mut self, waiting: Waiting) -> Option<Waker> {
         let same = |w: &&mut Waiting| {
             w.is(waiting.direction, waiting.waiter)
-                && (waiting.waiter != Waiter::SHARER || w.waker.will_wake(&waiting.waker))
+                && (waiting.waiter != WaiterId::SHARER || w.waker.will_wake(&waiting.waker))
         };
         if let Some(there) = self.waiting_mut().find(same) {
             return Some(std::mem::replace(there, waiting).waker);
@@ -79,7 +79,7 @@ impl Source {
         None
     }
 
-    pub(super) fn remove(&mut self, direction: Direction, waiter: Waiter) -> Option<Waiting> {
+    pub(super) fn remove(&mut self, direction: Direction, waiter: WaiterId) -> Option<Waiting> {
         if let first @ Some(_) = self.first.take_if(|w| w.is(direction, waiter)) {
             return first;
         }
