@@ -121,7 +121,7 @@ pub(crate) const BUGS: &[Bug] = &[
         rule: 4, what: "a source that is asked again keeps what the kernel said before",
         file: "heart/reactor/mod.rs", inside: "fn ask_again(",
         right: "source.latches = source.latches.without(Latches::ALL)",
-        wrong: "source.latches = source.latches.with(source.latches)",
+        wrong: "source.latches = source.latches.union(source.latches)",
         test: "it net::source_fd::what_is_ready_is_reported_each_time_the_kernel_is_asked_again",
     },
     Bug {
@@ -382,14 +382,14 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 4, what: "a short read forgets that the peer has hung up",
         file: "heart/reactor/mod.rs", inside: "fn fell_short(",
-        right: "Latches::closed(direction).with(cut)",
+        right: "Latches::closed(direction).union(cut)",
         wrong: "cut",
         test: "it net::streams::a_short_read_does_not_forget_the_end",
     },
     Bug {
         rule: 4, what: "a read that urgent data cuts short is taken for the last",
         file: "heart/reactor/mod.rs", inside: "fn fell_short(",
-        right: "Latches::closed(direction).with(cut)",
+        right: "Latches::closed(direction).union(cut)",
         wrong: "Latches::closed(direction).without(cut)",
         test: "it net::short_reads::bytes_behind_urgent_data_are_read",
     },

@@ -146,7 +146,7 @@ impl Reactor {
         self.poll.borrow().registry().register(io, token(key), INTEREST)?;
         self.last_serial.set(serial);
         let [read, write] = [Direction::Read, Direction::Write].map(Latches::ready);
-        let latches = read.only_if(ready[0]).with(write.only_if(ready[1]));
+        let latches = read.only_if(ready[0]).union(write.only_if(ready[1]));
         entry.insert(Source { serial, at, latches, first: None, others: None });
         Ok(SourceKey(key))
     }
@@ -182,7 +182,7 @@ impl Reactor {
     /// An attempt was answered with `WouldBlock`: whatever the kernel said is over.
     pub(crate) fn would_block(&self, key: SourceKey, direction: Direction) {
         let urgent = Latches::URGENT.only_if(direction == Direction::Read);
-        let over = Latches::ready(direction).with(Latches::closed(direction)).with(urgent);
+        let over = Latches::ready(direction).union(Latches::closed(direction)).union(urgent);
         self.with(key, |source| source.latches = source.latches.without(over));
     }
 
@@ -193,7 +193,7 @@ impl Reactor {
             return false;
         }
         let cut = Latches::URGENT.only_if(direction == Direction::Read);
-        let unproven = Latches::closed(direction).with(cut);
+        let unproven = Latches::closed(direction).union(cut);
         let drained = self.with(key, |source| {
             let drained = !source.latches.any(unproven);
             source.latches = source.latches.without(Latches::ready(direction).only_if(drained));
@@ -280,7 +280,7 @@ impl Reactor {
             }
             count += 1;
             let latches = Latches::of(event);
-            source.latches = source.latches.with(latches);
+            source.latches = source.latches.union(latches);
             let mut news = Some(latches);
             let woken = source.take_waiting(latches, |waker| {
                 batch.arrivals.push(Arrival { key: SourceKey(key), news: news.take(), waker: Some(waker) });
