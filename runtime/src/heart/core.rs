@@ -43,7 +43,7 @@ pub(crate) struct Core {
     pub(crate) observers: Observers,
     /// The functions of this runtime's wakers.
     pub(crate) waker_table: &'static RawWakerVTable,
-    pub(crate) busy: Cell<Busy>,
+    pub(crate) actor: Cell<Actor>,
     /// What is awaited from outside and is no source: blocking jobs whose threads have not reported back, the
     /// standard input, and attempts that pause.
     pub(crate) jobs_away: Cell<usize>,
@@ -61,12 +61,12 @@ pub(crate) struct Core {
 /// Calls what it is given, which is the sleep.
 pub(crate) type AroundPark = Box<dyn Fn(&mut dyn FnMut()) + Send>;
 
-/// What the loop is busy with, which is the cause of all that happens meanwhile.
+/// Who acts: the cause of all that happens meanwhile.
 #[derive(Clone, Copy)]
-pub(crate) enum Busy {
+pub(crate) enum Actor {
     /// The task that this word names is polled or dropped, and keeps its slot meanwhile.
     Task(WakeWord),
-    With(Cause),
+    Other(Cause),
 }
 
 impl Core {
@@ -89,7 +89,7 @@ impl Core {
             counters: Arc::default(),
             observers,
             waker_table,
-            busy: Cell::new(Busy::With(Cause::Outside)),
+            actor: Cell::new(Actor::Other(Cause::Outside)),
             jobs_away: Cell::new(0),
             operations_left: Cell::new(0),
             observed,
@@ -125,9 +125,9 @@ impl Core {
 
     /// Whatever happens now happens because of this.
     pub(crate) fn cause(&self) -> Cause {
-        match self.busy.get() {
-            Busy::Task(word) => self.tasks.named_by(word).map_or(Cause::Outside, |key| Cause::Task(TaskId(key))),
-            Busy::With(cause) => cause,
+        match self.actor.get() {
+            Actor::Task(word) => self.tasks.named_by(word).map_or(Cause::Outside, |key| Cause::Task(TaskId(key))),
+            Actor::Other(cause) => cause,
         }
     }
 

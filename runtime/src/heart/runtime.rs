@@ -14,7 +14,7 @@ use crate::ground::foreign::without_panic;
 use crate::ground::metrics::Metrics;
 use crate::ground::pool::Abandoned;
 use crate::handle::Handle;
-use crate::heart::core::{Busy, Core};
+use crate::heart::core::{Actor, Core};
 use crate::heart::current::{Entered, REGISTRY, Turning};
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::tasks::{Abort, Failure};
@@ -138,7 +138,7 @@ impl Runtime {
                 });
                 dropped += 1;
             }
-            core.busy.set(Busy::With(Cause::Outside));
+            core.actor.set(Actor::Other(Cause::Outside));
             for key in core.tasks.keys().filter(|key| core.tasks.is_over(*key)) {
                 without_panic(|| drop(core.tasks.detach(key)));
             }
@@ -189,7 +189,7 @@ impl<'a> RootSlot<'a> {
 
 impl Drop for RootSlot<'_> {
     fn drop(&mut self) {
-        self.core.busy.set(Busy::With(Cause::Outside));
+        self.core.actor.set(Actor::Other(Cause::Outside));
         self.core.tasks.end_root();
         self.core.observe(|| Event::Finish { task: TaskId(self.key), outcome: self.outcome });
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::ground::event::{Cause, Event, Finished, Polled, Readiness, SourceId, TaskId, TimerId};
 use crate::ground::foreign::without_panic;
-use crate::heart::core::{AroundPark, Busy, Core, Message};
+use crate::heart::core::{Actor, AroundPark, Core, Message};
 use crate::heart::key::WakeWord;
 use crate::heart::reactor::{Arrival, Direction, Latches};
 use crate::heart::tasks::{Body, Failure, Step};
@@ -28,9 +28,9 @@ pub(crate) fn drain_inbox(core: &Core) {
                 core.wake(word, Cause::Thread(thread));
             }
             Message::Run(f, thread) => {
-                core.busy.set(Busy::With(Cause::Thread(thread)));
+                core.actor.set(Actor::Other(Cause::Thread(thread)));
                 without_panic(|| f(core));
-                core.busy.set(Busy::With(Cause::Outside));
+                core.actor.set(Actor::Other(Cause::Outside));
             }
         }
     }
@@ -43,11 +43,11 @@ pub(crate) fn fire_timers(core: &Core) {
     }
     while let Some((key, deadline, waker)) = core.timers.pop_due() {
         let timer = TimerId(key);
-        core.busy.set(Busy::With(Cause::Timer(timer)));
+        core.actor.set(Actor::Other(Cause::Timer(timer)));
         core.observe(|| Event::TimerFired { timer, late: core.timers.uptime().saturating_sub(deadline) });
         waker.wake();
     }
-    core.busy.set(Busy::With(Cause::Outside));
+    core.actor.set(Actor::Other(Cause::Outside));
 }
 
 /// Polls what is ready, in order, at most `most` times. Returns how many polls that were, and the root's output.
@@ -76,7 +76,7 @@ pub(crate) fn poll_ready<F: Future>(
         }
     }
     core.counters.polls.add(polls as u64);
-    core.busy.set(Busy::With(Cause::Outside));
+    core.actor.set(Actor::Other(Cause::Outside));
     (polls, output)
 }
 
@@ -113,7 +113,7 @@ fn poll_task(core: &Core, word: WakeWord, mut body: Body) {
 /// A poll begins: the task may do its share of operations, and is the cause of what happens.
 #[inline]
 fn begin_poll(core: &Core, word: WakeWord) {
-    core.busy.set(Busy::Task(word));
+    core.actor.set(Actor::Task(word));
     core.renew_budget();
     observe_task(core, word, |task| Event::PollStart { task });
 }
@@ -122,7 +122,7 @@ fn begin_poll(core: &Core, word: WakeWord) {
 /// runs.
 #[cold]
 pub(crate) fn drop_task(core: &Core, word: WakeWord, mut body: Body, mut failure: Box<Failure>) {
-    core.busy.set(Busy::Task(word));
+    core.actor.set(Actor::Task(word));
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| body.as_mut().empty())) {
         match *failure {
             // The first panic is the one that is reported.
@@ -227,7 +227,7 @@ fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
     while let Some(arrival) = core.reactor.pop_arrival() {
         wake_by(core, arrival);
     }
-    core.busy.set(Busy::With(Cause::Outside));
+    core.actor.set(Actor::Other(Cause::Outside));
 }
 
 /// Sleeps inside the hook around the parks, which is foreign code: it may have woken a task, or set a timer.
@@ -249,13 +249,13 @@ pub(crate) fn wake_left_over(core: &Core) {
     for arrival in core.reactor.take_batch() {
         without_panic(|| wake_by(core, arrival));
     }
-    core.busy.set(Busy::With(Cause::Outside));
+    core.actor.set(Actor::Other(Cause::Outside));
 }
 
 #[inline(always)]
 fn wake_by(core: &Core, arrival: Arrival) {
     let source = SourceId(arrival.key);
-    core.busy.set(Busy::With(Cause::Source(source)));
+    core.actor.set(Actor::Other(Cause::Source(source)));
     if let Some(news) = arrival.news {
         core.observe(|| Event::SourceReady { source, ready: readiness(news) });
     }

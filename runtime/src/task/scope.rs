@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use crate::ground::event::{Cause, TaskId};
 use crate::heart::budget::OPERATIONS_PER_POLL;
-use crate::heart::core::{Busy, Core};
+use crate::heart::core::{Actor, Core};
 use crate::heart::current::{at_home, current, expect_current, expect_home};
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::waker::waker_of;
@@ -285,10 +285,10 @@ impl<'env> Scope<'env> {
     /// running, as when the scope outlives it, no task is.
     fn as_task<R>(&self, key: TaskKey, f: impl FnOnce() -> R) -> std::thread::Result<R> {
         let core = current().filter(|core| core.number == self.runtime);
-        let before = core.as_ref().map(|core| core.busy.replace(Busy::With(Cause::Task(TaskId(key)))));
+        let before = core.as_ref().map(|core| core.actor.replace(Actor::Other(Cause::Task(TaskId(key)))));
         let result = catch_unwind(AssertUnwindSafe(f));
         if let (Some(core), Some(before)) = (core, before) {
-            core.busy.set(before);
+            core.actor.set(before);
         }
         result
     }

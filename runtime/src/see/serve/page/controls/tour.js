@@ -42,7 +42,7 @@ const TOUR = [
     [(rec) => nth(rec, 1, ofKind("wake")), "line", "Asker looks at the flag, wakes itself, and returns Pending. So it is ready again at once."],
     [(rec) => nth(rec, 20, ofKind("wake")), "turn", "The loop cannot park any more. A processor is busy with a program that only waits."],
     [atFinding, "findings", "After 200 such polls the finding names the task, and says what to do."],
-    [atEnd, "line", "WaiterId left its waker with the flag instead: it was polled only twice."]]],
+    [atEnd, "line", "Waiter left its waker with the flag instead: it was polled only twice."]]],
   ["starvation", "Starvation", "How the loop stays fair to a polite task", [
     [(rec) => nth(rec, 1, ({ e, task, by }) => e === "wake" && task === 2 && by === "task 2"), "line", "Reader never has to wait for its bytes. After 128 reads its share of this poll is used up, and it has to queue again."],
     [(rec) => nth(rec, 2, ({ e, task }) => e === "poll_start" && task === 1), "queue", "So main gets its turn in between."],
