@@ -55,7 +55,10 @@ pub(crate) struct Core {
     pub(crate) around_park: Option<AroundPark>,
     /// Where the program says that it is, in place of a line of Rust.
     pub(crate) place: Cell<Option<Place>>,
-    extensions: RefCell<Vec<Rc<dyn Any>>>,
+    /// What later layers keep with the loop, one value of a type. Its tenants are the signals that are listened
+    /// for, the children that are waited for, the panics that were heard, and in `see/` the state that a follower of
+    /// the events keeps, and the server that shows the loop.
+    annex: RefCell<Vec<Rc<dyn Any>>>,
 }
 
 /// Calls what it is given, which is the sleep.
@@ -95,18 +98,18 @@ impl Core {
             observed,
             around_park: None,
             place: Cell::new(None),
-            extensions: RefCell::default(),
+            annex: RefCell::default(),
         }
     }
 
-    /// What a later layer keeps with the loop: its one value of this type, made when first asked for.
-    pub(crate) fn extension<T: Default + 'static>(&self) -> Rc<T> {
-        let mut extensions = self.extensions.borrow_mut();
-        if let Some(found) = extensions.iter().find_map(|value| Rc::clone(value).downcast().ok()) {
+    /// The value of this type that a later layer keeps with the loop. It is made when first asked for.
+    pub(crate) fn annex<T: Default + 'static>(&self) -> Rc<T> {
+        let mut annex = self.annex.borrow_mut();
+        if let Some(found) = annex.iter().find_map(|value| Rc::clone(value).downcast().ok()) {
             return found;
         }
         let made = Rc::<T>::default();
-        extensions.push(Rc::clone(&made) as Rc<dyn Any>);
+        annex.push(Rc::clone(&made) as Rc<dyn Any>);
         made
     }
 

@@ -38,7 +38,7 @@ impl Kept {
         if core.reactor.is_foreign_process() {
             return None;
         }
-        let kept = core.extension::<Self>();
+        let kept = core.annex::<Self>();
         let state = kept.state.borrow().clone();
         let asked = kept.asked.borrow().clone();
         state.or_else(|| asked.map(|asked| asked()))
@@ -46,7 +46,7 @@ impl Kept {
 
     /// Follows the events of the loop that runs here, unless somebody else has from the beginning.
     pub(crate) fn apply(core: &Core, at: Duration, event: &Event<'_>) {
-        let kept = core.extension::<Self>();
+        let kept = core.annex::<Self>();
         let mut state = kept.state.borrow_mut();
         if state.is_some() || kept.asked.borrow().is_none() {
             state.get_or_insert_default().apply(at, event);
@@ -55,7 +55,7 @@ impl Kept {
 
     /// Tells the loop that runs here of somebody who follows its events.
     pub(crate) fn keep(asked: Rc<Asked>) {
-        if let Some(kept) = with_current(|core| core.extension::<Self>()) {
+        if let Some(kept) = with_current(|core| core.annex::<Self>()) {
             let _before = kept.asked.replace(Some(asked));
         }
     }

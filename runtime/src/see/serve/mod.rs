@@ -231,7 +231,7 @@ struct Watched {
 }
 
 fn show(core: &Rc<Core>, listener: TcpListener, token: Option<String>) -> io::Result<Server> {
-    let shown = core.extension::<Shown>();
+    let shown = core.annex::<Shown>();
     if shown.watched.get().is_none() {
         let watched = Arc::new(Watched::new(core));
         shown.bell.replace(Some(table_on_signals(&watched)?));
