@@ -516,7 +516,7 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 6, what: "what is due a tick later is due now",
-        file: "heart/wheel.rs", inside: "fn hang_again(",
+        file: "heart/wheel.rs", inside: "fn cascade(",
         right: "if deadline <= self.now {",
         wrong: "if deadline <= self.now.saturating_add(1) {",
         test: "models wheel_model::the_wheel_does_what_a_sorted_list_does",

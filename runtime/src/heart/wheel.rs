@@ -154,7 +154,7 @@ impl<T> Wheel<T> {
                 break;
             }
             self.now = self.now.max(first_tick);
-            self.hang_again(list);
+            self.cascade(list);
         }
         self.now = self.now.max(to);
     }
@@ -211,7 +211,7 @@ impl<T> Wheel<T> {
 
     /// Empties a list whose first tick has come: what is due goes to the due list, the rest to lower
     /// levels. Both keep their order.
-    fn hang_again(&mut self, list: u32) {
+    fn cascade(&mut self, list: u32) {
         let head = std::mem::replace(&mut self.entries[list as usize], Entry::head(list));
         self.mark_empty(list);
         let mut slot = head.next;
