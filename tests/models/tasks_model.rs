@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use crate::check;
 use crate::heart::key::{Key, MAX_SLOTS, TaskKey, WakeWord};
 use crate::heart::tasks::peek::State;
-use crate::heart::tasks::{Abort, Body, Failure, Join, Left, Step, Tasks, Woken, body};
+use crate::heart::tasks::{Abort, Answer, Body, Failure, Left, Step, Tasks, Woken, body};
 
 const RUNTIME: u32 = 3;
 
@@ -356,7 +356,7 @@ impl Pair {
         let waker = Waker::from(Arc::new(Joiner));
         if matches!(stage, Stage::Idle | Stage::Out) {
             assert!(!self.store.take_output(key, &mut None::<Id>));
-            assert!(matches!(self.store.take_failure(key), Join::Pending));
+            assert!(matches!(self.store.take_failure(key), Answer::Pending));
             let replaced = self.store.leave_joiner(key, waker.clone());
             assert_same(replaced.as_ref(), self.tasks[id].joiner.replace(waker).as_ref());
             return;
@@ -369,11 +369,11 @@ impl Pair {
             return;
         }
         match self.store.take_failure(key) {
-            Join::Failed(failure, info) if stage == Stage::Over => {
+            Answer::Failed(failure, info) if stage == Stage::Over => {
                 assert_eq!((owner(&failure), info.name.as_deref()), (id, self.tasks[id].name.as_deref()));
                 self.vacate(id);
             }
-            Join::Gone if stage == Stage::Gone => {}
+            Answer::Gone if stage == Stage::Gone => {}
             _ => panic!("the end of task {id} is told wrongly"),
         }
     }

@@ -15,7 +15,7 @@ use crate::ground::event::{Event, TaskId, WaitsFor};
 use crate::heart::budget::ready_at_a_price;
 use crate::heart::current::{REGISTRY, at_home, current, expect_home, with_home};
 use crate::heart::key::TaskKey;
-use crate::heart::tasks::{Abort, Asker, Failure, Info, Join};
+use crate::heart::tasks::{Abort, Answer, Asker, Failure, Info};
 use crate::heart::waker::waiter_of;
 use crate::task::asker::{asker, describe};
 use crate::task::heard::Heard;
@@ -111,17 +111,17 @@ fn take_output(task: TaskKey, place: &mut dyn Any) {
 /// Why there is no output, if there never will be one; else leaves a waker.
 fn poll_failure(task: TaskKey, spawned: Line, awaited: Line, cx: &Context<'_>) -> Poll<JoinError> {
     let joined = with_home(task.0.runtime, |core| {
-        let joined = if core.may_complete() { core.tasks.take_failure(task) } else { Join::Pending };
-        if !matches!(joined, Join::Pending) {
+        let joined = if core.may_complete() { core.tasks.take_failure(task) } else { Answer::Pending };
+        if !matches!(joined, Answer::Pending) {
             core.spend();
         }
         joined
     });
     match joined {
-        Some(Join::Failed(failure, info)) => Poll::Ready(failed(task, *failure, info)),
+        Some(Answer::Failed(failure, info)) => Poll::Ready(failed(task, *failure, info)),
         // An outcome stays in its slot until its only handle takes it, or the runtime ends.
-        Some(Join::Gone) => Poll::Ready(JoinError::new(task, None, Reason::Aborted(Abort::Shutdown))),
-        Some(Join::Pending) | None => wait(task, spawned, awaited, cx),
+        Some(Answer::Gone) => Poll::Ready(JoinError::new(task, None, Reason::Aborted(Abort::Shutdown))),
+        Some(Answer::Pending) | None => wait(task, spawned, awaited, cx),
     }
 }
 

@@ -80,8 +80,8 @@ pub(crate) enum Step {
     Drop(WakeWord, Body, Box<Failure>),
 }
 
-/// What became of a task without an output.
-pub(crate) enum Join {
+/// The answer to one who asks why a task has no output.
+pub(crate) enum Answer {
     /// Not over yet, or its output is there to be taken.
     Pending,
     Failed(Box<Failure>, Info),
@@ -370,16 +370,16 @@ impl Tasks {
     }
 
     /// Takes what there is to say of a task that has no output to take.
-    pub(crate) fn take_failure(&self, key: TaskKey) -> Join {
+    pub(crate) fn take_failure(&self, key: TaskKey) -> Answer {
         let inner = &mut *self.inner.borrow_mut();
-        let Some(slot) = inner.find(key) else { return Join::Gone };
+        let Some(slot) = inner.find(key) else { return Answer::Gone };
         if slot.end != End::Failed {
-            return Join::Pending;
+            return Answer::Pending;
         }
         let info = inner.info(key.0.slot);
         let failure = inner.rare.get_mut(&key.0.slot).and_then(|rare| rare.failure.take());
         inner.vacate(key.0.slot);
-        failure.map_or(Join::Gone, |failure| Join::Failed(failure, info))
+        failure.map_or(Answer::Gone, |failure| Answer::Failed(failure, info))
     }
 
     /// Leaves a waker to be woken at the end of a task that is not over, and returns the one that it
