@@ -19,17 +19,17 @@ pub(crate) struct Observers {
     panic: Cell<Option<Box<dyn Any + Send>>>,
     /// Of the process that they observe.
     forks: u32,
-    gate: OnceCell<Gate>,
+    checkpoint: OnceCell<Checkpoint>,
 }
 
 /// Where the loop can be held: called before an event is told, and before its time is taken. It returns
 /// when the loop may go on.
-pub(crate) type Gate = Box<dyn Fn(&Event<'_>)>;
+pub(crate) type Checkpoint = Box<dyn Fn(&Event<'_>)>;
 
 impl Observers {
     pub(crate) fn new(all: Vec<Rc<dyn Observer>>) -> Self {
         let (all, panic) = (RefCell::new(all.into()), Cell::default());
-        Self { all, panic, forks: forks(), gate: OnceCell::new() }
+        Self { all, panic, forks: forks(), checkpoint: OnceCell::new() }
     }
 
     /// Whether there are any.
@@ -47,9 +47,9 @@ impl Observers {
         drop((self.all.replace(all), others));
     }
 
-    /// Puts up a gate, if there is none yet. Nobody passes it while there are no observers.
-    pub(crate) fn put_gate(&self, gate: Gate) {
-        let _another = self.gate.set(gate);
+    /// Sets the checkpoint, if there is none yet. Nobody passes it while there are no observers.
+    pub(crate) fn put_checkpoint(&self, checkpoint: Checkpoint) {
+        let _another = self.checkpoint.set(checkpoint);
     }
 
     /// From here on nobody is told. For a forked child: what its observers share with the parent's threads
@@ -65,7 +65,7 @@ impl Observers {
         if self.forks != forks() {
             return self.abandon();
         }
-        self.gate.get().into_iter().for_each(|gate| gate(event));
+        self.checkpoint.get().into_iter().for_each(|pass| pass(event));
         let now = clock();
         let all = Rc::clone(&self.all.borrow());
         for observer in all.iter() {

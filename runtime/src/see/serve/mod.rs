@@ -236,7 +236,7 @@ fn show(core: &Rc<Core>, listener: TcpListener, token: Option<String>) -> io::Re
         let watched = Arc::new(Watched::new(core));
         shown.bell.replace(Some(table_on_signals(&watched)?));
         let gate = Arc::clone(&watched);
-        core.observers.put_gate(Box::new(move |event| gate.pass(event)));
+        core.observers.put_checkpoint(Box::new(move |event| gate.pass(event)));
         core.attach(Rc::new(watched.ring.clone()));
         shown.watched.get_or_init(|| watched);
     }
