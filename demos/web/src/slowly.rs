@@ -1,6 +1,7 @@
 //! A body that may pause, but not for long: the other side is given up when no piece comes in time.
 
 use std::error::Error;
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,6 +11,18 @@ use oneloop::time::{Sleep, sleep};
 
 /// Any error that a body may end in.
 pub type AnyError = Box<dyn Error + Send + Sync>;
+
+/// The error of a body whose next piece did not come in so much time.
+#[derive(Debug)]
+pub struct TooLate(pub Duration);
+
+impl Error for TooLate {}
+
+impl fmt::Display for TooLate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no byte came for {} s", self.0.as_secs_f64())
+    }
+}
 
 /// A body of which each piece comes within a time. The time runs only while somebody waits for the piece: a
 /// slow reader is no fault of the sender's.
@@ -41,7 +54,7 @@ where
         }
         let limit = self.limit;
         match Pin::new(self.waits.get_or_insert_with(|| sleep(limit))).poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Some(Err(format!("no byte came for {} s", limit.as_secs_f64()).into()))),
+            Poll::Ready(()) => Poll::Ready(Some(Err(TooLate(limit).into()))),
             Poll::Pending => Poll::Pending,
         }
     }
