@@ -16,9 +16,8 @@
 //!
 //! # One turn
 //!
-//! The runtime owns all state, in slabs. Whatever a user holds (a waker, a `JoinHandle`, a `Sleep`, a
-//! `TcpStream`) is a key into one of them, and the runtime is found by one thread-local when the key
-//! is used. This is all that happens, again and again:
+//! The runtime owns all state, in slabs. A user holds keys into them: a waker is one, a `JoinHandle`, a `Sleep`, a
+//! `TcpStream`. When a key is used, one thread-local leads to the runtime. This is all that happens, again and again:
 //!
 //! ```text
 //!        +----------------------------- one turn ------------------------------+
@@ -50,10 +49,10 @@
 //!
 //! # Reading order
 //!
-//! Read `heart/` first, in the order of its `mod.rs`: it is a turn, and nothing but a turn. `ground/` is
-//! what it stands on. What follows is what users call.
+//! Read `heart/` first, in the order of its `mod.rs`: it is a turn, and nothing but a turn. `ground/` is what it
+//! stands on. The rest is called by users.
 
-// What only a reader of events asks of the stores has no caller without one.
+// Some questions to the stores are asked by readers of events only, and have no caller without `see`.
 #![cfg_attr(not(feature = "see"), allow(dead_code, unused_imports))]
 
 mod ground;

@@ -77,6 +77,11 @@ fn no_file_holds_a_forbidden_word() {
 }
 
 #[test]
+fn comments_put_the_subject_first() {
+    check(text_rules::subjects);
+}
+
+#[test]
 fn every_page_opens_with_its_title() {
     check(text_rules::page_titles);
 }

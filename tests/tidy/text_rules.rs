@@ -45,6 +45,45 @@ pub(crate) fn page_titles(repo: &Repo) -> Vec<Finding> {
     untitled.map(|page| Finding::new(&page.path, 1, "open the page with its title: `# Title`")).collect()
 }
 
+/// Words with which no sentence of a comment opens, unless it asks: its subject would come late.
+const LATE_SUBJECTS: [&str; 10] =
+    ["Of", "That", "What", "Whatever", "Where", "Wherever", "Who", "Whoever", "Whom", "Whose"];
+
+/// Where each sentence of a comment in the runtime opens with its subject.
+const SUBJECT_FIRST: [&str; 1] = ["runtime/src/heart/"];
+
+/// Each sentence of a comment opens with its subject.
+pub(crate) fn subjects(repo: &Repo) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let files = repo.rust_files().filter(|file| SUBJECT_FIRST.iter().any(|folder| file.path.starts_with(folder)));
+    for file in files {
+        let (mut opens, mut fenced) = (true, false);
+        for (line, text) in file.lines() {
+            let Some(comment) = text.trim_start().strip_prefix("//") else {
+                (opens, fenced) = (true, false);
+                continue;
+            };
+            let comment = comment.trim_start_matches(['/', '!']);
+            fenced ^= comment.trim_start().starts_with("```");
+            let words = comment.trim().trim_start_matches("- ");
+            if fenced || words.is_empty() || comment.starts_with("     ") {
+                opens = true;
+                continue;
+            }
+            let sentences: Vec<&str> = words.split_inclusive(['.', '?', '!']).map(str::trim_start).collect();
+            for sentence in sentences.into_iter().skip(usize::from(!opens)) {
+                let opener = sentence.split(|letter: char| !letter.is_alphabetic()).next().unwrap_or_default();
+                if LATE_SUBJECTS.contains(&opener) && !sentence.ends_with('?') {
+                    let says = format!("the sentence opens with `{opener}`; open it with its subject");
+                    found.push(Finding::new(&file.path, line, says));
+                }
+            }
+            opens = words.ends_with(['.', '?', '!']);
+        }
+    }
+    found
+}
+
 /// A relative link leads to a file that is there, and to a heading that it has.
 pub(crate) fn links(repo: &Repo) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -283,6 +322,23 @@ fn a_page_without_a_title_is_found() {
     let files =
         [("docs/a.md", "# A\n"), ("docs/b.md", "B\n"), ("docs/c.md", "# \n"), ("README.md", ""), ("docs/d.txt", "")];
     assert_eq!(findings(page_titles, &files), ["README.md:1", "docs/b.md:1", "docs/c.md:1"]);
+}
+
+#[test]
+fn a_sentence_that_does_not_open_with_its_subject_is_found() {
+    let text = "//! Of wakes: all.\n//!\n//! Why is it so? Where it is shown, what is\n//! that. Of course.\n//!\n\
+                //! ```text\n//! What a drawing\n//! ```\nfn f() {\n    // Whoever asks. The loop\n    // What it says.\n\
+                    // The loop. That is it.\n}\n";
+    assert_eq!(
+        findings(subjects, &[("runtime/src/heart/a.rs", text), ("runtime/src/see/a.rs", text)]),
+        [
+            "runtime/src/heart/a.rs:1",
+            "runtime/src/heart/a.rs:3",
+            "runtime/src/heart/a.rs:4",
+            "runtime/src/heart/a.rs:10",
+            "runtime/src/heart/a.rs:12"
+        ]
+    );
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The budget: how much a task may do in one poll.
 //!
-//! A socket that always has data, or a sleep that is over, is ready each time it is asked, and a task that
-//! asks in a loop would never come to its end. So every operation counts that may complete again and
-//! again without waiting. One too many says "not yet", and queues its task behind the others:
+//! A socket that always has data is ready each time it is asked. So is a sleep that is over. A task that asks in a
+//! loop would never come to its end. So every operation that may complete again and again without waiting is counted.
+//! One too many says "not yet", and queues its task behind the others:
 //!
 //! ```text
 //!     asked:  is anything left?  -- no --> wake the task, Pending
@@ -12,8 +12,8 @@
 //!             one less left, Ready
 //! ```
 //!
-//! One poll may contain others: a scope polls its children, and each of them counts as a task. Such a part is
-//! polled with a share of its own, so that it does not matter who came before it and how greedy that was.
+//! One poll may contain others: a scope polls its children, and each of them counts as a task. Such a part is polled
+//! with a share of its own, so a greedy part before it takes nothing from it.
 
 use std::task::{Context, Poll};
 
@@ -29,8 +29,8 @@ impl Core {
         self.operations_left.set(OPERATIONS_PER_POLL);
     }
 
-    /// Polls a part of a task with a share of its own. Returns how much of it was spent, too. The poll around
-    /// pays for it as far as it can, but keeps its last operation: so a future beside the part goes on as well.
+    /// Polls a part of a task with a share of its own. Returns how much of it was spent, too. The poll around pays
+    /// for it as far as it can. It keeps its last operation, so that a future beside the part goes on as well.
     pub(crate) fn with_own_share<R>(&self, poll: impl FnOnce() -> R) -> (R, u32) {
         let around = self.operations_left.replace(OPERATIONS_PER_POLL);
         let result = poll();
@@ -44,8 +44,8 @@ impl Core {
         self.operations_left.get() > 0
     }
 
-    /// To be asked by every leaf future that may complete again and again without waiting. True means:
-    /// the task has had its share of this poll, and is queued behind the others.
+    /// Whether the task has had its share of this poll. If so, it is queued behind the others. Every leaf future that
+    /// may complete again and again without waiting asks.
     pub(crate) fn is_exhausted(&self, cx: &Context<'_>) -> bool {
         let exhausted = !self.may_complete();
         if exhausted {
@@ -54,19 +54,20 @@ impl Core {
         exhausted
     }
 
-    /// To be told by every such future when it completes.
+    /// Counts one operation. Every leaf future that asked [`is_exhausted`](Self::is_exhausted) says so when it
+    /// completes.
     pub(crate) fn spend(&self) {
         self.operations_left.set(self.operations_left.get().saturating_sub(1));
     }
 
-    /// To be told by one that has spent for an attempt which came to nothing.
+    /// Takes back one operation, for an attempt that came to nothing.
     pub(crate) fn give_back(&self) {
         self.operations_left.set(self.operations_left.get() + 1);
     }
 }
 
-/// For leaf futures that have nothing left to do but to be ready, as often as they are asked: ready, at
-/// the price of one operation of whichever task asks.
+/// Ready, at the price of one operation of the task that asks. It serves leaf futures that are ready as often as they
+/// are asked.
 pub(crate) fn ready_at_a_price(cx: &Context<'_>) -> Poll<()> {
     if let Some(core) = current() {
         if core.is_exhausted(cx) {

@@ -21,15 +21,15 @@ use crate::heart::reactor::Reactor;
 use crate::heart::tasks::Tasks;
 use crate::heart::timers::Timers;
 
-/// What other threads send to a loop.
+/// A message of another thread to a loop.
 pub(crate) enum Message {
     /// A wake, and the number of the thread it came from.
     Wake(WakeWord, u64),
-    /// Everything else: something to be done on the loop's thread, and who asks for it.
+    /// Something else to be done on the loop's thread, and the number of the thread that asks for it.
     Run(Box<dyn FnOnce(&Core) + Send>, u64),
 }
 
-/// The running loop.
+/// The stores of one loop, and the cells of the poll that is going on.
 pub(crate) struct Core {
     /// The runtime's number, as in every key of its stores.
     pub(crate) number: u32,
@@ -44,7 +44,7 @@ pub(crate) struct Core {
     /// The functions of this runtime's wakers.
     pub(crate) waker_table: &'static RawWakerVTable,
     pub(crate) actor: Cell<Actor>,
-    /// What is awaited from outside and is no source: blocking jobs whose threads have not reported back, the
+    /// How much is awaited from outside that is no source: blocking jobs whose threads have not reported back, the
     /// standard input, and attempts that pause.
     pub(crate) jobs_away: Cell<usize>,
     /// How much the task may still do in this poll.
@@ -53,18 +53,18 @@ pub(crate) struct Core {
     pub(super) observed: Cell<bool>,
     /// Stands around each sleep in the kernel, and is foreign code.
     pub(crate) around_park: Option<AroundPark>,
-    /// Where the program says that it is, in place of a line of Rust.
+    /// The line that the program says it is at, in place of a line of Rust.
     pub(crate) place: Cell<Option<Place>>,
-    /// What later layers keep with the loop, one value of a type. Its tenants are the signals that are listened
-    /// for, the children that are waited for, the panics that were heard, and in `see/` the state that a follower of
-    /// the events keeps, and the server that shows the loop.
+    /// Values that later layers keep with the loop, one of a type. Its tenants: the signals that are listened for,
+    /// the children that are waited for, and the panics that were heard. In `see/` they are the state that a follower
+    /// of the events keeps, and the server that shows the loop.
     annex: RefCell<Vec<Rc<dyn Any>>>,
 }
 
 /// Calls what it is given, which is the sleep.
 pub(crate) type AroundPark = Box<dyn Fn(&mut dyn FnMut()) + Send>;
 
-/// Who acts: the cause of all that happens meanwhile.
+/// The one who acts: the cause of all that happens meanwhile.
 #[derive(Clone, Copy)]
 pub(crate) enum Actor {
     /// The task that this word names is polled or dropped, and keeps its slot meanwhile.
@@ -113,7 +113,7 @@ impl Core {
         made
     }
 
-    /// Writes down the stores' sizes for whoever asks from another thread.
+    /// Writes down the stores' sizes, for other threads to read.
     pub(crate) fn publish_sizes(&self) {
         let sizes = &self.counters;
         sizes.tasks.set(self.tasks.live() as u64);
@@ -126,7 +126,7 @@ impl Core {
         }
     }
 
-    /// Whatever happens now happens because of this.
+    /// The cause of all that happens now.
     pub(crate) fn cause(&self) -> Cause {
         match self.actor.get() {
             Actor::Task(word) => self.tasks.named_by(word).map_or(Cause::Outside, |key| Cause::Task(TaskId(key))),

@@ -2,6 +2,17 @@
 //!
 //! While a loop runs, one thread-local, `CURRENT`, points at its core. Every key that a user holds is turned into
 //! something through that pointer. Another thread finds the loop's inbox by its number, in the `REGISTRY`.
+//!
+//! There are four doors, by two questions. Each has a sentence for those who find it shut.
+//!
+//! ```text
+//!                          the loop that runs here       the loop with this number
+//!     take a share in it   current, expect_current       expect_home
+//!     only look at it      with_current, or no_loop      with_home, or not_at_home
+//!                                                        at_home: do it here, or send it there
+//! ```
+//!
+//! A share costs a count up and down, and foreign code may run while it is held. A look costs less, and allows none.
 
 use std::cell::Cell;
 use std::fmt;
@@ -17,8 +28,8 @@ use crate::heart::inbox::Registry;
 pub(crate) static REGISTRY: LazyLock<Registry<Message>> = LazyLock::new(Registry::new);
 
 thread_local! {
-    /// What an [`Entered`] puts here it takes out again. So there is nothing to drop when the thread
-    /// ends, and a look need not ask first whether that has happened.
+    /// An [`Entered`] takes out again all that it puts here. So there is nothing to drop when the thread ends, and no
+    /// look has to ask whether the thread is ending.
     static CURRENT: Cell<Option<ManuallyDrop<Rc<Core>>>> = const { Cell::new(None) };
     static THREAD: Cell<u64> = const { Cell::new(0) };
     /// The process in which a loop turns, or ends, on this thread; 0 if none does. A forked child has its parent's.
@@ -66,7 +77,7 @@ pub(crate) fn current() -> Option<Rc<Core>> {
     with_current(Rc::clone)
 }
 
-/// The same, for code that cannot do without: `what` is the sentence's subject.
+/// The core of the loop that runs on this thread, which must run one. `what` is the subject of the panic's sentence.
 ///
 /// # Panics
 ///
@@ -108,15 +119,15 @@ pub(crate) fn not_at_home(number: u32, did: &str) -> ! {
     )
 }
 
-/// Looks at the current core without taking a share in it, which is the cheaper way. Nothing foreign may
-/// run in `look`: the pointer is in its hands meanwhile, and whoever came back here would find none.
+/// Looks at the current core without taking a share in it, which costs less. Nothing foreign may run in `look`: the
+/// pointer is out of its place meanwhile, so code that came back here would find no loop.
 #[inline(always)]
 pub(crate) fn with_current<R>(look: impl FnOnce(&Rc<Core>) -> R) -> Option<R> {
     let core = InHand(CURRENT.take());
     core.0.as_deref().map(look)
 }
 
-/// The pointer, taken out of its place to be looked at. It goes back there, come what may.
+/// The pointer, taken out of its place to be looked at. Its drop puts it back, after a panic too.
 struct InHand(Option<ManuallyDrop<Rc<Core>>>);
 
 impl Drop for InHand {
@@ -126,8 +137,8 @@ impl Drop for InHand {
     }
 }
 
-/// The same for the core with this number, if it is the current one. Otherwise what `look` owns, which
-/// may be foreign, is dropped when no borrow is alive.
+/// Looks at the core with this number, if it is the current one. If not, `look` is dropped when the pointer is back
+/// in its place: it may own something foreign.
 #[inline(always)]
 pub(crate) fn with_home<R>(number: u32, look: impl FnOnce(&Core) -> R) -> Option<R> {
     let mut look = Some(look);

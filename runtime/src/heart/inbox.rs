@@ -13,13 +13,13 @@
 //!                                             d  parked = false, then drain
 //! ```
 //!
-//! Each side writes its own word first and then reads the other's, with a fence between, so at least
-//! one of them sees the other: either the loop finds the message in b, or the sender finds the loop
-//! parked in 2 and rings. Whoever turns `parked` to false rings, so any number of messages costs one
-//! system call while the loop sleeps and none while it is awake.
+//! Each side writes its own word first and then reads the other's, with a fence between. So at least one of them sees
+//! the other. Either the loop finds the message in b, or the sender finds the loop parked in 2 and rings. The sender
+//! that turns `parked` to false rings. So any number of messages costs one system call while the loop sleeps, and
+//! none while it is awake.
 //!
-//! What must never happen here: a lock held while foreign code runs (a message may own anything), or
-//! an order of steps other than the one above. `tests/loom` tries every interleaving of this file.
+//! Two things must never happen here. No lock is held while foreign code runs, and a message may own anything. And
+//! the order of steps is never another than the one above. `tests/loom` tries every interleaving of this file.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -78,8 +78,8 @@ impl<M> Inbox<M> {
 
 /// Finds the inbox of a runtime by its number.
 ///
-/// Numbers count up and are never given twice; the low 16 bits, which are all that a waker can hold,
-/// belong to one living runtime at a time.
+/// Numbers count up and are never given twice. A waker holds only the low 16 bits, which belong to one living runtime
+/// at a time.
 pub(crate) struct Registry<M> {
     table: RwLock<Table<M>>,
 }

@@ -19,6 +19,20 @@
 //!     tell.rs      what is done to a store and told: spawn, wake, attach
 //! ```
 //!
+//! The story of a wake, by the functions that it passes:
+//!
+//! ```text
+//!     Runtime::turn    takes the four steps, again and again
+//!     poll_ready       takes a ready task's body out of its slot, and polls it with a waker: one word
+//!     a leaf future    is not ready, leaves the waker with Timers or the Reactor, and returns Pending
+//!     Tasks::put_back  puts the body back into its slot: the task waits
+//!     park             sleeps until the next deadline, an event of the kernel, or the inbox's bell
+//!     fire_timers      takes the waker of a timer that is due; look_at_kernel that of an event
+//!     waker::wake      finds the word's loop: on this thread, or on another by its inbox
+//!     Tasks::wake      checks the word against the slot, and pushes it onto the ready queue
+//!     poll_ready       polls the task again, and this time the leaf future is ready
+//! ```
+//!
 //! The modules are declared by layer: each uses only those above it.
 
 pub(crate) mod key;

@@ -1,8 +1,7 @@
 //! The ready queue: what comes next.
 //!
-//! Things come in the order in which they were queued or, with a seed, in another of the orders that they
-//! might as well come in: the same seed, the same order. It is a pure data structure, and does not know
-//! what is queued.
+//! Things come in the order in which they were queued. With a seed, they come in another order that is just as fair:
+//! the same seed, the same order. It is a pure data structure, and does not know what is queued.
 //!
 //! It goes by rounds: one list is taken from, another is added to, and when the first is through they
 //! change places. So taking and adding are a step each, and both lists keep their memory.
@@ -18,7 +17,7 @@ pub(crate) struct Ready<T> {
     /// How many of `now` are gone.
     taken: usize,
     later: Vec<T>,
-    /// What picks the next, where a seed was given.
+    /// Picks the next, if a seed was given.
     random: Option<Random>,
 }
 

@@ -1,8 +1,8 @@
 //! The runtime: a core, and the loop that turns it.
 //!
-//! [`Runtime::block_on`] is the loop and [`Runtime::turn`] is one turn of it; everything else in the
-//! crate is called from there, or by a future that is polled from there. This file says what comes
-//! after what, and how a runtime begins and ends. It does none of the steps itself.
+//! [`Runtime::block_on`] is the loop and [`Runtime::turn`] is one turn of it. All else in the crate is called from
+//! there, or by a future that is polled there. This file says in which order things happen, and how a runtime begins
+//! and ends. It does none of the steps itself.
 
 use std::panic::Location;
 use std::pin::{Pin, pin};
@@ -132,7 +132,7 @@ impl Runtime {
             let mut dropped = 0;
             for key in core.tasks.keys() {
                 let Some(body) = core.tasks.take(key) else { continue };
-                // Whoever joins it may be foreign, and panic when woken.
+                // The waker of a joiner may be foreign, and panic.
                 without_panic(|| {
                     drop_task(core, WakeWord::new(key), body, Box::new(Failure::Aborted(Abort::Shutdown)));
                 });
@@ -162,7 +162,7 @@ impl Runtime {
         Handle::of(&self.core)
     }
 
-    /// What the runtime holds and has done, as of now.
+    /// All that the runtime holds and has done, as of now.
     pub fn metrics(&self) -> Metrics {
         self.core.publish_sizes();
         self.core.counters.read()
@@ -173,13 +173,13 @@ impl Runtime {
 struct RootSlot<'a> {
     core: &'a Core,
     key: TaskKey,
-    /// That it has panicked, until it is known to have returned.
+    /// `Panicked`, until the future is known to have returned.
     outcome: Finished,
 }
 
 impl<'a> RootSlot<'a> {
     fn new(core: &'a Core, at: &'static Location<'static>) -> Self {
-        // Of an observer that panicked while the last root did, say. One panic was enough.
+        // A panic of an observer may be left, if the last root panicked too. One panic was enough.
         std::mem::forget(core.observers.take_panic());
         let key = core.tasks.start_root(at);
         core.observe(|| Event::Spawn { task: TaskId(key), by: Cause::Outside, name: Some("main"), at: at.into() });

@@ -117,7 +117,7 @@ impl Core {
         }
     }
 
-    /// Where something happens: where the program says, else at its line.
+    /// The place of something that happens: the one that the program says, else its line.
     pub(crate) fn place(&self, at: &'static Location<'static>) -> Place {
         self.place.get().unwrap_or(at.into())
     }

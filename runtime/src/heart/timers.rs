@@ -37,7 +37,7 @@ pub(crate) struct Deadline {
 pub(crate) struct Timers {
     runtime: u32,
     started: Instant,
-    /// What the virtual clock shows, since `started`; `None` for the real clock.
+    /// The virtual clock: the time since `started`. `None` for the real clock.
     shown: Option<Cell<Duration>>,
     /// The tick that ran when a deadline was last counted from now, and its last instant.
     running: Cell<Deadline>,
@@ -80,17 +80,16 @@ impl Timers {
         instant.saturating_duration_since(self.started)
     }
 
-    /// The deadline `duration` from now. Where the clock cannot show one so far away, it is the last one
-    /// that the wheel can tell apart: some 584 million years.
+    /// The deadline `duration` from now. A deadline too far away for the clock becomes the last one that the wheel
+    /// can tell apart: some 584 million years.
     ///
-    /// Its tick is counted from the running one, since a subtraction of instants would cost more than all
-    /// the rest: so many whole ticks later, and one more if what is left over reaches beyond the end of
-    /// the running one.
+    /// Its tick is counted from the running one, since a subtraction of instants would cost more than all the rest.
+    /// It is so many whole ticks later, and one more if the rest reaches beyond the end of the running tick.
     #[inline(always)]
     pub(crate) fn deadline(&self, duration: Duration) -> Deadline {
         let now = self.now();
         if duration.as_secs() > u32::MAX.into() {
-            // More than a century. What follows is plain arithmetic, since no sum in it can overflow.
+            // Below a century, no sum of the arithmetic that follows can overflow.
             return now.checked_add(duration).map_or(self.end_of(u64::MAX), |instant| self.deadline_at(instant));
         }
         let mut running = self.running.get();

@@ -1,8 +1,8 @@
 //! The steps of a turn, in the order in which a turn takes them: inbox, timers, polls, park.
 //!
-//! All foreign code of a turn runs from here: futures are polled and dropped, stored wakers are woken. Each time
-//! it has left its store by value, so that no borrow is alive meanwhile. A panic in a task is caught here, and
-//! handed to whoever joins the task.
+//! All foreign code of a turn runs from here: futures are polled and dropped, stored wakers are woken. Each time it
+//! has left its store by value, so that no borrow is alive meanwhile. A panic in a task is caught here, and handed to
+//! the task's joiner.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +18,7 @@ use crate::heart::reactor::{Arrival, Direction, Latches};
 use crate::heart::tasks::{Body, Failure, Step};
 use crate::heart::waker::waker_of;
 
-/// Takes what other threads sent up to now. What they send meanwhile waits for the next turn.
+/// Takes all that other threads have sent up to now. Messages that they send meanwhile wait for the next turn.
 pub(crate) fn drain_inbox(core: &Core) {
     for _ in 0..core.incoming.len() {
         let Ok(message) = core.incoming.try_recv() else { break };
@@ -36,7 +36,7 @@ pub(crate) fn drain_inbox(core: &Core) {
     }
 }
 
-/// Wakes whoever waits for a timer that is due.
+/// Wakes those who wait for a timer that is due.
 pub(crate) fn fire_timers(core: &Core) {
     if !core.timers.collect_due() {
         return;
@@ -50,7 +50,7 @@ pub(crate) fn fire_timers(core: &Core) {
     core.actor.set(Actor::Other(Cause::Outside));
 }
 
-/// Polls what is ready, in order, at most `most` times. Returns how many polls that were, and the root's output.
+/// Polls ready tasks, in order, at most `most` times. Returns how many polls that were, and the root's output.
 pub(crate) fn poll_ready<F: Future>(
     core: &Core,
     mut root: Pin<&mut F>,
@@ -118,8 +118,7 @@ fn begin_poll(core: &Core, word: WakeWord) {
     observe_task(core, word, |task| Event::PollStart { task });
 }
 
-/// Ends a task that has no output: first its future is dropped, so that all it owned is gone when whoever joins it
-/// runs.
+/// Ends a task that has no output: first its future is dropped, so that all it owned is gone when its joiner runs.
 #[cold]
 pub(crate) fn drop_task(core: &Core, word: WakeWord, mut body: Body, mut failure: Box<Failure>) {
     core.actor.set(Actor::Task(word));
@@ -138,11 +137,11 @@ pub(crate) fn drop_task(core: &Core, word: WakeWord, mut body: Body, mut failure
 fn end_task(core: &Core, word: WakeWord, body: Body, failure: Option<Box<Failure>>) {
     let outcome = finished(failure.as_deref());
     let ended = core.tasks.finish(word, body, failure);
-    // Told when it is over in the store, and before whoever waits for it is woken.
+    // Told when the task is over in the store, and before its joiner is woken.
     observe_task(core, word, |task| Event::Finish { task, outcome });
     match ended {
         Ok(joiner) => joiner.into_iter().for_each(Waker::wake),
-        // The task has its slot until this is dropped: whatever happens meanwhile has the task as its cause.
+        // The task has its slot until this is dropped, so all that happens meanwhile has the task as its cause.
         Err(mut unwanted) => {
             without_panic(|| drop(unwanted.failure.take()));
             unwanted.body.iter_mut().for_each(|body| without_panic(|| body.as_mut().empty()));
@@ -195,9 +194,8 @@ pub(crate) fn park(core: &Core) {
     }
 }
 
-/// With the virtual clock, time passes only here. Where nothing outside can happen before the next
-/// deadline, the clock jumps there; while anything outside is awaited, the wait is real, and the clock moves by
-/// what was really waited.
+/// With the virtual clock, time passes only here. If nothing outside can happen before the next deadline, the clock
+/// jumps there. While anything outside is awaited, the wait is real, and the clock moves by its length.
 fn park_virtually(core: &Core, timeout: Option<Duration>) {
     match timeout {
         Some(timeout) if !core.reactor.is_awaited() && core.jobs_away.get() == 0 => {
@@ -214,7 +212,7 @@ fn park_virtually(core: &Core, timeout: Option<Duration>) {
     }
 }
 
-/// Lets the kernel have its say, and then wakes whoever waited for it.
+/// Lets the kernel have its say, and then wakes those who waited for it.
 fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
     core.observe_between_steps(|| Event::ParkStart { timeout });
     let parked = match &core.around_park {
@@ -243,7 +241,7 @@ fn park_within(core: &Core, timeout: Option<Duration>, around: &AroundPark) -> i
     parked.unwrap_or_else(|| core.reactor.park(Some(Duration::ZERO)))
 }
 
-/// Wakes whom a stored waker that panicked has kept from being woken.
+/// Wakes those who were left asleep when a stored waker panicked.
 #[cold]
 pub(crate) fn wake_left_over(core: &Core) {
     for arrival in core.reactor.take_batch() {

@@ -30,9 +30,9 @@ pub(crate) static COUNTING: OnceLock<RawWakerVTable> = OnceLock::new();
 #[allow(unsafe_code, reason = "a waker is made of raw parts")]
 #[inline]
 pub(crate) fn waker_of(core: &Core, WakeWord(word): WakeWord) -> ManuallyDrop<Waker> {
-    // SAFETY: the functions of both tables keep RawWaker's contract. None of them follows the data
-    // pointer, which is a number; clone returns the same number with the same table; and since nothing
-    // is owned, wake has nothing to consume and drop nothing to free, on any thread, at any time.
+    // SAFETY: the functions of both tables keep RawWaker's contract. None of them follows the data pointer, which is
+    // a number. clone returns the same number with the same table. Nothing is owned, so wake has nothing to consume
+    // and drop nothing to free, on any thread, at any time.
     ManuallyDrop::new(unsafe { Waker::new(ptr::without_provenance(word), core.waker_table) })
 }
 

@@ -1,9 +1,9 @@
-//! A hierarchical timing wheel: a priority queue for deadlines in which insert, cancel and expiry
-//! cost the same whether ten entries are pending or a million.
+//! A hierarchical timing wheel: a priority queue for deadlines. Insert, cancel and expiry cost the same whether ten
+//! entries are pending or a million.
 //!
-//! It is a pure data structure. Time is a `u64` count of ticks that somebody else advances; there is
-//! no clock here, no waker and no operating system, so the whole of it can be tested against a sorted
-//! list. It owns its entries and hands out `(slot, serial)` pairs to find them again.
+//! It is a pure data structure. Time is a `u64` count of ticks that somebody else advances. There is no clock here,
+//! no waker and no operating system. So the whole of it is tested against a sorted list. It owns its entries and
+//! hands out `(slot, serial)` pairs to find them again.
 //!
 //! Read a deadline in base 64 and it has at most eleven digits. The wheel has one level a digit and
 //! one list for each value of it. An entry hangs on the level of the *highest digit in which its
@@ -16,11 +16,11 @@
 //!                               '--> level 1, list 40
 //! ```
 //!
-//! From this one rule follows all the rest. An entry on a lower level is always due before one on a
-//! higher. On one level all occupied lists lie ahead of now's own digit, so the next one is the lowest
-//! set bit of a 64-bit map. When now reaches the first tick of a list, its entries agree with now in
-//! one digit more: they are hung again, each on a lower level, at most ten times in its life. And 11
-//! levels hold every `u64`, so there is no far future to treat specially.
+//! From this one rule follows all the rest. An entry on a lower level is always due before one on a higher. On one
+//! level all occupied lists lie ahead of now's own digit, so the next one is the lowest set bit of a 64-bit map. When
+//! now reaches the first tick of a list, its entries agree with now in one digit more. They cascade: each is hung
+//! again on a lower level, at most ten times in its life. And 11 levels hold every `u64`, so there is no far future
+//! to treat specially.
 //!
 //! Source: G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987.
 
@@ -31,9 +31,9 @@ const LEVELS: usize = u64::BITS.div_ceil(DIGIT_BITS) as usize;
 /// The list, after all levels' lists, of entries that are due and not yet taken by `pop_due`.
 const DUE: u32 = LEVELS as u32 * LISTS_PER_LEVEL as u32;
 
-/// How many lists there are. The first so many entries of the slab are their heads: list number n is a
-/// ring through entry n, so an entry can be taken out of its ring without asking which list it is in,
-/// or whether it is the first or the last. The slots that users see are counted from behind the heads.
+/// How many lists there are. The first so many entries of the slab are their heads: list number n is a ring through
+/// entry n. So an entry is taken out of its ring without asking which list it is in, or whether it is the first or
+/// the last. The slots that users see are counted from behind the heads.
 const LISTS: u32 = DUE + 1;
 
 /// No entry: the end of the free list.
@@ -140,8 +140,8 @@ impl<T> Wheel<T> {
         Some(self.entries[list as usize].deadline)
     }
 
-    /// Moves now forward to tick `to`, and everything due by then to the list that [`pop_due`]
-    /// empties. What is inserted from here on waits for the next call, whatever its deadline.
+    /// Moves now forward to tick `to`, and everything due by then to the list that [`pop_due`] empties. An entry that
+    /// is inserted from here on waits for the next call, even if it is due.
     ///
     /// [`pop_due`]: Self::pop_due
     pub(crate) fn advance(&mut self, to: u64) {

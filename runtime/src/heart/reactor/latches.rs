@@ -7,7 +7,7 @@ pub(crate) enum Direction {
     Write = 1,
 }
 
-/// What the kernel said about one source and nobody has disproved yet: a bit for each thing.
+/// All that the kernel said about one source and nobody has disproved yet: a bit for each thing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Latches(u8);
 
@@ -27,7 +27,7 @@ impl Latches {
         Self(1 << (2 + direction as u8))
     }
 
-    /// Whether any of the others is set in these.
+    /// Whether any of `others` is set in these.
     pub(crate) const fn any(self, others: Self) -> bool {
         self.0 & others.0 != 0
     }

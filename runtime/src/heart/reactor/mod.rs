@@ -1,8 +1,8 @@
 //! The reactor: the kernel's poll, and a slab of the sources registered with it.
 //!
-//! This is the only file that knows mio's `Poll`. It owns what the kernel last said about each source
-//! (the *latches*) and the wakers of whoever waits for it to say more. It never reads or writes a
-//! socket: the socket's owner does that, and reports back what it learnt.
+//! This is the only file that knows mio's `Poll`. It owns what the kernel last said about each source (the *latches*)
+//! and the wakers of those who wait for it to say more. It never reads or writes a socket: the socket's owner does
+//! that, and reports back what it learnt.
 //!
 //! The kernel is asked in edge-triggered mode: it speaks once when something changes and then never
 //! again until it changes again. So what it said must be remembered, and forgotten only on proof:
@@ -47,7 +47,7 @@ const BATCH: usize = 1024;
 /// and parks again.
 const LONGEST_PARK: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What the kernel is asked about every source. Only these systems tell of urgent data.
+/// The events that the kernel is asked for, of every source. Only these systems tell of urgent data.
 const INTEREST: Interest = {
     let both = Interest::READABLE.add(Interest::WRITABLE);
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -55,21 +55,21 @@ const INTEREST: Interest = {
     both
 };
 
-/// A read that does not fill its buffer has emptied the socket, and the next byte is a new edge: no
-/// system call is spent on asking. Not so with mio's poll(2) backend, for testing, which speaks again
-/// only after it was told `WouldBlock`, nor where a read may have stopped before urgent data untold.
+/// Whether a read that does not fill its buffer has emptied the socket. The next byte is then a new edge, and no
+/// system call is spent on asking. The poll(2) backend of mio, for testing, speaks again only after `WouldBlock`. On
+/// other systems a read may stop before urgent data, and nobody tells.
 const SHORT_MEANS_DRAINED: bool =
     cfg!(any(target_os = "linux", target_os = "android")) && !cfg!(mio_unsupported_force_poll_poll);
 
-/// What a batch of events leaves to be done about a source, once the batch is in: the news of it, in
-/// its first such entry, and somebody to wake.
+/// An event's news of a source, and somebody to wake. It is dealt with when the whole batch of events is in. If
+/// several wait, only the first entry has the news.
 pub(crate) struct Arrival {
     pub(crate) key: SourceKey,
     pub(crate) news: Option<Latches>,
     pub(crate) waker: Option<Waker>,
 }
 
-/// What is to be done after a batch of events, and how much of it has been done.
+/// The arrivals of one batch of events, and how many of them have been dealt with.
 #[derive(Default)]
 struct Batch {
     arrivals: Vec<Arrival>,
@@ -81,13 +81,19 @@ pub(crate) struct Reactor {
     runtime: u32,
     /// The process that made the epoll set. A forked child shares the set and must not touch it.
     process: u32,
+    /// The kernel's event queue, which is asked by `park` alone.
     poll: RefCell<Poll>,
+    /// The room into which the kernel writes a batch of events. It is made once.
     events: RefCell<Events>,
+    /// The registered sources. A source's place here is the slot of its key, and goes to the kernel in its token.
     sources: RefCell<Slab<Source>>,
+    /// The arrivals of the last batch of events, until each has been dealt with.
     batch: RefCell<Batch>,
+    /// The serial of the newest source. No serial is given twice, so a key never fits a later tenant of its slot.
     last_serial: Cell<u64>,
+    /// The number for the next future that waits. It takes its waker back by this number when it is dropped.
     next_waiter: Cell<WaiterId>,
-    /// How many wait, over all sources.
+    /// How many wait, over all sources. A virtual clock does not jump while anybody does.
     waiting: Cell<usize>,
 }
 
@@ -157,9 +163,9 @@ impl Reactor {
         self.poll.borrow().registry().reregister(io, token(key.0), INTEREST)
     }
 
-    /// Deregisters a source and frees its slot, whatever the kernel says to it. Returns the wakers of
-    /// those who still wait. To be called before the source is closed: had its descriptor been
-    /// duplicated, the kernel would go on reporting it.
+    /// Deregisters a source and frees its slot, even if the kernel reports an error. Returns the wakers of those who
+    /// still wait. To be called before the source is closed: had its descriptor been duplicated, the kernel would go
+    /// on reporting it.
     pub(crate) fn deregister(&self, io: &mut impl mio::event::Source, SourceKey(key): SourceKey) -> Vec<Waker> {
         if !self.is_foreign_process() {
             let _ = self.poll.borrow().registry().deregister(io);
@@ -179,7 +185,7 @@ impl Reactor {
         self.with(key, |source| source.latches.any(Latches::ready(direction))).unwrap_or(true)
     }
 
-    /// An attempt was answered with `WouldBlock`: whatever the kernel said is over.
+    /// An attempt was answered with `WouldBlock`: all that the kernel said before is over.
     pub(crate) fn would_block(&self, key: SourceKey, direction: Direction) {
         let urgent = Latches::URGENT.only_if(direction == Direction::Read);
         let over = Latches::ready(direction).union(Latches::closed(direction)).union(urgent);
@@ -235,8 +241,8 @@ impl Reactor {
         Some(waiting.waker)
     }
 
-    /// Of those who share a source and poll it directly, takes out who may not stay, the newest asked about first.
-    /// Where there are at most `few` beside the first, all stay.
+    /// Takes out those who share a source, poll it directly and may not stay. The newest are asked about first. All
+    /// stay if there are at most `few` beside the first.
     pub(crate) fn thin_out(
         &self,
         key: SourceKey,
@@ -293,7 +299,7 @@ impl Reactor {
         Ok(count)
     }
 
-    /// Takes the next thing that the last batch of events left to be done.
+    /// Takes the next arrival of the last batch of events.
     #[inline(always)]
     pub(crate) fn pop_arrival(&self) -> Option<Arrival> {
         let batch = &mut *self.batch.borrow_mut();
@@ -306,7 +312,7 @@ impl Reactor {
         Some(Arrival { waker: arrival.waker.take(), ..*arrival })
     }
 
-    /// Takes all that the last batch of events left to be done, where a panic has kept it from being done.
+    /// Takes all arrivals of the last batch that a panic has kept from being dealt with.
     pub(crate) fn take_batch(&self) -> impl Iterator<Item = Arrival> + use<> {
         let Batch { arrivals, done } = self.batch.take();
         arrivals.into_iter().skip(done)

@@ -6,8 +6,8 @@ use std::task::Waker;
 
 use super::latches::{Direction, Latches};
 
-/// What is known of one source. There are as many as there are connections, and of most nobody waits
-/// for more than one thing: so one who waits has its place here, and those beside it in a list apart.
+/// One source, and those who wait for it. Each connection is one, and most have one waiter at a time. So the first
+/// who waits has its place here, and all others stand in a list apart.
 pub(super) struct Source {
     pub(super) serial: u64,
     /// The line that opened it.
@@ -28,12 +28,12 @@ pub(super) struct Waiting {
 
 const _: () = assert!(size_of::<Source>() <= 64, "a source's size is a connection's cost: change it knowingly");
 
-/// Who waits for one direction of a source. A waiter has one waker: the latest it was polled with.
+/// Names one who waits for one direction of a source. A waiter has one waker: the latest it was polled with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct WaiterId(pub(super) NonZeroU32);
 
 impl WaiterId {
-    /// Whoever holds the source by `&mut`: there is one at a time.
+    /// The one who holds the source by `&mut`.
     pub(crate) const OWNER: Self = Self(NonZeroU32::MIN);
     /// Those who share the source by `&` and poll it directly. They can be told apart only by their
     /// wakers.

@@ -1,10 +1,10 @@
-//! The body: a task's one allocation, from its first poll to whoever joins it.
+//! The body: a task's one allocation, from the spawn to the join.
 //!
 //! ```text
 //!     spawn           the future is moved into the box
 //!     each poll       the future is polled where it lies
 //!     the last poll   the future is dropped there, and its output takes its place
-//!     a join          the output moves from there to whoever joins; the box is empty
+//!     a join          the output moves from there to the joiner; the box is empty
 //!     a later spawn   a future of the same type may move in
 //! ```
 //!
@@ -19,12 +19,12 @@ use pin_project_lite::pin_project;
 /// A task whose type is forgotten, so that tasks of all types fit one slab.
 pub(crate) type Body = Pin<Box<dyn Task>>;
 
-/// What the loop does with a body.
+/// All that the loop does with a body.
 pub(crate) trait Task {
     /// Polls the future. At its end its output has taken its place.
     fn poll_task(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Drops the future, or the output, whichever is there.
+    /// Drops the future or the output.
     fn empty(self: Pin<&mut Self>);
 
     /// Moves the output into `place`, an `Option` of its type.
@@ -36,7 +36,7 @@ pub(crate) trait Task {
 }
 
 pin_project! {
-    /// What a body holds.
+    /// The content of a body.
     #[project = HeldPinned]
     enum Held<F: Future> {
         Future { #[pin] future: F },

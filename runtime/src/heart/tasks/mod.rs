@@ -18,10 +18,9 @@
 //! `abort` only leaves a note and queues the task; `next` then gives the body out to be dropped
 //! instead of polled, so that aborting never runs foreign code by itself.
 //!
-//! The queue holds plain numbers. Two rules make that safe: an entry, like any wake, is checked against
-//! the serial of the slot's tenant *before* the `queued` flag is looked at, since a flag found by slot
-//! alone would let a stale wake swallow a real one; and the flag is cleared before the poll, so that a
-//! wake during the poll queues the task again.
+//! The queue holds plain numbers. Two rules make that safe. An entry, like any wake, is checked against the serial of
+//! the slot's tenant *before* the `queued` flag is looked at. A flag found by slot alone would let a stale wake
+//! swallow a real one. And the flag is cleared before the poll, so that a wake during the poll queues the task again.
 
 mod body;
 pub(crate) mod peek;
@@ -52,11 +51,11 @@ pub(crate) enum Abort {
     Asked { by: Asker, at: &'static Location<'static> },
     /// Its runtime was dropped.
     Shutdown,
-    /// What it was to wait for could not be begun.
+    /// The job that it was to wait for could not be begun.
     Refused(String),
 }
 
-/// Who asked for it. The sentence is made when somebody reads it.
+/// The one who asked for an abort. The sentence is made when somebody reads it.
 #[derive(Clone, Debug)]
 pub(crate) enum Asker {
     Task(TaskKey, Option<Arc<str>>),
@@ -64,14 +63,14 @@ pub(crate) enum Asker {
     AnotherThread,
 }
 
-/// What is known of a task besides its body.
+/// A task's name, and the line that spawned it.
 #[derive(Clone, Debug)]
 pub(crate) struct Info {
     pub(crate) name: Option<Arc<str>>,
     pub(crate) at: Place,
 }
 
-/// What to do next.
+/// The next thing to do.
 pub(crate) enum Step {
     Poll(WakeWord, Body),
     /// Poll the root future, which its caller holds.
@@ -89,7 +88,7 @@ pub(crate) enum Answer {
     Gone,
 }
 
-/// What is left of a task that nobody will join. It is to be dropped with no borrow of the store alive.
+/// The rest of a task that nobody will join. It is to be dropped with no borrow of the store alive.
 #[derive(Default)]
 pub(crate) struct Left {
     pub(crate) joiner: Option<Waker>,
@@ -125,7 +124,7 @@ const _: () = assert!(size_of::<Slot>() <= 56, "a slot's size is a task's cost: 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     ToCome,
-    /// It is still to come, and the task is detached.
+    /// The end is still to come, and the task is detached.
     Unwanted,
     /// The output lies in the body.
     Returned,
@@ -138,7 +137,7 @@ enum End {
 enum Queued {
     No,
     Yes,
-    /// It is, and when its turn comes it is dropped: there is an abort.
+    /// In the queue, to be dropped when its turn comes: there is an abort.
     ToDrop,
     Over,
 }
@@ -146,7 +145,7 @@ enum Queued {
 #[derive(Default)]
 struct Rare {
     name: Option<Arc<str>>,
-    /// Where it was spawned, if the program says so.
+    /// The line that spawned it, if the program says one.
     place: Option<Place>,
     /// The note of an abort that is to come; later, why the task failed.
     failure: Option<Box<Failure>>,
@@ -183,8 +182,8 @@ const MOST_SPARES: usize = 256;
 const NONE: u32 = u32::MAX;
 
 impl Tasks {
-    /// An empty store. With a seed, [`next`](Self::next) picks among the ready tasks by a generator
-    /// that starts there; without, they come in the order in which they were queued.
+    /// An empty store. With a seed, [`next`](Self::next) picks among the ready tasks by a generator that starts
+    /// there. Without, tasks come in the order in which they were queued.
     pub(crate) fn new(runtime: u32, seed: Option<u64>) -> Self {
         let inner = Inner {
             slots: vec![Slot::vacant(Location::caller())],
@@ -267,8 +266,8 @@ impl Tasks {
         inner.never_queue_again(ROOT);
     }
 
-    /// Queues the task that a waker names, unless it is queued or gone. The word was brought here by its low
-    /// bits of this runtime's number, so the waker of the next poll is made of it as it is.
+    /// Queues the task that a waker names, unless it is queued or gone. The word has the low bits of this runtime's
+    /// number, so the waker of the next poll is made of it as it is.
     #[inline]
     pub(crate) fn wake(&self, word: WakeWord) -> Woken {
         let inner = &mut *self.inner.borrow_mut();
@@ -326,8 +325,8 @@ impl Tasks {
         fill(&mut slot.body, body);
     }
 
-    /// Ends a task whose body was given out; its future is dropped by now. Returns the waker of whoever joins it. If
-    /// nobody ever will, body and failure come back: to be dropped, and the slot [vacated](Self::forget).
+    /// Ends a task whose body was given out; its future is dropped by now. Returns the joiner's waker. If nobody ever
+    /// will, body and failure come back: to be dropped, and the slot [vacated](Self::forget).
     #[inline]
     pub(crate) fn finish(
         &self,
@@ -369,7 +368,7 @@ impl Tasks {
         true
     }
 
-    /// Takes what there is to say of a task that has no output to take.
+    /// Takes the reason why a task has no output.
     pub(crate) fn take_failure(&self, key: TaskKey) -> Answer {
         let inner = &mut *self.inner.borrow_mut();
         let Some(slot) = inner.find(key) else { return Answer::Gone };
@@ -382,8 +381,8 @@ impl Tasks {
         failure.map_or(Answer::Gone, |failure| Answer::Failed(failure, info))
     }
 
-    /// Leaves a waker to be woken at the end of a task that is not over, and returns the one that it
-    /// replaces. It comes by value: a stored waker may be foreign, and none is cloned in here.
+    /// Leaves a waker to be woken at the end of a task that is not over, and returns the one that it replaces. The
+    /// waker comes by value: it may be foreign, and none is cloned while the store is borrowed.
     pub(crate) fn leave_joiner(&self, key: TaskKey, waker: Waker) -> Option<Waker> {
         match self.inner.borrow_mut().find(key) {
             Some(Slot { end: End::ToCome, joiner, .. }) => joiner.replace(waker),
@@ -424,8 +423,8 @@ impl Tasks {
         true
     }
 
-    /// The keys of all tasks that have one of today's slots. Each is looked up when it is asked for, so that
-    /// whatever happens in between may happen.
+    /// The keys of all tasks that have one of today's slots. Each is looked up when it is asked for, so anything may
+    /// happen in between.
     pub(crate) fn keys(&self) -> impl Iterator<Item = TaskKey> {
         let slots = self.inner.borrow().slots.len();
         let tenant = |index: usize| Some(self.inner.borrow().slots[index].serial).filter(|&serial| serial != 0);
@@ -443,7 +442,7 @@ impl Tasks {
         self.inner.borrow_mut().find(key).is_none_or(|slot| slot.queued == Queued::Over)
     }
 
-    /// What is known of a task that still has its slot.
+    /// The name and the place of a task that still has its slot.
     pub(crate) fn info(&self, key: TaskKey) -> Option<Info> {
         let inner = &mut *self.inner.borrow_mut();
         inner.find(key)?;
@@ -467,7 +466,7 @@ impl Inner {
         if slot.serial == key.0.serial { Some(slot) } else { None }
     }
 
-    /// What few tasks have, of a task that has its slot.
+    /// The part of a task that few tasks have, for a task that has its slot.
     fn rare(&mut self, key: TaskKey) -> Option<&mut Rare> {
         self.find(key)?.has_rare = true;
         Some(self.rare.entry(key.0.slot).or_default())
@@ -482,7 +481,7 @@ impl Inner {
         slot
     }
 
-    /// Of what is not to be polled: gives out the body of a task that was aborted.
+    /// Gives out the body of a task that was aborted. Any other entry that is not to be polled is stale.
     #[cold]
     fn next_to_drop(&mut self, word: WakeWord) -> Option<Step> {
         let slot = &mut self.slots[word.slot()];

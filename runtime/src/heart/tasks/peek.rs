@@ -13,7 +13,7 @@ pub(crate) struct Row {
     pub(crate) state: State,
 }
 
-/// What a task is doing.
+/// The state of a task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
     /// It waits for a wake.
@@ -38,8 +38,7 @@ impl Tasks {
         inner.find(key).is_some_and(|slot| slot.queued == Queued::No)
     }
 
-    /// What is known of every task that has a slot, the root future first. Which one is `running`, the
-    /// caller knows.
+    /// Every task that has a slot, the root future first. The caller knows which one is `running`.
     pub(crate) fn rows(&self, running: Option<TaskKey>) -> Vec<Row> {
         let inner = self.inner.borrow();
         let row = |(index, slot): (usize, &Slot)| {
