@@ -1,7 +1,7 @@
 //! Rules about the Russian pages: each names the text that it was made from, and says so when that has changed.
 //!
-//! The name of a text is git's own for its content, so that `git diff NAME FILE` shows what has changed since. What a
-//! program writes into a page, between two marks, does not count: the Russian page leads to it.
+//! The name of a text is git's own for its content, so that `git diff NAME FILE` shows what has changed since. The
+//! part of a page that a program writes, between two marks, does not count: the Russian page leads to it.
 
 use sha1::{Digest, Sha1};
 
@@ -52,7 +52,7 @@ fn russian(source: &str) -> String {
     format!("{RUSSIAN}{}", source.strip_prefix("docs/").unwrap_or(source))
 }
 
-/// What is wrong with a Russian page.
+/// Judges a Russian page: an error, or nothing.
 fn judge(source: &File, page: &File) -> Option<Finding> {
     let now = name_of(&without_generated(&source.text));
     let last = page.text.lines().count();

@@ -1,6 +1,6 @@
 //! 8. "A slot is an identity."
 //!
-//! A slot has one tenant after the other. Who means a tenant compares a number that is never used again.
+//! A slot has one tenant after the other. A tenant is known by a number that is never used again.
 
 use std::future::pending;
 

@@ -108,7 +108,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the program on the virtual clock. What is recorded is written when the runtime has gone.
+/// Runs the program on the virtual clock. The recording is written when the runtime has gone.
 fn play(program: &Program, quietly: Option<PathBuf>) -> std::io::Result<Box<dyn FnOnce()>> {
     let ring = Ring::new(100_000);
     let builder = Runtime::builder().virtual_clock();
