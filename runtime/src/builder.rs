@@ -66,21 +66,21 @@ impl Runtime {
 }
 
 impl Builder {
-    /// Starts the runtime on a clock that stands still while anything can run, and jumps to the next
-    /// deadline when nothing can: programs that only sleep take no time, and take it exactly.
+    /// Starts the runtime on a clock that stands still while anything can run. When nothing can, it jumps to the next
+    /// deadline. So programs that only sleep take no time, and take it exactly.
     ///
-    /// While something outside is awaited the wait is real, since the loop cannot know what the other side is
-    /// up to, and the clock moves by what was really waited: for a socket, a child, a signal, a blocking job, the
-    /// standard input, and in the pauses before another attempt to accept, or to reach a full Unix socket. A wake that is to come from another
-    /// thread is not waited for: the clock may jump before it arrives.
+    /// While something outside is awaited the wait is real, since the loop cannot know what the other side is up to,
+    /// and the clock moves by its length. Outside are a socket, a child, a signal, a blocking job and the standard
+    /// input. So are the pauses before another attempt to accept, or to reach a full Unix socket. A wake that is to
+    /// come from another thread is not waited for: the clock may jump before it arrives.
     #[doc(alias("start_paused", "pause", "MockClock"))]
     pub fn virtual_clock(mut self) -> Self {
         self.settings.virtual_clock = true;
         self
     }
 
-    /// Picks among ready tasks by a generator that starts from this seed, instead of in order. The same
-    /// seed, with the virtual clock, gives the same run; another seed, another of the possible runs.
+    /// Picks among ready tasks by a generator that starts from this seed, instead of in order. The same seed, with
+    /// the virtual clock, gives the same run; another seed gives another of the possible runs.
     pub fn seed(mut self, seed: u64) -> Self {
         self.settings.seed = Some(seed);
         self

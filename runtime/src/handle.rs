@@ -34,8 +34,8 @@ impl Handle {
         Self { number, counters }
     }
 
-    /// Spawns a task on the runtime's own thread. What crosses threads is the closure; the future that
-    /// it makes there need not be `Send`. The task is detached: to learn of its result, let it send one.
+    /// Spawns a task on the runtime's own thread. The closure crosses threads. The future that it makes there need
+    /// not be `Send`. The task is detached: to learn of its result, let it send one.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl Handle {
         inbox.send(Message::Run(Box::new(spawn), thread_number())).map_err(|_| RuntimeGone(()))
     }
 
-    /// What the runtime holds, as of its last turn, and has done. A loop that is blocked cannot count.
+    /// All that the runtime holds, as of its last turn, and has done. A loop that is blocked cannot count.
     pub fn metrics(&self) -> Metrics {
         self.counters.read()
     }

@@ -30,7 +30,7 @@ use crate::heart::waker::PLAIN;
 #[cfg(feature = "see")]
 use crate::see::{asked_for, show_if_asked};
 
-/// What a runtime is set to.
+/// The settings of a runtime.
 pub(crate) struct Settings {
     pub(crate) virtual_clock: bool,
     pub(crate) seed: Option<u64>,

@@ -49,14 +49,13 @@ pub(crate) fn page_titles(repo: &Repo) -> Vec<Finding> {
 const LATE_SUBJECTS: [&str; 10] =
     ["Of", "That", "What", "Whatever", "Where", "Wherever", "Who", "Whoever", "Whom", "Whose"];
 
-/// Where each sentence of a comment in the runtime opens with its subject.
-const SUBJECT_FIRST: [&str; 1] = ["runtime/src/heart/"];
+/// The folder of the runtime whose comments are not held to it.
+const LATE_THERE: &str = "runtime/src/see/";
 
-/// Each sentence of a comment opens with its subject.
+/// Each sentence of a comment in the runtime opens with its subject.
 pub(crate) fn subjects(repo: &Repo) -> Vec<Finding> {
     let mut found = Vec::new();
-    let files = repo.rust_files().filter(|file| SUBJECT_FIRST.iter().any(|folder| file.path.starts_with(folder)));
-    for file in files {
+    for file in repo.runtime_files().filter(|file| !file.path.starts_with(LATE_THERE)) {
         let (mut opens, mut fenced) = (true, false);
         for (line, text) in file.lines() {
             let Some(comment) = text.trim_start().strip_prefix("//") else {

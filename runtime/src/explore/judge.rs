@@ -1,7 +1,7 @@
 //! The judge: it fails a run that does not fail by itself.
 //!
-//! It is an observer. What it finds it panics with, which the loop lets go on as soon as nothing is out of
-//! its place, and so the run ends as if its own future had panicked.
+//! It is an observer. It panics with its finding. The loop lets that panic go on as soon as nothing is out of its
+//! place, so the run ends as if its own future had panicked.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ const MOST_POLLS: usize = 1_000_000;
 #[derive(Default)]
 pub(super) struct Judge {
     polls: Cell<usize>,
-    /// Where tasks were spawned.
+    /// The lines that spawned the tasks.
     spawned: RefCell<BTreeMap<TaskId, Place>>,
     /// Tasks that panicked, and what is known of it.
     panicked: RefCell<BTreeMap<TaskId, String>>,

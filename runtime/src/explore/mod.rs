@@ -8,8 +8,8 @@
 //!     that seed, 0 picks, 1, ..   until it fails again, or the time is up: this is the shortest prefix
 //! ```
 //!
-//! Of a run, only `seed:picks` is kept. That is enough, as the same seed gives the same run; a program
-//! for which that is not so is told so.
+//! Only `seed:picks` is kept of a run. It is enough, as the same seed gives the same run. A program whose runs differ
+//! all the same is told so.
 
 mod judge;
 mod quiet;
@@ -44,9 +44,9 @@ const TIME_TO_CUT: Duration = Duration::from_secs(5);
 /// it fails with any: if its future panics, if a task panics and nobody joins it, if it is stuck, or if it
 /// has not ended after a million polls.
 ///
-/// `program` makes the future to run. What the runs share (a static, something captured) they must
-/// not change. A seed decides which of the ready tasks goes next, again and again: each is another
-/// order in which the program may run. A thousand are soon tried, and most races show within them.
+/// `program` makes the future to run. The runs must not change anything that they share, such as a static or
+/// something captured. A seed decides which of the ready tasks goes next, again and again: each is another order in
+/// which the program may run. A thousand are soon tried, and most races show within them.
 ///
 /// A program is *stuck* when its future waits, no task is ready, and there is no timer, socket or
 /// blocking job to wait for. So tasks must not wait for threads that the program starts by itself.
@@ -61,10 +61,10 @@ const TIME_TO_CUT: Duration = Duration::from_secs(5);
 /// It panics as well if there are no seeds, if a runtime is already running on this thread, or if the system
 /// refuses one its event queue.
 ///
-/// A panic of a task that is joined is whoever's who joins it: it fails the program if it is passed on, as
-/// by `task.await.unwrap()`. That of a task that nobody joins, because its handle is dropped or the program
-/// is over, fails the program by itself. A poll that never returns hangs the search, as it would hang any loop; a
-/// line on stderr then names the seed, as a line does from time to time wherever a search takes long.
+/// A panic of a task that is joined is whoever's who joins it: it fails the program if it is passed on, as by
+/// `task.await.unwrap()`. A task's panic fails the program by itself if nobody joins the task, because its handle is
+/// dropped or the program is over. A poll that never returns hangs the search, as it would hang any loop; a line on
+/// stderr then names the seed, as a line does from time to time wherever a search takes long.
 ///
 /// # One schedule alone, and its recording
 ///
@@ -81,9 +81,9 @@ const TIME_TO_CUT: Duration = Duration::from_secs(5);
 ///
 /// # The panic hook
 ///
-/// What panics on this thread during the search is not printed. For that, the first call puts a hook
-/// before the process's panic hook, for good: it passes on all other panics. A panic that ends the process, as one
-/// does in a drop while another unwinds, is passed on too, after the seed and all that was held back.
+/// Panics on this thread during the search are not printed. For that, the first call puts a hook before the process's
+/// panic hook, for good: it passes on all other panics. A panic that ends the process, as one does in a drop while
+/// another unwinds, is passed on too, after the seed and all that was held back.
 ///
 /// ```
 /// use std::{cell::Cell, rc::Rc};
@@ -153,7 +153,7 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// What came of a run.
+/// The outcome of a run.
 struct Ran {
     /// How many picks the seed decided.
     picks: u64,

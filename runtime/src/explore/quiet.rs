@@ -14,7 +14,7 @@ use crate::task::panic_text;
 const KEPT: usize = 8;
 
 thread_local! {
-    /// What this thread holds back, while it is quiet.
+    /// The texts that this thread holds back, while it is quiet.
     static QUIET: RefCell<Option<Held>> = const { RefCell::new(None) };
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Teller {
     _searching: Sender<()>,
 }
 
-/// What is going on.
+/// The state of the search.
 struct Going {
     runs: u64,
     /// The schedule that runs, and since when.
@@ -115,6 +115,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Says something on the process's own stderr: what a test prints is held back, and lost if the process is killed.
 pub(super) fn tell(text: impl Display) {
     let line = format!("oneloop: explore: {text}\n");
-    // Where stderr is closed or full there is nobody to tell.
+    // If stderr is closed or full, there is nobody to tell.
     let _ = std::io::stderr().write_all(line.as_bytes());
 }

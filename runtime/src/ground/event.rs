@@ -1,8 +1,8 @@
-//! What an observer sees: every step of the loop, as plain data.
+//! The events that an observer sees: every step of the loop, as plain data.
 //!
-//! The runtime tells its story as a stream of [`Event`]s, in the order in which things happen, to each
-//! [`Observer`] that was given to its builder. Everything that shows a running loop reads this one
-//! stream. Where nobody observes, an event costs one branch that is never taken.
+//! The runtime tells its story as a stream of [`Event`]s, in the order in which things happen, to each [`Observer`]
+//! that was given to its builder. Everything that shows a running loop reads this one stream. While nobody observes,
+//! an event costs one look at a flag, and a branch that is not taken.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,13 +13,13 @@ pub use crate::ground::place::Place;
 
 /// Sees what the loop does, on the loop's own thread, at the moment it happens.
 ///
-/// An observer may do what any code on that thread may do, and even spawn or wake: no internal borrow
-/// is alive while it runs. What it does is part of the run, though, so most observers only write down.
-/// If it panics, the loop first finishes the step it is at, so that no task and no timer is lost. Then the
-/// panic leaves `block_on`, which may be called again. At the end of the runtime it is only reported.
+/// An observer may do what any code on that thread may do, and even spawn or wake: no internal borrow is alive while
+/// it runs. All that it does is part of the run, though, so most observers only write down. If it panics, the loop
+/// first finishes the step it is at, so that no task and no timer is lost. Then the panic leaves `block_on`, which
+/// may be called again. At the end of the runtime it is only reported.
 ///
-/// In a forked child the observers of its parent's runtimes are told of nothing more: what they share with
-/// threads that the child has not may be locked for ever.
+/// In a forked child the observers of its parent's runtimes are told of nothing more. They may share a lock with
+/// threads that the child has not, and it may be locked for ever.
 ///
 /// ```
 /// use std::{cell::Cell, rc::Rc, time::Duration};
@@ -109,8 +109,8 @@ pub enum Event<'a> {
     PollStart { task: TaskId },
     /// The poll is over.
     PollEnd { task: TaskId, outcome: Polled },
-    /// A task's leaf future left its waker and waits; `at` is the line that created the future. Of a join it is the
-    /// line that awaits it; or the line that spawned the other task, where the handle is polled by a library's code.
+    /// A task's leaf future left its waker and waits; `at` is the line that created the future. For a join it is the
+    /// line that awaits it. If a library's code polls the handle, it is the line that spawned the other task.
     Wait { task: TaskId, on: WaitsFor, at: Place },
     /// A task no longer waits for this, though it has not come: the future that waited was dropped, or
     /// went to another task.
@@ -144,14 +144,15 @@ pub enum Event<'a> {
     ParkEnd { events: usize },
     /// A turn is over, after `polls` polls.
     TurnEnd { turn: u64, polls: usize },
-    /// Somebody who watches has held the loop for so long, and it goes on. What is late for it is nobody's fault.
+    /// Somebody who watches has held the loop for so long, and it goes on. Delays that follow from it are nobody's
+    /// fault.
     Held { lasted: Duration },
     /// The diagnosis found something that keeps the program, or a task of it, from going on. `text` says
     /// it in a sentence.
     Finding { kind: Finding, task: Option<TaskId>, text: &'a str },
 }
 
-/// Who did it: what the loop was busy with when a wake, a spawn or an abort happened.
+/// The one who acted when a wake, a spawn or an abort happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Cause {
     /// A task, while it was polled or dropped.
@@ -166,7 +167,7 @@ pub enum Cause {
     Outside,
 }
 
-/// What came of a poll.
+/// The outcome of a poll.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Polled {
@@ -184,7 +185,7 @@ pub enum Finished {
     Aborted,
 }
 
-/// What a task waits for.
+/// The thing that a task waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum WaitsFor {
@@ -200,7 +201,7 @@ pub enum WaitsFor {
     Other(u64),
 }
 
-/// What the diagnosis finds.
+/// A kind of finding of the diagnosis.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[non_exhaustive]
 pub enum Finding {
@@ -216,7 +217,7 @@ pub enum Finding {
     TimerPileUp,
 }
 
-/// What kind of thing a source is.
+/// The kind of thing that a source is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Resource {
@@ -240,7 +241,7 @@ pub enum Resource {
     Descriptor(std::os::fd::RawFd),
 }
 
-/// What a source is ready for.
+/// The directions in which a source is ready.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Readiness {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// One list, from which both are made: the numbers as they are read, and as the loop writes them.
 macro_rules! metrics {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What a runtime holds, as of its last turn, and what it has done since it was built.
+        /// The sizes of what a runtime holds, as of its last turn, and counts of what it has done since it was built.
         ///
         /// ```
         /// let runtime = oneloop::Runtime::new()?;
@@ -21,7 +21,7 @@ macro_rules! metrics {
             $($(#[$doc])* pub $name: u64,)*
         }
 
-        /// The same, as the loop writes it. Only the loop does, so plain loads and stores are enough.
+        /// The numbers as the loop writes them. Only the loop does, so plain loads and stores are enough.
         #[derive(Default)]
         pub(crate) struct Counters {
             $(pub(crate) $name: Counter,)*

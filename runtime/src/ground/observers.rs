@@ -15,14 +15,14 @@ use crate::ground::signals::forks;
 /// Those who are told.
 pub(crate) struct Observers {
     all: RefCell<Rc<[Rc<dyn Observer>]>>,
-    /// What one of them panicked with, until nothing is out of its place.
+    /// The payload of an observer's panic, until nothing is out of its place.
     panic: Cell<Option<Box<dyn Any + Send>>>,
-    /// Of the process that they observe.
+    /// How often the process that they observe was forked off.
     forks: u32,
     checkpoint: OnceCell<Checkpoint>,
 }
 
-/// Where the loop can be held: called before an event is told, and before its time is taken. It returns
+/// A place at which the loop can be held: called before an event is told, and before its time is taken. It returns
 /// when the loop may go on.
 pub(crate) type Checkpoint = Box<dyn Fn(&Event<'_>)>;
 
@@ -69,7 +69,7 @@ impl Observers {
         let now = clock();
         let all = Rc::clone(&self.all.borrow());
         for observer in all.iter() {
-            // Whoever tells may have a task's body in hand, so a panic has to wait until it is put back.
+            // The loop may have a task's body in hand, so a panic has to wait until that is put back.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| observer.on_event(now, event))) {
                 // Its drop could panic again.
                 std::mem::forget(self.panic.replace(Some(payload)));

@@ -8,9 +8,9 @@
 //!     threads >= min(unfinished jobs, limit)        at every moment at which the lock is free
 //! ```
 //!
-//! A job counts as unfinished from before it is queued until after it has run, so a thread that is
-//! about to take a job, or about to end, cannot be mistaken for one that is free. `tests/loom` tries every
-//! interleaving of this file, too.
+//! A job counts as unfinished from before it is queued until after it has run. So a thread that is about to take a
+//! job, or about to end, cannot be mistaken for one that is free. `tests/loom` tries every interleaving of this file,
+//! too.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -53,7 +53,7 @@ impl Abandoned {
         self.jobs.is_empty()
     }
 
-    /// Where they were spawned.
+    /// The lines that spawned them.
     pub fn jobs(&self) -> &[&'static Location<'static>] {
         &self.jobs
     }
@@ -87,7 +87,7 @@ struct State {
     /// Those that have nothing more to do, and are ending.
     ended: Vec<thread::JoinHandle<()>>,
     last_thread: u64,
-    /// Where the jobs that are being run were spawned, by thread.
+    /// The lines that spawned the jobs that are being run, by thread.
     running: BTreeMap<u64, &'static Location<'static>>,
     closed: bool,
 }

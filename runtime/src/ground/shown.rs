@@ -8,7 +8,7 @@ use std::fmt::{self, Write as _};
 
 /// How many characters of a name are shown.
 const LONGEST: usize = 64;
-/// What stands around a text that might run the other way.
+/// The marks around a text that might run the other way.
 pub(crate) const ISOLATE: [char; 2] = ['\u{2068}', '\u{2069}'];
 
 /// A name in quotes, or with `{:#}` without.

@@ -6,8 +6,8 @@
 //! counts the signal and writes one byte into the pipe of whoever wants to be rung: a runtime in which
 //! somebody listens, or the thread that shows what a stuck loop is at. Both read the count after the byte.
 //!
-//! What must never happen here: a lock, an allocation or a panic in the handler, or a pipe closed while
-//! a handler on another thread may still write to it. Sources: signal-safety(7), sigaction(2).
+//! Two things must never happen here: a lock, an allocation or a panic in the handler; and a pipe closed while a
+//! handler on another thread may still write to it. Sources: signal-safety(7), sigaction(2).
 #![allow(unsafe_code, reason = "handlers are installed by sigaction(2) and may call next to nothing")]
 
 use std::fs::File;
@@ -25,7 +25,7 @@ pub(crate) const SIGNALS: usize = 128;
 /// How often each signal was handled in this process.
 static COUNTS: [AtomicUsize; SIGNALS] = [const { AtomicUsize::new(0) }; SIGNALS];
 
-/// What handled a signal before us. It is never freed, because a handler may be looking at it at any time.
+/// The handler that a signal had before ours. It is never freed, because a handler may be looking at it at any time.
 static PREVIOUS: [AtomicPtr<libc::sigaction>; SIGNALS] = [const { AtomicPtr::new(std::ptr::null_mut()) }; SIGNALS];
 
 /// For whom we handle each signal.
@@ -46,7 +46,7 @@ static STOP: AtomicI32 = AtomicI32::new(NOBODY_ASKS);
 const NOBODY_ASKS: i32 = -1;
 const NOT_YET: i32 = 0;
 
-/// What a shell reports for a process that SIGINT has ended.
+/// The code that a shell reports for a process that SIGINT has ended.
 const INTERRUPTED: c_int = 128 + libc::SIGINT;
 
 type Handler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
@@ -173,7 +173,7 @@ impl Holders {
     }
 }
 
-/// What handled a signal before us, if we have ever handled it.
+/// The handler that a signal had before ours, if ours was ever set.
 fn previous(signal: c_int) -> Option<&'static libc::sigaction> {
     // SAFETY: what is put there is a box that was given away for good.
     unsafe { PREVIOUS[signal as usize].load(Ordering::SeqCst).as_ref() }
@@ -213,7 +213,7 @@ pub(crate) fn would_have_ended(signal: c_int) -> bool {
 pub(crate) fn let_end(signal: c_int) {
     if give_back(signal) {
         raise_here(signal);
-        // Whoever has taken the signal meanwhile keeps it.
+        // Other code that has taken the signal meanwhile keeps it.
         let holders = &mut holders()[signal as usize];
         if !holders.for_good && holders.borrowers > 0 && is_default(signal) {
             let _ = Holders::default().take(signal);
@@ -249,8 +249,8 @@ fn raise_here(signal: c_int) {
     }
 }
 
-/// Whether a file is this process's from here on, until it and its copies are closed; false if it is another's.
-/// Where files cannot be locked, nobody has any.
+/// Whether a file is this process's from here on, until it and its copies are closed; false if it is another's. If
+/// files cannot be locked, nobody has any.
 pub(crate) fn lock_file(file: &File) -> bool {
     // SAFETY: flock(2) takes a descriptor, which is open as long as the file is there.
     let locked = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
@@ -259,7 +259,7 @@ pub(crate) fn lock_file(file: &File) -> bool {
 
 /// Has `last` called when the process exits in order: by exit(3), or because `main` has returned.
 pub(crate) fn at_exit(last: extern "C" fn()) {
-    // SAFETY: a function lives for ever. Where there is no room for it, it is not called.
+    // SAFETY: a function lives for ever. If there is no room for it, it is not called.
     unsafe { libc::atexit(last) };
 }
 
@@ -290,7 +290,7 @@ fn sigaction(signal: c_int, action: Option<&libc::sigaction>) -> io::Result<libc
     }
 }
 
-/// Where this thread keeps its `errno`.
+/// The place of this thread's `errno`.
 fn errno_place() -> *mut c_int {
     #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
     use libc::__errno as place;

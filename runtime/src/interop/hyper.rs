@@ -5,8 +5,8 @@
 //! [`Io`] for connections, [`Executor`] for the tasks of HTTP/2, [`Timer`] for its deadlines. Neither
 //! tasks nor services need to be `Send`.
 //!
-//! A server, and a client of it. Who writes one for strangers adds what `hello_http` in `demos/web` has:
-//! limits on connections and their lifetime, and an orderly end.
+//! A server, and a client of it. A server for strangers also needs limits on connections and their lifetime, and an
+//! orderly end, as `hello_http` in `demos/web` has.
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -65,9 +65,8 @@ use crate::time::{Instant, Sleep, sleep, sleep_until};
 const SCRATCH: usize = 64 * 1024;
 
 thread_local! {
-    /// Where bytes are read to before they are copied into a buffer of hyper's, which only unsafe code
-    /// could read into. One for all connections of a thread: between polls it is all zeros, whatever a
-    /// reader has left in it.
+    /// Bytes are read to here, and then copied into a buffer of hyper's, which only unsafe code could read into. One
+    /// for all connections of a thread: between polls it is all zeros, whatever a reader has left in it.
     static READ_INTO: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 

@@ -60,7 +60,7 @@ pub struct AsyncFd<T: AsFd + Send + 'static> {
     at: &'static Location<'static>,
 }
 
-/// What an attempt wants of the descriptor.
+/// The direction in which an attempt wants the descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Interest(pub(super) Direction);
 
@@ -100,7 +100,7 @@ impl<T: AsFd + Send + 'static> AsyncFd<T> {
         }
     }
 
-    /// What was registered.
+    /// The value that was registered.
     pub fn get_ref(&self) -> &T {
         &self.socket.io().inner
     }
@@ -255,7 +255,7 @@ impl<'a, T: AsFd + Send + 'static> AsyncFdReadyGuard<'a, T> {
     /// Says that the readiness stays. It does nothing; it is for those who like to say so.
     pub fn retain_ready(&mut self) {}
 
-    /// What was registered.
+    /// The value that was registered.
     pub fn get_inner(&self) -> &'a T {
         self.fd.get_ref()
     }

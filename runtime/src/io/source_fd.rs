@@ -125,7 +125,7 @@ fn interest(read: bool, write: bool) -> io::Result<MioInterest> {
     }
 }
 
-// The reactor asks for both directions of everything. Whoever asks again hears only what it has asked for.
+// The reactor asks for both directions of everything. A program that asks again hears only what it has asked for.
 impl mio::event::Source for Numbered {
     fn register(&mut self, registry: &Registry, token: Token, _both: MioInterest) -> io::Result<()> {
         unix::SourceFd(&self.fd).register(registry, token, self.interest)

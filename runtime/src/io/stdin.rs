@@ -1,10 +1,10 @@
 //! Reading the standard input without blocking the loop.
 //!
-//! It may be a terminal, a pipe or a file. Files cannot be registered with the kernel's event queue, and
-//! a terminal must not be made non-blocking: the shell and other programs share it, and would fail. So
-//! a thread reads, one read at a time and only when a task has asked for it: input that nobody asked
-//! for stays where it is, for a child process, say. What was read and not yet taken is kept here, for
-//! the whole process, since there is one standard input.
+//! It may be a terminal, a pipe or a file. Files cannot be registered with the kernel's event queue, and a terminal
+//! must not be made non-blocking: the shell and other programs share it, and would fail. So a thread reads, one read
+//! at a time and only when a task has asked for it: input that nobody asked for stays where it is, for a child
+//! process, say. Input that was read and not yet taken is kept here, for the whole process, since there is one
+//! standard input.
 //!
 //! ```text
 //!     asleep  --- a task asks: a thread is started ---->  reading
@@ -39,7 +39,7 @@ static DESK: Mutex<Desk> = Mutex::new(Desk {
     for_whom: Vec::new(),
 });
 
-/// What has been read, and who waits for more.
+/// The input that has been read, and those who wait for more.
 pub(super) struct Desk {
     bytes: VecDeque<u8>,
     /// So many of the bytes are known to hold no line's end.
@@ -53,7 +53,7 @@ pub(super) struct Desk {
     for_whom: Vec<u32>,
 }
 
-/// A place among those who wait for input. Whoever leaves it takes its waker along.
+/// A place among those who wait for input. A reader that leaves it takes its waker along.
 #[derive(Default)]
 pub(super) struct Seat(Option<Number>);
 
@@ -184,7 +184,7 @@ fn start_thread() -> io::Result<()> {
     })
 }
 
-/// What the thread does.
+/// The work of the thread.
 fn read_once() {
     let mut buffer = vec![0; AT_ONCE];
     let read = loop {

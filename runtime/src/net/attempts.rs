@@ -27,8 +27,8 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         self.attempts(direction, at, move |socket| attempt(socket.io()))
     }
 
-    /// The same, for attempts that want the socket. An attempt that took it along would make the future
-    /// larger, and every idle connection has one.
+    /// A future that makes attempts until one does not block, for attempts that want the socket. An attempt that took
+    /// it along would make the future larger, and every idle connection has one.
     pub(crate) fn attempts<R, F>(
         &self,
         direction: Direction,

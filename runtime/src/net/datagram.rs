@@ -4,8 +4,7 @@
 //! is shorter than the buffer may have another behind it. So the socket is taken for drained or full
 //! only when it says so.
 
-/// What carries datagrams between two sockets of which each knows the other. `$addr` is the type of its
-/// addresses.
+/// The methods for datagrams between two sockets of which each knows the other. `$addr` is the type of its addresses.
 macro_rules! datagram_methods {
     ($addr:ty) => {
         /// Sends a datagram to the address this socket is [connected](Self::connect) to; waits if there is
@@ -32,7 +31,7 @@ macro_rules! datagram_methods {
         ///
         /// # Panics
         ///
-        /// Where its runtime is not running.
+        /// If its runtime does not run on this thread.
         pub fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
             self.socket.try_io(Direction::Write, |io| io.send(bytes))
         }
@@ -42,10 +41,10 @@ macro_rules! datagram_methods {
             self.socket.poll_as(WaiterId::SHARER, cx, Direction::Write, |io| io.send(bytes))
         }
 
-        /// Receives a datagram, and gives its length; waits if there is none. Zero means an empty
-        /// datagram, and not an end. Of a datagram that is longer than the buffer the rest is lost, and
-        /// nothing tells: a buffer that may be too short is best made one byte longer than the longest
-        /// datagram that is welcome. Into an empty buffer a datagram is received too, and all of it is lost.
+        /// Receives a datagram, and gives its length; waits if there is none. Zero means an empty datagram, and not
+        /// an end. If a datagram is longer than the buffer, the rest is lost, and nothing tells. So a buffer is best
+        /// made one byte longer than the longest datagram that is welcome. Into an empty buffer a datagram is
+        /// received too, and all of it is lost.
         ///
         /// # Errors
         ///
@@ -67,7 +66,7 @@ macro_rules! datagram_methods {
         ///
         /// # Panics
         ///
-        /// Where its runtime is not running.
+        /// If its runtime does not run on this thread.
         pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
             self.socket.try_io(Direction::Read, |io| io.recv(buffer))
         }
@@ -99,7 +98,7 @@ macro_rules! datagram_methods {
         ///
         /// # Panics
         ///
-        /// Where its runtime is not running.
+        /// If its runtime does not run on this thread.
         pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, $addr)> {
             self.socket.try_io(Direction::Read, |io| io.recv_from(buffer))
         }

@@ -141,8 +141,8 @@ struct State {
     bytes: VecDeque<u8>,
     /// Nothing more will be written.
     has_ended: bool,
-    /// Whoever waits, for bytes or for room. All are woken by every change, which is simple, and at
-    /// worst one poll too many.
+    /// Those who wait, for bytes or for room. All are woken by every change, which is simple, and at worst one poll
+    /// too many.
     waiting: Waiters,
 }
 

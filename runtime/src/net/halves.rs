@@ -141,7 +141,7 @@ impl<S: Connection> Drop for OwnedWriteHalf<S> {
     fn drop(&mut self) {
         self.socket().forget_owner(Direction::Write);
         if self.ends_writing {
-            // Where that fails, the connection is gone, and the peer knows.
+            // If that fails, the connection is gone, and the peer knows.
             let _ = self.socket().end_writing();
         }
     }

@@ -1,10 +1,9 @@
-//! What users call on more than one kind of socket: the methods and traits that sockets share, with
-//! their documentation, written once.
+//! The methods and traits that several kinds of sockets share, with their documentation, written once.
 //!
 //! Each macro stands for a part of an `impl` block, and reads like one. `self.socket()` is the socket
 //! of a stream or of its half.
 
-/// What reads bytes: streams and reading halves.
+/// Reading bytes: for streams and reading halves.
 macro_rules! read_methods {
     () => {
         /// Reads what there is, up to the buffer's length; waits if there is nothing. Zero means that the
@@ -30,7 +29,7 @@ macro_rules! read_methods {
         ///
         /// # Panics
         ///
-        /// Where its runtime is not running.
+        /// If its runtime does not run on this thread.
         pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
             self.socket().try_read(buffer)
         }
@@ -39,7 +38,7 @@ macro_rules! read_methods {
     };
 }
 
-/// What writes bytes: streams and writing halves.
+/// Writing bytes: for streams and writing halves.
 macro_rules! write_methods {
     () => {
         /// Writes what fits into the socket's buffer, and says how much; waits if nothing does.
@@ -79,7 +78,7 @@ macro_rules! write_methods {
         ///
         /// # Panics
         ///
-        /// Where its runtime is not running.
+        /// If its runtime does not run on this thread.
         pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
             self.socket().try_write(bytes)
         }
@@ -126,7 +125,7 @@ macro_rules! writable_method {
     };
 }
 
-/// What lets others do their own system calls on the descriptor: streams and datagram sockets.
+/// System calls of the user's own on the descriptor: for streams and datagram sockets.
 macro_rules! raw_methods {
     () => {
         /// As [`readable`](Self::readable), for use in a `poll` function. Every task that polls is woken.
@@ -150,7 +149,7 @@ macro_rules! raw_methods {
         ///
         /// # Panics
         ///
-        /// Where its runtime is not running.
+        /// If its runtime does not run on this thread.
         pub fn try_read_with<R>(&self, mut attempt: impl FnMut() -> io::Result<R>) -> io::Result<R> {
             self.socket().try_io(Direction::Read, |io| io.try_io(&mut attempt))
         }
@@ -164,14 +163,14 @@ macro_rules! raw_methods {
         ///
         /// # Panics
         ///
-        /// Where its runtime is not running.
+        /// If its runtime does not run on this thread.
         pub fn try_write_with<R>(&self, mut attempt: impl FnMut() -> io::Result<R>) -> io::Result<R> {
             self.socket().try_io(Direction::Write, |io| io.try_io(&mut attempt))
         }
     };
 }
 
-/// What every socket has.
+/// The methods that every socket has.
 macro_rules! socket_methods {
     () => {
         /// The last error of the socket, which is cleared by asking.

@@ -1,4 +1,4 @@
-//! What all sockets share: a registration, and the one loop of "try first, wait when told to".
+//! The part that all sockets share: a registration, and the one loop of "try first, wait when told to".
 //!
 //! A [`Socket`] is the mio object, which owns the descriptor, and a key into the reactor, which owns
 //! what is known about it. It deregisters before it closes, wherever it is dropped.
@@ -108,7 +108,8 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         self.poll_with(cx, direction, |core| (waiter(core), at), attempt)
     }
 
-    /// The same, for whoever polls the socket without a future: the line that opened it speaks for it.
+    /// Attempts, and where that would block, leaves the waker of one who polls the socket without a future. The line
+    /// that opened the socket is told as the place of the wait.
     pub(crate) fn poll_as<R>(
         &self,
         waiter: WaiterId,
@@ -149,8 +150,8 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         Poll::Pending
     }
 
-    /// Whether an attempt may succeed, as far as is known, and the task has something left of its share of
-    /// this poll, of which the attempt is one.
+    /// Whether an attempt may succeed, as far as is known, and the task has something left of its share of this poll.
+    /// The attempt takes one operation of that.
     #[inline]
     fn may_attempt(&self, direction: Direction) -> bool {
         let may = with_home(self.key.0.runtime, |core| {

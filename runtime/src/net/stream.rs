@@ -1,6 +1,6 @@
 //! Byte streams: what a `TcpStream` and a `UnixStream` do alike, written once.
 //!
-//! Here is how bytes are read and written, on the socket. What users call stands in `methods.rs`.
+//! Here is how bytes are read and written, on the socket. The methods that users call stand in `methods.rs`.
 
 use std::io::{self, IoSliceMut, Read, Write};
 use std::net::Shutdown;
@@ -181,7 +181,7 @@ impl<S: Bytes> Socket<S> {
         self.poll_as(by, cx, Direction::Write, |_| self.write_some(bytes))
     }
 
-    /// Ends the writing side. That the connection is gone altogether is no failure.
+    /// Ends the writing side. A connection that is gone altogether is no failure.
     pub(crate) fn end_writing(&self) -> io::Result<()> {
         match self.io().shutdown(Shutdown::Write) {
             Err(gone) if gone.kind() == io::ErrorKind::NotConnected => Ok(()),
@@ -210,8 +210,8 @@ macro_rules! async_read {
     };
 }
 
-/// The same for `AsyncWrite`. Vectored writes are left to the default, which writes the first buffer that
-/// is not empty: writev(2) has no way to ask for an error instead of SIGPIPE.
+/// Implements `AsyncWrite` for something that has a `socket()`. Vectored writes are left to the default, which writes
+/// the first buffer that is not empty: writev(2) has no way to ask for an error instead of SIGPIPE.
 macro_rules! async_write {
     ([$($generics:tt)*] $type:ty, $waiter:expr) => {
         impl<$($generics)*> futures_io::AsyncWrite for $type {

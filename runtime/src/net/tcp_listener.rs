@@ -81,7 +81,7 @@ impl TcpListener {
     ///
     /// # Panics
     ///
-    /// Where its runtime is not running.
+    /// If its runtime does not run on this thread.
     pub fn into_std(self) -> std::net::TcpListener {
         self.socket.into_io().into()
     }
@@ -95,7 +95,7 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// What is left: the listener itself is unusable.
+    /// If the listener itself is unusable.
     ///
     /// # Cancel safety
     ///

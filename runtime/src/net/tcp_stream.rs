@@ -126,7 +126,7 @@ impl TcpStream {
     ///
     /// # Panics
     ///
-    /// Where its runtime is not running.
+    /// If its runtime does not run on this thread.
     pub fn into_std(self) -> std::net::TcpStream {
         self.socket.into_io().into()
     }
@@ -227,9 +227,9 @@ impl TcpStream {
     socket_methods!();
 }
 
-/// How an attempt to connect went, or `WouldBlock` if it goes on. That the socket is writable does not say
-/// that it is connected: its peer does. Without a peer the attempt goes on, or it has failed, or the connection was
-/// made and has been reset since. A look at what came tells these apart, and takes nothing but the error.
+/// How an attempt to connect went, or `WouldBlock` if it goes on. A writable socket need not be connected: its peer
+/// says whether it is. Without a peer the attempt goes on, or it has failed, or the connection was made and has been
+/// reset since. A look at what came tells these apart, and takes nothing but the error.
 fn is_over(socket: &Socket<mio::net::TcpStream>) -> io::Result<()> {
     if socket.io().peer_addr().is_ok() {
         return Ok(());

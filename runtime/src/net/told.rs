@@ -1,4 +1,4 @@
-//! What the observers are told of sockets: that one is drained, that a task waits, or waits no more.
+//! Telling the observers of sockets: that one is drained, that a task waits, or waits no more.
 
 use std::panic::Location;
 use std::task::Waker;

@@ -84,7 +84,7 @@ impl UdpSocket {
     ///
     /// # Panics
     ///
-    /// Where its runtime is not running.
+    /// If its runtime does not run on this thread.
     pub fn into_std(self) -> std::net::UdpSocket {
         self.socket.into_io().into()
     }
@@ -139,7 +139,7 @@ impl UdpSocket {
     ///
     /// # Panics
     ///
-    /// Where its runtime is not running.
+    /// If its runtime does not run on this thread.
     pub fn try_send_to(&self, bytes: &[u8], target: SocketAddr) -> io::Result<usize> {
         self.socket.try_io(Direction::Write, |io| io.send_to(bytes, target))
     }

@@ -29,7 +29,7 @@ pub(crate) fn address(path: &Path) -> io::Result<SocketAddr> {
     SocketAddr::from_pathname(path).map_err(|error| cannot("use", path.display(), &error))
 }
 
-/// What could not be done at which address, and what to do about it.
+/// An error that says what could not be done at which address, and what to do about it.
 pub(crate) fn cannot_at(verb: &str, addr: &SocketAddr, error: &io::Error) -> io::Error {
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse if addr.as_pathname().is_some() => {

@@ -58,8 +58,8 @@ impl UnixDatagram {
         Self::bind_addr(&address(path.as_ref())?)
     }
 
-    /// The same for any address: one with an abstract name, for example, which is Linux's alternative to
-    /// a path.
+    /// As with a path, for any address: one with an abstract name, for example, which is Linux's alternative to a
+    /// path.
     ///
     /// # Errors
     ///
@@ -128,7 +128,7 @@ impl UnixDatagram {
     ///
     /// # Panics
     ///
-    /// Where its runtime is not running.
+    /// If its runtime does not run on this thread.
     pub fn into_std(self) -> std::os::unix::net::UnixDatagram {
         self.socket.into_io().into()
     }
@@ -142,7 +142,7 @@ impl UnixDatagram {
         self.connect_addr(&address(path.as_ref())?)
     }
 
-    /// The same for any address: one with an abstract name, for example.
+    /// As with a path, for any address: one with an abstract name, for example.
     ///
     /// # Errors
     ///
@@ -203,7 +203,7 @@ impl UnixDatagram {
         }
     }
 
-    /// The same socket once more, for what mio leaves out.
+    /// A second handle on the socket, for what mio leaves out.
     fn as_std(&self) -> io::Result<std::os::unix::net::UnixDatagram> {
         self.socket.io().as_fd().try_clone_to_owned().map(Into::into)
     }

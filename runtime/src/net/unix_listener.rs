@@ -59,8 +59,8 @@ impl UnixListener {
         Self::bind_addr(&address(path.as_ref())?)
     }
 
-    /// The same for any address: one with an abstract name, for example, which is Linux's alternative to
-    /// a path, and is gone with its socket.
+    /// As with a path, for any address: one with an abstract name, for example. It is Linux's alternative to a path,
+    /// and is gone with its socket.
     ///
     /// ```
     /// # #[cfg(target_os = "linux")] {
@@ -118,19 +118,19 @@ impl UnixListener {
     ///
     /// # Panics
     ///
-    /// Where its runtime is not running.
+    /// If its runtime does not run on this thread.
     pub fn into_std(self) -> std::os::unix::net::UnixListener {
         self.socket.into_io().listener
     }
 
     /// Waits for the next connection, and gives it with its peer's address, which most peers lack.
     ///
-    /// What [`TcpListener::accept`](crate::net::TcpListener::accept) does about connections that fail and
-    /// descriptors that run out, it does too.
+    /// It treats connections that fail and descriptors that run out as
+    /// [`TcpListener::accept`](crate::net::TcpListener::accept) does.
     ///
     /// # Errors
     ///
-    /// What is left: the listener itself is unusable.
+    /// If the listener itself is unusable.
     ///
     /// # Cancel safety
     ///
@@ -173,10 +173,9 @@ impl Stream for UnixIncoming<'_> {
     }
 }
 
-/// A listener twice: the one is polled, and the other accepts. mio's own `accept` panics where a client's
-/// path fills its address to the last byte, and so any client could stop the server. What is polled goes
-/// as a stream, since mio lets nobody else's attempt be made on a listener; to the kernel both are
-/// descriptors.
+/// A listener twice: the one is polled, and the other accepts. mio's own `accept` panics where a client's path fills
+/// its address to the last byte, and so any client could stop the server. The polled one goes as a stream, since mio
+/// lets nobody else's attempt be made on a listener. To the kernel both are descriptors.
 #[derive(Debug)]
 struct Acceptor {
     listener: std::os::unix::net::UnixListener,

@@ -27,8 +27,7 @@ use crate::net::unix_addr::{address, cannot_at};
 /// A program that takes back Rust's ignoring of `SIGPIPE` and is built with an old standard library, such
 /// as 1.85's, gets that signal where it writes to a closed peer. Newer ones prevent it.
 ///
-/// Who the peer is, as a process or a user, is not offered: the standard library has no stable way to
-/// ask.
+/// The peer's process and user are not offered: the standard library has no stable way to ask.
 ///
 /// ```
 /// use oneloop::net::UnixStream;
@@ -69,8 +68,8 @@ impl UnixStream {
         async move { Self::connect_to(&address(path.as_ref())?, at).await }
     }
 
-    /// The same for any address: one with an abstract name, for example, which is Linux's alternative to
-    /// a path.
+    /// As with a path, for any address: one with an abstract name, for example, which is Linux's alternative to a
+    /// path.
     ///
     /// # Errors
     ///
@@ -137,7 +136,7 @@ impl UnixStream {
     ///
     /// # Panics
     ///
-    /// Where its runtime is not running.
+    /// If its runtime does not run on this thread.
     pub fn into_std(self) -> std::os::unix::net::UnixStream {
         self.socket.into_io().into()
     }

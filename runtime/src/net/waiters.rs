@@ -1,7 +1,7 @@
 //! Waiters: the wakers of those who wait for the same thing, and who may give up without being asked.
 //!
-//! A future has a number, by which it takes its waker back when it is dropped. Whoever shares the thing by `&`
-//! and polls it directly has none: it is known by its waker alone, and cannot say that it has given up. So such
+//! A future has a number, by which it takes its waker back when it is dropped. One who shares the thing by `&` and
+//! polls it directly has none. Its waker alone tells it from others, and it cannot say that it has given up. So such
 //! wakers are thinned out where they become many.
 
 use std::task::Waker;
@@ -15,14 +15,14 @@ use crate::heart::waker::{task_of, word_of};
 /// How many wakers of somebody else's are kept at most, of those who have no number.
 const MOST_STRANGERS: usize = 32;
 
-/// Who waits.
+/// Names one who waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Number(u64);
 
 impl Number {
     /// Those who share the thing.
     pub(crate) const SHARER: Self = Self(0);
-    /// Whoever holds the reading end by `&mut`, or the writing end: there is one of each at a time.
+    /// The one who holds the reading end by `&mut`, and the one who holds the writing end.
     pub(crate) const READER: Self = Self(1);
     pub(crate) const WRITER: Self = Self(2);
 }
@@ -79,7 +79,7 @@ impl Waiters {
 }
 
 /// Decides who may stay where many share a thing: every task that is not over, and of somebody else's wakers the
-/// newest. The others are to be woken: whoever still waits asks again.
+/// newest. The others are to be woken: those who still wait ask again.
 struct Crowd<'a> {
     core: Option<&'a Core>,
     strangers: usize,
@@ -101,7 +101,7 @@ impl<'a> Crowd<'a> {
     }
 }
 
-/// Where many share a socket, lets those go who may have given up, and wakes them.
+/// Lets those go who may have given up, if many share a socket, and wakes them.
 pub(super) fn thin_out(key: SourceKey, direction: Direction) {
     let gone = with_home(key.0.runtime, |core| {
         let mut crowd = Crowd::new(Some(core));

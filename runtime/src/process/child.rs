@@ -266,7 +266,7 @@ impl Future for Ended<'_> {
             if let Some(status) = child.try_wait()? {
                 return Poll::Ready(Ok(status));
             }
-            // Where the signal does not come, or its pipe has failed, the time to look does.
+            // If the signal does not come, or its pipe has failed, the time to look does.
             if child.ends.poll_at(cx, at) != Poll::Ready(Some(())) {
                 ready!(look.poll(cx, at));
             }

@@ -119,8 +119,8 @@ impl Command {
         self
     }
 
-    /// Starts the process. That takes the loop's thread as long as the system takes to start a program,
-    /// which is about a millisecond.
+    /// Starts the process. It takes the loop's thread as long as the system takes to start a program, which is about
+    /// a millisecond.
     ///
     /// # Errors
     ///
@@ -136,7 +136,7 @@ impl Command {
         started.map_err(|error| self.cannot_run(&error))
     }
 
-    /// Runs the process to its end. What is piped of its streams is closed at once.
+    /// Runs the process to its end. Those of its streams that are piped are closed at once.
     ///
     /// The process is started here, not when the future is first polled.
     ///
@@ -204,8 +204,8 @@ impl Command {
         &mut self.std
     }
 
-    /// What could not be run, where and why. A missing working directory and a missing program are the
-    /// same to the system, but not to the reader.
+    /// An error that says what could not be run, where and why. A missing working directory and a missing program are
+    /// the same to the system, but not to the reader.
     fn cannot_run(&self, error: &io::Error) -> io::Error {
         let program = self.std.get_program().to_string_lossy();
         let dir: Option<PathBuf> = self.std.get_current_dir().map(PathBuf::from);

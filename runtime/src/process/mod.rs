@@ -1,13 +1,12 @@
 //! Child processes.
 //!
-//! A child is started by the standard library and watched by this runtime: its pipes are sources of
-//! the reactor, and its end is announced by SIGCHLD. That signal says only that some child has ended,
-//! so each [`Child`] asks for its own, by its id. As the signal need not come, each asks now and then without
-//! it, too: see `look`. Nobody ever asks for just any child: those that other
-//! code has started are left to that code.
+//! A child is started by the standard library and watched by this runtime: its pipes are sources of the reactor, and
+//! its end is announced by SIGCHLD. The signal says only that some child has ended, so each [`Child`] asks for its
+//! own, by its id. As the signal need not come, each asks now and then without it, too: see `look`. Nobody ever asks
+//! for just any child: those that other code has started are left to that code.
 //!
-//! What must never happen here: a child that has ended and that nobody asks for any more, which the
-//! system would keep as a zombie. So dropping a `Child` leaves it to `orphans`, which asks on.
+//! One thing must never happen here: a child has ended, and nobody asks for it any more. The system would keep it as
+//! a zombie. So dropping a `Child` leaves it to `orphans`, which asks on.
 
 mod child;
 mod command;

@@ -63,8 +63,8 @@ impl Orphan {
     }
 }
 
-/// Where no task will run again, because the runtime ends, the thread waits itself, as killed processes
-/// are gone within a moment. Those that were not killed may go on for ever.
+/// If no task will run again, because the runtime ends, the thread waits itself: killed processes are gone within a
+/// moment. Those that were not killed may go on for ever.
 fn wait_for_killed() {
     let (times, pause) = PATIENCE;
     for _ in 0..times {

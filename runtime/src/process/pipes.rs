@@ -21,8 +21,8 @@ use crate::net::socket::{Socket, TRY_FIRST};
 
 /// The writing end of a child's standard input. Dropping or closing it is the end of that input.
 ///
-/// Where SIGPIPE has its default disposition, which Rust programs ignore unless they say otherwise,
-/// writing to a child that does not read any more ends this process: a pipe knows no other way.
+/// Rust programs ignore SIGPIPE unless they say otherwise. With its default disposition, a write to a child that does
+/// not read any more ends this process: a pipe knows no other way.
 pub struct ChildStdin {
     /// `None` once it was closed.
     socket: Option<Socket<Sender>>,
@@ -151,7 +151,7 @@ macro_rules! reading_end {
             /// Dropping the future loses no byte.
             #[track_caller]
             pub fn read<'a>(&'a self, buffer: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
-                // Of a pipe, no bytes can be asked for without a change to it.
+                // A read of no bytes cannot be asked for without a change to the pipe.
                 let needs_nothing = buffer.is_empty();
                 let attempt = move |socket: &Socket<Receiver>| Read::read(&mut socket.io(), buffer);
                 self.socket.attempts(Direction::Read, Location::caller(), attempt).ready_if(needs_nothing)

@@ -53,7 +53,7 @@ impl SignalKind {
         Self(libc::SIGQUIT)
     }
 
-    /// SIGTERM: please end. What kill(1) and service managers send.
+    /// SIGTERM: please end. The signal that kill(1) and service managers send.
     pub const fn terminate() -> Self {
         Self(libc::SIGTERM)
     }

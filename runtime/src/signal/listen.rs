@@ -1,7 +1,7 @@
 //! Listening: how a task waits for a signal.
 //!
-//! A [`Signal`] is a number: how many signals of its kind there had been when it last looked. What it
-//! waits on belongs to its runtime: one pipe, for all who listen there, from the first to the last.
+//! A [`Signal`] is a number: how many signals of its kind there had been when it last looked. It waits on one pipe of
+//! its runtime, which is there for all who listen, from the first to the last.
 
 use std::fmt;
 use std::io;
@@ -125,7 +125,7 @@ impl Signal {
         Recv { signal: self, at: Location::caller() }
     }
 
-    /// The same for those who poll by hand. The latest waker is the one that is woken.
+    /// As [`recv`](Self::recv), for those who poll by hand. The latest waker is the one that is woken.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
         self.poll_at(cx, self.at)
     }

@@ -11,7 +11,7 @@ use crate::ground::event::Resource;
 use crate::ground::signals::Reached;
 use crate::net::socket::{Socket, WAIT_FIRST};
 
-/// What a runtime keeps for those who listen: a pipe, as long as there are any.
+/// The pipe that a runtime keeps for those who listen, as long as there are any.
 #[derive(Default)]
 pub(super) struct Listening {
     listeners: Cell<usize>,
@@ -47,7 +47,7 @@ impl Listening {
     }
 }
 
-/// Reads until nothing is left. What is read says nothing: the counts do.
+/// Reads until nothing is left. The bytes that are read say nothing: the counts do.
 pub(super) fn empty(mut pipe: &Receiver) -> io::Result<()> {
     let mut bytes = [0; 512];
     loop {

@@ -8,8 +8,8 @@ use super::{Signal, SignalKind, signal};
 use crate::ground::signals::{asked_to_stop, await_stop};
 use crate::heart::budget::ready_at_a_price;
 
-/// Waits until the process is asked to stop, by SIGINT or SIGTERM, and says by which. Whoever awaits
-/// this then stops in order: accept nobody else, let those who are here finish for a while, report.
+/// Waits until the process is asked to stop, by SIGINT or SIGTERM, and says by which. A program that awaits this then
+/// stops in order: accept nobody else, let those who are here finish for a while, report.
 ///
 /// A SIGINT after that ends the process on the spot, with exit code 130: the signal's handler does it,
 /// also when the loop is stuck. A further SIGTERM changes nothing.
@@ -17,8 +17,8 @@ use crate::heart::budget::ready_at_a_price;
 /// The request is for the whole process and stays. Any number of tasks, in any number of runtimes, may
 /// await it; those who do so only after it came are told at once.
 ///
-/// What [`signal`](crate::signal::signal) says about the default dispositions holds here too. The
-/// page `docs/shutdown.md` shows the pattern.
+/// The default dispositions are over as [`signal`](crate::signal::signal) says. The page `docs/shutdown.md` shows the
+/// pattern.
 ///
 /// # Errors
 ///

@@ -7,7 +7,7 @@ use crate::heart::core::Core;
 use crate::heart::key::TaskKey;
 use crate::heart::tasks::Asker;
 
-/// Who asks now, on the loop's thread.
+/// The one who asks now, on the loop's thread.
 pub(crate) fn asker(core: &Core) -> Asker {
     match core.current_task() {
         Some(task) => Asker::Task(task, core.tasks.info(task).and_then(|info| info.name)),

@@ -71,8 +71,8 @@ enum Job<T> {
 
 type Shared<T> = Arc<Mutex<Job<T>>>;
 
-/// What the pool's thread does. It knows the inbox itself: the end of a runtime waits for this thread, and
-/// for nobody who would have to look the runtime up.
+/// The part of the pool's thread. It knows the inbox itself: the end of a runtime waits for this thread, and for
+/// nobody who would have to look the runtime up.
 fn thread_half<F, T>(work: F, job: Shared<T>, home: Weak<Inbox<Message>>) -> impl FnOnce() + Send + 'static
 where
     F: FnOnce() -> T + Send + 'static,
@@ -105,7 +105,7 @@ impl<F> Drop for Work<F> {
     }
 }
 
-/// What the loop does with the result.
+/// The part of the loop, when the result is there.
 fn come_home<T>(core: &Core, job: &Shared<T>, result: Option<thread::Result<T>>) {
     core.jobs_away.set(core.jobs_away.get() - 1);
     let Some(result) = result else { return };

@@ -66,7 +66,7 @@ pub async fn cancel_at_every_await<W, T>(
     }
 }
 
-/// Where to drop a future.
+/// The point at which to drop a future.
 #[derive(Clone, Copy)]
 struct Place {
     polls: usize,

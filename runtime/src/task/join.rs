@@ -1,7 +1,7 @@
 //! Joining: the end of a task, as seen by another.
 //!
-//! A [`JoinHandle`] is the task's key and nothing else. That is why it is `Send` whatever the task's
-//! output is: the output never leaves the loop's thread, and a handle that is polled elsewhere panics.
+//! A [`JoinHandle`] is the task's key and nothing else. So it is `Send`, of any output: the output never leaves the
+//! loop's thread, and a handle that is polled elsewhere panics.
 
 use std::any::Any;
 use std::fmt;
@@ -72,7 +72,7 @@ impl<T> JoinHandle<T> {
         AbortHandle::new(self.task)
     }
 
-    /// Whether the task is over, as every task is whose runtime has been dropped, or is about to be. Where the
+    /// Whether the task is over, as every task is whose runtime has been dropped, or is about to be. While the
     /// runtime lives but does not run, as on another thread than the loop's, nobody can tell, and it says no.
     pub fn is_finished(&self) -> bool {
         self.taken || is_over(self.task)
@@ -93,7 +93,7 @@ impl<T: 'static> Future for JoinHandle<T> {
             return Poll::Ready(Ok(output));
         }
         let error = std::task::ready!(poll_failure(self.task, self.at, Location::caller(), cx));
-        // Of a task that awaits itself there is still an outcome to come.
+        // A task that awaits itself still has an outcome to come.
         self.taken = !matches!(error.0.reason, Reason::JoinsItself);
         Poll::Ready(Err(error))
     }
@@ -142,7 +142,7 @@ fn wait(task: TaskKey, spawned: Line, awaited: Line, cx: &Context<'_>) -> Poll<J
     Poll::Pending
 }
 
-/// Whether a line is the user's own. Behind a `&mut`, a box or a timeout, whoever polls stands in the standard
+/// Whether a line is the user's own. Behind a `&mut`, a box or a timeout, the line that polls stands in the standard
 /// library or in this one, and says nothing of the program.
 fn is_users(line: Line) -> bool {
     let here = file!().trim_end_matches("task/join.rs");
@@ -283,7 +283,7 @@ impl JoinError {
         matches!(self.0.reason, Reason::Panicked(_))
     }
 
-    /// What the task panicked with, for [`std::panic::resume_unwind`].
+    /// The payload of the task's panic, for [`std::panic::resume_unwind`].
     ///
     /// # Panics
     ///
@@ -296,7 +296,7 @@ impl JoinError {
         }
     }
 
-    /// What the task panicked with, or this error again if it did not.
+    /// The payload of the task's panic, or this error again if there was none.
     ///
     /// # Errors
     ///
@@ -334,7 +334,7 @@ impl fmt::Display for JoinError {
     }
 }
 
-/// What a panic said, behind a colon; nothing if it said nothing that can be shown.
+/// The text of a panic, behind a colon; empty if it said nothing that can be shown.
 pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     text.map_or_else(String::new, |text| format!(": {text}"))

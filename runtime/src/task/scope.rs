@@ -123,15 +123,15 @@ struct Child<'env> {
     at: &'static Location<'static>,
 }
 
-/// What a scope shares with stand-ins and cancellers, which borrow nothing.
+/// The part of a scope that it shares with stand-ins and cancellers, which borrow nothing.
 #[derive(Default)]
 struct Notes {
-    /// The stand-ins of the children that are not over, by key. Where a wake rests here until the scope is
-    /// polled, the waker rests with it: whoever counts wakers sees that the child can still be woken.
+    /// The stand-ins of the children that are not over, by key. The waker of a wake that rests here rests with it,
+    /// until the scope is polled. So a count of wakers sees that the child can still be woken.
     live: RefCell<BTreeMap<TaskKey, Option<Waker>>>,
     /// The children that are to be polled, in this order.
     woken: RefCell<VecDeque<TaskKey>>,
-    /// Whoever polls the scope.
+    /// The waker of the one who polls the scope.
     parent: RefCell<Option<Waker>>,
     cancelled: RefCell<Option<Cancelled>>,
     limit: RefCell<Option<(Sleep, Cancelled)>>,
@@ -280,9 +280,9 @@ impl<'env> Scope<'env> {
         drop((self.notes.parent.take(), self.notes.limit.take()));
     }
 
-    /// Runs a child's code as the task that stands in for it, and catches its panic. That task may be gone
-    /// before the child is, at the end of the runtime, so it goes by its key. Where the runtime is not
-    /// running, as when the scope outlives it, no task is.
+    /// Runs a child's code as the task that stands in for it, and catches its panic. The stand-in may be gone before
+    /// the child is, at the end of the runtime, so it goes by its key. No task is, if the runtime is not running, as
+    /// when the scope outlives it.
     fn as_task<R>(&self, key: TaskKey, f: impl FnOnce() -> R) -> std::thread::Result<R> {
         let core = current().filter(|core| core.number == self.runtime);
         let before = core.as_ref().map(|core| core.actor.replace(Actor::Other(Cause::Task(TaskId(key)))));

@@ -23,7 +23,7 @@ impl ScopeError {
         Self { cancelled, failures }
     }
 
-    /// Who cancelled the scope, where and why, if anybody did.
+    /// The one who cancelled the scope, where and why, if anybody did.
     pub fn cancelled(&self) -> Option<&Cancelled> {
         self.cancelled.as_ref()
     }
@@ -33,7 +33,7 @@ impl ScopeError {
         &self.failures
     }
 
-    /// The same, to be taken apart.
+    /// All failures, to be taken apart.
     pub fn into_failures(self) -> Vec<Failure> {
         self.failures
     }
@@ -63,7 +63,7 @@ impl Error for ScopeError {
     }
 }
 
-/// Who cancelled a scope, where and why. Displays as "task 3 at src/main.rs:7:9: the reason".
+/// The one who cancelled a scope, where and why. Displays as "task 3 at src/main.rs:7:9: the reason".
 #[derive(Clone, Debug)]
 pub struct Cancelled {
     /// `None` for code outside any runtime.
@@ -135,7 +135,7 @@ impl Failure {
         }
     }
 
-    /// What it panicked with, or this failure again if it did not.
+    /// The payload of its panic, or this failure again if there was none.
     ///
     /// # Errors
     ///

@@ -68,7 +68,7 @@ impl<T> ScopedJoinHandle<T> {
 }
 
 impl<T> Drop for ScopedJoinHandle<T> {
-    /// Whoever waits no more takes its waker along.
+    /// One who waits no more takes its waker along.
     fn drop(&mut self) {
         let waiting = match &mut *self.state.borrow_mut() {
             State::Waiting(waker) => waker.take(),

@@ -24,7 +24,7 @@ use crate::heart::current::current;
 pub struct Instant(pub(crate) std::time::Instant);
 
 impl Instant {
-    /// Now. Where no runtime runs, by the system's clock.
+    /// Now. By the system's clock, if no runtime runs.
     pub fn now() -> Self {
         Self(current().map_or_else(std::time::Instant::now, |core| core.timers.now()))
     }

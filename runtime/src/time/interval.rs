@@ -49,8 +49,8 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
     Interval { sleep, runtime: core.number, period, missed: MissedTickBehavior::Burst }
 }
 
-/// What an [`Interval`] does when its ticks were not taken in time: because whoever takes them was
-/// busy, or because the loop was.
+/// The way in which an [`Interval`] goes on when its ticks were not taken in time, because its task was busy, or the
+/// loop.
 ///
 /// ```text
 ///     period 10, the tick of 10 is taken at 35:
@@ -98,7 +98,7 @@ impl Interval {
         poll_fn(|cx| self.poll_tick(cx)).await
     }
 
-    /// The same, for use in a `poll` function.
+    /// As [`tick`](Self::tick), for use in a `poll` function.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         let core = expect_home(self.runtime, "an Interval was polled");
         if core.is_exhausted(cx) {
@@ -127,7 +127,7 @@ impl Interval {
         self.period
     }
 
-    /// What is done about missed ticks.
+    /// The way in which missed ticks are dealt with.
     pub fn missed_tick_behavior(&self) -> MissedTickBehavior {
         self.missed
     }

@@ -99,12 +99,12 @@ impl Sleep {
         matches!(self.stage, Stage::Fired)
     }
 
-    /// Gives it another deadline, earlier or later, whether it has ended or not. Whoever waits for it
-    /// goes on waiting, for the new deadline.
+    /// Gives it another deadline, earlier or later, whether it has ended or not. The task that waits for it goes on
+    /// waiting, for the new deadline.
     ///
     /// # Panics
     ///
-    /// Where its runtime is not running.
+    /// If its runtime does not run on this thread.
     pub fn reset(&mut self, deadline: Instant) {
         let core = expect_home(self.runtime, "a Sleep was reset");
         let Deadline { instant, tick } = core.timers.deadline_at(deadline.0);
@@ -112,7 +112,7 @@ impl Sleep {
         let before = std::mem::replace(&mut self.stage, Stage::New(tick));
         if let Stage::Set(slot, serial) = before {
             if let Some(waker) = cancel(&core, self.timer(slot, serial)) {
-                // Whoever resets a sleep need not be the one who waits for it.
+                // The one who resets a sleep need not be the one who waits for it.
                 let waiter = waiter_of(&core, &waker);
                 self.arm(tick, waker, |_| waiter);
             }
@@ -174,7 +174,7 @@ impl Future for Sleep {
                 let timer = self.timer(slot, serial);
                 self.wait_on(timer, cx)
             }
-            // Whoever awaits it again and again has to let the others run.
+            // A task that awaits it again and again has to let the others run.
             Stage::Fired => ready_at_a_price(cx),
         }
     }
