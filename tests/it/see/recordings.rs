@@ -623,6 +623,24 @@ fn a_ring_says_the_same_however_seldom_somebody_looks() {
 }
 
 #[test]
+fn a_ring_nobody_looks_at_keeps_up_over_many_segments() {
+    watch(|| {
+        for dice in 5..9 {
+            let (history, all, _) = run(dice, (dice > 6).then_some(dice), 1);
+            let whole = Recording::read(&*written(&all)).unwrap();
+            // Each game is told again and again, with other slots and numbers: as one long one it fills several segments.
+            let (ring, mut told) = (Ring::new(1), State::default());
+            for _ in 0..(3000 / history.len() + 1) {
+                whole.replay(&ring);
+                told = whole.state_after(whole.len());
+            }
+            assert!(ring.last() > 2560, "{}", ring.last());
+            assert_eq!(ring.state(), told, "dice {dice}");
+        }
+    });
+}
+
+#[test]
 fn no_recording_makes_its_reader_panic_and_errors_name_the_line() {
     watch(|| {
         let (_, all, last) = run(7, None, 60);

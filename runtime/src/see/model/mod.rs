@@ -6,6 +6,7 @@ pub(crate) mod kept;
 pub(crate) mod live;
 pub(crate) mod ndjson;
 pub(crate) mod parse;
+pub(crate) mod slots;
 pub(crate) mod state;
 pub(crate) mod table;
 pub(crate) mod things;

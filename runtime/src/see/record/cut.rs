@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::ground::event::Event;
 use crate::see::model::ndjson::{Facts, Header, Run};
 use crate::see::model::state::State;
+use crate::see::record::base::Base;
 use crate::see::record::segment::{SEGMENT, Segment};
 
 /// A copy of some events that follow each other.
@@ -29,6 +30,20 @@ impl Cut {
             let _ = write!(text, "{}", Facts(state));
         }
         text
+    }
+
+    /// Takes a base, of so many events, on to the last event that the ring has forgotten.
+    pub(super) fn bring_up(&self, (after, base): &mut (u64, Base)) {
+        let mut before = self.before;
+        for segment in &self.segments {
+            let records = segment.records(after.saturating_sub(before) as usize);
+            let forgotten = self.dropped.saturating_sub(*after) as usize;
+            for record in records.iter().take(forgotten) {
+                base.apply(record, segment);
+                *after += 1;
+            }
+            before += SEGMENT as u64;
+        }
     }
 
     /// The events behind this number, with theirs.

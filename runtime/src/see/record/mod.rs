@@ -1,5 +1,6 @@
 //! A kept event: the same, but with a text of its own, so that it outlives what it tells of.
 
+mod base;
 mod cut;
 mod packed;
 pub(crate) mod recording;

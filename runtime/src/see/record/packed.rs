@@ -4,13 +4,14 @@
 //!     at | it | other | more | place | tag and slot       8 + 8 + 8 + 8 + 4 + 4 bytes
 //! ```
 //!
-//! `it` is what the event is about, `other` whoever did it or what is waited for, `more` depends on the kind.
-//! Where a thing lives is kept of what the event is about, not of others: nobody who reads a ring asks for that.
+//! `it` is what the event is about, `other` who did it or what is waited for, `more` depends on the kind. A record
+//! knows the slot of what it is about, and of what is waited for: in `more`. Of a cause it knows the number only.
 
 use std::time::Duration;
 
 use crate::ground::event::{Cause, Readiness, SourceId, TaskId, TimerId, WaitsFor};
 use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
+use crate::see::model::things::Who;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packed {
@@ -54,38 +55,46 @@ pub(super) mod kind {
 }
 
 impl Packed {
-    pub(super) fn at(at: Duration) -> Self {
-        Self { at: nanos(at), it: 0, other: 0, more: 0, place: 0, tag: 0 }
+    pub(super) fn numbers(at: u64, kind: u32, it: u64, other: u64) -> Self {
+        Self { at, it, other, more: 0, place: 0, tag: kind << 27 }
     }
 
-    pub(super) fn numbers(&mut self, kind: u32, it: u64, other: u64) {
-        (self.it, self.other, self.tag) = (it, other, kind << 27);
+    pub(super) fn task(at: u64, kind: u32, TaskId(TaskKey(key)): TaskId) -> Self {
+        Self::about(at, kind, key)
     }
 
-    pub(super) fn task(&mut self, kind: u32, TaskId(TaskKey(key)): TaskId) {
-        self.about(kind, key);
+    pub(super) fn timer(at: u64, kind: u32, TimerId(TimerKey(key)): TimerId) -> Self {
+        Self::about(at, kind, key)
     }
 
-    pub(super) fn timer(&mut self, kind: u32, TimerId(TimerKey(key)): TimerId) {
-        self.about(kind, key);
+    pub(super) fn source(at: u64, kind: u32, SourceId(SourceKey(key)): SourceId) -> Self {
+        Self::about(at, kind, key)
     }
 
-    pub(super) fn source(&mut self, kind: u32, SourceId(SourceKey(key)): SourceId) {
-        self.about(kind, key);
+    fn about(at: u64, kind: u32, key: Key) -> Self {
+        Self { at, it: key.serial, other: 0, more: 0, place: 0, tag: kind << 27 | key.slot & SLOT }
     }
 
-    pub(super) fn about(&mut self, kind: u32, key: Key) {
-        (self.it, self.tag) = (key.serial, kind << 27 | key.slot & SLOT);
+    pub(super) fn more(self, more: u64) -> Self {
+        Self { more, ..self }
     }
 
-    pub(super) fn other(&mut self, which: u32, number: u64) {
-        self.other = number;
-        self.tag |= which << 24;
+    pub(super) fn place(self, place: u32) -> Self {
+        Self { place, ..self }
     }
 
-    pub(super) fn cause(&mut self, cause: Cause) {
+    /// The kind of a finding, which is about a task.
+    pub(super) fn found(self, other: u64) -> Self {
+        Self { other, ..self }
+    }
+
+    fn other(self, which: u32, other: u64) -> Self {
+        Self { other, tag: self.tag | which << 24, ..self }
+    }
+
+    pub(super) fn cause(self, cause: Cause) -> Self {
         match cause {
-            Cause::Outside => self.other(0, 0),
+            Cause::Outside => self,
             Cause::Task(task) => self.other(1, task.as_u64()),
             Cause::Timer(timer) => self.other(2, timer.as_u64()),
             Cause::Source(source) => self.other(3, source.as_u64()),
@@ -93,14 +102,15 @@ impl Packed {
         }
     }
 
-    pub(super) fn on(&mut self, on: WaitsFor) {
-        match on {
-            WaitsFor::Join(task) => self.other(1, task.as_u64()),
-            WaitsFor::Timer(timer) => self.other(2, timer.as_u64()),
-            WaitsFor::Read(source) => self.other(3, source.as_u64()),
-            WaitsFor::Write(source) => self.other(4, source.as_u64()),
-            WaitsFor::Other(number) => self.other(5, number),
-        }
+    pub(super) fn on(self, on: WaitsFor) -> Self {
+        let (which, key) = match on {
+            WaitsFor::Join(TaskId(TaskKey(key))) => (1, key),
+            WaitsFor::Timer(TimerId(TimerKey(key))) => (2, key),
+            WaitsFor::Read(SourceId(SourceKey(key))) => (3, key),
+            WaitsFor::Write(SourceId(SourceKey(key))) => (4, key),
+            WaitsFor::Other(serial) => (5, Key { runtime: 0, slot: 0, serial }),
+        };
+        self.other(which, key.serial).more(u64::from(key.slot))
     }
 
     pub(super) fn kind(&self) -> u32 {
@@ -112,26 +122,38 @@ impl Packed {
         Key { runtime: 0, slot: self.tag & SLOT, serial: self.it }
     }
 
-    pub(super) fn other_key(&self) -> Key {
-        Key { runtime: 0, slot: 0, serial: self.other }
+    fn other_key(&self, slot: u32) -> Key {
+        Key { runtime: 0, slot, serial: self.other }
     }
 
     pub(super) fn by(&self) -> Cause {
+        match self.who() {
+            Who::Task(_) => Cause::Task(TaskId(TaskKey(self.other_key(0)))),
+            Who::Timer(_) => Cause::Timer(TimerId(TimerKey(self.other_key(0)))),
+            Who::Source(_) => Cause::Source(SourceId(SourceKey(self.other_key(0)))),
+            Who::Thread(number) => Cause::Thread(number),
+            Who::Outside => Cause::Outside,
+        }
+    }
+
+    /// Who did it, by number.
+    pub(super) fn who(&self) -> Who {
         match self.tag >> 24 & 7 {
-            1 => Cause::Task(TaskId(TaskKey(self.other_key()))),
-            2 => Cause::Timer(TimerId(TimerKey(self.other_key()))),
-            3 => Cause::Source(SourceId(SourceKey(self.other_key()))),
-            4 => Cause::Thread(self.other),
-            _ => Cause::Outside,
+            1 => Who::Task(self.other),
+            2 => Who::Timer(self.other),
+            3 => Who::Source(self.other),
+            4 => Who::Thread(self.other),
+            _ => Who::Outside,
         }
     }
 
     pub(super) fn waits_for(&self) -> WaitsFor {
+        let key = self.other_key(self.more as u32);
         match self.tag >> 24 & 7 {
-            1 => WaitsFor::Join(TaskId(TaskKey(self.other_key()))),
-            2 => WaitsFor::Timer(TimerId(TimerKey(self.other_key()))),
-            3 => WaitsFor::Read(SourceId(SourceKey(self.other_key()))),
-            4 => WaitsFor::Write(SourceId(SourceKey(self.other_key()))),
+            1 => WaitsFor::Join(TaskId(TaskKey(key))),
+            2 => WaitsFor::Timer(TimerId(TimerKey(key))),
+            3 => WaitsFor::Read(SourceId(SourceKey(key))),
+            4 => WaitsFor::Write(SourceId(SourceKey(key))),
             _ => WaitsFor::Other(self.other),
         }
     }
@@ -139,7 +161,7 @@ impl Packed {
 
 /// Nanoseconds: 584 years of them fit, and what is later is as late as that.
 pub(super) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos().into())
 }
 
 pub(super) fn latches(ready: Readiness) -> u64 {

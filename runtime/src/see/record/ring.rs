@@ -5,15 +5,15 @@
 //!
 //! ```text
 //!     past, for those who look      |  tail, which the loop writes
-//!     base: State   seen: State     |  gone              full                    open
+//!     base: Base    seen: State     |  gone              full                    open
 //!     ( before 41 ) ( after 50 )    |  [ 41 .. ]  ->     [ .. ] [ .. ] [ .. ]    [ .. 50 ]  <- 51
 //! ```
 //!
 //! The loop waits for nobody who looks, however much there is to look at. It takes the lock of the tail only,
 //! and so does a looker for as long as it takes to copy the shares in some segments and the one that is open.
 //! States are made of what was copied, on the looker's own thread, under the lock of the past. The loop brings
-//! the base up to date where nobody looks: a few events at a time, and only if that lock is free. A looker
-//! takes the past first, then the tail.
+//! the base up to date where nobody looks: by a segment each time that one is full, and only if that lock is free.
+//! A looker takes the past first, then the tail.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -29,12 +29,12 @@ use crate::see::model::live;
 use crate::see::model::ndjson::{Line, Run};
 use crate::see::model::state::State;
 use crate::see::record::Record;
+use crate::see::record::base::Base;
 use crate::see::record::cut::Cut;
 use crate::see::record::segment::{SEGMENT, Segment};
 
-/// After how many events the loop looks whether the base is behind, and how many it then brings it on.
-const KEEP_UP_EVERY: u64 = 64;
-const KEEP_UP_BY: usize = 192;
+/// How many forgotten segments the loop takes into the base at a time: one goes each time that one is full.
+const KEEP_UP_BY: usize = 2;
 
 /// Keeps the last events of one runtime, for whoever wants to write them down or look at them, from any
 /// thread. A clone is the same ring.
@@ -76,7 +76,7 @@ struct Tail {
 #[derive(Default)]
 struct Past {
     /// What the loop looked like after so many events, the last of which is not kept any more.
-    base: (u64, State),
+    base: (u64, Base),
     /// What it looked like for those who looked last.
     seen: (u64, Arc<State>),
 }
@@ -136,7 +136,7 @@ impl Ring {
     pub fn write_to(&self, mut out: impl io::Write) -> io::Result<()> {
         let (mut text, cut) = {
             let (past, cut) = self.look();
-            (cut.beginning(cut.dropped, &past.base.1), cut)
+            (cut.beginning(cut.dropped, &past.base.1.state()), cut)
         };
         for (n, at, event) in cut.after(cut.dropped) {
             let _ = writeln!(text, "{}", Line { n, at, event });
@@ -181,7 +181,7 @@ impl Ring {
             drop(past);
             return (cut.beginning(from, &seen), from, cut);
         }
-        (cut.beginning(from, &past.base.1), from, cut)
+        (cut.beginning(from, &past.base.1.state()), from, cut)
     }
 
     /// Whether events after the one with this number are forgotten, so that who knows it has to begin anew.
@@ -212,35 +212,42 @@ impl Ring {
     fn look(&self) -> (MutexGuard<'_, Past>, Cut) {
         let mut past = self.0.past.lock().unwrap_or_else(PoisonError::into_inner);
         let cut = self.tail().take_all();
-        let Past { base: (after, state), .. } = &mut *past;
-        for (n, at, event) in cut.after(*after).take_while(|(n, ..)| *n <= cut.dropped) {
-            state.apply(at, &event);
-            *after = n;
-        }
+        cut.bring_up(&mut past.base);
         (past, cut)
     }
 
-    /// Brings the base on by some events that are not kept any more, unless somebody looks at it: they do it.
     #[cold]
+    fn begin_or_turn_over(&self, mut tail: MutexGuard<'_, Tail>, is_first: bool, is_full: bool) {
+        if is_first {
+            tail.run = with_current(|core| Run::of(core)).unwrap_or(tail.run);
+        }
+        if is_full {
+            tail.turn_over();
+        }
+        drop(tail);
+        if is_first {
+            let ring = self.clone();
+            Kept::keep(Rc::new(move || ring.state()));
+        }
+        if is_full {
+            self.keep_up();
+        }
+    }
+
+    /// Brings the base on by the segments that are not kept any more. A looker that has it does so itself.
     fn keep_up(&self) {
         let mut past = match self.0.past.try_lock() {
             Ok(past) => past,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        let (oldest, before) = {
-            let tail = self.tail();
-            let Some(oldest) = tail.gone.front() else { return };
-            (Arc::clone(oldest), tail.before(tail.gone.len()))
-        };
-        let Past { base: (after, state), .. } = &mut *past;
-        // Who looked last may have brought it further than this segment goes.
-        let from = (after.saturating_sub(before) as usize).min(SEGMENT);
-        oldest.after(from).take(KEEP_UP_BY).for_each(|(at, event)| state.apply(at, &event));
-        let until = SEGMENT.min(from + KEEP_UP_BY);
-        *after = (*after).max(before + until as u64);
-        if until == SEGMENT {
-            self.tail().gone.pop_front();
+        for _ in 0..KEEP_UP_BY {
+            let Some((before, oldest)) = self.tail().oldest_gone() else { return };
+            let (after, base) = &mut past.base;
+            // A looker may have brought it further than this segment goes.
+            let records = oldest.records(after.saturating_sub(before) as usize);
+            records.iter().for_each(|record| base.apply(record, &oldest));
+            *after += records.len() as u64;
         }
     }
 
@@ -264,12 +271,17 @@ impl Tail {
     }
 
     /// Begins a new segment, and lets those go of which nothing is to be kept.
-    #[cold]
     fn turn_over(&mut self) {
         let full = std::mem::replace(&mut self.open, Segment::with_room());
         self.full.push_back(Arc::new(full));
         let forgotten = (self.dropped() - self.before(0)) as usize / SEGMENT;
         self.gone.extend(self.full.drain(..forgotten));
+    }
+
+    /// Takes the oldest segment of which nothing is kept, and how many events there were before it.
+    fn oldest_gone(&mut self) -> Option<(u64, Arc<Segment>)> {
+        let before = self.before(self.gone.len());
+        self.gone.pop_front().map(|segment| (before, segment))
     }
 
     /// A copy of the segments with the events behind the number `after` up to `until`, as far as they are kept.
@@ -297,7 +309,7 @@ impl Past {
     /// still here.
     fn see(&mut self, cut: &Cut) -> Arc<State> {
         if self.seen.0 < self.base.0 || self.seen.0 == 0 {
-            self.seen = (self.base.0, Arc::new(self.base.1.clone()));
+            self.seen = (self.base.0, Arc::new(self.base.1.state()));
         }
         let (after, state) = &mut self.seen;
         if *after < cut.last {
@@ -314,21 +326,9 @@ impl Observer for Ring {
         let mut tail = self.tail();
         tail.open.push(at, event);
         tail.last += 1;
-        let is_first = tail.last == 1;
-        if is_first {
-            tail.run = with_current(|core| Run::of(core)).unwrap_or(tail.run);
-        }
-        if tail.open.len() == SEGMENT {
-            tail.turn_over();
-        }
-        let is_behind = tail.last % KEEP_UP_EVERY == 0 && !tail.gone.is_empty();
-        drop(tail);
-        if is_first {
-            let ring = self.clone();
-            Kept::keep(Rc::new(move || ring.state()));
-        }
-        if is_behind {
-            self.keep_up();
+        let (is_first, is_full) = (tail.last == 1, tail.open.len() == SEGMENT);
+        if is_first || is_full {
+            self.begin_or_turn_over(tail, is_first, is_full);
         }
     }
 
@@ -337,7 +337,7 @@ impl Observer for Ring {
         let mut past = self.0.past.lock().unwrap_or_else(PoisonError::into_inner);
         let mut tail = self.tail();
         tail.run = run;
-        *past = Past { base: (tail.dropped(), now), seen: (0, Arc::default()) };
+        *past = Past { base: (tail.dropped(), Base::of(&now)), seen: (0, Arc::default()) };
     }
 }
 

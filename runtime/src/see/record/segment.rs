@@ -49,123 +49,67 @@ impl Segment {
         self.records.len()
     }
 
-    /// Writes an event down.
+    /// Writes an event down. Those that a busy loop tells come first.
+    #[inline]
     pub(crate) fn push(&mut self, at: Duration, event: &Event<'_>) {
-        let mut record = Packed::at(at);
-        match *event {
-            Event::TurnStart { turn, inbox } => record.numbers(kind::TURN_START, turn, inbox as u64),
-            Event::TurnEnd { turn, polls } => record.numbers(kind::TURN_END, turn, polls as u64),
-            Event::ParkStart { timeout } => {
-                record.numbers(kind::PARK_START, u64::from(timeout.is_some()), timeout.map_or(0, nanos));
+        let at = nanos(at);
+        let record = match *event {
+            Event::PollStart { task } => Packed::task(at, kind::POLL_START, task),
+            Event::PollEnd { task, outcome } => Packed::task(at, kind::POLL_END, task).more(outcome as u64),
+            Event::Wake { task, cause, queued } => {
+                Packed::task(at, kind::WAKE, task).cause(cause).more(u64::from(queued))
             }
-            Event::ParkEnd { events } => record.numbers(kind::PARK_END, events as u64, 0),
-            Event::TimerSet { .. } | Event::TimerFired { .. } | Event::TimerCancelled { .. } => {
-                self.push_timer(&mut record, event);
+            Event::Wait { task, on, at: place } => Packed::task(at, kind::WAIT, task).on(on).place(self.place(place)),
+            Event::TimerSet { timer, by, deadline, at: place } => {
+                let record = Packed::timer(at, kind::TIMER_SET, timer).cause(by);
+                record.more(nanos(deadline)).place(self.place(place))
             }
-            Event::SourceOpened { .. }
-            | Event::SourceReady { .. }
-            | Event::SourceDrained { .. }
-            | Event::SourceClosed { .. } => self.push_source(&mut record, event),
-            Event::Finding { kind, task, text } => {
-                record.numbers(kind::FINDING, 0, kind as u64);
-                task.into_iter().for_each(|task| record.task(kind::FINDING, task));
-                record.place = u32::from(task.is_some());
-                record.more = self.text(text);
+            Event::TimerFired { timer, late } => Packed::timer(at, kind::TIMER_FIRED, timer).more(nanos(late)),
+            Event::TimerCancelled { timer } => Packed::timer(at, kind::TIMER_CANCELLED, timer),
+            Event::Finish { task, outcome } => Packed::task(at, kind::FINISH, task).more(outcome as u64),
+            Event::Spawn { task, by, name, at: place } => {
+                let name = name.map_or(0, |name| self.text(name));
+                Packed::task(at, kind::SPAWN, task).cause(by).more(name).place(self.place(place))
             }
-            Event::Held { lasted } => record.numbers(kind::HELD, nanos(lasted), 0),
-            Event::Spawn { .. }
-            | Event::PollStart { .. }
-            | Event::PollEnd { .. }
-            | Event::Wait { .. }
-            | Event::WaitDropped { .. }
-            | Event::Wake { .. }
-            | Event::StaleWake { .. }
-            | Event::Abort { .. }
-            | Event::Finish { .. } => self.push_task(&mut record, event),
-        }
+            _ => self.pack_rarer(at, event),
+        };
         self.records.push(record);
     }
 
-    fn push_task(&mut self, record: &mut Packed, event: &Event<'_>) {
+    fn pack_rarer(&mut self, at: u64, event: &Event<'_>) -> Packed {
         match *event {
-            Event::Spawn { task, by, name, at } => {
-                record.task(kind::SPAWN, task);
-                record.cause(by);
-                record.more = name.map_or(0, |name| self.text(name));
-                record.place = self.place(at);
+            Event::TurnStart { turn, inbox } => Packed::numbers(at, kind::TURN_START, turn, inbox as u64),
+            Event::TurnEnd { turn, polls } => Packed::numbers(at, kind::TURN_END, turn, polls as u64),
+            Event::ParkStart { timeout } => {
+                Packed::numbers(at, kind::PARK_START, u64::from(timeout.is_some()), timeout.map_or(0, nanos))
             }
-            Event::PollStart { task } => record.task(kind::POLL_START, task),
-            Event::PollEnd { task, outcome } => {
-                record.task(kind::POLL_END, task);
-                record.more = outcome as u64;
+            Event::ParkEnd { events } => Packed::numbers(at, kind::PARK_END, events as u64, 0),
+            Event::WaitDropped { task, on } => Packed::task(at, kind::WAIT_DROPPED, task).on(on),
+            Event::StaleWake { cause } => Packed::numbers(at, kind::STALE_WAKE, 0, 0).cause(cause),
+            Event::Abort { task, by, at: place } => {
+                Packed::task(at, kind::ABORT, task).cause(by).place(self.place(place))
             }
-            Event::Wait { task, on, at } => {
-                record.task(kind::WAIT, task);
-                record.on(on);
-                record.place = self.place(at);
-            }
-            Event::WaitDropped { task, on } => {
-                record.task(kind::WAIT_DROPPED, task);
-                record.on(on);
-            }
-            Event::Wake { task, cause, queued } => {
-                record.task(kind::WAKE, task);
-                record.cause(cause);
-                record.more = u64::from(queued);
-            }
-            Event::StaleWake { cause } => {
-                record.numbers(kind::STALE_WAKE, 0, 0);
-                record.cause(cause);
-            }
-            Event::Abort { task, by, at } => {
-                record.task(kind::ABORT, task);
-                record.cause(by);
-                record.place = self.place(at);
-            }
-            Event::Finish { task, outcome } => {
-                record.task(kind::FINISH, task);
-                record.more = outcome as u64;
-            }
-            _ => unreachable!("{event:?} is not about a task"),
-        }
-    }
-
-    fn push_timer(&mut self, record: &mut Packed, event: &Event<'_>) {
-        match *event {
-            Event::TimerSet { timer, by, deadline, at } => {
-                record.timer(kind::TIMER_SET, timer);
-                record.cause(by);
-                record.more = nanos(deadline);
-                record.place = self.place(at);
-            }
-            Event::TimerFired { timer, late } => {
-                record.timer(kind::TIMER_FIRED, timer);
-                record.more = nanos(late);
-            }
-            Event::TimerCancelled { timer } => record.timer(kind::TIMER_CANCELLED, timer),
-            _ => unreachable!("{event:?} is not about a timer"),
-        }
-    }
-
-    fn push_source(&mut self, record: &mut Packed, event: &Event<'_>) {
-        match *event {
-            Event::SourceOpened { source, resource, ready, by, at } => {
-                record.source(kind::SOURCE_OPENED, source);
-                record.cause(by);
-                record.more = (self.resources.len() as u64) << 8 | latches(ready);
+            Event::SourceOpened { source, resource, ready, by, at: place } => {
+                let number = self.resources.len() as u64;
                 self.resources.push(resource);
-                record.place = self.place(at);
+                let record = Packed::source(at, kind::SOURCE_OPENED, source).cause(by);
+                record.more(number << 8 | latches(ready)).place(self.place(place))
             }
-            Event::SourceReady { source, ready } => {
-                record.source(kind::SOURCE_READY, source);
-                record.more = latches(ready);
-            }
+            Event::SourceReady { source, ready } => Packed::source(at, kind::SOURCE_READY, source).more(latches(ready)),
             Event::SourceDrained { source, read, write } => {
-                record.source(kind::SOURCE_DRAINED, source);
-                record.more = latches(Readiness { read, write, ..Readiness::default() });
+                let drained = Readiness { read, write, ..Readiness::default() };
+                Packed::source(at, kind::SOURCE_DRAINED, source).more(latches(drained))
             }
-            Event::SourceClosed { source } => record.source(kind::SOURCE_CLOSED, source),
-            _ => unreachable!("{event:?} is not about a source"),
+            Event::SourceClosed { source } => Packed::source(at, kind::SOURCE_CLOSED, source),
+            Event::Held { lasted } => Packed::numbers(at, kind::HELD, nanos(lasted), 0),
+            Event::Finding { kind, task, text } => {
+                let record = match task {
+                    None => Packed::numbers(at, kind::FINDING, 0, kind as u64),
+                    Some(task) => Packed::task(at, kind::FINDING, task).found(kind as u64),
+                };
+                record.more(self.text(text)).place(u32::from(task.is_some()))
+            }
+            _ => unreachable!("{event:?} is packed by `push`"),
         }
     }
 
@@ -191,6 +135,26 @@ impl Segment {
         u32::from(*found)
     }
 
+    /// The place that a record names.
+    pub(super) fn place_of(&self, record: &Packed) -> Option<Place> {
+        self.places.get(record.place as usize).copied()
+    }
+
+    /// The name or the sentence that a record tells.
+    pub(super) fn text_of(&self, record: &Packed) -> Option<&Arc<str>> {
+        self.texts.get((record.more as usize).wrapping_sub(1))
+    }
+
+    /// The kind of source that a record opens.
+    pub(super) fn resource_of(&self, record: &Packed) -> Option<Resource> {
+        self.resources.get((record.more >> 8) as usize).copied()
+    }
+
+    /// The records from this index on.
+    pub(super) fn records(&self, index: usize) -> &[Packed] {
+        self.records.get(index..).unwrap_or_default()
+    }
+
     /// The event with this index, and its time.
     pub(crate) fn get(&self, index: usize) -> Option<(Duration, Event<'_>)> {
         let record = self.records.get(index)?;
@@ -204,8 +168,8 @@ impl Segment {
 
     fn event(&self, record: &Packed) -> Option<Event<'_>> {
         let Packed { it, other, more, .. } = *record;
-        let text = || self.texts.get((more as usize).wrapping_sub(1)).map(|text| &**text);
-        let place = || self.places.get(record.place as usize).copied();
+        let text = || self.text_of(record).map(|text| &**text);
+        let place = || self.place_of(record);
         let (task, timer) = (TaskId(TaskKey(record.key())), TimerId(TimerKey(record.key())));
         let source = SourceId(SourceKey(record.key()));
         Some(match record.kind() {
@@ -228,7 +192,7 @@ impl Segment {
             kind::TIMER_FIRED => Event::TimerFired { timer, late: Duration::from_nanos(more) },
             kind::TIMER_CANCELLED => Event::TimerCancelled { timer },
             kind::SOURCE_OPENED => {
-                let resource = *self.resources.get((more >> 8) as usize)?;
+                let resource = self.resource_of(record)?;
                 Event::SourceOpened { source, resource, ready: readiness(more), by: record.by(), at: place()? }
             }
             kind::SOURCE_READY => Event::SourceReady { source, ready: readiness(more) },

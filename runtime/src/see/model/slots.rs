@@ -1,0 +1,83 @@
+//! Slots: things that are found by the slots that they live in.
+//!
+//! They stand on sheets of many slots each. A new sheet moves none of the others, so that one more thing costs the
+//! same among a million, and a slot with a large number, which a recording may name, costs a sheet.
+
+use crate::heart::key::Key;
+
+/// How many slots are on a sheet.
+const SHEET: usize = 256;
+
+type Sheet<T> = Box<[Option<(u64, T)>; SHEET]>;
+
+/// Things by slot, each with its number: who asks for another of the same slot finds nothing.
+pub(crate) struct Slots<T>(Vec<Option<Sheet<T>>>);
+
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Slots<T> {
+    fn at(&self, slot: u32) -> Option<&(u64, T)> {
+        let slot = slot as usize;
+        self.0.get(slot / SHEET)?.as_ref()?[slot % SHEET].as_ref()
+    }
+
+    fn place(&mut self, slot: u32) -> Option<&mut Option<(u64, T)>> {
+        let slot = slot as usize;
+        Some(&mut self.0.get_mut(slot / SHEET)?.as_mut()?[slot % SHEET])
+    }
+
+    pub(crate) fn get(&self, key: Key) -> Option<&T> {
+        self.at(key.slot).filter(|(serial, _)| *serial == key.serial).map(|(_, thing)| thing)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        let tenant = self.place(key.slot)?.as_mut();
+        tenant.filter(|(serial, _)| *serial == key.serial).map(|(_, thing)| thing)
+    }
+
+    /// The key of what lives in this slot now.
+    pub(crate) fn key_at(&self, slot: u32) -> Option<Key> {
+        self.at(slot).map(|(serial, _)| Key { runtime: 0, slot, serial: *serial })
+    }
+
+    /// Puts a thing into its slot.
+    pub(crate) fn put(&mut self, key: Key, thing: T) {
+        let sheet = key.slot as usize / SHEET;
+        if self.0.get(sheet).is_none_or(Option::is_none) {
+            self.make(sheet);
+        }
+        if let Some(place) = self.place(key.slot) {
+            *place = Some((key.serial, thing));
+        }
+    }
+
+    #[cold]
+    fn make(&mut self, sheet: usize) {
+        if self.0.len() <= sheet {
+            self.0.resize_with(sheet + 1, || None);
+        }
+        let empty: Box<[_]> = std::iter::repeat_with(|| None).take(SHEET).collect();
+        self.0[sheet] = empty.try_into().ok();
+    }
+
+    /// Takes a thing out of its slot.
+    pub(crate) fn take(&mut self, key: Key) -> Option<T> {
+        self.place(key.slot)?.take_if(|(serial, _)| *serial == key.serial).map(|(_, thing)| thing)
+    }
+
+    /// All of them, by slot.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        let sheets = self.0.iter().enumerate().filter_map(|(n, sheet)| Some((n * SHEET, sheet.as_ref()?)));
+        sheets.flat_map(|(first, sheet)| {
+            let tenants = sheet.iter().enumerate();
+            tenants.filter_map(move |(n, tenant)| {
+                let (serial, thing) = tenant.as_ref()?;
+                Some((Key { runtime: 0, slot: (first + n) as u32, serial: *serial }, thing))
+            })
+        })
+    }
+}

@@ -1,0 +1,291 @@
+//! The base: what a loop looked like before the oldest event that is kept.
+//!
+//! The loop brings it on by each event that is forgotten, mostly while nobody looks, so that has to be cheap. Tasks,
+//! timers and sources stand here by their slots, and a record is applied as it is: no map is searched and no event
+//! is made. A [`State`](crate::see::State) is made of the base only when somebody asks for one. The rules are those of
+//! [`State::apply`](crate::see::State::apply), and tests hold the two equal after every event.
+
+mod sources;
+mod states;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::ground::event::{Place, SourceId, TaskId, TimerId, WaitsFor};
+use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
+use crate::see::TaskState;
+use crate::see::model::slots::Slots;
+use crate::see::model::state::Phase;
+use crate::see::model::things::Who;
+use crate::see::record::base::sources::Source;
+use crate::see::record::packed::{Packed, kind, readiness};
+use crate::see::record::segment::Segment;
+
+/// A loop between two events.
+#[derive(Default)]
+pub(in crate::see::record) struct Base {
+    at: u64,
+    turn: u64,
+    phase: Phase,
+    running: Option<Key>,
+    queue: Queue,
+    tasks: Slots<Task>,
+    timers: Slots<Timer>,
+    sources: Slots<Source>,
+}
+
+struct Task {
+    name: Option<Arc<str>>,
+    by: Who,
+    at: Place,
+    state: TaskState,
+    /// Its ticket, while it is in the ready queue.
+    queued: Option<Ticket>,
+    polls: u64,
+    longest: u64,
+    since: u64,
+    woken: Option<(Who, u64)>,
+    waits: Vec<Wait>,
+    joined_by: Option<Key>,
+}
+
+struct Wait {
+    on: WaitsFor,
+    at: Place,
+    since: u64,
+}
+
+struct Timer {
+    deadline: u64,
+    by: Who,
+    at: Place,
+    waiter: Option<Key>,
+}
+
+/// A place in the ready queue. No two are the same, not even of one task.
+type Ticket = std::num::NonZeroU64;
+
+/// The ready queue. A task that leaves it from the middle leaves its place behind, which is passed over.
+#[derive(Default)]
+struct Queue {
+    places: VecDeque<(Ticket, Key)>,
+    last: u64,
+    /// How many places are nobody's.
+    empty: usize,
+}
+
+impl Base {
+    /// Takes the base one event further.
+    pub(in crate::see::record) fn apply(&mut self, record: &Packed, segment: &Segment) {
+        self.at = record.at;
+        match record.kind() {
+            kind::POLL_START => self.poll_started(record.key()),
+            kind::POLL_END => self.poll_ended(record.key(), record.more == 0),
+            kind::WAKE => self.woken(record),
+            kind::WAIT => {
+                let at = segment.place_of(record);
+                at.into_iter().for_each(|at| self.wait(record.key(), record.waits_for(), at, self.at));
+            }
+            kind::WAIT_DROPPED => {
+                self.forget_wait(record.key(), record.waits_for());
+                self.forget_waiter(record.key(), record.waits_for());
+            }
+            kind::TIMER_SET => {
+                if let Some(at) = segment.place_of(record) {
+                    let set = Timer { deadline: record.more, by: record.who(), at, waiter: None };
+                    self.timers.put(record.key(), set);
+                }
+            }
+            kind::TIMER_FIRED => {
+                self.phase = Phase::Timers;
+                self.timer_gone(record.key());
+            }
+            kind::TIMER_CANCELLED => self.timer_gone(record.key()),
+            kind::FINISH => self.finished(record.key()),
+            kind::SPAWN => self.spawned(record, segment),
+            kind::TURN_START => (self.turn, self.phase) = (record.it, Phase::Inbox),
+            kind::TURN_END => self.phase = Phase::Idle,
+            kind::PARK_START => self.phase = Phase::Park,
+            kind::ABORT => self.enqueue(record.key()),
+            kind::SOURCE_OPENED => self.source_opened(record, segment),
+            kind::SOURCE_READY => self.source_ready(record.key(), readiness(record.more)),
+            kind::SOURCE_DRAINED => self.source_drained(record.key(), readiness(record.more)),
+            kind::SOURCE_CLOSED => self.source_closed(record.key()),
+            _ => {}
+        }
+    }
+
+    fn poll_started(&mut self, key: Key) {
+        let Some(task) = self.tasks.get_mut(key) else { return };
+        let ticket = task.queued.take();
+        (task.state, task.since) = (TaskState::Running, self.at);
+        task.polls = task.polls.saturating_add(1);
+        (self.phase, self.running) = (Phase::Poll, Some(key));
+        self.leave_queue(ticket);
+    }
+
+    fn poll_ended(&mut self, key: Key, is_pending: bool) {
+        self.running = None;
+        let Some(task) = self.tasks.get_mut(key) else { return };
+        task.longest = task.longest.max(self.at.saturating_sub(task.since));
+        // Any other outcome means that its end is under way.
+        if is_pending {
+            task.state = if task.queued.is_some() { TaskState::Ready } else { TaskState::Waiting };
+            task.since = self.at;
+        }
+    }
+
+    fn woken(&mut self, record: &Packed) {
+        let Some(task) = self.tasks.get_mut(record.key()) else { return };
+        task.woken = Some((record.who(), self.at));
+        if record.more == 1 {
+            task.enqueue(record.key(), &mut self.queue, self.at);
+        }
+    }
+
+    fn enqueue(&mut self, key: Key) {
+        if let Some(task) = self.tasks.get_mut(key) {
+            task.enqueue(key, &mut self.queue, self.at);
+        }
+    }
+
+    /// A task that had this ticket has left the queue. Mostly it was the first.
+    fn leave_queue(&mut self, ticket: Option<Ticket>) {
+        let Some(ticket) = ticket else { return };
+        if self.queue.places.front().is_some_and(|(first, _)| *first == ticket) {
+            self.queue.places.pop_front();
+        } else {
+            self.queue.empty += 1;
+        }
+        if self.queue.empty > 0 {
+            self.pass_over();
+        }
+    }
+
+    #[cold]
+    fn pass_over(&mut self) {
+        let queue = &mut self.queue;
+        let tasks = &self.tasks;
+        let is_taken = |(ticket, key): &(Ticket, Key)| tasks.get(*key).is_some_and(|task| task.queued == Some(*ticket));
+        while queue.empty > 0 && queue.places.front().is_some_and(|place| !is_taken(place)) {
+            queue.places.pop_front();
+            queue.empty -= 1;
+        }
+        if queue.empty > 64 && queue.empty > queue.places.len() / 2 {
+            queue.places.retain(is_taken);
+            queue.empty = 0;
+        }
+    }
+
+    fn spawned(&mut self, record: &Packed, segment: &Segment) {
+        let (key, Some(at)) = (record.key(), segment.place_of(record)) else { return };
+        // Nobody lives in a slot twice. In a recording that says so, the first tenant has gone unnoticed.
+        self.tasks.key_at(key.slot).into_iter().for_each(|before| self.finished(before));
+        let (name, by) = (segment.text_of(record).map(Arc::clone), record.who());
+        self.tasks.put(key, Task::new(name, by, at, self.at));
+        self.enqueue(key);
+    }
+
+    fn finished(&mut self, key: Key) {
+        self.running = self.running.filter(|running| *running != key);
+        let Some(task) = self.tasks.take(key) else { return };
+        self.leave_queue(task.queued);
+        for wait in task.waits {
+            self.forget_waiter(key, wait.on);
+        }
+        if let Some(joiner) = task.joined_by {
+            self.forget_wait(joiner, WaitsFor::Join(TaskId(TaskKey(key))));
+        }
+    }
+
+    /// A task begins to wait for something, or goes on.
+    fn wait(&mut self, key: Key, on: WaitsFor, at: Place, since: u64) {
+        let Some(task) = self.tasks.get_mut(key) else { return };
+        match task.waits.iter_mut().find(|known| known.on == on) {
+            Some(known) => known.at = at,
+            None => {
+                // Mostly it is the only one.
+                task.waits.reserve_exact(1);
+                task.waits.push(Wait { on, at, since });
+            }
+        }
+        let before = match on {
+            WaitsFor::Timer(TimerId(TimerKey(timer))) => {
+                self.timers.get_mut(timer).and_then(|timer| timer.waiter.replace(key))
+            }
+            WaitsFor::Join(TaskId(TaskKey(other))) => {
+                self.tasks.get_mut(other).and_then(|other| other.joined_by.replace(key))
+            }
+            WaitsFor::Read(SourceId(SourceKey(source))) | WaitsFor::Write(SourceId(SourceKey(source))) => {
+                let waiters = self.sources.get_mut(source).map(|source| source.waiters(on));
+                waiters.filter(|waiters| !waiters.contains(&key)).into_iter().for_each(|waiters| waiters.push(key));
+                None
+            }
+            WaitsFor::Other(_) => None,
+        };
+        if let Some(before) = before.filter(|before| *before != key) {
+            self.forget_wait(before, on);
+        }
+    }
+
+    /// The task's side of a wait.
+    fn forget_wait(&mut self, key: Key, on: WaitsFor) {
+        if let Some(task) = self.tasks.get_mut(key) {
+            task.waits.retain(|wait| wait.on != on);
+        }
+    }
+
+    /// The other side.
+    fn forget_waiter(&mut self, key: Key, on: WaitsFor) {
+        let waiter = match on {
+            WaitsFor::Timer(TimerId(TimerKey(timer))) => self.timers.get_mut(timer).map(|timer| &mut timer.waiter),
+            WaitsFor::Join(TaskId(TaskKey(other))) => self.tasks.get_mut(other).map(|other| &mut other.joined_by),
+            WaitsFor::Read(SourceId(SourceKey(source))) | WaitsFor::Write(SourceId(SourceKey(source))) => {
+                if let Some(source) = self.sources.get_mut(source) {
+                    source.waiters(on).retain(|waiter| *waiter != key);
+                }
+                None
+            }
+            WaitsFor::Other(_) => None,
+        };
+        if let Some(waiter) = waiter {
+            *waiter = waiter.filter(|waiter| *waiter != key);
+        }
+    }
+
+    fn timer_gone(&mut self, key: Key) {
+        if let Some(waiter) = self.timers.take(key).and_then(|timer| timer.waiter) {
+            self.forget_wait(waiter, WaitsFor::Timer(TimerId(TimerKey(key))));
+        }
+    }
+}
+
+impl Task {
+    fn new(name: Option<Arc<str>>, by: Who, at: Place, since: u64) -> Self {
+        let (state, waits) = (TaskState::Waiting, Vec::new());
+        Self { name, by, at, state, queued: None, polls: 0, longest: 0, since, woken: None, waits, joined_by: None }
+    }
+}
+
+impl Task {
+    /// Puts the task with this key last in the ready queue, unless it is in it.
+    fn enqueue(&mut self, key: Key, queue: &mut Queue, now: u64) {
+        if self.queued.is_some() {
+            return;
+        }
+        self.queued = Some(queue.join(key));
+        if self.state != TaskState::Running {
+            (self.state, self.since) = (TaskState::Ready, now);
+        }
+    }
+}
+
+impl Queue {
+    /// Gives a task the last place.
+    fn join(&mut self, key: Key) -> Ticket {
+        self.last += 1;
+        let ticket = Ticket::new(self.last).unwrap_or(Ticket::MIN);
+        self.places.push_back((ticket, key));
+        ticket
+    }
+}
