@@ -58,6 +58,11 @@ pub(crate) fn is_asked_for() -> bool {
     [Ring::VARIABLE, ChromeTrace::VARIABLE].into_iter().any(|variable| wish(variable).is_some())
 }
 
+/// Whether a recording is, which knows the state of its loop at any time.
+pub(crate) fn is_recording_asked_for() -> bool {
+    wish(Ring::VARIABLE).is_some()
+}
+
 /// Those that the environment asks this runtime for, in files of its own.
 pub(crate) fn asked_for() -> impl Iterator<Item = Rc<dyn Observer>> {
     let record = ToFile::if_asked_for(|| Ring::new(KEPT));

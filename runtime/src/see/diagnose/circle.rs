@@ -3,15 +3,17 @@
 //! They are found in the event stream, however busy the rest of the loop is. Only joins can be followed:
 //! what a task waits for outside the runtime, as on a lock of some library, has no name here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::ground::event::{Event, TaskId, WaitsFor};
+use crate::heart::key::TaskKey;
+use crate::see::model::slots::Slots;
 
 /// Who joins whom, as far as it is all they wait for.
 #[derive(Default)]
 pub(super) struct Circles {
     /// The task that each waits for; `None` if it said to wait for something else as well.
-    joins: BTreeMap<TaskId, Option<TaskId>>,
+    joins: Slots<Option<TaskId>>,
     /// Who began to join since the last look.
     fresh: BTreeSet<TaskId>,
 }
@@ -19,15 +21,19 @@ pub(super) struct Circles {
 impl Circles {
     pub(super) fn note(&mut self, event: &Event<'_>) {
         match *event {
-            Event::PollStart { task } | Event::Finish { task, .. } => drop(self.joins.remove(&task)),
-            Event::Wait { task, on: WaitsFor::Join(other), .. } => {
-                let only = self.joins.get(&task).is_none_or(|joined| *joined == Some(other));
-                self.joins.insert(task, only.then_some(other));
+            Event::PollStart { task: TaskId(TaskKey(key)) } | Event::Finish { task: TaskId(TaskKey(key)), .. } => {
+                self.joins.take(key);
+            }
+            Event::Wait { task: task @ TaskId(TaskKey(key)), on: WaitsFor::Join(other), .. } => {
+                let only = self.joins.get(key).is_none_or(|joined| *joined == Some(other));
+                self.joins.put(key, only.then_some(other));
                 self.fresh.insert(task);
             }
-            Event::Wait { task, .. } => drop(self.joins.insert(task, None)),
-            Event::WaitDropped { task, on: WaitsFor::Join(other) } if self.joins.get(&task) == Some(&Some(other)) => {
-                self.joins.remove(&task);
+            Event::Wait { task: TaskId(TaskKey(key)), .. } => self.joins.put(key, None),
+            Event::WaitDropped { task: TaskId(TaskKey(key)), on: WaitsFor::Join(other) } => {
+                if self.joins.get(key) == Some(&Some(other)) {
+                    self.joins.take(key);
+                }
             }
             _ => {}
         }
@@ -43,7 +49,7 @@ impl Circles {
             let mut here = Some(task);
             while let Some(id) = here.filter(|id| met.insert(*id)) {
                 walk.push(id);
-                here = self.joins.get(&id).copied().flatten();
+                here = self.joins.get(id.0.0).copied().flatten();
             }
             let back = here.and_then(|back| walk.iter().position(|id| *id == back));
             found.extend(back.map(|back| walk[back..].iter().chain([&walk[back]]).copied().collect()));

@@ -7,6 +7,7 @@
 mod circle;
 pub(super) mod counted;
 mod names;
+mod once;
 mod outside;
 pub(crate) mod overload;
 mod watch;
@@ -25,24 +26,26 @@ use crate::see::asked::to_file;
 use crate::see::diagnose::circle::Circles;
 use crate::see::diagnose::counted::{kept_wakers, take_bereft};
 use crate::see::diagnose::names::Names;
+use crate::see::diagnose::once::Once;
 use crate::see::diagnose::outside::{somebody_outside, waits_of};
 use crate::see::diagnose::overload::{Overload, Seen};
 use crate::see::diagnose::watch::{Poll, Watch, lock, report};
 use crate::see::model::dump::{Dump, TaskState};
-use crate::see::model::kept::Kept;
 use crate::see::serve;
 
 /// Looks for what keeps a program from going on.
 pub(crate) struct Diagnosis {
     slow_poll: Duration,
-    /// The poll that is going on, for the watching thread.
+    /// When the poll that is going on began, by the runtime's clock.
+    started: Cell<Option<Duration>>,
+    /// The same poll, for the watching thread.
     poll: Arc<Mutex<Option<Poll>>>,
     names: Arc<Names>,
     told: RefCell<Told>,
     /// The runtime's number, once it has told of anything.
     runtime: Cell<u32>,
     on_stderr: bool,
-    _watch: Option<Watch>,
+    watch: Option<Watch>,
 }
 
 /// What was found, in a sentence and what belongs to it.
@@ -55,7 +58,7 @@ struct Found {
 struct Told {
     names: Arc<Names>,
     /// Tasks that returned `Pending` since the loop last slept, or whose last waker went.
-    pending: BTreeSet<TaskId>,
+    pending: Once,
     /// Findings that are reported.
     forgotten: BTreeSet<TaskId>,
     circles: Circles,
@@ -84,18 +87,25 @@ impl Diagnosis {
         // Without the thread a slow poll is still reported, when it is over.
         let watch = if on_stderr { Watch::new(Arc::clone(&poll), Arc::clone(&names), slow_poll).ok() } else { None };
         let told = RefCell::new(Told::new(Arc::clone(&names), slow_poll));
-        Self { slow_poll, poll, names, told, runtime: Cell::new(0), on_stderr, _watch: watch }
+        let (started, runtime) = (Cell::new(None), Cell::new(0));
+        Self { slow_poll, started, poll, names, told, runtime, on_stderr, watch }
     }
 
     /// At every poll, so nothing is made here that only a finding needs.
     fn poll_started(&self, task: TaskId, started: Duration) {
-        *lock(&self.poll) = Some(Poll { task, since: Instant::now(), started, reported: false });
+        self.started.set(Some(started));
+        if self.watch.is_some() {
+            *lock(&self.poll) = Some(Poll { task, since: Instant::now(), reported: false });
+        }
     }
 
     fn poll_ended(&self, task: TaskId, outcome: Polled, now: Duration) {
-        let ended = lock(&self.poll).take();
+        if self.watch.is_some() {
+            lock(&self.poll).take();
+        }
         let told = &mut *self.told.borrow_mut();
-        if let Some(Poll { started, .. }) = ended.filter(|poll| now.saturating_sub(poll.started) > self.slow_poll) {
+        let started = self.started.take();
+        if let Some(started) = started.filter(|started| now.saturating_sub(*started) > self.slow_poll) {
             let (of, took) = (told.describe(task), now.saturating_sub(started));
             let text = format!("{of} ran for {took:.0?} in one poll, and nothing else could");
             told.slow = Some((task, of));
@@ -110,7 +120,7 @@ impl Diagnosis {
     fn look_for_forgotten(&self, core: &Core) {
         let told = &mut *self.told.borrow_mut();
         told.suspect_bereft(core);
-        for task in std::mem::take(&mut told.pending) {
+        for task in told.pending.take() {
             if !core.tasks.is_waiting(task.0) || kept_wakers(task.0) > 0 {
                 continue;
             }
@@ -189,7 +199,6 @@ impl Observer for Diagnosis {
     fn on_event(&self, now: Duration, event: &Event<'_>) {
         let Some(core) = current() else { return };
         self.runtime.set(core.number);
-        Kept::apply(&core, now, event);
         self.told.borrow_mut().note(now, event);
         match *event {
             Event::Spawn { task, name, at, .. } => self.names.learn(task, name, at),
@@ -226,7 +235,7 @@ impl Told {
     fn new(names: Arc<Names>, slow_poll: Duration) -> Self {
         Self {
             names,
-            pending: BTreeSet::new(),
+            pending: Once::default(),
             forgotten: BTreeSet::new(),
             circles: Circles::default(),
             overload: Overload::new(slow_poll),
@@ -264,7 +273,7 @@ impl Told {
     /// Notes who waits and has lost its last waker. Of a task that is ready more is heard when it is polled.
     fn suspect_bereft(&mut self, core: &Core) {
         let named = take_bereft(core.number).filter_map(|word| core.tasks.named_by(word));
-        self.pending.extend(named.filter(|task| core.tasks.is_waiting(*task)).map(TaskId));
+        named.filter(|task| core.tasks.is_waiting(*task)).for_each(|task| self.pending.insert(TaskId(task)));
     }
 
     fn found(&mut self, kind: Finding, task: Option<TaskId>, lines: Vec<String>) {
@@ -284,7 +293,7 @@ impl Told {
 
     fn forget(&mut self, task: TaskId) {
         self.names.forget(task);
-        self.pending.remove(&task);
+        self.pending.remove(task);
         self.forgotten.remove(&task);
         self.in_circles.remove(&task);
     }

@@ -3,16 +3,17 @@
 //! A name is a stranger's text of any length. It is copied once, when its task is spawned; a sentence is made of it
 //! only for a finding, and never while the lock is held, for which the loop might have to wait.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ground::event::{Place, TaskId, WaitsFor};
 use crate::ground::shown::Shown;
+use crate::heart::key::{Key, TaskKey};
+use crate::see::model::slots::Slots;
 
 /// The tasks that live.
 #[derive(Default)]
-pub(super) struct Names(Mutex<BTreeMap<TaskId, Entry>>);
+pub(super) struct Names(Mutex<Slots<Entry>>);
 
 #[derive(Clone)]
 struct Entry {
@@ -28,29 +29,34 @@ pub(super) struct Known(TaskId, Option<Entry>);
 impl Names {
     pub(super) fn learn(&self, task: TaskId, name: Option<&str>, at: Place) {
         let entry = Entry { name: name.map(Arc::from), at, waited_at: None };
-        self.lock().insert(task, entry);
+        self.lock().put(key(task), entry);
     }
 
     pub(super) fn waits(&self, task: TaskId, on: WaitsFor, at: Place) {
         let entries = &mut *self.lock();
         // A join whose own line is unknown is told by the line that spawned the other task: nobody waits there.
-        let is_unknown = matches!(on, WaitsFor::Join(other) if entries.get(&other).is_some_and(|other| other.at == at));
-        if let Some(entry) = entries.get_mut(&task) {
+        let is_unknown =
+            matches!(on, WaitsFor::Join(other) if entries.get(key(other)).is_some_and(|other| other.at == at));
+        if let Some(entry) = entries.get_mut(key(task)) {
             entry.waited_at = (!is_unknown).then_some(at);
         }
     }
 
     pub(super) fn forget(&self, task: TaskId) {
-        self.lock().remove(&task);
+        self.lock().take(key(task));
     }
 
     pub(super) fn known(&self, task: TaskId) -> Known {
-        Known(task, self.lock().get(&task).cloned())
+        Known(task, self.lock().get(key(task)).cloned())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<TaskId, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Slots<Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn key(TaskId(TaskKey(key)): TaskId) -> Key {
+    key
 }
 
 impl fmt::Display for Known {

@@ -16,8 +16,6 @@ pub(super) struct Poll {
     pub(super) task: TaskId,
     /// For the watching thread, which cannot read the runtime's clock.
     pub(super) since: Instant,
-    /// By the runtime's clock.
-    pub(super) started: Duration,
     pub(super) reported: bool,
 }
 
