@@ -30,10 +30,10 @@ impl Circles {
                 self.fresh.insert(task);
             }
             Event::Wait { task: TaskId(TaskKey(key)), .. } => self.joins.put(key, None),
-            Event::WaitDropped { task: TaskId(TaskKey(key)), on: WaitsFor::Join(other) } => {
-                if self.joins.get(key) == Some(&Some(other)) {
-                    self.joins.take(key);
-                }
+            Event::WaitDropped { task: TaskId(TaskKey(key)), on: WaitsFor::Join(other) }
+                if self.joins.get(key) == Some(&Some(other)) =>
+            {
+                self.joins.take(key);
             }
             _ => {}
         }

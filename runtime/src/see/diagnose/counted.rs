@@ -3,7 +3,8 @@
 //! A task that waits, and has no waker left, can never be woken. To find it, each clone and each drop of
 //! a waker is counted, on any thread. The wake itself is the plain waker's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{RawWaker, RawWakerVTable};
 
@@ -13,11 +14,33 @@ use crate::heart::waker::{COUNTING, wake};
 
 /// How many wakers of each task are kept; and by runtime the tasks whose last one went, until they are taken.
 struct Counts {
-    kept: BTreeMap<usize, usize>,
-    bereft: BTreeMap<u16, BTreeSet<usize>>,
+    kept: HashMap<usize, usize, ByWord>,
+    bereft: BTreeMap<u16, HashSet<usize, ByWord>>,
 }
 
-static COUNTS: Mutex<Counts> = Mutex::new(Counts { kept: BTreeMap::new(), bereft: BTreeMap::new() });
+type ByWord = BuildHasherDefault<WordHasher>;
+
+/// Spreads wake words, which nobody outside chooses: slots count up, and the high bits hold the runtime.
+#[derive(Default)]
+struct WordHasher(u64);
+
+impl Hasher for WordHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_usize(usize::from(*byte)));
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        // An odd number without a pattern: 2^64 over the golden ratio.
+        self.0 = (self.0 ^ word as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+}
+
+static COUNTS: Mutex<Counts> =
+    Mutex::new(Counts { kept: HashMap::with_hasher(ByWord::new()), bereft: BTreeMap::new() });
 
 fn counts() -> MutexGuard<'static, Counts> {
     COUNTS.lock().unwrap_or_else(PoisonError::into_inner)
@@ -35,13 +58,15 @@ pub(super) fn kept_wakers(task: TaskKey) -> usize {
 
 /// Takes the tasks of a runtime whose last waker went since the last time. A diagnosis takes them every turn.
 pub(super) fn take_bereft(runtime: u32) -> impl Iterator<Item = WakeWord> {
-    let words = counts().bereft.remove(&(runtime as u16)).unwrap_or_default();
+    let mut words: Vec<_> = counts().bereft.remove(&(runtime as u16)).into_iter().flatten().collect();
+    // Not in the order of a hash: findings come in the order of numbers.
+    words.sort_unstable();
     words.into_iter().map(WakeWord)
 }
 
 #[cfg(test)]
 pub(super) fn bereft(runtime: u32) -> usize {
-    counts().bereft.get(&(runtime as u16)).map_or(0, BTreeSet::len)
+    counts().bereft.get(&(runtime as u16)).map_or(0, HashSet::len)
 }
 
 fn clone(data: *const ()) -> RawWaker {
@@ -56,9 +81,9 @@ fn wake_and_drop(data: *const ()) {
 
 fn drop_one(data: *const ()) {
     let mut counts = counts();
-    let left = counts.kept.get(&data.addr()).map_or(0, |count| count - 1);
-    if left > 0 {
-        counts.kept.insert(data.addr(), left);
+    let count = counts.kept.get_mut(&data.addr());
+    if let Some(count) = count.filter(|count| **count > 1) {
+        *count -= 1;
     } else {
         counts.kept.remove(&data.addr());
         // Nobody takes those of a runtime that is gone.
