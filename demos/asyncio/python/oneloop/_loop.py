@@ -1,0 +1,288 @@
+"""The event loop: asyncio's own for Unix, on another queue, other timers and another selector.
+
+What asyncio does with sockets, transports, subprocesses and signals is asyncio's own code. It asks three things
+of a loop underneath: to call something soon, later, or when a descriptor is ready. Those three are oneloop's.
+"""
+
+import asyncio
+import asyncio.unix_events
+import os
+import selectors
+import signal
+import sys
+import threading
+from asyncio import base_events, coroutines, events, futures, tasks
+
+from ._oneloop import Core
+
+_ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
+_HERE = os.path.dirname(__file__) + os.sep
+
+
+class TimerHandle(events.TimerHandle):
+    """asyncio's handle of a timer, and its number in the loop."""
+
+    __slots__ = ("_id",)
+
+
+class _Selector(selectors._BaseSelectorImpl):
+    """What asyncio takes for a selector. It keeps asyncio's callbacks; the loop waits."""
+
+    def __init__(self, loop):
+        super().__init__()
+        self._loop = loop
+
+    def register(self, fileobj, events, data=None):
+        key = super().register(fileobj, events, data)
+        try:
+            self._loop._watch(key.fd, *data)
+        except BaseException:
+            super().unregister(fileobj)
+            self._loop._unwatch(key.fd)
+            raise
+        return key
+
+    def modify(self, fileobj, events, data=None):
+        key = self.get_key(fileobj)._replace(events=events, data=data)
+        self._fd_to_key[key.fd] = key
+        try:
+            self._loop._watch(key.fd, *data)
+        except BaseException:
+            self.unregister(fileobj)
+            raise
+        return key
+
+    def unregister(self, fileobj):
+        key = super().unregister(fileobj)
+        self._loop._unwatch(key.fd)
+        return key
+
+    def select(self, timeout=None):
+        raise NotImplementedError("oneloop waits by itself")
+
+
+class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
+    """An event loop of asyncio that turns on oneloop."""
+
+    # A longer read asks the system for memory each time.
+    _MAX_READ = 64 * 1024
+
+    def __init__(self):
+        super(Core, self).__init__(_Selector(self))
+
+    # What is called soon and later.
+
+    def _call_soon(self, callback, args, context):
+        handle = events.Handle(callback, args, self, context)
+        if handle._source_traceback:
+            del handle._source_traceback[-1]
+        self._soon(handle)
+        return handle
+
+    def _add_callback(self, handle):
+        if not handle._cancelled:
+            self._soon(handle)
+
+    def call_at(self, when, callback, *args, context=None):
+        if when is None:
+            raise TypeError("when cannot be None")
+        self._check_closed()
+        if self._debug:
+            self._check_thread()
+            self._check_callback(callback, "call_at")
+        timer = TimerHandle(when, callback, args, self, context)
+        if timer._source_traceback:
+            del timer._source_traceback[-1]
+        from_now = when - self.time()
+        timer._scheduled = True
+        if from_now > 0:
+            timer._id = self._later(timer, when, from_now)
+        else:
+            timer._id = -1
+            self._soon(timer)
+        return timer
+
+    def _timer_handle_cancelled(self, handle):
+        if handle._scheduled and handle._id >= 0:
+            handle._scheduled = False
+            self._not_later(handle._id, handle)
+
+    def _run_handle(self, handle):
+        if handle._cancelled:
+            return
+        if not self._debug:
+            handle._run()
+            return
+        try:
+            self._current_handle = handle
+            begun = self.time()
+            handle._run()
+            lasted = self.time() - begun
+            if lasted >= self.slow_callback_duration:
+                base_events.logger.warning(
+                    "Executing %s took %.3f seconds", base_events._format_handle(handle), lasted
+                )
+        finally:
+            self._current_handle = None
+            # The frame is kept by an exception's traceback.
+            del handle
+
+    # Runs, and their ends.
+
+    def _run_once(self):
+        woken_by_signals = self._hear_signals()
+        try:
+            self._turn(self._stopping)
+        finally:
+            if woken_by_signals:
+                self._hear_no_signals()
+
+    def stop(self):
+        super().stop()
+        self._stop()
+
+    def close(self):
+        if self.is_running():
+            raise RuntimeError("Cannot close a running event loop")
+        if self.is_closed():
+            return
+        super().close()
+        self._shut()
+
+    def _write_to_self(self):
+        self._wake()
+
+    # Signals: the interpreter writes a byte, and the loop wakes.
+
+    def _hear_signals(self):
+        if threading.current_thread() is not threading.main_thread():
+            return False
+        try:
+            before = signal.set_wakeup_fd(self._csock.fileno(), warn_on_full_buffer=False)
+        except ValueError:
+            return False
+        if before not in (-1, self._csock.fileno()):
+            # Somebody else is woken by signals, and stays so.
+            signal.set_wakeup_fd(before)
+            return False
+        return True
+
+    def _hear_no_signals(self):
+        if self._signal_handlers or self._csock is None:
+            return
+        now = signal.set_wakeup_fd(-1)
+        if now not in (-1, self._csock.fileno()):
+            signal.set_wakeup_fd(now)
+
+    def remove_signal_handler(self, sig):
+        removed = super().remove_signal_handler(sig)
+        if removed and not self._signal_handlers and self.is_running():
+            self._hear_signals()
+        return removed
+
+    # Sockets.
+
+    def _make_socket_transport(self, sock, protocol, waiter=None, **more):
+        transport = super()._make_socket_transport(sock, protocol, waiter, **more)
+        transport.max_size = min(transport.max_size, self._MAX_READ)
+        return transport
+
+    # What the page is told, while somebody looks.
+
+    def _caller(self):
+        """The line of the program that is running, or else of asyncio's."""
+        frame = outermost = sys._getframe(1)
+        while frame is not None and _is_inside(frame.f_code.co_filename):
+            outermost, frame = frame, frame.f_back
+        frame = frame or outermost
+        return _shortened(frame.f_code.co_filename), frame.f_lineno or 1
+
+    def _describe(self, handle, kind):
+        """Of a callback: name, file, line, the task that it is a step of, the future that it brings about."""
+        file, line = self._caller()
+        callback = handle._callback
+        task = getattr(callback, "__self__", None)
+        if isinstance(task, (tasks.Task, tasks._PyTask)) and not kind:
+            return _one_line(_name_of_task(task)), file, line, task, None
+        args = handle._args or ()
+        future = args[0] if args and futures.isfuture(args[0]) else None
+        return _one_line(kind + _name_of(callback)), file, line, None, future
+
+    def _awaits(self, task):
+        """What a task waits for, and at which line: nothing if it only lets others run."""
+        future = task._fut_waiter
+        if future is None:
+            return None
+        best = coroutine = task.get_coro()
+        while coroutine is not None:
+            frame = _frame_of(coroutine)
+            if frame is not None and not _is_inside(frame.f_code.co_filename):
+                best = coroutine
+            coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None) \
+                or getattr(coroutine, "ag_await", None)
+        frame = _frame_of(best)
+        if frame is None:
+            return future, "?", 1
+        return future, _shortened(frame.f_code.co_filename), frame.f_lineno or 1
+
+
+def _frame_of(coroutine):
+    for name in ("cr_frame", "gi_frame", "ag_frame"):
+        if hasattr(coroutine, name):
+            return getattr(coroutine, name)
+    return None
+
+
+def _is_inside(file):
+    return file.startswith((_ASYNCIO, _HERE, "<frozen"))
+
+
+def _shortened(file):
+    here = os.getcwd() + os.sep
+    return file[len(here):] if file.startswith(here) else file
+
+
+def _one_line(name):
+    return " ".join(name.split())
+
+
+def _name_of(callback):
+    while hasattr(callback, "func"):
+        callback = callback.func
+    return getattr(callback, "__qualname__", None) or type(callback).__qualname__
+
+
+def _name_of_task(task):
+    coroutine = task.get_coro()
+    name = f"{task.get_name()} {getattr(coroutine, '__qualname__', type(coroutine).__qualname__)}"
+    code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)
+    if code is not None:
+        name += f" ({os.path.basename(code.co_filename)}:{code.co_firstlineno})"
+    return name
+
+
+def new_event_loop():
+    """A new event loop of oneloop."""
+    return EventLoop()
+
+
+class EventLoopPolicy(asyncio.DefaultEventLoopPolicy):
+    """A policy whose new loops are oneloop's."""
+
+    def _loop_factory(self):
+        return EventLoop()
+
+
+def install():
+    """From here on asyncio's new loops are oneloop's."""
+    asyncio.set_event_loop_policy(EventLoopPolicy())
+
+
+def run(main, *, debug=None):
+    """Runs a coroutine to its end on a new loop, as asyncio.run does, and returns its result."""
+    if events._get_running_loop() is not None:
+        raise RuntimeError("oneloop.run() cannot be called from a running event loop")
+    if not coroutines.iscoroutine(main):
+        raise ValueError(f"a coroutine was expected, got {main!r}")
+    with asyncio.Runner(debug=debug, loop_factory=new_event_loop) as runner:
+        return runner.run(main)

@@ -1,0 +1,177 @@
+//! The bodies: what the runtime's tasks do for a Python loop. Each holds numbers, and no Python object.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use oneloop::event::Place;
+use oneloop::io::Interest;
+use oneloop::see::{self, ToldWait};
+use oneloop::time::{Sleep, sleep};
+use pyo3::prelude::*;
+
+use crate::core::{Core, Id, ordered, run_handle};
+use crate::home::with_loop;
+use crate::told;
+
+/// A callback that runs once, as soon as it is its turn.
+pub(crate) struct Soon(pub(crate) Id);
+
+impl Future for Soon {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        with_loop(|slf, _| run_in_turn(slf, self.0, cx.waker()))
+    }
+}
+
+/// Runs a queued callback, if it is of a batch that still runs.
+fn run_in_turn(slf: &Bound<'_, Core>, id: Id, waker: &Waker) -> Poll<()> {
+    let mut state = slf.get().state();
+    let Some(seq) = state.entries.get(id).map(|entry| entry.seq) else { return Poll::Ready(()) };
+    if state.beginning || state.raised.is_some() || state.stop_at.is_some_and(|last| seq > last) {
+        state.held[0].push(waker.clone());
+        return Poll::Pending;
+    }
+    if seq > state.batch_end {
+        // The first of a new batch: all that is queued by now.
+        state.batch_end = state.last_seq;
+    }
+    let entry = state.entries.remove(id);
+    drop(state);
+    run_handle(slf, entry.handle.bind(slf.py()));
+    Poll::Ready(())
+}
+
+/// A callback that runs when its time has come.
+pub(crate) struct Later {
+    id: Id,
+    sleep: Sleep,
+    place: Option<Place>,
+}
+
+impl Later {
+    pub(crate) fn new(id: Id, from_now: Duration, place: Option<Place>) -> Self {
+        Self { id, sleep: sleep(from_now), place }
+    }
+}
+
+impl Future for Later {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let sleep = Pin::new(&mut this.sleep);
+        match this.place {
+            Some(place) => ready!(see::at(place, || sleep.poll(cx))),
+            None => ready!(sleep.poll(cx)),
+        }
+        with_loop(|slf, _| run_when_due(slf, this.id, cx.waker()))
+    }
+}
+
+/// Runs a timer's callback, unless one that is due before it is still to run: the runtime's timers of one tick fire
+/// in no order, and asyncio's by their time.
+fn run_when_due(slf: &Bound<'_, Core>, id: Id, waker: &Waker) -> Poll<()> {
+    let core = slf.get();
+    if core.holds(1, waker) {
+        return Poll::Pending;
+    }
+    let mut state = core.state();
+    let first = state.timers.first_key_value().map(|(key, _)| *key);
+    let Some(entry) = state.entries.get_mut(id) else { return Poll::Ready(()) };
+    let Some(due) = entry.due else { return Poll::Ready(()) };
+    if first.is_some_and(|first| first < (ordered(due), entry.seq)) {
+        entry.held_back = Some(waker.clone());
+        return Poll::Pending;
+    }
+    let (entry, next) = state.take_timer(id);
+    drop(state);
+    next.into_iter().for_each(Waker::wake);
+    if let Some(entry) = entry {
+        let handle = entry.handle.bind(slf.py());
+        let _ = handle.setattr("_scheduled", false);
+        run_handle(slf, handle);
+    }
+    Poll::Ready(())
+}
+
+/// Calls the reader or the writer of a descriptor whenever it is ready.
+pub(crate) struct Watcher {
+    pub(crate) fd: i32,
+    /// Of the registration.
+    pub(crate) serial: u64,
+    /// 0 to read, 1 to write.
+    pub(crate) way: usize,
+}
+
+impl Watcher {
+    pub(crate) fn interest(&self) -> Interest {
+        if self.way == 0 { Interest::READABLE } else { Interest::WRITABLE }
+    }
+}
+
+impl Future for Watcher {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        with_loop(|slf, home| {
+            loop {
+                if !ready!(home.poll_source(&self, cx)) {
+                    return Poll::Ready(());
+                }
+                if slf.get().holds(1, cx.waker()) {
+                    return Poll::Pending;
+                }
+                let py = slf.py();
+                let handle = {
+                    let state = slf.get().state();
+                    let watched = state.watched.get(&self.fd);
+                    let handle =
+                        watched.and_then(|w| if self.way == 0 { w.reader.as_ref() } else { w.writer.as_ref() });
+                    handle.map(|handle| handle.clone_ref(py))
+                };
+                let Some(handle) = handle else { return Poll::Ready(()) };
+                told::run_watcher(slf, &self, handle.bind(py));
+                home.ask_again(&self);
+            }
+        })
+    }
+}
+
+/// An asyncio.Task: makes the step that is asked for, and says what it waits for.
+pub(crate) struct Stepper {
+    /// The address of the Python object.
+    pub(crate) task: usize,
+    pub(crate) waits: Option<ToldWait>,
+}
+
+impl Future for Stepper {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        drop(self.waits.take());
+        with_loop(|slf, _| {
+            let step = {
+                let mut state = slf.get().state();
+                let Some(shown) = state.shown.get_mut(&self.task) else { return Poll::Ready(()) };
+                shown.waker = Some(cx.waker().clone());
+                shown.step.take()
+            };
+            let Some(id) = step else { return Poll::Pending };
+            if run_in_turn(slf, id, cx.waker()).is_pending() {
+                if let Some(shown) = slf.get().state().shown.get_mut(&self.task) {
+                    shown.step = Some(id);
+                }
+                return Poll::Pending;
+            }
+            match told::after_step(slf, self.task) {
+                Some(waits) => {
+                    self.waits = waits;
+                    Poll::Pending
+                }
+                None => Poll::Ready(()),
+            }
+        })
+    }
+}

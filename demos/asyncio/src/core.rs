@@ -1,0 +1,287 @@
+//! The core: the Python objects of one event loop, and what is to become of them.
+//!
+//! All of them live in one slab and one table, which the garbage collector may look through. Tasks of the runtime
+//! hold numbers. So an unclosed loop with pending callbacks is collected like any other object.
+//!
+//! The lock is never held while Python code may run: not for a call, and not for the drop of an object. Whatever
+//! is to be dropped leaves the lock first.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use oneloop::event::TaskId;
+use oneloop::task::AbortHandle;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use pyo3::{PyTraverseError, PyVisit, intern};
+use slab::Slab;
+
+use crate::home;
+
+/// The place of a callback in the slab.
+pub(crate) type Id = usize;
+
+/// What a Python event loop keeps here. `EventLoop` inherits it.
+#[pyclass(frozen, subclass, weakref, module = "oneloop._oneloop")]
+pub(crate) struct Core {
+    state: Mutex<State>,
+    /// No two loops of a process have the same.
+    pub(crate) number: u64,
+}
+
+/// One callback that waits.
+pub(crate) struct Entry {
+    pub(crate) handle: Py<PyAny>,
+    /// When it was queued, in the order of all.
+    pub(crate) seq: u64,
+    /// Of a timer: when it is due, by the loop's clock.
+    pub(crate) due: Option<f64>,
+    /// What ends the task of a timer.
+    pub(crate) abort: Option<AbortHandle>,
+    /// Of a timer that is due while an earlier one of the same tick is still to run.
+    pub(crate) held_back: Option<Waker>,
+}
+
+/// The callbacks of one descriptor.
+#[derive(Default)]
+pub(crate) struct Watched {
+    pub(crate) reader: Option<Py<PyAny>>,
+    pub(crate) writer: Option<Py<PyAny>>,
+}
+
+/// An asyncio.Task that has a task of its own, because somebody looks.
+pub(crate) struct Shown {
+    pub(crate) task: TaskId,
+    pub(crate) weak: Py<PyAny>,
+    pub(crate) waker: Option<Waker>,
+    /// The step that is to be made.
+    pub(crate) step: Option<Id>,
+}
+
+/// All of it.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) entries: Slab<Entry>,
+    pub(crate) watched: BTreeMap<i32, Watched>,
+    /// Timers by when they are due, and then by when they were set.
+    pub(crate) timers: BTreeMap<(u64, u64), Id>,
+    /// What was queued where the loop does not turn: before it runs, or on another thread.
+    pub(crate) outside: VecDeque<Id>,
+    /// Those that are queued and must wait for the next run: callbacks, then timers and descriptors.
+    pub(crate) held: [Vec<Waker>; 2],
+    pub(crate) last_seq: u64,
+    /// The last callback of the batch that runs: those that it queues itself are of the next.
+    pub(crate) batch_end: u64,
+    /// At stop(), the last callback that still runs.
+    pub(crate) stop_at: Option<u64>,
+    /// What leaves the run as an exception.
+    pub(crate) raised: Option<PyErr>,
+    /// Whether the root of the run is still to be polled for the first time. What was held comes first then.
+    pub(crate) beginning: bool,
+    pub(crate) root: Option<Waker>,
+    /// The number of the home that knows of all the timers and descriptors.
+    pub(crate) home: u64,
+    pub(crate) shown: HashMap<usize, Shown>,
+    /// Which task brings about the result of a future, by the future's address.
+    pub(crate) resolvers: HashMap<usize, TaskId>,
+}
+
+impl Core {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An exception leaves the loop: nothing more runs before it has.
+    pub(crate) fn raise(&self, error: PyErr) {
+        let mut state = self.state();
+        let another = if state.raised.is_none() { state.raised.replace(error) } else { Some(error) };
+        let root = state.root.clone();
+        drop(state);
+        drop(another);
+        root.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether nothing may run now. Then the waker is kept for the next run.
+    pub(crate) fn holds(&self, kind: usize, waker: &Waker) -> bool {
+        let mut state = self.state();
+        let holds = state.beginning || state.raised.is_some();
+        if holds {
+            state.held[kind].push(waker.clone());
+        }
+        holds
+    }
+}
+
+impl State {
+    fn insert(&mut self, handle: Py<PyAny>, due: Option<f64>) -> Id {
+        self.last_seq += 1;
+        let seq = self.last_seq;
+        let id = self.entries.insert(Entry { handle, seq, due, abort: None, held_back: None });
+        if let Some(due) = due {
+            self.timers.insert((ordered(due), seq), id);
+        }
+        id
+    }
+
+    /// A new home begins with all that is to be done, in its order. Returns what is left of the old one.
+    pub(crate) fn settle(&mut self, home: u64) -> HashMap<usize, Shown> {
+        self.home = home;
+        self.held = [Vec::new(), Vec::new()];
+        self.resolvers.clear();
+        let mut all: Vec<(u64, Id)> = self.entries.iter().map(|(id, entry)| (entry.seq, id)).collect();
+        all.sort_unstable();
+        self.outside = all.into_iter().map(|(_, id)| id).collect();
+        std::mem::take(&mut self.shown)
+    }
+
+    /// Takes a timer out. What waited for it to run first may go on.
+    pub(crate) fn take_timer(&mut self, id: Id) -> (Option<Entry>, Option<Waker>) {
+        let Some(due) = self.entries.get(id).and_then(|entry| entry.due) else { return (None, None) };
+        let entry = self.entries.remove(id);
+        self.timers.remove(&(ordered(due), entry.seq));
+        let next = self.timers.values().next().copied();
+        (Some(entry), next.and_then(|next| self.entries[next].held_back.take()))
+    }
+}
+
+/// A number whose order is that of the seconds.
+pub(crate) fn ordered(seconds: f64) -> u64 {
+    let bits = seconds.to_bits();
+    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+}
+
+#[pymethods]
+impl Core {
+    #[new]
+    #[pyo3(signature = (*_args, **_named))]
+    fn new(_args: &Bound<'_, PyTuple>, _named: Option<&Bound<'_, PyDict>>) -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self { number: LAST.fetch_add(1, Ordering::Relaxed) + 1, state: Mutex::default() }
+    }
+
+    /// Queues a handle.
+    fn _soon(slf: &Bound<'_, Self>, handle: Py<PyAny>) {
+        let core = slf.get();
+        let mut state = core.state();
+        let id = state.insert(handle, None);
+        if home::turns_here(slf) {
+            drop(state);
+            return home::spawn_soon(slf, id);
+        }
+        state.outside.push_back(id);
+        let root = state.root.clone();
+        drop(state);
+        root.into_iter().for_each(Waker::wake);
+    }
+
+    /// Sets a timer that is due at `due`, so many seconds `from_now`. Returns its number.
+    fn _later(slf: &Bound<'_, Self>, handle: Py<PyAny>, due: f64, from_now: f64) -> Id {
+        let core = slf.get();
+        let mut state = core.state();
+        let id = state.insert(handle, Some(due));
+        if home::turns_here(slf) {
+            drop(state);
+            home::spawn_later(slf, id, seconds(from_now));
+        } else {
+            state.outside.push_back(id);
+            let root = state.root.clone();
+            drop(state);
+            root.into_iter().for_each(Waker::wake);
+        }
+        id
+    }
+
+    /// Takes back a timer, which was cancelled, if it is still the one of this handle.
+    fn _not_later(&self, id: Id, handle: &Bound<'_, PyAny>) {
+        let mut state = self.state();
+        if !state.entries.get(id).is_some_and(|entry| entry.handle.is(handle)) {
+            return;
+        }
+        let (entry, next) = state.take_timer(id);
+        drop(state);
+        next.into_iter().for_each(Waker::wake);
+        if let Some(abort) = entry.as_ref().and_then(|entry| entry.abort.as_ref()) {
+            abort.abort();
+        }
+    }
+
+    /// Who is called when a descriptor can be read, and when it can be written.
+    fn _watch(slf: &Bound<'_, Self>, fd: i32, reader: Option<Py<PyAny>>, writer: Option<Py<PyAny>>) -> PyResult<()> {
+        let before = slf.get().state().watched.insert(fd, Watched { reader, writer });
+        drop(before);
+        Ok(home::watch(slf, fd)?)
+    }
+
+    /// Nobody is called for it any more.
+    fn _unwatch(slf: &Bound<'_, Self>, fd: i32) {
+        let before = slf.get().state().watched.remove(&fd);
+        home::unwatch(slf.get().number, fd);
+        drop(before);
+    }
+
+    /// Turns the loop until it is stopped, or an exception leaves it.
+    fn _turn(slf: &Bound<'_, Self>, stopping: bool) -> PyResult<()> {
+        home::run(slf, stopping)
+    }
+
+    /// Lets the batch that runs come to its end, and then the run.
+    fn _stop(&self) {
+        let mut state = self.state();
+        let end = state.batch_end;
+        state.stop_at.get_or_insert(end);
+        let root = state.root.clone();
+        drop(state);
+        root.into_iter().for_each(Waker::wake);
+    }
+
+    /// Wakes the loop, from any thread.
+    fn _wake(&self) {
+        let root = self.state().root.clone();
+        root.into_iter().for_each(Waker::wake);
+    }
+
+    /// Forgets everything.
+    fn _shut(slf: &Bound<'_, Self>) {
+        let all = std::mem::take(&mut *slf.get().state());
+        home::leave(slf.get().number);
+        drop(all);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // It is in use only where Python code cannot run, so nobody misses what is not visited now.
+        let Ok(state) = self.state.try_lock() else { return Ok(()) };
+        state.entries.iter().try_for_each(|(_, entry)| visit.call(&entry.handle))?;
+        for watched in state.watched.values() {
+            visit.call(&watched.reader)?;
+            visit.call(&watched.writer)?;
+        }
+        state.shown.values().try_for_each(|shown| visit.call(&shown.weak))
+    }
+
+    fn __clear__(&self) {
+        let all = std::mem::take(&mut *self.state());
+        drop(all);
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        home::leave(self.number);
+    }
+}
+
+/// A span as Python has it: what has passed is none, and what is too long is for ever.
+pub(crate) fn seconds(seconds: f64) -> Duration {
+    if seconds > 0.0 { Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX) } else { Duration::ZERO }
+}
+
+/// Runs a handle, unless it was cancelled. What leaves it as an exception leaves the loop.
+pub(crate) fn run_handle(slf: &Bound<'_, Core>, handle: &Bound<'_, PyAny>) {
+    let py = slf.py();
+    if let Err(error) = slf.call_method1(intern!(py, "_run_handle"), (handle,)) {
+        slf.get().raise(error);
+    }
+}

@@ -1,0 +1,325 @@
+//! The home of a loop: a runtime on the thread that turns it.
+//!
+//! A runtime never leaves its thread, and asyncio's loops may run on one thread today and on another tomorrow. So
+//! a home can be left for another: the core knows all that is to be done, and tells it anew.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use oneloop::io::SourceFd;
+use oneloop::task::AbortHandle;
+use oneloop::{Runtime, see};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use send_wrapper::SendWrapper;
+
+use crate::bodies::{Later, Soon, Watcher};
+use crate::core::{Core, Id, seconds};
+use crate::told;
+
+/// A runtime, and the descriptors that are registered with it.
+pub(crate) struct Home {
+    number: u64,
+    sources: RefCell<BTreeMap<i32, Source>>,
+    runtime: Runtime,
+}
+
+/// A descriptor, and the tasks that wait for it.
+struct Source {
+    fd: SourceFd,
+    serial: u64,
+    wants: [bool; 2],
+    watchers: [Option<AbortHandle>; 2],
+}
+
+/// The loop that turns on this thread.
+pub(crate) struct Turning {
+    pub(crate) core: Py<Core>,
+    pub(crate) home: Rc<Home>,
+    process: u32,
+}
+
+thread_local! {
+    static HOMES: RefCell<BTreeMap<u64, Rc<Home>>> = const { RefCell::new(BTreeMap::new()) };
+    static TURNING: RefCell<Option<Rc<Turning>>> = const { RefCell::new(None) };
+}
+
+fn serial() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+/// Whether this loop turns on this thread.
+pub(crate) fn turns_here(slf: &Bound<'_, Core>) -> bool {
+    TURNING.with_borrow(|turning| turning.as_ref().is_some_and(|turning| turning.core.is(slf)))
+}
+
+/// The loop that turns here. Only what it polls asks.
+pub(crate) fn with_loop<R>(f: impl FnOnce(&Bound<'_, Core>, &Home) -> R) -> R {
+    let turning = TURNING.with_borrow(Clone::clone).expect("a loop's task is polled by its loop");
+    Python::attach(|py| f(turning.core.bind(py), &turning.home))
+}
+
+/// Turns a loop on this thread.
+pub(crate) fn run(slf: &Bound<'_, Core>, stopping: bool) -> PyResult<()> {
+    // A forked child has its parent's.
+    let process = std::process::id();
+    if TURNING.with_borrow(|turning| turning.as_ref().is_some_and(|turning| turning.process == process)) {
+        return Err(PyRuntimeError::new_err(
+            "an event loop was run inside a running one: one thread runs one loop, so await the coroutine here",
+        ));
+    }
+    let home = Home::of(slf)?;
+    let core = slf.get();
+    {
+        let mut state = core.state();
+        (state.beginning, state.batch_end) = (true, state.last_seq);
+        state.stop_at = stopping.then_some(state.last_seq);
+    }
+    let turning = Rc::new(Turning { core: slf.clone().unbind(), home: Rc::clone(&home), process });
+    let before = TURNING.replace(Some(turning));
+    let turned = catch_unwind(AssertUnwindSafe(|| {
+        let mut first_turn = None;
+        home.runtime.block_on(poll_fn(|cx| root(slf, &home, &mut first_turn, cx)));
+    }));
+    drop(TURNING.replace(before));
+    let mut state = core.state();
+    (state.root, state.stop_at) = (None, None);
+    let raised = state.raised.take();
+    drop(state);
+    match (raised, turned) {
+        (Some(error), _) => Err(error),
+        (None, Ok(())) => Ok(()),
+        (None, Err(panic)) => {
+            let text = panic.downcast_ref::<&str>().copied().map(String::from);
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            Err(PyRuntimeError::new_err(format!("oneloop panicked: {text}")))
+        }
+    }
+}
+
+/// The root of a run: takes in what other threads have queued, and ends when the loop is to stop.
+fn root(slf: &Bound<'_, Core>, home: &Home, first_turn: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<()> {
+    let core = slf.get();
+    let turn = home.runtime.metrics().turns;
+    let mut state = core.state();
+    state.root = Some(cx.waker().clone());
+    if state.raised.is_some() {
+        return Poll::Ready(());
+    }
+    let first_turn = *first_turn.get_or_insert(turn);
+    if state.stop_at.is_some() && !state.beginning {
+        if turn > first_turn {
+            return Poll::Ready(());
+        }
+        // Whatever happens, the kernel gets one look in each run. A message is what another turn begins with.
+        drop(state);
+        let waker = cx.waker().clone();
+        let _sent = home.runtime.handle().spawn(move || async move { waker.wake() });
+        return Poll::Pending;
+    }
+    state.beginning = false;
+    let [callbacks, others] = std::mem::take(&mut state.held);
+    let outside = std::mem::take(&mut state.outside);
+    let stops = state.stop_at.is_some();
+    drop(state);
+    callbacks.into_iter().for_each(Waker::wake);
+    for id in outside {
+        let due = core.state().entries.get(id).map(|entry| entry.due);
+        match due {
+            Some(None) => spawn_soon(slf, id),
+            Some(Some(due)) => spawn_later(slf, id, until(slf, due)),
+            None => {}
+        }
+    }
+    others.into_iter().for_each(Waker::wake);
+    if stops {
+        cx.waker().wake_by_ref();
+    }
+    Poll::Pending
+}
+
+/// How long it is until `due`, by the loop's own clock.
+fn until(slf: &Bound<'_, Core>, due: f64) -> Duration {
+    let now = slf.call_method0("time").and_then(|now| now.extract::<f64>());
+    seconds(due - now.unwrap_or(due))
+}
+
+/// Queues a callback of the loop that turns here.
+pub(crate) fn spawn_soon(slf: &Bound<'_, Core>, id: Id) {
+    if see::is_observed() {
+        return told::spawn_soon(slf, id);
+    }
+    drop(oneloop::spawn(Soon(id)));
+}
+
+/// Sets a timer of the loop that turns here.
+pub(crate) fn spawn_later(slf: &Bound<'_, Core>, id: Id, from_now: Duration) {
+    let task = if see::is_observed() {
+        told::spawn_later(slf, id, from_now)
+    } else {
+        oneloop::spawn(Later::new(id, from_now, None)).abort_handle()
+    };
+    if let Some(entry) = slf.get().state().entries.get_mut(id) {
+        entry.abort = Some(task);
+    }
+}
+
+/// Registers a descriptor, or what is to be heard of it, with the loop that turns here. A loop that does not is told
+/// when it does.
+pub(crate) fn watch(slf: &Bound<'_, Core>, fd: i32) -> io::Result<()> {
+    if !turns_here(slf) {
+        // What it was registered for may be another file.
+        unwatch(slf.get().number, fd);
+        return Ok(());
+    }
+    let turning = TURNING.with_borrow(Clone::clone).expect("a loop turns here");
+    turning.home.watch(slf, fd)
+}
+
+/// Deregisters a descriptor, if it is registered on this thread.
+pub(crate) fn unwatch(number: u64, fd: i32) {
+    let home = HOMES.try_with(|homes| homes.borrow().get(&number).cloned()).ok().flatten();
+    if let Some(home) = home {
+        let _entered = home.runtime.enter();
+        home.unwatch(fd);
+    }
+}
+
+/// Ends the home of a loop on this thread.
+pub(crate) fn leave(number: u64) {
+    let home = HOMES.try_with(|homes| homes.borrow_mut().remove(&number));
+    drop(home);
+}
+
+impl Home {
+    /// The home of a loop on this thread, which knows of everything.
+    fn of(slf: &Bound<'_, Core>) -> io::Result<Rc<Self>> {
+        let core = slf.get();
+        let known = HOMES.with_borrow(|homes| homes.get(&core.number).cloned());
+        let here = known.filter(|home| home.number == core.state().home);
+        let home = match here {
+            Some(home) => home,
+            None => {
+                leave(core.number);
+                let runtime = Runtime::builder().around_park(sleep_without_the_interpreter).build()?;
+                let home = Rc::new(Self { number: serial(), sources: RefCell::default(), runtime });
+                HOMES.with_borrow_mut(|homes| homes.insert(core.number, Rc::clone(&home)));
+                let left = core.state().settle(home.number);
+                drop(left);
+                home
+            }
+        };
+        let _entered = home.runtime.enter();
+        let missing: Vec<i32> = {
+            let (state, sources) = (core.state(), home.sources.borrow());
+            state.watched.keys().copied().filter(|fd| !sources.contains_key(fd)).collect()
+        };
+        for fd in missing {
+            home.watch(slf, fd)?;
+        }
+        drop(_entered);
+        Ok(home)
+    }
+
+    fn watch(&self, slf: &Bound<'_, Core>, fd: i32) -> io::Result<()> {
+        let wants = match slf.get().state().watched.get(&fd) {
+            Some(watched) => [watched.reader.is_some(), watched.writer.is_some()],
+            None => return Ok(()),
+        };
+        let mut sources = self.sources.borrow_mut();
+        let opened = see::is_observed();
+        match sources.get_mut(&fd) {
+            Some(source) if source.wants == wants => {}
+            Some(source) => {
+                // A direction that is added later may have been latched long ago: the kernel is asked again.
+                source.fd.ask_again(wants[0], wants[1])?;
+                source.wants = wants;
+            }
+            None => {
+                drop(sources);
+                let place = opened.then(|| told::caller(slf)).flatten();
+                let new = || SourceFd::new(fd, wants[0], wants[1]);
+                let new = place.map_or_else(new, |place| see::at(place, new))?;
+                let source = Source { fd: new, serial: serial(), wants, watchers: [None, None] };
+                sources = self.sources.borrow_mut();
+                sources.insert(fd, source);
+            }
+        }
+        let source = sources.get_mut(&fd).expect("it was registered above");
+        let (serial, watchers) = (source.serial, std::mem::take(&mut source.watchers));
+        drop(sources);
+        let mut now = [None, None];
+        for (way, watcher) in watchers.into_iter().enumerate() {
+            now[way] = match watcher {
+                Some(watcher) if wants[way] => Some(watcher),
+                Some(watcher) => {
+                    watcher.abort();
+                    None
+                }
+                None if wants[way] => Some(told::spawn_watcher(slf, Watcher { fd, serial, way })),
+                None => None,
+            };
+        }
+        if let Some(source) = self.sources.borrow_mut().get_mut(&fd) {
+            source.watchers = now;
+        }
+        Ok(())
+    }
+
+    fn unwatch(&self, fd: i32) {
+        let source = self.sources.borrow_mut().remove(&fd);
+        if let Some(Source { fd, watchers, .. }) = source {
+            drop(fd);
+            watchers.into_iter().flatten().for_each(|watcher| watcher.abort());
+        }
+    }
+
+    /// Whether a registration is still there, and ready as far as the kernel has said.
+    pub(crate) fn poll_source(&self, watcher: &Watcher, cx: &mut Context<'_>) -> Poll<bool> {
+        let sources = self.sources.borrow();
+        match sources.get(&watcher.fd).filter(|source| source.serial == watcher.serial) {
+            Some(source) => source.fd.poll_ready(cx, watcher.interest()).map(|()| true),
+            None => Poll::Ready(false),
+        }
+    }
+
+    /// Asks the kernel whether a descriptor is still ready: asyncio's are reported for as long as they are.
+    pub(crate) fn ask_again(&self, watcher: &Watcher) {
+        if let Some(source) = self.sources.borrow_mut().get_mut(&watcher.fd) {
+            if source.serial == watcher.serial {
+                // It fails where somebody has closed the descriptor. asyncio hears nothing of that either.
+                let _closed = source.fd.ask_again(source.wants[0], source.wants[1]);
+            }
+        }
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let sources = std::mem::take(&mut *self.sources.borrow_mut());
+        // In a forked child the kernel's queue is the parent's.
+        let entered = catch_unwind(AssertUnwindSafe(|| self.runtime.enter()));
+        drop(sources);
+        drop(entered);
+    }
+}
+
+/// Gives up the interpreter's lock while the loop sleeps, and lets Python handle its signals afterwards.
+fn sleep_without_the_interpreter(sleep: &mut dyn FnMut()) {
+    let Some(turning) = TURNING.with_borrow(Clone::clone) else { return sleep() };
+    Python::attach(|py| {
+        let sleep = SendWrapper::new(sleep);
+        py.detach(move || sleep.take()());
+        if let Err(error) = py.check_signals() {
+            turning.core.get().raise(error);
+        }
+    });
+}

@@ -1,0 +1,30 @@
+//! Python's asyncio on oneloop.
+//!
+//! A Python event loop is two objects here. `EventLoop`, in `python/oneloop/_loop.py`, is asyncio's own loop for
+//! Unix with its queue, its timers and its selector taken out. Behind it stands a [`Core`](core::Core), which
+//! keeps the Python objects, and a runtime of oneloop, which keeps their order and their time:
+//!
+//! ```text
+//!     call_soon(f)            a task that runs f once                       bodies::Soon
+//!     call_later(1, f)        a task that sleeps, and then runs f           bodies::Later
+//!     add_reader(fd, f)       a task that runs f whenever fd is ready       bodies::Watcher
+//!     create_task(c())        a task that makes a step of c when woken      bodies::Stepper, while somebody looks
+//!     run_forever()           block_on of a root that ends at stop()        home::run
+//! ```
+//!
+//! Read `core.rs` first, then `bodies.rs`; `home.rs` is a runtime on its thread, and how it sleeps without the
+//! interpreter's lock; `told.rs` is what the page is told of a Python program.
+
+mod bodies;
+mod core;
+mod home;
+mod told;
+
+use pyo3::prelude::*;
+
+/// What `oneloop` is made of besides Python.
+#[pymodule]
+mod _oneloop {
+    #[pymodule_export]
+    use crate::core::Core;
+}

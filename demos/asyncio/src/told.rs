@@ -1,0 +1,155 @@
+//! Told: what the page hears of a Python program. Everything here runs only while somebody looks.
+
+use std::time::Duration;
+
+use oneloop::event::{Place, TaskId, WaitsFor};
+use oneloop::see::{self, ToldWait};
+use oneloop::task::{AbortHandle, Builder};
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::bodies::{Later, Soon, Stepper, Watcher};
+use crate::core::{Core, Id, Shown, run_handle};
+
+/// A name, and the line of the program that asked for it.
+struct Described<'py> {
+    name: String,
+    place: Place,
+    /// The asyncio.Task of which it is a step.
+    task: Option<Bound<'py, PyAny>>,
+    /// The future that it brings about.
+    future: Option<usize>,
+}
+
+/// What Python says of a callback.
+fn describe<'py>(slf: &Bound<'py, Core>, handle: &Bound<'py, PyAny>, kind: &str) -> PyResult<Described<'py>> {
+    let py = slf.py();
+    type Answer<'py> = (String, String, u32, Option<Bound<'py, PyAny>>, Option<Bound<'py, PyAny>>);
+    let said = slf.call_method1(intern!(py, "_describe"), (handle, kind))?;
+    let (name, file, line, task, future): Answer<'py> = said.extract()?;
+    let future = future.map(|future| future.as_ptr().addr());
+    Ok(Described { name, place: Place::new(&file, line), task, future })
+}
+
+fn handle_of<'py>(slf: &Bound<'py, Core>, id: Id) -> Option<Bound<'py, PyAny>> {
+    let state = slf.get().state();
+    state.entries.get(id).map(|entry| entry.handle.bind(slf.py()).clone())
+}
+
+/// The line of the program that is running.
+pub(crate) fn caller(slf: &Bound<'_, Core>) -> Option<Place> {
+    let said = slf.call_method0(intern!(slf.py(), "_caller")).ok()?;
+    let (file, line): (String, u32) = said.extract().ok()?;
+    Some(Place::new(&file, line))
+}
+
+/// Queues a callback under its name; a step of an asyncio.Task becomes a poll of that task.
+pub(crate) fn spawn_soon(slf: &Bound<'_, Core>, id: Id) {
+    let described = handle_of(slf, id).and_then(|handle| describe(slf, &handle, "").ok());
+    let Some(Described { name, place, task, .. }) = described else { return drop(oneloop::spawn(Soon(id))) };
+    let Some(task) = task else {
+        return see::at(place, || drop(Builder::new().name(name).spawn(Soon(id))));
+    };
+    let address = task.as_ptr().addr();
+    let mut state = slf.get().state();
+    if let Some(shown) = state.shown.get_mut(&address) {
+        let is_the_same = shown.weak.bind(slf.py()).call0().is_ok_and(|alive| alive.is(&task));
+        if is_the_same && shown.step.is_none() {
+            shown.step = Some(id);
+            let waker = shown.waker.clone();
+            drop(state);
+            return waker.into_iter().for_each(std::task::Waker::wake);
+        }
+        if is_the_same {
+            // Two steps at once: the second stands in the queue for itself.
+            drop(state);
+            return see::at(place, || drop(Builder::new().name(name).spawn(Soon(id))));
+        }
+    }
+    let before = state.shown.remove(&address);
+    drop(state);
+    drop(before);
+    let Ok(weak) = slf.py().import("weakref").and_then(|module| module.call_method1("ref", (&task,))) else {
+        return drop(oneloop::spawn(Soon(id)));
+    };
+    let spawned = see::at(place, || Builder::new().name(name).spawn(Stepper { task: address, waits: None }));
+    let shown = Shown { task: spawned.id(), weak: weak.unbind(), waker: None, step: Some(id) };
+    drop(spawned);
+    slf.get().state().shown.insert(address, shown);
+}
+
+/// Sets a timer under the name of its callback.
+pub(crate) fn spawn_later(slf: &Bound<'_, Core>, id: Id, from_now: Duration) -> AbortHandle {
+    let described = handle_of(slf, id).and_then(|handle| describe(slf, &handle, "call_later ").ok());
+    let Some(Described { name, place, future, .. }) = described else {
+        return oneloop::spawn(Later::new(id, from_now, None)).abort_handle();
+    };
+    let task = see::at(place, || Builder::new().name(name).spawn(Later::new(id, from_now, Some(place))));
+    resolves(slf, future, task.id());
+    task.abort_handle()
+}
+
+/// Spawns the task of a descriptor's reader or writer, under the name of its callback if somebody looks.
+pub(crate) fn spawn_watcher(slf: &Bound<'_, Core>, watcher: Watcher) -> AbortHandle {
+    if !see::is_observed() {
+        return oneloop::spawn(watcher).abort_handle();
+    }
+    let kind = format!("{} of fd {}: ", if watcher.way == 0 { "reader" } else { "writer" }, watcher.fd);
+    let handle = {
+        let state = slf.get().state();
+        let watched = state.watched.get(&watcher.fd);
+        let handle = watched.and_then(|w| if watcher.way == 0 { w.reader.as_ref() } else { w.writer.as_ref() });
+        handle.map(|handle| handle.bind(slf.py()).clone())
+    };
+    let Some(Described { name, place, future, .. }) = handle.and_then(|handle| describe(slf, &handle, &kind).ok())
+    else {
+        return oneloop::spawn(watcher).abort_handle();
+    };
+    let task = see::at(place, || Builder::new().name(name).spawn(watcher));
+    resolves(slf, future, task.id());
+    task.abort_handle()
+}
+
+fn resolves(slf: &Bound<'_, Core>, future: Option<usize>, task: TaskId) {
+    if let Some(future) = future {
+        slf.get().state().resolvers.insert(future, task);
+    }
+}
+
+/// Runs the callback of a descriptor. One that was cancelled is taken out, as asyncio does.
+pub(crate) fn run_watcher(slf: &Bound<'_, Core>, watcher: &Watcher, handle: &Bound<'_, PyAny>) {
+    let is_cancelled = handle.getattr(intern!(slf.py(), "_cancelled")).is_ok_and(|it| it.is_truthy().unwrap_or(false));
+    if is_cancelled {
+        let remove = if watcher.way == 0 { "_remove_reader" } else { "_remove_writer" };
+        if let Err(error) = slf.call_method1(remove, (watcher.fd,)) {
+            slf.get().raise(error);
+        }
+        return;
+    }
+    run_handle(slf, handle);
+}
+
+/// What an asyncio.Task waits for after a step; `None` if it is over.
+pub(crate) fn after_step(slf: &Bound<'_, Core>, address: usize) -> Option<Option<ToldWait>> {
+    let py = slf.py();
+    let weak = slf.get().state().shown.get(&address).map(|shown| shown.weak.clone_ref(py))?;
+    let task = weak.bind(py).call0().ok().filter(|task| !task.is_none());
+    let is_over = task
+        .as_ref()
+        .is_none_or(|task| task.call_method0(intern!(py, "done")).is_ok_and(|done| done.is_truthy().unwrap_or(true)));
+    if is_over {
+        let before = slf.get().state().shown.remove(&address);
+        drop(before);
+        return None;
+    }
+    type Answer<'py> = Option<(Bound<'py, PyAny>, String, u32)>;
+    let said = slf.call_method1(intern!(py, "_awaits"), (task?,)).and_then(|said| said.extract::<Answer<'_>>());
+    let Ok(Some((future, file, line))) = said else { return Some(None) };
+    let number = future.as_ptr().addr();
+    let on = {
+        let state = slf.get().state();
+        let other = state.shown.get(&number).map(|shown| shown.task).or_else(|| state.resolvers.get(&number).copied());
+        other.map_or(WaitsFor::Other((number >> 4 & 0xff_ffff) as u64), WaitsFor::Join)
+    };
+    Some(Some(see::wait(on, Place::new(&file, line))))
+}
