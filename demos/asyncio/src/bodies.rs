@@ -11,6 +11,7 @@ use oneloop::time::{Sleep, sleep};
 use pyo3::prelude::*;
 
 use crate::core::{Core, Id, ordered, run_handle};
+use crate::handle::TimerHandle;
 use crate::home::with_loop;
 use crate::told;
 
@@ -90,7 +91,9 @@ fn run_when_due(slf: &Bound<'_, Core>, id: Id, waker: &Waker) -> Poll<()> {
     next.into_iter().for_each(Waker::wake);
     if let Some(entry) = entry {
         let handle = entry.handle.bind(slf.py());
-        let _ = handle.setattr("_scheduled", false);
+        if handle.cast_exact::<TimerHandle>().is_err() {
+            let _asyncio_s_own = handle.setattr("_scheduled", false);
+        }
         run_handle(slf, handle);
     }
     Poll::Ready(())

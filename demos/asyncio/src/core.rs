@@ -7,10 +7,10 @@
 //! is to be dropped leaves the lock first.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use oneloop::event::TaskId;
 use oneloop::task::AbortHandle;
@@ -19,6 +19,7 @@ use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit, intern};
 use slab::Slab;
 
+use crate::handle::{Handle, TimerHandle, slowly};
 use crate::home;
 
 /// The place of a callback in the slab.
@@ -30,6 +31,15 @@ pub(crate) struct Core {
     state: Mutex<State>,
     /// No two loops of a process have the same.
     pub(crate) number: u64,
+    /// Whether asyncio's own code is to look at each call: in debug mode, and once the loop is closed.
+    is_slow: AtomicBool,
+    clock: OnceLock<Clock>,
+}
+
+/// What the loop's clock showed at some instant.
+struct Clock {
+    at: Instant,
+    showed: f64,
 }
 
 /// One callback that waits.
@@ -104,6 +114,65 @@ impl Core {
         root.into_iter().for_each(Waker::wake);
     }
 
+    /// What the loop's clock shows; `None` where asyncio's own code is to be asked.
+    fn now(&self) -> Option<f64> {
+        let clock = self.clock.get().filter(|_| !self.is_slow.load(Ordering::Relaxed))?;
+        Some(clock.showed + clock.at.elapsed().as_secs_f64())
+    }
+
+    fn timer<'py>(
+        &self,
+        slf: &Bound<'py, Self>,
+        due: f64,
+        from_now: f64,
+        callback: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let handle = Handle::new(slf, callback, args, context)?;
+        let timer = Bound::new(slf.py(), TimerHandle::new(due, handle))?;
+        let queued = timer.clone().into_any().unbind();
+        // A deadline that is past is no deadline.
+        if from_now > 0.0 {
+            TimerHandle::is_at(&timer, Self::insert(slf, queued, Some((due, from_now))));
+        } else {
+            Self::insert(slf, queued, None);
+        }
+        Ok(timer.into_any().unbind())
+    }
+
+    /// Takes a handle in: a timer that is due at a time, so many seconds from now, or a callback.
+    fn insert(slf: &Bound<'_, Self>, handle: Py<PyAny>, due: Option<(f64, f64)>) -> Id {
+        let mut state = slf.get().state();
+        let id = state.insert(handle, due.map(|(due, _)| due));
+        if home::turns_here(slf) {
+            drop(state);
+            match due {
+                Some((_, from_now)) => home::spawn_later(slf, id, seconds(from_now)),
+                None => home::spawn_soon(slf, id),
+            }
+            return id;
+        }
+        state.outside.push_back(id);
+        let root = state.root.clone();
+        drop(state);
+        root.into_iter().for_each(Waker::wake);
+        id
+    }
+
+    pub(crate) fn not_later(&self, id: Id, handle: &Bound<'_, PyAny>) {
+        let mut state = self.state();
+        if !state.entries.get(id).is_some_and(|entry| entry.handle.is(handle)) {
+            return;
+        }
+        let (entry, next) = state.take_timer(id);
+        drop(state);
+        next.into_iter().for_each(Waker::wake);
+        if let Some(abort) = entry.as_ref().and_then(|entry| entry.abort.as_ref()) {
+            abort.abort();
+        }
+    }
+
     /// Whether nothing may run now. Then the waker is kept for the next run.
     pub(crate) fn holds(&self, kind: usize, waker: &Waker) -> bool {
         let mut state = self.state();
@@ -159,53 +228,81 @@ impl Core {
     #[pyo3(signature = (*_args, **_named))]
     fn new(_args: &Bound<'_, PyTuple>, _named: Option<&Bound<'_, PyDict>>) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
-        Self { number: LAST.fetch_add(1, Ordering::Relaxed) + 1, state: Mutex::default() }
+        Self {
+            number: LAST.fetch_add(1, Ordering::Relaxed) + 1,
+            state: Mutex::default(),
+            is_slow: AtomicBool::new(true),
+            clock: OnceLock::new(),
+        }
+    }
+
+    /// Calls a callback as soon as it is its turn.
+    #[pyo3(signature = (callback, *args, context = None))]
+    fn call_soon<'py>(
+        slf: &Bound<'py, Self>,
+        callback: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        if slf.get().is_slow.load(Ordering::Relaxed) {
+            return slowly(slf, "_call_soon_slowly", None, callback, args, context);
+        }
+        let handle = Bound::new(slf.py(), Handle::new(slf, callback, args, context)?)?;
+        Self::_soon(slf, handle.clone().into_any().unbind());
+        Ok(handle.into_any().unbind())
+    }
+
+    /// Calls a callback when so many seconds have passed.
+    #[pyo3(signature = (delay, callback, *args, context = None))]
+    fn call_later<'py>(
+        slf: &Bound<'py, Self>,
+        delay: &Bound<'py, PyAny>,
+        callback: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        match (slf.get().now(), delay.extract::<f64>()) {
+            (Some(now), Ok(delay)) => slf.get().timer(slf, now + delay, delay, callback, args, context),
+            _ => slowly(slf, "_call_later_slowly", Some(delay), callback, args, context),
+        }
+    }
+
+    /// Calls a callback when the loop's clock shows `when`.
+    #[pyo3(signature = (when, callback, *args, context = None))]
+    fn call_at<'py>(
+        slf: &Bound<'py, Self>,
+        when: &Bound<'py, PyAny>,
+        callback: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        match (slf.get().now(), when.extract::<f64>()) {
+            (Some(now), Ok(due)) => slf.get().timer(slf, due, due - now, callback, args, context),
+            _ => slowly(slf, "_call_at_slowly", Some(when), callback, args, context),
+        }
+    }
+
+    /// Whether asyncio's own code is to look at each call. The clock is given where it is the system's.
+    fn _be_slow(&self, is_slow: bool, clock: Option<f64>) {
+        if let Some(showed) = clock {
+            self.clock.get_or_init(|| Clock { at: Instant::now(), showed });
+        }
+        self.is_slow.store(is_slow, Ordering::Relaxed);
     }
 
     /// Queues a handle.
     fn _soon(slf: &Bound<'_, Self>, handle: Py<PyAny>) {
-        let core = slf.get();
-        let mut state = core.state();
-        let id = state.insert(handle, None);
-        if home::turns_here(slf) {
-            drop(state);
-            return home::spawn_soon(slf, id);
-        }
-        state.outside.push_back(id);
-        let root = state.root.clone();
-        drop(state);
-        root.into_iter().for_each(Waker::wake);
+        Self::insert(slf, handle, None);
     }
 
     /// Sets a timer that is due at `due`, so many seconds `from_now`. Returns its number.
     fn _later(slf: &Bound<'_, Self>, handle: Py<PyAny>, due: f64, from_now: f64) -> Id {
-        let core = slf.get();
-        let mut state = core.state();
-        let id = state.insert(handle, Some(due));
-        if home::turns_here(slf) {
-            drop(state);
-            home::spawn_later(slf, id, seconds(from_now));
-        } else {
-            state.outside.push_back(id);
-            let root = state.root.clone();
-            drop(state);
-            root.into_iter().for_each(Waker::wake);
-        }
-        id
+        Self::insert(slf, handle, Some((due, from_now)))
     }
 
     /// Takes back a timer, which was cancelled, if it is still the one of this handle.
     fn _not_later(&self, id: Id, handle: &Bound<'_, PyAny>) {
-        let mut state = self.state();
-        if !state.entries.get(id).is_some_and(|entry| entry.handle.is(handle)) {
-            return;
-        }
-        let (entry, next) = state.take_timer(id);
-        drop(state);
-        next.into_iter().for_each(Waker::wake);
-        if let Some(abort) = entry.as_ref().and_then(|entry| entry.abort.as_ref()) {
-            abort.abort();
-        }
+        self.not_later(id, handle);
     }
 
     /// Who is called when a descriptor can be read, and when it can be written.
@@ -280,8 +377,20 @@ pub(crate) fn seconds(seconds: f64) -> Duration {
 
 /// Runs a handle, unless it was cancelled. What leaves it as an exception leaves the loop.
 pub(crate) fn run_handle(slf: &Bound<'_, Core>, handle: &Bound<'_, PyAny>) {
-    let py = slf.py();
-    if let Err(error) = slf.call_method1(intern!(py, "_run_handle"), (handle,)) {
+    let (py, is_slow) = (slf.py(), slf.get().is_slow.load(Ordering::Relaxed));
+    let ran = match handle.cast::<Handle>() {
+        Ok(handle) if !is_slow => Handle::run(handle, slf),
+        Err(_) if !is_slow && !is_true(handle.getattr(intern!(py, "_cancelled"))) => {
+            handle.call_method0(intern!(py, "_run")).map(drop)
+        }
+        _ => slf.call_method1(intern!(py, "_run_handle"), (handle,)).map(drop),
+    };
+    if let Err(error) = ran {
         slf.get().raise(error);
     }
+}
+
+/// Whether Python says yes.
+pub(crate) fn is_true(answer: PyResult<Bound<'_, PyAny>>) -> bool {
+    answer.and_then(|answer| answer.is_truthy()).unwrap_or(false)
 }

@@ -12,11 +12,12 @@
 //!     run_forever()           block_on of a root that ends at stop()        home::run
 //! ```
 //!
-//! Read `core.rs` first, then `bodies.rs`; `home.rs` is a runtime on its thread, and how it sleeps without the
+//! Read `core.rs` first, then `bodies.rs`; `handle.rs` is a callback as Python holds it; `home.rs` is a runtime on its thread, and how it sleeps without the
 //! interpreter's lock; `told.rs` is what the page is told of a Python program.
 
 mod bodies;
 mod core;
+mod handle;
 mod home;
 mod told;
 
@@ -27,4 +28,6 @@ use pyo3::prelude::*;
 mod _oneloop {
     #[pymodule_export]
     use crate::core::Core;
+    #[pymodule_export]
+    use crate::handle::{Handle, TimerHandle};
 }

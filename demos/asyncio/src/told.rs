@@ -9,7 +9,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::bodies::{Later, Soon, Stepper, Watcher};
-use crate::core::{Core, Id, Shown, run_handle};
+use crate::core::{Core, Id, Shown, is_true, run_handle};
 
 /// A name, and the line of the program that asked for it.
 struct Described<'py> {
@@ -118,8 +118,7 @@ fn resolves(slf: &Bound<'_, Core>, future: Option<usize>, task: TaskId) {
 
 /// Runs the callback of a descriptor. One that was cancelled is taken out, as asyncio does.
 pub(crate) fn run_watcher(slf: &Bound<'_, Core>, watcher: &Watcher, handle: &Bound<'_, PyAny>) {
-    let is_cancelled = handle.getattr(intern!(slf.py(), "_cancelled")).is_ok_and(|it| it.is_truthy().unwrap_or(false));
-    if is_cancelled {
+    if is_true(handle.getattr(intern!(slf.py(), "_cancelled"))) {
         let remove = if watcher.way == 0 { "_remove_reader" } else { "_remove_writer" };
         if let Err(error) = slf.call_method1(remove, (watcher.fd,)) {
             slf.get().raise(error);

@@ -6,6 +6,7 @@ A test counts as lost if it passes on asyncio's own loop, twice if need be, and 
 """
 
 import collections
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -116,39 +117,50 @@ def short(name):
     return name.removeprefix("test.test_asyncio.")
 
 
+def compare(name):
+    """Of a module: how many tests, pass, fail and made a loop of ours; what is lost; how many were run again."""
+    ours, made, cried = run("oneloop", name)
+    failed = [test for test, outcome in ours.items() if outcome != "ok"]
+    # Their loop is asked only where ours has failed or left something out.
+    theirs = run("asyncio", name)[0] if failed or not ours else {}
+    lost, again = {}, 0
+    for test in theirs:
+        if theirs[test] != "ok" or ours.get(test) == "ok":
+            continue
+        if run("oneloop", short(test))[0].get(test) == "ok" or run("asyncio", short(test))[0].get(test) != "ok":
+            again += 1
+        else:
+            lost[test] = ours.get(test, "did not run")
+    counts = {"tests": len(ours), "pass": len(ours) - len(failed), "made": made, "lost": len(lost), "again": again}
+    return name, collections.Counter(counts), lost, cried
+
+
 def main():
     names = sys.argv[1:] or modules()
     begun = time.monotonic()
     total = collections.Counter()
-    losses = []
-    for name in names:
-        ours, made, cried = run("oneloop", name)
-        failed = sorted(test for test, outcome in ours.items() if outcome != "ok")
-        # Their loop is asked only where ours has failed or left something out.
-        theirs = run("asyncio", name)[0] if failed or not ours else {}
-        lost = [test for test in theirs if theirs[test] == "ok" and ours.get(test) != "ok"]
-        for test in list(lost):
-            again, _, _ = run("oneloop", short(test))
-            if again.get(test) == "ok" or run("asyncio", short(test))[0].get(test) != "ok":
-                lost.remove(test)
-                total["shaky"] += 1
-        losses += lost
-        passed = sum(outcome == "ok" for outcome in ours.values())
-        total.update(passed=passed, tests=len(ours), made=made, lost=len(lost))
-        print(f"{name:28} {len(ours):5} tests, {passed:5} pass, {len(failed)} do not, {len(lost)} lost, {made} made ours", flush=True)
-        for test in lost:
-            print(f"    lost: {short(test)} ({ours.get(test, 'did not run')})", flush=True)
-            if os.environ.get("VERBOSE"):
+    # Most of them sleep most of the time.
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        for name, counts, lost, cried in pool.map(compare, names):
+            total.update(counts)
+            print(
+                f"{name:28} {counts['tests']:5} tests, {counts['pass']:5} pass, {counts['lost']} lost,"
+                f" {counts['made']} made a loop of ours",
+                flush=True,
+            )
+            for test, outcome in lost.items():
+                print(f"    lost: {short(test)} ({outcome})", flush=True)
+            if lost:
                 print(cried[-6000:])
     version = ".".join(map(str, sys.version_info[:3]))
     print(
-        f"CPython {version}: of {total['tests']} tests {total['passed']} pass on oneloop, {total['lost']} are lost against"
-        f" asyncio's own loop; {total['made']} tests made a loop of ours; {total['shaky']} were run again;"
+        f"CPython {version}: of {total['tests']} tests {total['pass']} pass on oneloop, {total['lost']} are lost against"
+        f" asyncio's own loop; {total['made']} tests made a loop of ours; {total['again']} were run again;"
         f" {time.monotonic() - begun:.0f} s"
     )
     if total["made"] == 0:
         print("no test made a loop of ours: the harness is broken")
-    return 1 if losses or total["made"] == 0 else 0
+    return 1 if total["lost"] or total["made"] == 0 else 0
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import selectors
 import signal
 import sys
 import threading
-from asyncio import base_events, coroutines, events, futures, tasks
+from asyncio import base_events, coroutines, events, format_helpers, futures, tasks
 
 from ._oneloop import Core
 
@@ -83,7 +83,24 @@ class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
         if not handle._cancelled:
             self._soon(handle)
 
-    def call_at(self, when, callback, *args, context=None):
+    # Core has call_soon, call_later and call_at. These stand behind it in debug mode, where asyncio looks at
+    # each call, for a loop that is closed, and where a subclass has a clock of its own.
+
+    def _call_soon_slowly(self, callback, *args, context=None):
+        handle = base_events.BaseEventLoop.call_soon(self, callback, *args, context=context)
+        if handle._source_traceback:
+            del handle._source_traceback[-1]
+        return handle
+
+    def _call_later_slowly(self, delay, callback, *args, context=None):
+        if delay is None:
+            raise TypeError("delay must not be None")
+        timer = self.call_at(self.time() + delay, callback, *args, context=context)
+        if timer._source_traceback:
+            del timer._source_traceback[-1]
+        return timer
+
+    def _call_at_slowly(self, when, callback, *args, context=None):
         if when is None:
             raise TypeError("when cannot be None")
         self._check_closed()
@@ -101,6 +118,11 @@ class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
             timer._id = -1
             self._soon(timer)
         return timer
+
+    def set_debug(self, enabled):
+        super(Core, self).set_debug(enabled)
+        is_own_clock = type(self).time is base_events.BaseEventLoop.time
+        self._be_slow(bool(self._debug or self._closed), self.time() if is_own_clock else None)
 
     def _timer_handle_cancelled(self, handle):
         if handle._scheduled and handle._id >= 0:
@@ -127,6 +149,14 @@ class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
             # The frame is kept by an exception's traceback.
             del handle
 
+    def _failed(self, handle, error):
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            raise error
+        name = format_helpers._format_callback_source(handle._callback, handle._args or ())
+        self.call_exception_handler(
+            {"message": f"Exception in callback {name}", "exception": error, "handle": handle}
+        )
+
     # Runs, and their ends.
 
     def _run_once(self):
@@ -147,6 +177,7 @@ class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
         if self.is_closed():
             return
         super().close()
+        self._be_slow(True, None)
         self._shut()
 
     def _write_to_self(self):
@@ -224,6 +255,17 @@ class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
         if frame is None:
             return future, "?", 1
         return future, _shortened(frame.f_code.co_filename), frame.f_lineno or 1
+
+
+def _handle_in_words(handle):
+    parts = [type(handle).__name__]
+    if handle._cancelled:
+        parts.append("cancelled")
+    if hasattr(handle, "_when"):
+        parts.append(f"when={handle._when}")
+    if handle._callback is not None:
+        parts.append(format_helpers._format_callback_source(handle._callback, handle._args))
+    return f"<{' '.join(parts)}>"
 
 
 def _frame_of(coroutine):
