@@ -55,13 +55,18 @@ impl Loop {
             "poll_end" => {
                 self.running = None;
                 if event.get("outcome") == Some("panicked") {
-                    // Its waits are gone with it.
+                    // Its waits are gone with it; and if it is main, the others were not forgotten.
                     self.tasks.entry(event.task()?).or_default().panicked = true;
+                    self.returned |= event.task() == Some(MAIN);
                 }
             }
             "wait" => {
-                let task = self.tasks.entry(event.task()?).or_default();
-                task.waits.entry(event.get("on")?.to_owned()).or_insert(n);
+                let on = event.get("on")?.to_owned();
+                if !on.starts_with("join") && !on.starts_with("event") {
+                    // What a socket said before may be over by now.
+                    self.come.remove(&on);
+                }
+                self.tasks.entry(event.task()?).or_default().waits.insert(on, n);
             }
             "wait_dropped" => {
                 self.tasks.entry(event.task()?).or_default().waits.remove(event.get("on")?);
@@ -83,6 +88,11 @@ impl Loop {
                 }
                 self.come.insert(format!("join {id}"), n);
                 (task.queued, task.waits) = (None, BTreeMap::new());
+            }
+            "source_ready" => {
+                for way in ["read", "write"].into_iter().filter(|way| event.get(way) == Some("true")) {
+                    self.come.insert(format!("{way} {}", event.get("source")?), n);
+                }
             }
             "event_set" => {
                 self.come.insert(format!("event {}", event.get("event")?), n);

@@ -1,0 +1,58 @@
+//! The latches: what the kernel said about one source and nobody has disproved yet.
+
+/// One of the two ways of a source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Direction {
+    Read = 0,
+    Write = 1,
+}
+
+/// What the kernel said about one source and nobody has disproved yet: a bit for each thing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Latches(u8);
+
+impl Latches {
+    pub(super) const ALL: Self = Self(u8::MAX);
+    /// Urgent data is on its way. A read stops before it, so a short read proves nothing.
+    pub(super) const URGENT: Self = Self(1 << 4);
+
+    /// In this direction an attempt may succeed.
+    pub(crate) const fn ready(direction: Direction) -> Self {
+        Self(1 << direction as u8)
+    }
+
+    /// It is hung up in this direction, or has failed. An attempt will say so, and no short read disproves
+    /// it.
+    pub(crate) const fn closed(direction: Direction) -> Self {
+        Self(1 << (2 + direction as u8))
+    }
+
+    /// Whether any of the others is set in these.
+    pub(crate) const fn any(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+
+    pub(super) const fn with(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    pub(super) const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    pub(super) const fn only_if(self, condition: bool) -> Self {
+        Self(if condition { self.0 } else { 0 })
+    }
+
+    pub(super) fn of(event: &mio::event::Event) -> Self {
+        use Direction::{Read, Write};
+        let shut = |direction| Self::closed(direction).with(Self::ready(direction));
+        Self::ready(Read)
+            .only_if(event.is_readable())
+            .with(Self::ready(Write).only_if(event.is_writable()))
+            .with(shut(Read).only_if(event.is_read_closed()))
+            .with(shut(Write).only_if(event.is_write_closed()))
+            .with(shut(Read).with(shut(Write)).only_if(event.is_error()))
+            .with(Self::URGENT.only_if(event.is_priority()))
+    }
+}

@@ -1,0 +1,124 @@
+//! Stage 9: TCP, and an echo server.
+
+use std::io::ErrorKind;
+use std::net::{Shutdown, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::net::{TcpListener, TcpStream, echo, serve};
+use crate::time::sleep;
+use crate::{Runtime, spawn};
+
+fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0".parse().expect("it is an address")).expect("a port is free");
+    let addr = listener.local_addr().expect("it has one");
+    (listener, addr)
+}
+
+/// hint: accept
+#[test]
+fn what_is_sent_comes_back() {
+    Runtime::new().block_on(async {
+        let (listener, addr) = listen();
+        let server = spawn(async move { echo(listener.accept().await?).await });
+        let client = TcpStream::connect(addr).await.expect("it listens");
+        client.write_all(b"hello").await.expect("it writes");
+        let mut buffer = [0; 64];
+        assert_eq!(client.read(&mut buffer).await.expect("it reads"), 5);
+        assert_eq!(&buffer[..5], b"hello");
+        drop(client);
+        assert_eq!(server.await.expect("it returns").expect("it echoes"), 5);
+    });
+}
+
+/// hint: echo
+#[test]
+fn the_end_comes_after_the_data() {
+    Runtime::new().block_on(async {
+        let (listener, addr) = listen();
+        spawn(serve(listener));
+        let client = TcpStream::connect(addr).await.expect("it listens");
+        client.write_all(b"one").await.expect("it writes");
+        client.shutdown(Shutdown::Write).expect("it ends its side");
+        let (mut all, mut buffer) = (Vec::new(), [0; 2]);
+        loop {
+            match client.read(&mut buffer).await.expect("the other side is open") {
+                0 => break,
+                count => all.extend_from_slice(&buffer[..count]),
+            }
+        }
+        assert_eq!(all, b"one");
+        assert_eq!(client.read(&mut buffer).await.expect("an end stays one"), 0);
+    });
+}
+
+/// hint: write_all
+#[test]
+fn what_does_not_fit_at_once_is_written_by_and_by() {
+    Runtime::new().block_on(async {
+        let (listener, addr) = listen();
+        let size = 8_000_000;
+        let reader = spawn(async move {
+            let stream = listener.accept().await.expect("somebody connects");
+            sleep(Duration::from_millis(50)).await;
+            let (mut total, mut buffer) = (0, vec![0; 65536]);
+            loop {
+                match stream.read(&mut buffer).await.expect("it reads") {
+                    0 => return total,
+                    count => total += count,
+                }
+            }
+        });
+        let client = TcpStream::connect(addr).await.expect("it listens");
+        client.write_all(&vec![7; size]).await.expect("it writes");
+        drop(client);
+        assert_eq!(reader.await.expect("it returns"), size);
+    });
+}
+
+/// hint: connect
+#[test]
+fn a_refused_connection_is_an_error() {
+    Runtime::new().block_on(async {
+        let (listener, addr) = listen();
+        drop(listener);
+        let refused = TcpStream::connect(addr).await.map(drop);
+        assert_eq!(refused.expect_err("nobody listens").kind(), ErrorKind::ConnectionRefused);
+    });
+}
+
+/// hint: accept
+#[test]
+fn two_hundred_clients_are_served_at_once() {
+    const BYTES: usize = 100_000;
+    Runtime::new().block_on(async {
+        let (listener, addr) = listen();
+        spawn(serve(listener));
+        let clients: Vec<_> = (0..200)
+            .map(|number: usize| {
+                spawn(async move {
+                    let client = Rc::new(TcpStream::connect(addr).await.expect("it listens"));
+                    let writes = Rc::clone(&client);
+                    let writer = spawn(async move {
+                        writes.write_all(&vec![number as u8; BYTES]).await.expect("it writes");
+                        writes.shutdown(Shutdown::Write).expect("it ends its side");
+                    });
+                    let (mut total, mut buffer) = (0, vec![0; 32768]);
+                    loop {
+                        let count = client.read(&mut buffer).await.expect("it reads");
+                        if count == 0 {
+                            break;
+                        }
+                        assert!(buffer[..count].iter().all(|byte| *byte == number as u8), "another client's bytes");
+                        total += count;
+                    }
+                    writer.await.expect("it returns");
+                    total
+                })
+            })
+            .collect();
+        for client in clients {
+            assert_eq!(client.await.expect("it returns"), BYTES);
+        }
+    });
+}
