@@ -51,6 +51,7 @@ pub(crate) fn tests(program: &Path) -> Said<Vec<String>> {
 pub(crate) struct Ran {
     pub(crate) verdict: Verdict,
     pub(crate) printed: String,
+    pub(crate) said: String,
 }
 
 /// Runs one test. It writes its recording to `recording`.
@@ -76,7 +77,7 @@ pub(crate) fn run(program: &Path, test: &str, recording: &Path, limit: Duration)
         Some(true) => Verdict::Passed,
         Some(false) => Verdict::Failed(words(&said)),
     };
-    Ok(Ran { verdict, printed })
+    Ok(Ran { verdict, printed, said })
 }
 
 fn reader(stream: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {

@@ -1,0 +1,111 @@
+//! A socket: the object that owns the descriptor, and the key of its place in the reactor.
+
+use std::io;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::heart::current::{current, expect_current};
+use crate::heart::key::SourceKey;
+use crate::heart::reactor::Direction;
+use crate::trace;
+
+/// The waiter that polls a socket without a future of its own.
+const OWNER: u64 = 0;
+
+/// Something that the kernel tells of, and that is read and written without blocking.
+pub(crate) struct Socket<S: mio::event::Source> {
+    pub(crate) io: S,
+    pub(crate) key: SourceKey,
+}
+
+impl<S: mio::event::Source> Socket<S> {
+    /// Registers it with the loop of this thread.
+    #[track_caller]
+    pub(crate) fn new(mut io: S, kind: &str) -> io::Result<Self> {
+        let key = expect_current("a socket").reactor.register(&mut io)?;
+        trace::source_opened(key.0.serial, key.0.slot as usize, kind, true, Location::caller());
+        Ok(Self { io, key })
+    }
+
+    /// Tries an operation, and again whenever the kernel says that it may succeed.
+    #[track_caller]
+    pub(crate) fn attempt<T, F: FnMut(&S) -> io::Result<T> + Unpin>(
+        &self,
+        direction: Direction,
+        operation: F,
+    ) -> Attempt<'_, S, F> {
+        let waiter = expect_current("an operation of a socket").reactor.new_waiter();
+        Attempt { socket: self, direction, waiter, operation, at: Location::caller() }
+    }
+
+    /// The same for whoever polls: the owner, of whom there is one for each direction.
+    #[track_caller]
+    pub(crate) fn poll_attempt<T>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        operation: impl FnMut(&S) -> io::Result<T> + Unpin,
+    ) -> Poll<io::Result<T>> {
+        let at = Location::caller();
+        Pin::new(&mut Attempt { socket: self, direction, waiter: OWNER, operation, at }).poll(cx)
+    }
+}
+
+impl<S: mio::event::Source> Drop for Socket<S> {
+    fn drop(&mut self) {
+        // Before the descriptor is closed: a duplicate of it would keep the kernel telling.
+        if let Some(core) = current().filter(|core| core.number == self.key.0.runtime) {
+            let wakers = core.reactor.deregister(&mut self.io, self.key);
+            trace::source_closed(self.key.0.serial);
+            drop(wakers);
+        }
+    }
+}
+
+/// The future of [`Socket::attempt`].
+pub(crate) struct Attempt<'a, S: mio::event::Source, F> {
+    socket: &'a Socket<S>,
+    direction: Direction,
+    waiter: u64,
+    operation: F,
+    at: &'static Location<'static>,
+}
+
+impl<S: mio::event::Source, T, F: FnMut(&S) -> io::Result<T> + Unpin> Future for Attempt<'_, S, F> {
+    type Output = io::Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let this = &mut *self;
+        let core = expect_current("an operation of a socket");
+        let (key, direction) = (this.socket.key, this.direction);
+        let way = if direction == Direction::Read { "read" } else { "write" };
+        // stage: hole "attempt"
+        while core.reactor.is_ready(key, direction) {
+            match (this.operation)(&this.socket.io) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    core.reactor.would_block(key, direction);
+                    trace::source_drained(key.0.serial, direction == Direction::Read, direction == Direction::Write);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return Poll::Ready(done),
+            }
+        }
+        drop(core.reactor.wait(key, direction, this.waiter, cx.waker().clone()));
+        trace::wait(&format!("{way} {}", key.0.serial), this.at);
+        Poll::Pending
+        // stage: end
+    }
+}
+
+impl<S: mio::event::Source, F> Drop for Attempt<'_, S, F> {
+    fn drop(&mut self) {
+        if self.waiter == OWNER {
+            return;
+        }
+        if let Some(core) = current().filter(|core| core.number == self.socket.key.0.runtime) {
+            let waker = core.reactor.forget(self.socket.key, self.direction, self.waiter);
+            drop(waker);
+        }
+    }
+}

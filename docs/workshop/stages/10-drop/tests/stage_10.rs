@@ -1,0 +1,153 @@
+//! Stage 10: drop, abort, timeout. Nothing is left.
+
+use std::cell::{Cell, RefCell};
+use std::io::Read;
+use std::rc::Rc;
+use std::time::Duration;
+
+use mio::net::UnixStream;
+
+use crate::heart::current::expect_current;
+use crate::heart::reactor::Direction;
+use crate::io::Socket;
+use crate::leaf::{Event, yield_now};
+use crate::time::{Elapsed, sleep, timeout, uptime};
+use crate::{JoinError, JoinHandle, Runtime, spawn};
+
+const LONG: Duration = Duration::from_secs(3600);
+const SHORT: Duration = Duration::from_millis(10);
+
+/// hint: drop of a Sleep
+#[test]
+fn a_dropped_sleep_leaves_no_timer() {
+    let runtime = Runtime::virtual_clock();
+    runtime.block_on(async {
+        assert_eq!(timeout(SHORT, sleep(LONG)).await, Err(Elapsed));
+        assert_eq!(uptime(), SHORT);
+    });
+    assert_eq!(runtime.timers_and_sockets(), (0, 0));
+}
+
+/// hint: timeout
+#[test]
+fn a_timeout_gives_an_output_that_is_there() {
+    Runtime::virtual_clock().block_on(async {
+        assert_eq!(timeout(LONG, async { 7 }).await, Ok(7));
+        assert_eq!(uptime(), Duration::ZERO, "it waits no longer than it must");
+        // Both come at the same tick, and the output is there when the task is polled.
+        let event = Event::new();
+        let sets = event.clone();
+        spawn(async move {
+            sleep(SHORT).await;
+            sets.set();
+        });
+        yield_now().await;
+        assert_eq!(timeout(SHORT, event.wait()).await, Ok(()), "the time is over, and the output is there");
+    });
+}
+
+/// hint: forget
+#[test]
+fn an_abandoned_read_leaves_no_waker() {
+    let runtime = Runtime::new();
+    runtime.block_on(async {
+        let (one, _peer) = UnixStream::pair().expect("the kernel gives a pair");
+        let socket = Socket::new(one, "unix stream").expect("it is registered");
+        for _ in 0..3 {
+            let read = socket.attempt(Direction::Read, |mut io: &UnixStream| io.read(&mut [0]));
+            assert!(timeout(SHORT, read).await.is_err(), "nobody writes");
+        }
+        assert!(!expect_current("the test").reactor.is_awaited(), "three who have gone away are still in the list");
+    });
+    assert_eq!(runtime.timers_and_sockets(), (0, 0));
+}
+
+/// hint: drop of a Wait
+#[test]
+fn an_event_forgets_who_went_away() {
+    Runtime::virtual_clock().block_on(async {
+        let event = Event::new();
+        for _ in 0..3 {
+            assert!(timeout(SHORT, event.wait()).await.is_err());
+        }
+        assert_eq!(event.waiting(), 0);
+    });
+}
+
+/// hint: abort
+#[test]
+fn an_aborted_task_is_joined_with_the_reason() {
+    let runtime = Runtime::virtual_clock();
+    let owned = Rc::new(());
+    runtime.block_on(async {
+        let theirs = Rc::clone(&owned);
+        let task = spawn(async move {
+            sleep(LONG).await;
+            drop(theirs);
+        });
+        yield_now().await;
+        task.abort();
+        task.abort();
+        assert_eq!(Rc::strong_count(&owned), 2, "abort by itself drops nothing");
+        assert!(matches!(task.await, Err(JoinError::Aborted)));
+        assert_eq!(Rc::strong_count(&owned), 1);
+        assert_eq!(uptime(), Duration::ZERO);
+    });
+    assert_eq!((runtime.tasks(), runtime.timers_and_sockets()), (0, (0, 0)));
+}
+
+/// hint: abort
+#[test]
+fn an_abort_after_the_end_changes_nothing() {
+    Runtime::new().block_on(async {
+        let task = spawn(async { 7 });
+        yield_now().await;
+        assert!(task.is_finished());
+        task.abort();
+        yield_now().await;
+        assert_eq!(task.await.expect("it had returned"), 7);
+    });
+}
+
+/// hint: abort
+#[test]
+fn a_task_that_aborts_itself_is_dropped_at_its_next_turn() {
+    let (handle, went_on) = (Rc::new(RefCell::new(None::<JoinHandle<()>>)), Rc::new(Cell::new(false)));
+    Runtime::new().block_on(async {
+        let (own, flag) = (Rc::clone(&handle), Rc::clone(&went_on));
+        let task = spawn(async move {
+            own.borrow().as_ref().expect("it was put there").abort();
+            yield_now().await;
+            flag.set(true);
+        });
+        *handle.borrow_mut() = Some(task);
+        for _ in 0..4 {
+            yield_now().await;
+        }
+        let task = handle.borrow_mut().take().expect("it is there");
+        assert!(matches!(task.await, Err(JoinError::Aborted)));
+    });
+    assert!(!went_on.get());
+}
+
+/// hint: drop of a Sleep
+#[test]
+fn nothing_is_left_of_a_task_that_waited_for_everything() {
+    let runtime = Runtime::new();
+    let event = Event::new();
+    runtime.block_on(async {
+        let (one, _peer) = UnixStream::pair().expect("the kernel gives a pair");
+        let socket = Socket::new(one, "unix stream").expect("it is registered");
+        let waits = event.wait();
+        let task = spawn(async move {
+            let read = socket.attempt(Direction::Read, |mut io: &UnixStream| io.read(&mut [0]));
+            let _ = timeout(LONG, timeout(LONG, read)).await;
+            waits.await;
+        });
+        yield_now().await;
+        assert_eq!(expect_current("the test").timers.len(), 2);
+        task.abort();
+        assert!(matches!(task.await, Err(JoinError::Aborted)));
+    });
+    assert_eq!((runtime.tasks(), runtime.timers_and_sockets(), event.waiting()), (0, (0, 0), 0));
+}
