@@ -60,35 +60,9 @@ impl Loop {
                     self.returned |= event.task() == Some(MAIN);
                 }
             }
-            "wait" => {
-                let on = event.get("on")?.to_owned();
-                if !on.starts_with("join") && !on.starts_with("event") {
-                    // What a socket said before may be over by now.
-                    self.come.remove(&on);
-                }
-                self.tasks.entry(event.task()?).or_default().waits.insert(on, n);
-            }
-            "wait_dropped" => {
-                self.tasks.entry(event.task()?).or_default().waits.remove(event.get("on")?);
-            }
+            "wait" | "wait_dropped" => self.waits(event)?,
             "wake" => return self.wakes(event),
-            "finish" => {
-                let id = event.task()?;
-                if id == MAIN && event.get("outcome") == Some("panicked") {
-                    // The loop gave up: who was forgotten is said at the end.
-                    return None;
-                }
-                self.queue.retain(|queued| *queued != id);
-                self.returned |= id == MAIN;
-                let task = self.tasks.entry(id).or_default();
-                if let Some(before) = task.over.replace(n) {
-                    return Some(format!(
-                        "task {id} finished at event {n}, and had finished at event {before} already"
-                    ));
-                }
-                self.come.insert(format!("join {id}"), n);
-                (task.queued, task.waits) = (None, BTreeMap::new());
-            }
+            "finish" => return self.finishes(event),
             "source_ready" => {
                 for way in ["read", "write"].into_iter().filter(|way| event.get(way) == Some("true")) {
                     self.come.insert(format!("{way} {}", event.get("source")?), n);
@@ -108,6 +82,37 @@ impl Loop {
             "timer_fired" => return self.fires(event),
             _ => {}
         }
+        None
+    }
+
+    fn waits(&mut self, event: &Event) -> Option<()> {
+        let on = event.get("on")?.to_owned();
+        if event.kind == "wait_dropped" {
+            self.tasks.entry(event.task()?).or_default().waits.remove(&on);
+            return Some(());
+        }
+        if !on.starts_with("join") && !on.starts_with("event") {
+            // What a socket said before may be over by now.
+            self.come.remove(&on);
+        }
+        self.tasks.entry(event.task()?).or_default().waits.insert(on, event.number);
+        Some(())
+    }
+
+    fn finishes(&mut self, event: &Event) -> Option<String> {
+        let (id, n) = (event.task()?, event.number);
+        if id == MAIN && event.get("outcome") == Some("panicked") {
+            // The loop gave up: who was forgotten is said at the end.
+            return None;
+        }
+        self.queue.retain(|queued| *queued != id);
+        self.returned |= id == MAIN;
+        let task = self.tasks.entry(id).or_default();
+        if let Some(before) = task.over.replace(n) {
+            return Some(format!("task {id} finished at event {n}, and had finished at event {before} already"));
+        }
+        self.come.insert(format!("join {id}"), n);
+        (task.queued, task.waits) = (None, BTreeMap::new());
         None
     }
 

@@ -7,7 +7,7 @@ pub(crate) enum Direction {
     Write = 1,
 }
 
-/// What the kernel said about one source and nobody has disproved yet: a bit for each thing.
+/// All that the kernel said about one source and nobody has disproved yet: a bit for each thing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Latches(u8);
 
@@ -27,12 +27,12 @@ impl Latches {
         Self(1 << (2 + direction as u8))
     }
 
-    /// Whether any of the others is set in these.
+    /// Whether any of `others` is set in these.
     pub(crate) const fn any(self, others: Self) -> bool {
         self.0 & others.0 != 0
     }
 
-    pub(super) const fn with(self, others: Self) -> Self {
+    pub(super) const fn union(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }
 
@@ -46,13 +46,13 @@ impl Latches {
 
     pub(super) fn of(event: &mio::event::Event) -> Self {
         use Direction::{Read, Write};
-        let shut = |direction| Self::closed(direction).with(Self::ready(direction));
+        let shut = |direction| Self::closed(direction).union(Self::ready(direction));
         Self::ready(Read)
             .only_if(event.is_readable())
-            .with(Self::ready(Write).only_if(event.is_writable()))
-            .with(shut(Read).only_if(event.is_read_closed()))
-            .with(shut(Write).only_if(event.is_write_closed()))
-            .with(shut(Read).with(shut(Write)).only_if(event.is_error()))
-            .with(Self::URGENT.only_if(event.is_priority()))
+            .union(Self::ready(Write).only_if(event.is_writable()))
+            .union(shut(Read).only_if(event.is_read_closed()))
+            .union(shut(Write).only_if(event.is_write_closed()))
+            .union(shut(Read).union(shut(Write)).only_if(event.is_error()))
+            .union(Self::URGENT.only_if(event.is_priority()))
     }
 }

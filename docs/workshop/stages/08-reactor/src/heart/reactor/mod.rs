@@ -81,7 +81,7 @@ impl Reactor {
 
     /// Registers a source for both directions, once and for all. The first attempt is made without asking the kernel.
     pub(crate) fn register(&self, io: &mut impl mio::event::Source) -> io::Result<SourceKey> {
-        let latches = Latches::ready(Direction::Read).with(Latches::ready(Direction::Write));
+        let latches = Latches::ready(Direction::Read).union(Latches::ready(Direction::Write));
         let source = Source { latches, waiting: Vec::new() };
         let (slot, serial) = self.sources.borrow_mut().insert(source);
         let key = SourceKey(Key { runtime: self.runtime, slot, serial });
@@ -111,7 +111,7 @@ impl Reactor {
         let mut sources = self.sources.borrow_mut();
         let Some(source) = sources.get_mut(key.slot, key.serial) else { return };
         // stage: hole "would_block"
-        let over = Latches::ready(direction).with(Latches::closed(direction));
+        let over = Latches::ready(direction).union(Latches::closed(direction));
         source.latches = source.latches.without(over);
         // stage: end
     }
@@ -166,7 +166,7 @@ impl Reactor {
         if token(key) != token_said {
             return;
         }
-        source.latches = source.latches.with(news);
+        source.latches = source.latches.union(news);
         arrivals.push_back(Arrival { key, news: Some(news), waker: None });
         for waiting in std::mem::take(&mut source.waiting) {
             if news.any(Latches::ready(waiting.direction)) {
