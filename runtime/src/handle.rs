@@ -80,6 +80,21 @@ impl Handle {
     }
 }
 
+impl Core {
+    /// Writes down the stores' sizes, for other threads to read.
+    pub(crate) fn publish_sizes(&self) {
+        let sizes = &self.counters;
+        sizes.tasks.set(self.tasks.live() as u64);
+        sizes.ready.set(self.tasks.ready() as u64);
+        sizes.timers.set(self.timers.len() as u64);
+        sizes.sources.set(self.reactor.len() as u64);
+        if self.jobs_away.get() > 0 || sizes.blocking_threads.get() > 0 {
+            sizes.blocking_jobs.set(self.pool.jobs() as u64);
+            sizes.blocking_threads.set(self.pool.threads() as u64);
+        }
+    }
+}
+
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Handle(runtime {})", self.number)

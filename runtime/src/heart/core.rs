@@ -113,19 +113,6 @@ impl Core {
         made
     }
 
-    /// Writes down the stores' sizes, for other threads to read.
-    pub(crate) fn publish_sizes(&self) {
-        let sizes = &self.counters;
-        sizes.tasks.set(self.tasks.live() as u64);
-        sizes.ready.set(self.tasks.ready() as u64);
-        sizes.timers.set(self.timers.len() as u64);
-        sizes.sources.set(self.reactor.len() as u64);
-        if self.jobs_away.get() > 0 || sizes.blocking_threads.get() > 0 {
-            sizes.blocking_jobs.set(self.pool.jobs() as u64);
-            sizes.blocking_threads.set(self.pool.threads() as u64);
-        }
-    }
-
     /// The cause of all that happens now.
     pub(crate) fn cause(&self) -> Cause {
         match self.actor.get() {

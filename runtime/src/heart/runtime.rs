@@ -57,10 +57,14 @@ impl Runtime {
             )
         };
         self.expect_own_process("block_on");
+        // From here on, keys that are used on this thread lead to this core.
         let _entered = Entered::new(&self.core);
+        // The root future is a task too. Its slot is 0, and its body stays here.
         let mut root = pin!(future);
         let mut root_slot = RootSlot::new(&self.core, Location::caller());
+        // The last block_on may have ended by a panic, between a batch of events and its wakes.
         wake_left_over(&self.core);
+        // The loop.
         let output = loop {
             if let Some(output) = self.turn(root.as_mut(), WakeWord::new(root_slot.key)) {
                 break output;
@@ -81,6 +85,7 @@ impl Runtime {
         drain_inbox(core);
         fire_timers(core);
         let (polls, output) = poll_ready(core, root, root_word, self.polls_per_turn);
+        // A loop that sleeps cannot be asked, so its sizes are written down before.
         core.publish_sizes();
         if output.is_none() {
             park(core);

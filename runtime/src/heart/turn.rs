@@ -176,11 +176,14 @@ fn finished(failure: Option<&Failure>) -> Finished {
 /// Asks the kernel for events: without waiting if anything is ready, else until the next deadline,
 /// else for ever.
 pub(crate) fn park(core: &Core) {
+    // An overdue timer gives zero, too.
     let mut timeout = if core.tasks.ready() > 0 { Some(Duration::ZERO) } else { core.timers.until_next() };
+    // From `may_park` on, other threads ring. It finds the messages that they sent before.
     if timeout != Some(Duration::ZERO) && !core.inbox.may_park(&core.incoming) {
         timeout = Some(Duration::ZERO);
     }
     if timeout == Some(Duration::ZERO) {
+        // Without a source there is nothing to hear, and a system call is saved.
         if core.reactor.len() > 0 {
             look_at_kernel(core, timeout);
         }
@@ -250,6 +253,7 @@ pub(crate) fn wake_left_over(core: &Core) {
     core.actor.set(Actor::Other(Cause::Outside));
 }
 
+/// Tells the news of a source, and wakes one who waited for it.
 #[inline(always)]
 fn wake_by(core: &Core, arrival: Arrival) {
     let source = SourceId(arrival.key);
