@@ -118,12 +118,35 @@ impl House {
     where
         F: Future<Output = Result<(), AnyError>> + 'static,
     {
+        let stop = async {
+            stop.await?;
+            log("stopping");
+            Ok(())
+        };
+        let all_had_gone = self.live_quietly(listener, stop, connection).await?;
+        log(if all_had_gone { "stopped" } else { "stopped; not everybody had finished" });
+        Ok(())
+    }
+
+    /// The same, but it says nothing of the stop. Returns whether everybody had gone at the end.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, if accepting or waiting for the stop has become impossible.
+    pub async fn live_quietly<F>(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = io::Result<()>>,
+        connection: impl Fn(Guest) -> F,
+    ) -> Result<bool, String>
+    where
+        F: Future<Output = Result<(), AnyError>> + 'static,
+    {
         let lived = or(self.accept(&listener, connection), stop).await;
         lived.map_err(|error| format!("cannot go on: {error}"))?;
 
-        drop(listener); // from here on the kernel refuses whoever comes
+        drop(listener); // from here on the kernel refuses whoever comes, unless another process listens, too
         drop(self.stopping); // and every connection hears it
-        log("stopping");
         // When all places are free, everybody has gone.
         let everybody = async {
             let mut left = Vec::new();
@@ -131,11 +154,7 @@ impl House {
                 left.push(self.places.acquire().await);
             }
         };
-        match timeout(self.limits.grace, everybody).await {
-            Ok(()) => log("stopped"),
-            Err(_) => log("stopped; not everybody had finished"),
-        }
-        Ok(())
+        Ok(timeout(self.limits.grace, everybody).await.is_ok())
     }
 
     /// Accepts for ever; returns only if accepting has become impossible.
