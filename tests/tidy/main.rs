@@ -160,3 +160,8 @@ fn the_printed_card_says_what_the_page_says() {
 fn every_russian_page_names_its_source_and_says_when_it_is_stale() {
     check(translation_rules::translations);
 }
+
+#[test]
+fn a_stage_names_the_trace_calls_that_its_holes_want() {
+    check(workshop_rules::trace_calls);
+}

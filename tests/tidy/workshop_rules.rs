@@ -1,5 +1,7 @@
 //! Rules about the workshop's papers: plans that add up, and a printed card that says what the page says.
 
+use std::collections::BTreeSet;
+
 use crate::markdown;
 use crate::repo::{File, Finding, Repo, findings};
 
@@ -102,6 +104,50 @@ fn plain(page: &str) -> String {
         words.push_str(part.split_once('>').map_or(part, |(_, text)| text));
     }
     words.replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&")
+}
+
+/// A stage's page names each call of the trace that its own holes want. Nobody who has only the page would make it, the
+/// tests would pass, and the learner's run would not be seen.
+pub(crate) fn trace_calls(repo: &Repo) -> Vec<Finding> {
+    let mut found = Vec::new();
+    // Holes of earlier stages come back filled.
+    let mut known = BTreeSet::new();
+    for page in repo.files().filter(|file| file.path.starts_with(STAGES) && file.path.ends_with("/README.md")) {
+        let sources = page.path.replace("README.md", "src/");
+        let files = repo.rust_files().filter(|file| file.path.starts_with(&sources));
+        let holes: Vec<(&File, &str, &str)> = files.flat_map(holes).collect();
+        for (file, name, code) in &holes {
+            let calls = code.split("trace::").skip(1).map(|call| call.split('(').next().unwrap_or(call));
+            for call in calls.filter(|call| !known.contains(*name) && !page.text.contains(&format!("trace::{call}"))) {
+                let says = format!("hole \"{name}\" of {} wants `trace::{call}`; name it in the task", file.path);
+                found.push(Finding::new(&page.path, 1, says));
+            }
+        }
+        known.extend(holes.iter().map(|(_, name, _)| (*name).to_owned()));
+    }
+    found
+}
+
+/// The holes of a stage's file, each with its name and the solution in it.
+fn holes(file: &File) -> impl Iterator<Item = (&File, &str, &str)> {
+    file.text.split("// stage: hole \"").skip(1).filter_map(move |rest| {
+        let (name, rest) = rest.split_once('"')?;
+        Some((file, name, rest.split_once("// stage: end")?.0))
+    })
+}
+
+#[test]
+fn a_trace_call_that_no_page_names_is_found() {
+    const SOURCE: &str = "//! A.\n// stage: hole \"x\"\ntrace::wait(1);\n// stage: end\ntrace::finish(2);\n";
+    let of = |first: &str, second: &str| {
+        let (one, two) = (format!("{STAGES}01-a/"), format!("{STAGES}02-b/"));
+        let files =
+            [format!("{one}README.md"), format!("{one}src/a.rs"), format!("{two}README.md"), format!("{two}src/a.rs")];
+        let [page, source, later_page, later] = files.each_ref().map(String::as_str);
+        findings(trace_calls, &[(page, first), (source, SOURCE), (later_page, second), (later, SOURCE)])
+    };
+    assert_eq!(of("# A\nCall `trace::wait`.\n", "# B\n"), [""; 0]);
+    assert_eq!(of("# A\n", "# B\n"), ["docs/workshop/stages/01-a/README.md:1"]);
 }
 
 #[test]
