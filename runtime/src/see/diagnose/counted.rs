@@ -3,6 +3,7 @@
 //! A task that waits, and has no waker left, can never be woken. To find it, each clone and each drop of
 //! a waker is counted, on any thread. The wake itself is the plain waker's.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -74,22 +75,34 @@ fn clone(data: *const ()) -> RawWaker {
     RawWaker::new(data, table())
 }
 
+/// A task that was woken is polled again, and what it waits for then is looked at behind that poll.
 fn wake_and_drop(data: *const ()) {
     wake(data);
-    drop_one(data);
+    counts().one_less(data.addr());
 }
 
 fn drop_one(data: *const ()) {
     let mut counts = counts();
-    let count = counts.kept.get_mut(&data.addr());
-    if let Some(count) = count.filter(|count| **count > 1) {
-        *count -= 1;
-    } else {
-        counts.kept.remove(&data.addr());
-        // Nobody takes those of a runtime that is gone.
-        let runtime = WakeWord(data.addr()).runtime();
-        if REGISTRY.hint(runtime).is_some() {
-            counts.bereft.entry(runtime).or_default().insert(data.addr());
+    let runtime = WakeWord(data.addr()).runtime();
+    // Nobody takes those of a runtime that is gone.
+    if counts.one_less(data.addr()) && REGISTRY.hint(runtime).is_some() {
+        counts.bereft.entry(runtime).or_default().insert(data.addr());
+    }
+}
+
+impl Counts {
+    /// Counts one waker less. True if it was the last.
+    fn one_less(&mut self, word: usize) -> bool {
+        match self.kept.entry(word) {
+            Entry::Occupied(mut kept) if *kept.get() > 1 => {
+                *kept.get_mut() -= 1;
+                false
+            }
+            Entry::Occupied(kept) => {
+                kept.remove();
+                true
+            }
+            Entry::Vacant(_) => true,
         }
     }
 }

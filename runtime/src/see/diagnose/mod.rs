@@ -197,6 +197,10 @@ fn is_called(core: &Core) -> bool {
 
 impl Observer for Diagnosis {
     fn on_event(&self, now: Duration, event: &Event<'_>) {
+        // No finding is about these, and a busy loop tells many.
+        if matches!(event, Event::TimerSet { .. } | Event::TimerCancelled { .. } | Event::SourceDrained { .. }) {
+            return;
+        }
         let Some(core) = current() else { return };
         self.runtime.set(core.number);
         self.told.borrow_mut().note(now, event);

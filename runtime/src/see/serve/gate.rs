@@ -107,10 +107,13 @@ impl Gate {
 
     /// Called on the loop's thread, before the event is told. It returns when the loop may go on, and how
     /// long that was if anybody held or slowed it.
+    #[inline]
     pub(super) fn pass(&self, event: &Event<'_>) -> Option<Duration> {
-        if !self.engaged.load(Ordering::Relaxed) {
-            return None;
-        }
+        if self.engaged.load(Ordering::Relaxed) { self.pass_engaged(event) } else { None }
+    }
+
+    #[cold]
+    fn pass_engaged(&self, event: &Event<'_>) -> Option<Duration> {
         let began = Instant::now();
         let waited = match *event {
             Event::PollStart { task } => self.before_poll(task.as_u64()),
