@@ -107,8 +107,7 @@ fn a_page_costs_next_to_nothing_while_the_loop_is_held_or_sleeps() {
             assert!(drawn.as_u64() <= Some(if held { 0 } else { 12 }), "{drawn} frames while {state}");
             loads.push(computes);
         }
-        // While the loop sleeps the page still draws its clock once a second, which takes more than the 2 % aimed at.
-        assert!(loads[0] < 2.0 * patience() && loads[1] < 4.0 * patience(), "{loads:?} percent");
+        assert!(loads.iter().all(|load| *load < 2.0 * patience()), "{loads:?} percent");
         page.is_well();
     });
 }

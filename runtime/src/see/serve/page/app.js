@@ -4,7 +4,7 @@ const app = {
   rec: new Recording(), view: new State(), cursor: 0, tail: true,
   live: false, link: "none", held: null, pausing: false, server: null, source: "",
   playing: false, until: null, pace: null, head: 0, selected: null, lastPolled: null, wedged: new Set(),
-  predict: null, score: { right: 0, all: 0, row: 0 }, trouble: null, dirty: true, painted: 0, cost: 0, heard: 0,
+  predict: null, score: { right: 0, all: 0, row: 0 }, trouble: null, dirty: true, stale: true, painted: 0, cost: 0, heard: 0,
 
   touch() {
     this.dirty = true;
@@ -96,6 +96,7 @@ function frame(at) {
   frames.last = app.playing ? at : null;
   if (document.body.classList.contains("bare")) return;
   const moving = app.playing || (app.live && app.link === "live" && !app.held);
+  app.stale ||= app.dirty || app.playing;
   app.dirty = false;
   paint(at, moving);
   if (app.dirty || app.playing) frames.ask();
@@ -112,13 +113,16 @@ function paint(at, moving) {
   app.painted = at;
   const began = performance.now();
   paintTiles();
-  paintQueue();
   slab.paint();
+  inspector.paint();
+  // The rest tells no time: while nothing happens it stays as it is.
+  if (!app.stale) return;
+  app.stale = false;
+  paintQueue();
   picture.paint();
   wheel.paint();
   paintSockets();
   paintFindings();
-  inspector.paint();
   app.cost = performance.now() - began;
   const lost = app.rec.history.gaps.reduce((sum, { n, n1 }) => sum + n1 - n, 0);
   say($("line-note"), `${several(timeline.lanes.length, "lane")} of ${several(app.rec.names.size, "task")}${lost ? `; ${several(lost, "event")} not seen` : ""}`);

@@ -76,8 +76,14 @@ class State {
     const others = this.waiters.get(on);
     if (!others?.includes(id)) this.waiters.set(on, others ? [...others, id] : [id]);
     task.waits.set(on, { at, since });
-    task.awaited = at;
+    // A join whose own line is unknown is told by the line that spawned the other task: nobody waits there.
+    task.awaited = this.waitsAt(on, at);
     task.waitsFor = on[0];
+  }
+
+  /** Where a task waits that told of this line; null where that is unknown. */
+  waitsAt(on, at) {
+    return on[0] === "j" && this.tasks.get(parts(on).id)?.at === at ? null : at;
   }
 
   wait_dropped({ task, on }) { this.unwait(task, on); }

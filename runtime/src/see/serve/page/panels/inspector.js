@@ -22,7 +22,10 @@ const inspector = {
 
   rows(id, task, known) {
     const line = (at) => el("span", { class: "mono", title: plain(at) }, brief(at)), rows = [];
-    if (task) for (const [on, wait] of task.waits) rows.push(["waits", `${waiting(on)}; ${span(Math.max(0, app.now() - wait.since))} so far`, this.due(on), el("br"), "at ", line(wait.at)]);
+    if (task) for (const [on, wait] of task.waits) {
+      const at = app.view.waitsAt(on, wait.at), place = at ? [el("br"), "at ", line(at)] : [];
+      rows.push(["waits", `${waiting(on)}; ${span(Math.max(0, app.now() - wait.since))} so far`, this.due(on), ...place]);
+    }
     if (known) rows.push(["spawned", "by ", causeLink(known.by), el("br"), "at ", line(known.at)]);
     if (!task) return rows;
     rows.push(["polls", task.polls ? `${group(task.polls)}; the longest took ${span(task.longest)}` : "none yet"]);

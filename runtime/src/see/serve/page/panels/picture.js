@@ -112,7 +112,7 @@ const picture = {
   /** The await that an arrow stands for: for whom, and at which line. */
   label(id, x, y, below) {
     const [on, { at } = {}] = [...app.view.tasks.get(id).waits][0] ?? [];
-    return [svg("text", { x, y }, `${shortName(id)} awaits ${shortName(parts(on).id)}`), svg("text", { class: "at", x, y: below }, brief(at))];
+    return [svg("text", { x, y }, `${shortName(id)} awaits ${shortName(parts(on).id)}`), svg("text", { class: "at", x, y: below }, brief(app.view.waitsAt(on, at) ?? ""))];
   },
 };
 
