@@ -46,6 +46,11 @@ struct Slice {
     args: Value,
 }
 
+/// What readers make of a time in microseconds, before they add a length to it: some take it as it is, some as whole
+/// nanoseconds, cut off or rounded.
+const READERS: [fn(f64) -> f64; 3] =
+    [|micros| micros, |micros| (micros * 1000.0).trunc(), |micros| (micros * 1000.0).round()];
+
 fn text(row: &Value, key: &str) -> String {
     row[key].as_str().unwrap_or_else(|| panic!("{key} is no string in {row}")).to_owned()
 }
@@ -106,7 +111,7 @@ impl Checked {
     /// Times go up from row to row; slices of a track lie side by side or one in the other.
     fn read_slices(&mut self, rows: &[Value]) {
         let mut last = 0;
-        let mut open: BTreeMap<(u64, u64), Vec<(u64, u64)>> = BTreeMap::new();
+        let mut open: BTreeMap<(u64, u64), [Vec<f64>; 3]> = BTreeMap::new();
         for row in rows.iter().filter(|row| row["ph"] != "M") {
             let start = nanoseconds(row, "ts");
             assert!(start >= last, "before the row above it: {row}");
@@ -114,16 +119,20 @@ impl Checked {
             let track = (number(row, "pid"), number(row, "tid"));
             match text(row, "ph").as_str() {
                 "X" => {
-                    let end = start + nanoseconds(row, "dur");
-                    let cut_off = (row["dur"].as_f64().unwrap() * 1000.0) as u64;
-                    assert_eq!(start + cut_off, end, "a nanosecond is lost where the rest is cut off: {row}");
+                    let [begin, length] = ["ts", "dur"].map(|key| row[key].as_f64().unwrap());
+                    // Half a nanosecond is missing, so that nothing touches what begins at its end.
+                    let end = start + (length * 1000.0).ceil() as u64;
                     assert!(end > start, "without a length: {row}");
-                    let open = open.entry(track).or_default();
-                    while open.last().is_some_and(|(_, end)| *end <= start) {
-                        open.pop();
+                    let stack = open.entry(track).or_default();
+                    for (reader, (is_whole, stack)) in READERS.iter().zip([false, true, true].into_iter().zip(stack)) {
+                        let (begin, end) = (reader(begin), reader(begin) + reader(length));
+                        // Of whole numbers, an end may be the next beginning.
+                        while stack.last().is_some_and(|outer| *outer < begin || (is_whole && *outer == begin)) {
+                            stack.pop();
+                        }
+                        assert!(stack.last().is_none_or(|outer| end <= *outer), "half inside {stack:?}: {row}");
+                        stack.push(end);
                     }
-                    assert!(open.last().is_none_or(|(_, outer)| end <= *outer), "half inside {open:?}: {row}");
-                    open.push((start, end));
                     let (category, name, args) = (text(row, "cat"), text(row, "name"), row["args"].clone());
                     assert!(args.is_object(), "{row}");
                     self.slices.push(Slice { track, category, name, start, end, args });

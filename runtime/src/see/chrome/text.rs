@@ -25,11 +25,11 @@ impl fmt::Display for Args {
     }
 }
 
-/// Nanoseconds, shown as microseconds, which is what the format counts in.
-pub(super) struct Micros(pub(super) u64);
+/// Nanoseconds and tenths of one, shown as microseconds, which is what the format counts in.
+pub(super) struct Micros(pub(super) u64, pub(super) u8);
 
 impl fmt::Display for Micros {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03}", self.0 / 1000, self.0 % 1000)
+        write!(f, "{}.{:03}{}", self.0 / 1000, self.0 % 1000, self.1)
     }
 }
