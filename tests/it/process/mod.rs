@@ -7,3 +7,5 @@ mod signals;
 mod stdin;
 #[cfg(target_os = "linux")]
 pub(crate) mod system_faults;
+#[cfg(target_os = "linux")]
+mod unusual_places;

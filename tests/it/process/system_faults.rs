@@ -466,6 +466,8 @@ fn no_failure_to_make_a_socket_hangs_leaks_or_spreads() {
     sweep("socket", "EMFILE");
     sweep("socket", "ENOBUFS");
     sweep("connect", "ENETUNREACH");
+    // No port is left.
+    sweep("connect", "EADDRNOTAVAIL");
     sweep("bind", "EACCES");
     sweep("listen", "EADDRINUSE");
 }

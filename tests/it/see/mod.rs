@@ -6,6 +6,9 @@ mod events;
 mod events_example;
 #[cfg(target_os = "linux")]
 mod last_words;
+#[cfg(target_os = "linux")]
+mod lookers;
+mod names;
 mod observers;
 mod recordings;
 mod server;

@@ -1,7 +1,7 @@
 //! Exploring: a race is found, cut to its shortest schedule, and replayed by the line that reports it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::process::{Command, Output};
 use std::rc::Rc;
@@ -132,6 +132,61 @@ fn a_lost_update_is_found_cut_and_replayed() {
 #[test]
 fn a_deadlock_is_found_cut_and_replayed() {
     found_cut_and_replayed("task::explore::a_deadlock_is_found_cut_and_replayed", lock_order, "the program is stuck");
+}
+
+/// Permits that wake one waiter each. A waiter that is cancelled when its wake is on the way takes that along.
+#[derive(Clone, Default)]
+struct Permits(Rc<(Cell<u32>, RefCell<VecDeque<Waker>>)>);
+
+impl Permits {
+    async fn acquire(&self) {
+        poll_fn(|cx| {
+            if let Some(left) = self.0.0.get().checked_sub(1) {
+                self.0.0.set(left);
+                return Poll::Ready(());
+            }
+            self.0.1.borrow_mut().push_back(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn release(&self) {
+        self.0.0.set(self.0.0.get() + 1);
+        let next = self.0.1.borrow_mut().pop_front();
+        next.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Two wait for a permit, and the first of them is cancelled at some time.
+async fn lost_permit() {
+    let permits = Permits::default();
+    let waits = |later: usize| {
+        let permits = permits.clone();
+        spawn(async move {
+            rounds(later).await;
+            permits.acquire().await;
+            permits.release();
+        })
+    };
+    let (impatient, patient) = (waits(0), waits(1));
+    rounds(4).await;
+    let aborts = spawn(async move {
+        rounds(2).await;
+        impatient.abort();
+    });
+    permits.release();
+    aborts.await.unwrap();
+    patient.await.unwrap();
+}
+
+#[test]
+fn a_lost_permit_is_found_cut_and_replayed() {
+    found_cut_and_replayed(
+        "task::explore::a_lost_permit_is_found_cut_and_replayed",
+        lost_permit,
+        "the program is stuck",
+    );
 }
 
 /// A task that nobody joins finds something wrong, unless it comes first.
