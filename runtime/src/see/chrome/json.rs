@@ -151,14 +151,15 @@ impl Drawn {
 impl Row<'_> {
     fn text(&self, names: &Names) -> String {
         let Self { at, end, track: Track { process, thread }, ref kind } = *self;
-        let begin = begin(at);
+        let begin = Micros::begin(at);
         // Where a name cannot be read, the times can.
         let place = format_args!("\"pid\":{process},\"tid\":{thread},\"ts\":{begin}").to_string();
         match *kind {
             Kind::Slice(what) => {
                 let (category, name) = what.title(process == LOOP.process, names);
                 let (name, args) = (Quoted(&name), what.args());
-                let length = length(at, end, what);
+                let holds_others = matches!(what, What::Life(..) | What::Turn(_));
+                let length = Micros::length(end - at, holds_others);
                 format!(
                     "{{\"ph\":\"X\",{place},\"dur\":{length},\"cat\":\"{category}\",\"name\":{name},\"args\":{{{args}}}}}"
                 )
@@ -177,19 +178,6 @@ impl Row<'_> {
             }
         }
     }
-}
-
-/// When something begins on paper: a tenth of a nanosecond late. Some readers take a thousandfold of the number and cut
-/// off what is behind the point; 1.001, as it is kept, would be a nanosecond less.
-fn begin(at: u64) -> Micros {
-    Micros(at, 1)
-}
-
-/// How long a slice is on paper. Readers add it to the beginning as it is, or cut both to whole nanoseconds, or round
-/// them; in each way a slice ends before what begins at its end, and not after what it is inside of.
-fn length(at: u64, end: u64, what: &What) -> Micros {
-    let holds_others = matches!(what, What::Life(..) | What::Turn(_));
-    Micros(end - at - 1, if holds_others { 3 } else { 2 })
 }
 
 impl What {
@@ -278,28 +266,5 @@ fn cause(by: Cause) -> String {
         Cause::Source(source) => format!("source {source}"),
         Cause::Thread(thread) => format!("thread {thread}"),
         Cause::Outside => String::from("outside"),
-    }
-}
-
-#[test]
-fn slices_end_before_the_next_begins_and_not_after_what_holds_them() {
-    let read = |micros: Micros| micros.to_string().parse::<f64>().unwrap();
-    let mut dice = 1_u64;
-    for _ in 0..20_000 {
-        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        // Up to a day after the start; some readers count from the first row of a track.
-        let (end, first) = (1 + dice % 86_400_000_000_000, read(begin(dice % 1000)));
-        for at in [0, end / 2, end / 1000, end.saturating_sub(1000), end - 1] {
-            let ends = |at, what| read(begin(at)) - first + read(length(at, end, what));
-            let (outer, inner) = (ends(at, &What::Turn(1)), ends(end - 1, &What::Thread(1)));
-            assert!(inner < outer && outer < read(begin(end)) - first, "from {at} to {end}");
-            for whole in [f64::trunc, f64::round] {
-                let ends = |at, what| whole(read(begin(at)) * 1000.0) + whole(read(length(at, end, what)) * 1000.0);
-                assert_eq!(
-                    (ends(at, &What::Turn(1)), ends(end - 1, &What::Thread(1))),
-                    (end as f64 - 1.0, end as f64 - 1.0)
-                );
-            }
-        }
     }
 }
