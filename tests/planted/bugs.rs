@@ -737,8 +737,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 9, what: "a wait that times out keeps its timer",
         file: "time/sleep.rs", inside: "impl Drop for Sleep",
-        right: "if let Stage::Set(slot, serial) = self.stage {",
-        wrong: "if let (Stage::Set(slot, serial), false) = (self.stage, true) {",
+        right: "if let Stage::Set(slot, serial) = self.stage() {",
+        wrong: "if let (Stage::Set(slot, serial), false) = (self.stage(), true) {",
         test: "it heart::metrics::live_counts_follow_the_tasks_and_timers",
     },
     Bug {

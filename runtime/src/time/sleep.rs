@@ -67,12 +67,19 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
     deadline: std::time::Instant,
-    stage: Stage,
-    runtime: u32,
     at: &'static Location<'static>,
+    runtime: u32,
+    /// With `number` it is the stage, which would take eight bytes more as an enum: the timer's slot, `NEW` or `FIRED`.
+    slot: u32,
+    /// The timer's serial or, before the first poll, the tick at which it will be due.
+    number: u64,
 }
 
-const _: () = assert!(size_of::<Sleep>() <= 48, "a sleep's size is a sleeping task's cost: change it knowingly");
+/// No slots: a wheel has a few hundred less than 2^32.
+const NEW: u32 = u32::MAX;
+const FIRED: u32 = u32::MAX - 1;
+
+const _: () = assert!(size_of::<Sleep>() <= 40, "a sleep's size is a sleeping task's cost: change it knowingly");
 
 #[derive(Clone, Copy, Debug)]
 enum Stage {
@@ -86,7 +93,25 @@ enum Stage {
 impl Sleep {
     pub(crate) fn new(core: &Core, deadline: Deadline, at: &'static Location<'static>) -> Self {
         let Deadline { instant, tick } = deadline;
-        Self { deadline: instant, stage: Stage::New(tick), runtime: core.number, at }
+        Self { deadline: instant, at, runtime: core.number, slot: NEW, number: tick }
+    }
+
+    #[inline(always)]
+    fn stage(&self) -> Stage {
+        match self.slot {
+            NEW => Stage::New(self.number),
+            FIRED => Stage::Fired,
+            slot => Stage::Set(slot, self.number),
+        }
+    }
+
+    #[inline(always)]
+    fn set_stage(&mut self, stage: Stage) {
+        (self.slot, self.number) = match stage {
+            Stage::New(tick) => (NEW, tick),
+            Stage::Set(slot, serial) => (slot, serial),
+            Stage::Fired => (FIRED, 0),
+        };
     }
 
     /// When this sleep ends.
@@ -96,7 +121,7 @@ impl Sleep {
 
     /// Whether it was seen to have ended.
     pub fn is_elapsed(&self) -> bool {
-        matches!(self.stage, Stage::Fired)
+        matches!(self.stage(), Stage::Fired)
     }
 
     /// Gives it another deadline, earlier or later, whether it has ended or not. The task that waits for it goes on
@@ -109,7 +134,8 @@ impl Sleep {
         let core = expect_home(self.runtime, "a Sleep was reset");
         let Deadline { instant, tick } = core.timers.deadline_at(deadline.0);
         self.deadline = instant;
-        let before = std::mem::replace(&mut self.stage, Stage::New(tick));
+        let before = self.stage();
+        self.set_stage(Stage::New(tick));
         if let Stage::Set(slot, serial) = before {
             if let Some(waker) = cancel(&core, self.timer(slot, serial)) {
                 // The one who resets a sleep need not be the one who waits for it.
@@ -129,7 +155,7 @@ impl Sleep {
         let at = self.at;
         let set = with_home(self.runtime, |core| (core.timers.insert(tick, waker, at), core.is_observed()));
         let Some((timer, is_observed)) = set else { not_at_home(self.runtime, "a Sleep was polled") };
-        self.stage = Stage::Set(timer.0.slot, timer.0.serial);
+        self.set_stage(Stage::Set(timer.0.slot, timer.0.serial));
         if is_observed {
             self.tell_armed(TimerId(timer), waiter);
         }
@@ -150,7 +176,7 @@ impl Sleep {
         let left = with_home(self.runtime, |core| (core.timers.update(timer, waker), core.is_observed()));
         let Some((replaced, is_observed)) = left else { not_at_home(self.runtime, "a Sleep was polled") };
         if replaced.is_err() {
-            self.stage = Stage::Fired;
+            self.set_stage(Stage::Fired);
             return Poll::Ready(());
         }
         if is_observed {
@@ -165,7 +191,7 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match self.stage {
+        match self.stage() {
             Stage::New(tick) => {
                 self.arm(tick, cx.waker().clone(), |core| waiter_of(core, cx.waker()));
                 Poll::Pending
@@ -182,7 +208,7 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        if let Stage::Set(slot, serial) = self.stage {
+        if let Stage::Set(slot, serial) = self.stage() {
             let timer = self.timer(slot, serial);
             match with_home(self.runtime, |core| (core.timers.cancel(timer), core.is_observed())) {
                 Some((waker, false)) => drop(waker),
