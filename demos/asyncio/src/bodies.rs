@@ -106,6 +106,7 @@ pub(crate) struct Watcher {
     pub(crate) serial: u64,
     /// 0 to read, 1 to write.
     pub(crate) way: usize,
+    pub(crate) place: Option<Place>,
 }
 
 impl Watcher {

@@ -21,6 +21,7 @@ use slab::Slab;
 
 use crate::handle::{Handle, TimerHandle, slowly};
 use crate::home;
+use crate::told;
 
 /// The place of a callback in the slab.
 pub(crate) type Id = usize;
@@ -95,8 +96,11 @@ pub(crate) struct State {
     /// The number of the home that knows of all the timers and descriptors.
     pub(crate) home: u64,
     pub(crate) shown: HashMap<usize, Shown>,
-    /// Which task brings about the result of a future, by the future's address.
-    pub(crate) resolvers: HashMap<usize, TaskId>,
+    /// Which task brings about the result of a future, by the future's address; with a weak reference to it, because
+    /// addresses are used again.
+    pub(crate) resolvers: HashMap<usize, (TaskId, Py<PyAny>)>,
+    /// The tasks that read descriptors, as far as somebody looks.
+    pub(crate) readers: BTreeMap<i32, TaskId>,
 }
 
 impl Core {
@@ -160,8 +164,8 @@ impl Core {
         id
     }
 
-    pub(crate) fn not_later(&self, id: Id, handle: &Bound<'_, PyAny>) {
-        let mut state = self.state();
+    pub(crate) fn not_later(slf: &Bound<'_, Self>, id: Id, handle: &Bound<'_, PyAny>) {
+        let mut state = slf.get().state();
         if !state.entries.get(id).is_some_and(|entry| entry.handle.is(handle)) {
             return;
         }
@@ -169,7 +173,7 @@ impl Core {
         drop(state);
         next.into_iter().for_each(Waker::wake);
         if let Some(abort) = entry.as_ref().and_then(|entry| entry.abort.as_ref()) {
-            abort.abort();
+            told::at(slf, || abort.abort());
         }
     }
 
@@ -199,7 +203,7 @@ impl State {
     pub(crate) fn settle(&mut self, home: u64) -> HashMap<usize, Shown> {
         self.home = home;
         self.held = [Vec::new(), Vec::new()];
-        self.resolvers.clear();
+        self.readers.clear();
         let mut all: Vec<(u64, Id)> = self.entries.iter().map(|(id, entry)| (entry.seq, id)).collect();
         all.sort_unstable();
         self.outside = all.into_iter().map(|(_, id)| id).collect();
@@ -301,8 +305,8 @@ impl Core {
     }
 
     /// Takes back a timer, which was cancelled, if it is still the one of this handle.
-    fn _not_later(&self, id: Id, handle: &Bound<'_, PyAny>) {
-        self.not_later(id, handle);
+    fn _not_later(slf: &Bound<'_, Self>, id: Id, handle: &Bound<'_, PyAny>) {
+        Self::not_later(slf, id, handle);
     }
 
     /// Who is called when a descriptor can be read, and when it can be written.
@@ -315,13 +319,13 @@ impl Core {
     /// Nobody is called for it any more.
     fn _unwatch(slf: &Bound<'_, Self>, fd: i32) {
         let before = slf.get().state().watched.remove(&fd);
-        home::unwatch(slf.get().number, fd);
+        home::unwatch(slf, fd);
         drop(before);
     }
 
-    /// Turns the loop until it is stopped, or an exception leaves it.
-    fn _turn(slf: &Bound<'_, Self>, stopping: bool) -> PyResult<()> {
-        home::run(slf, stopping)
+    /// Turns the loop until it is stopped, or an exception leaves it. `writable` is a descriptor that always is.
+    fn _turn(slf: &Bound<'_, Self>, stopping: bool, writable: i32) -> PyResult<()> {
+        home::run(slf, stopping, writable)
     }
 
     /// Lets the batch that runs come to its end, and then the run.
@@ -355,6 +359,7 @@ impl Core {
             visit.call(&watched.reader)?;
             visit.call(&watched.writer)?;
         }
+        state.resolvers.values().try_for_each(|(_, weak)| visit.call(weak))?;
         state.shown.values().try_for_each(|shown| visit.call(&shown.weak))
     }
 

@@ -94,7 +94,7 @@ impl Handle {
             let id = timer.borrow_mut().id.take();
             let owner = slf.borrow().owner.as_ref().map(|owner| owner.clone_ref(slf.py()));
             if let (Some(id), Some(owner)) = (id, owner) {
-                owner.get().not_later(id, slf.as_any());
+                Core::not_later(owner.bind(slf.py()), id, slf.as_any());
             }
         }
         // Whatever it held is let go here, where nothing is borrowed.

@@ -10,10 +10,10 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use oneloop::io::SourceFd;
+use oneloop::io::{Interest, SourceFd};
 use oneloop::task::AbortHandle;
 use oneloop::{Runtime, see};
 use pyo3::exceptions::PyRuntimeError;
@@ -68,7 +68,7 @@ pub(crate) fn with_loop<R>(f: impl FnOnce(&Bound<'_, Core>, &Home) -> R) -> R {
 }
 
 /// Turns a loop on this thread.
-pub(crate) fn run(slf: &Bound<'_, Core>, stopping: bool) -> PyResult<()> {
+pub(crate) fn run(slf: &Bound<'_, Core>, stopping: bool, writable: i32) -> PyResult<()> {
     // A forked child has its parent's.
     let process = std::process::id();
     if TURNING.with_borrow(|turning| turning.as_ref().is_some_and(|turning| turning.process == process)) {
@@ -86,8 +86,10 @@ pub(crate) fn run(slf: &Bound<'_, Core>, stopping: bool) -> PyResult<()> {
     let turning = Rc::new(Turning { core: slf.clone().unbind(), home: Rc::clone(&home), process });
     let before = TURNING.replace(Some(turning));
     let turned = catch_unwind(AssertUnwindSafe(|| {
-        let mut first_turn = None;
-        home.runtime.block_on(poll_fn(|cx| root(slf, &home, &mut first_turn, cx)));
+        let mut look = Look { writable, first_turn: None, source: None, is_last: false };
+        let turn = || home.runtime.block_on(poll_fn(|cx| root(slf, &home, &mut look, cx)));
+        let _entered = home.runtime.enter();
+        told::at(slf, turn);
     }));
     drop(TURNING.replace(before));
     let mut state = core.state();
@@ -105,26 +107,48 @@ pub(crate) fn run(slf: &Bound<'_, Core>, stopping: bool) -> PyResult<()> {
     }
 }
 
+/// Whatever happens, the kernel gets one look in each run.
+struct Look {
+    /// A descriptor that can always be written: the kernel says so at once.
+    writable: i32,
+    first_turn: Option<u64>,
+    source: Option<SourceFd>,
+    /// Whether what the look has brought stands in the queue before the root.
+    is_last: bool,
+}
+
+impl Look {
+    /// Ready when the kernel has been looked at, and what it said has been acted on.
+    fn poll(&mut self, home: &Home, cx: &mut Context<'_>) -> Poll<()> {
+        let has_looked = self.first_turn.is_some_and(|first| home.runtime.metrics().turns > first);
+        if self.is_last || (has_looked && self.source.is_none()) {
+            return Poll::Ready(());
+        }
+        if self.source.is_none() {
+            self.source = SourceFd::new(self.writable, false, true).ok();
+        }
+        if let Some(source) = &self.source {
+            ready!(source.poll_ready(cx, Interest::WRITABLE));
+        }
+        (self.source, self.is_last) = (None, true);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
 /// The root of a run: takes in what other threads have queued, and ends when the loop is to stop.
-fn root(slf: &Bound<'_, Core>, home: &Home, first_turn: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<()> {
+fn root(slf: &Bound<'_, Core>, home: &Home, look: &mut Look, cx: &mut Context<'_>) -> Poll<()> {
     let core = slf.get();
-    let turn = home.runtime.metrics().turns;
     let mut state = core.state();
     state.root = Some(cx.waker().clone());
     if state.raised.is_some() {
         return Poll::Ready(());
     }
-    let first_turn = *first_turn.get_or_insert(turn);
     if state.stop_at.is_some() && !state.beginning {
-        if turn > first_turn {
-            return Poll::Ready(());
-        }
-        // Whatever happens, the kernel gets one look in each run. A message is what another turn begins with.
         drop(state);
-        let waker = cx.waker().clone();
-        let _sent = home.runtime.handle().spawn(move || async move { waker.wake() });
-        return Poll::Pending;
+        return told::at(slf, || look.poll(home, cx));
     }
+    look.first_turn.get_or_insert(home.runtime.metrics().turns);
     state.beginning = false;
     let [callbacks, others] = std::mem::take(&mut state.held);
     let outside = std::mem::take(&mut state.outside);
@@ -177,7 +201,7 @@ pub(crate) fn spawn_later(slf: &Bound<'_, Core>, id: Id, from_now: Duration) {
 pub(crate) fn watch(slf: &Bound<'_, Core>, fd: i32) -> io::Result<()> {
     if !turns_here(slf) {
         // What it was registered for may be another file.
-        unwatch(slf.get().number, fd);
+        unwatch(slf, fd);
         return Ok(());
     }
     let turning = TURNING.with_borrow(Clone::clone).expect("a loop turns here");
@@ -185,11 +209,12 @@ pub(crate) fn watch(slf: &Bound<'_, Core>, fd: i32) -> io::Result<()> {
 }
 
 /// Deregisters a descriptor, if it is registered on this thread.
-pub(crate) fn unwatch(number: u64, fd: i32) {
+pub(crate) fn unwatch(slf: &Bound<'_, Core>, fd: i32) {
+    let number = slf.get().number;
     let home = HOMES.try_with(|homes| homes.borrow().get(&number).cloned()).ok().flatten();
     if let Some(home) = home {
         let _entered = home.runtime.enter();
-        home.unwatch(fd);
+        told::at(slf, || home.unwatch(fd));
     }
 }
 
@@ -235,7 +260,6 @@ impl Home {
             None => return Ok(()),
         };
         let mut sources = self.sources.borrow_mut();
-        let opened = see::is_observed();
         match sources.get_mut(&fd) {
             Some(source) if source.wants == wants => {}
             Some(source) => {
@@ -245,9 +269,7 @@ impl Home {
             }
             None => {
                 drop(sources);
-                let place = opened.then(|| told::caller(slf)).flatten();
-                let new = || SourceFd::new(fd, wants[0], wants[1]);
-                let new = place.map_or_else(new, |place| see::at(place, new))?;
+                let new = told::at(slf, || SourceFd::new(fd, wants[0], wants[1]))?;
                 let source = Source { fd: new, serial: serial(), wants, watchers: [None, None] };
                 sources = self.sources.borrow_mut();
                 sources.insert(fd, source);
@@ -261,10 +283,10 @@ impl Home {
             now[way] = match watcher {
                 Some(watcher) if wants[way] => Some(watcher),
                 Some(watcher) => {
-                    watcher.abort();
+                    told::at(slf, || watcher.abort());
                     None
                 }
-                None if wants[way] => Some(told::spawn_watcher(slf, Watcher { fd, serial, way })),
+                None if wants[way] => Some(told::spawn_watcher(slf, Watcher { fd, serial, way, place: None })),
                 None => None,
             };
         }
@@ -286,7 +308,13 @@ impl Home {
     pub(crate) fn poll_source(&self, watcher: &Watcher, cx: &mut Context<'_>) -> Poll<bool> {
         let sources = self.sources.borrow();
         match sources.get(&watcher.fd).filter(|source| source.serial == watcher.serial) {
-            Some(source) => source.fd.poll_ready(cx, watcher.interest()).map(|()| true),
+            Some(source) => {
+                let mut poll = || source.fd.poll_ready(cx, watcher.interest()).map(|()| true);
+                match watcher.place {
+                    Some(place) => see::at(place, poll),
+                    None => poll(),
+                }
+            }
             None => Poll::Ready(false),
         }
     }

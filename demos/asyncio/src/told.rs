@@ -18,7 +18,7 @@ struct Described<'py> {
     /// The asyncio.Task of which it is a step.
     task: Option<Bound<'py, PyAny>>,
     /// The future that it brings about.
-    future: Option<usize>,
+    future: Option<Bound<'py, PyAny>>,
 }
 
 /// What Python says of a callback.
@@ -27,7 +27,6 @@ fn describe<'py>(slf: &Bound<'py, Core>, handle: &Bound<'py, PyAny>, kind: &str)
     type Answer<'py> = (String, String, u32, Option<Bound<'py, PyAny>>, Option<Bound<'py, PyAny>>);
     let said = slf.call_method1(intern!(py, "_describe"), (handle, kind))?;
     let (name, file, line, task, future): Answer<'py> = said.extract()?;
-    let future = future.map(|future| future.as_ptr().addr());
     Ok(Described { name, place: Place::new(&file, line), task, future })
 }
 
@@ -36,19 +35,25 @@ fn handle_of<'py>(slf: &Bound<'py, Core>, id: Id) -> Option<Bound<'py, PyAny>> {
     state.entries.get(id).map(|entry| entry.handle.bind(slf.py()).clone())
 }
 
-/// The line of the program that is running.
-pub(crate) fn caller(slf: &Bound<'_, Core>) -> Option<Place> {
-    let said = slf.call_method0(intern!(slf.py(), "_caller")).ok()?;
-    let (file, line): (String, u32) = said.extract().ok()?;
-    Some(Place::new(&file, line))
+/// Calls `f`, and while somebody looks gives the line of the program that is running as the place of what happens.
+pub(crate) fn at<R>(slf: &Bound<'_, Core>, f: impl FnOnce() -> R) -> R {
+    if !see::is_observed() {
+        return f();
+    }
+    let said = slf.call_method0(intern!(slf.py(), "_caller")).and_then(|said| said.extract::<(String, u32)>());
+    match said {
+        Ok((file, line)) => see::at(Place::new(&file, line), f),
+        Err(_) => f(),
+    }
 }
 
 /// Queues a callback under its name; a step of an asyncio.Task becomes a poll of that task.
 pub(crate) fn spawn_soon(slf: &Bound<'_, Core>, id: Id) {
     let described = handle_of(slf, id).and_then(|handle| describe(slf, &handle, "").ok());
-    let Some(Described { name, place, task, .. }) = described else { return drop(oneloop::spawn(Soon(id))) };
+    let Some(Described { name, place, task, future }) = described else { return drop(oneloop::spawn(Soon(id))) };
     let Some(task) = task else {
-        return see::at(place, || drop(Builder::new().name(name).spawn(Soon(id))));
+        let task = see::at(place, || Builder::new().name(name).spawn(Soon(id)));
+        return resolves(slf, future, task.id());
     };
     let address = task.as_ptr().addr();
     let mut state = slf.get().state();
@@ -69,11 +74,9 @@ pub(crate) fn spawn_soon(slf: &Bound<'_, Core>, id: Id) {
     let before = state.shown.remove(&address);
     drop(state);
     drop(before);
-    let Ok(weak) = slf.py().import("weakref").and_then(|module| module.call_method1("ref", (&task,))) else {
-        return drop(oneloop::spawn(Soon(id)));
-    };
+    let Ok(weak) = weak(&task) else { return drop(oneloop::spawn(Soon(id))) };
     let spawned = see::at(place, || Builder::new().name(name).spawn(Stepper { task: address, waits: None }));
-    let shown = Shown { task: spawned.id(), weak: weak.unbind(), waker: None, step: Some(id) };
+    let shown = Shown { task: spawned.id(), weak, waker: None, step: Some(id) };
     drop(spawned);
     slf.get().state().shown.insert(address, shown);
 }
@@ -105,15 +108,42 @@ pub(crate) fn spawn_watcher(slf: &Bound<'_, Core>, watcher: Watcher) -> AbortHan
     else {
         return oneloop::spawn(watcher).abort_handle();
     };
+    let (fd, way) = (watcher.fd, watcher.way);
+    let watcher = Watcher { place: Some(place), ..watcher };
     let task = see::at(place, || Builder::new().name(name).spawn(watcher));
     resolves(slf, future, task.id());
+    if way == 0 {
+        slf.get().state().readers.insert(fd, task.id());
+    }
     task.abort_handle()
 }
 
-fn resolves(slf: &Bound<'_, Core>, future: Option<usize>, task: TaskId) {
-    if let Some(future) = future {
-        slf.get().state().resolvers.insert(future, task);
+/// Notes that a task brings about the result of a future.
+fn resolves(slf: &Bound<'_, Core>, future: Option<Bound<'_, PyAny>>, task: TaskId) {
+    let py = slf.py();
+    let Some(future) = future else { return };
+    let Ok(weak) = weak(&future) else { return };
+    let mut all = std::mem::take(&mut slf.get().state().resolvers);
+    if all.len() >= 1024 {
+        all.retain(|_, (_, weak)| weak.call0(py).is_ok_and(|future| !future.is_none(py)));
     }
+    let before = all.insert(future.as_ptr().addr(), (task, weak));
+    let newer = std::mem::replace(&mut slf.get().state().resolvers, all);
+    drop((before, newer));
+}
+
+/// The task that brings about the result of a future, if that is known.
+fn resolver(slf: &Bound<'_, Core>, future: &Bound<'_, PyAny>) -> Option<TaskId> {
+    let (task, weak) = {
+        let state = slf.get().state();
+        let (task, weak) = state.resolvers.get(&future.as_ptr().addr())?;
+        (*task, weak.clone_ref(slf.py()))
+    };
+    weak.bind(slf.py()).call0().is_ok_and(|alive| alive.is(future)).then_some(task)
+}
+
+fn weak(object: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    Ok(object.py().import("weakref")?.call_method1("ref", (object,))?.unbind())
 }
 
 /// Runs the callback of a descriptor. One that was cancelled is taken out, as asyncio does.
@@ -141,14 +171,16 @@ pub(crate) fn after_step(slf: &Bound<'_, Core>, address: usize) -> Option<Option
         drop(before);
         return None;
     }
-    type Answer<'py> = Option<(Bound<'py, PyAny>, String, u32)>;
+    type Answer<'py> = Option<(Bound<'py, PyAny>, String, u32, Option<i32>)>;
     let said = slf.call_method1(intern!(py, "_awaits"), (task?,)).and_then(|said| said.extract::<Answer<'_>>());
-    let Ok(Some((future, file, line))) = said else { return Some(None) };
-    let number = future.as_ptr().addr();
-    let on = {
+    let Ok(Some((future, file, line, fd))) = said else { return Some(None) };
+    let address = future.as_ptr().addr();
+    let known = {
         let state = slf.get().state();
-        let other = state.shown.get(&number).map(|shown| shown.task).or_else(|| state.resolvers.get(&number).copied());
-        other.map_or(WaitsFor::Other((number >> 4 & 0xff_ffff) as u64), WaitsFor::Join)
+        let reader = fd.and_then(|fd| state.readers.get(&fd).copied());
+        state.shown.get(&address).map(|shown| shown.task).or(reader)
     };
+    let known = known.or_else(|| resolver(slf, &future));
+    let on = known.map_or(WaitsFor::Other((address >> 4 & 0xff_ffff) as u64), WaitsFor::Join);
     Some(Some(see::wait(on, Place::new(&file, line))))
 }

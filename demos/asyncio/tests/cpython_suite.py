@@ -39,9 +39,7 @@ def run_here(loop, names):
 
         class SelectorEventLoop(oneloop.EventLoop):
             def __init__(self, selector=None):
-                if selector is not None:
-                    selector.close()
-                super().__init__()
+                super().__init__(selector)
                 makers.add(current[0])
 
         for module in (asyncio, asyncio.unix_events):

@@ -187,7 +187,8 @@ impl<'a> RootSlot<'a> {
         // A panic of an observer may be left, if the last root panicked too. One panic was enough.
         std::mem::forget(core.observers.take_panic());
         let key = core.tasks.start_root(at);
-        core.observe(|| Event::Spawn { task: TaskId(key), by: Cause::Outside, name: Some("main"), at: at.into() });
+        let place = core.place.take().unwrap_or(at.into());
+        core.observe(|| Event::Spawn { task: TaskId(key), by: Cause::Outside, name: Some("main"), at: place });
         Self { core, key, outcome: Finished::Panicked }
     }
 }

@@ -26,7 +26,8 @@ pub fn is_observed() -> bool {
 }
 
 /// Calls `f`, and gives `place` as the line of all that happens meanwhile: spawned tasks, timers that are set,
-/// sources that are opened, waits. Without it, that is the line of Rust.
+/// sources that are opened, waits and aborts. Without it, that is the line of Rust. Around a `block_on` it is the place
+/// of the root future alone.
 ///
 /// # Panics
 ///

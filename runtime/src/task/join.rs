@@ -208,7 +208,7 @@ impl AbortHandle {
         let by = here.map_or(Asker::AnotherThread, |core| asker(&core));
         at_home(task.0.runtime, move |core| {
             if core.tasks.abort(task, Abort::Asked { by, at }) {
-                core.observe(|| Event::Abort { task: TaskId(task), by: core.cause(), at: at.into() });
+                core.observe(|| Event::Abort { task: TaskId(task), by: core.cause(), at: core.place(at) });
             }
         });
     }

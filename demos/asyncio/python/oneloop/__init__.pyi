@@ -1,6 +1,7 @@
 """Your asyncio program on a loop that can be watched."""
 
 import asyncio
+import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ __all__ = ["EventLoop", "EventLoopPolicy", "install", "new_event_loop", "run"]
 class EventLoop(asyncio.SelectorEventLoop):
     """An event loop of asyncio that turns on oneloop."""
 
-    def __init__(self) -> None: ...
+    def __init__(self, selector: selectors.BaseSelector | None = None) -> None: ...
 
 class EventLoopPolicy(asyncio.DefaultEventLoopPolicy):
     """A policy whose new loops are oneloop's."""

@@ -67,7 +67,10 @@ class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
     # A longer read asks the system for memory each time.
     _MAX_READ = 64 * 1024
 
-    def __init__(self):
+    def __init__(self, selector=None):
+        if selector is not None:
+            # Whoever makes a SelectorEventLoop may give it one. This loop waits by itself.
+            selector.close()
         super(Core, self).__init__(_Selector(self))
 
     # What is called soon and later.
@@ -162,7 +165,7 @@ class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
     def _run_once(self):
         woken_by_signals = self._hear_signals()
         try:
-            self._turn(self._stopping)
+            self._turn(self._stopping, self._csock.fileno())
         finally:
             if woken_by_signals:
                 self._hear_no_signals()
@@ -222,10 +225,15 @@ class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
 
     def _caller(self):
         """The line of the program that is running, or else of asyncio's."""
-        frame = outermost = sys._getframe(1)
+        frame, ours = sys._getframe(1), None
         while frame is not None and _is_inside(frame.f_code.co_filename):
-            outermost, frame = frame, frame.f_back
-        frame = frame or outermost
+            if frame.f_code is _RUN_ONCE and ours is not None:
+                # The loop called asyncio's own code. Whoever runs the loop did not.
+                break
+            ours = ours or (None if frame.f_code.co_filename.startswith(_HERE) else frame)
+            frame = frame.f_back
+        if frame is None or _is_inside(frame.f_code.co_filename):
+            frame = ours or sys._getframe(1)
         return _shortened(frame.f_code.co_filename), frame.f_lineno or 1
 
     def _describe(self, handle, kind):
@@ -245,16 +253,23 @@ class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
         if future is None:
             return None
         best = coroutine = task.get_coro()
+        fd = None
         while coroutine is not None:
             frame = _frame_of(coroutine)
+            if frame is not None and frame.f_code is _WAIT_FOR_DATA:
+                fd = getattr(getattr(frame.f_locals["self"], "_transport", None), "_sock_fd", None)
             if frame is not None and not _is_inside(frame.f_code.co_filename):
                 best = coroutine
             coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None) \
                 or getattr(coroutine, "ag_await", None)
         frame = _frame_of(best)
         if frame is None:
-            return future, "?", 1
-        return future, _shortened(frame.f_code.co_filename), frame.f_lineno or 1
+            return future, "?", 1, fd
+        return future, _shortened(frame.f_code.co_filename), frame.f_lineno or 1, fd
+
+
+_RUN_ONCE = EventLoop._run_once.__code__
+_WAIT_FOR_DATA = asyncio.StreamReader._wait_for_data.__code__
 
 
 def _handle_in_words(handle):
@@ -280,8 +295,10 @@ def _is_inside(file):
 
 
 def _shortened(file):
-    here = os.getcwd() + os.sep
-    return file[len(here):] if file.startswith(here) else file
+    for folder in (os.getcwd() + os.sep, os.path.dirname(_ASYNCIO[:-1]) + os.sep):
+        if file.startswith(folder):
+            return file[len(folder):]
+    return file
 
 
 def _one_line(name):
@@ -296,7 +313,12 @@ def _name_of(callback):
 
 def _name_of_task(task):
     coroutine = task.get_coro()
-    name = f"{task.get_name()} {getattr(coroutine, '__qualname__', type(coroutine).__qualname__)}"
+    # asyncio.create_task names a task after it has made it.
+    frame, given = sys._getframe(2), None
+    while frame is not None and given is None and _is_inside(frame.f_code.co_filename):
+        given = frame.f_locals.get("name") if frame.f_code.co_name == "create_task" else None
+        frame = frame.f_back
+    name = f"{given or task.get_name()} {getattr(coroutine, '__qualname__', type(coroutine).__qualname__)}"
     code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)
     if code is not None:
         name += f" ({os.path.basename(code.co_filename)}:{code.co_firstlineno})"
@@ -316,8 +338,12 @@ class EventLoopPolicy(asyncio.DefaultEventLoopPolicy):
 
 
 def install():
-    """From here on asyncio's new loops are oneloop's."""
+    """From here on asyncio's new loops are oneloop's, also where a program makes a SelectorEventLoop."""
     asyncio.set_event_loop_policy(EventLoopPolicy())
+    for module in (asyncio, asyncio.unix_events):
+        for name in ("SelectorEventLoop", "EventLoop"):
+            if hasattr(module, name):
+                setattr(module, name, EventLoop)
 
 
 def run(main, *, debug=None):
