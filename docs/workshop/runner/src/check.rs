@@ -16,7 +16,7 @@ use crate::run::{self, Verdict};
 use crate::stages::{self, Stage, project, read, write};
 use crate::texts::{self, Block};
 use crate::tree::{self, Files, MIO_FROM};
-use crate::{Said, clinic, events, hints, patch, same, schedule};
+use crate::{Said, clinic, conformance, events, hints, patch, same, schedule};
 
 /// How many crates are built and run at the same time.
 const AT_ONCE: usize = 2;
@@ -42,6 +42,9 @@ struct Job<'a> {
 
 /// `cargo stage check`.
 pub(crate) fn check(words: &[&str]) -> Said<()> {
+    if words.contains(&"--conformance") {
+        return conformance::check();
+    }
     let began = Instant::now();
     let stages = stages::all()?;
     let numbers: Vec<usize> = words.iter().filter_map(|word| word.parse().ok()).collect();

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use crate::Said;
 use crate::learner::Learner;
-use crate::stages::{project, read, workshop, write};
-use crate::tree::MIO_FROM;
+use crate::stages::{self, project, read, workshop, write};
+use crate::tree;
 
 /// From which stage on a crate can spawn, and so be asked.
 pub(crate) const FROM: usize = 4;
@@ -25,6 +25,23 @@ pub(crate) fn conformance(words: &[&str]) -> Said<()> {
     Ok(())
 }
 
+/// Rule 4: the suite on the last solution. The checks that it does not hold are named in `conformance.txt`, and only those.
+pub(crate) fn check() -> Said<()> {
+    let folder = project().join("target/workshop/conformance");
+    let stages = stages::all()?;
+    let last = stages.len() - 1;
+    tree::lay(&folder.join("my-loop"), &tree::solution(&stages, last)?)?;
+    write(&folder.join("my-loop/Cargo.toml"), &tree::manifest(last))?;
+    prepare(&folder.join("suite"), &folder.join("my-loop"), last)?;
+    let outcomes = ask(&folder.join("suite"), &[])?;
+    let held = outcomes.iter().filter(|(_, how)| how == "yes").count();
+    println!("the last solution holds {held} of {} checks", outcomes.len());
+    let failed: String =
+        outcomes.iter().filter(|(_, how)| how != "yes").map(|(check, how)| format!("{how}: {check}\n")).collect();
+    let known = read(&workshop().join("runner/conformance.txt"))?;
+    if failed == known { Ok(()) } else { Err(format!("conformance.txt should say:\n{failed}and says:\n{known}")) }
+}
+
 /// Makes the crate that plugs a runtime into the suite.
 pub(crate) fn prepare(folder: &Path, runtime: &Path, stage: usize) -> Said<()> {
     let suite = project().join("tests/conformance");
@@ -38,7 +55,6 @@ pub(crate) fn prepare(folder: &Path, runtime: &Path, stage: usize) -> Said<()> {
             _ => "\"sleep\", \"sockets\"",
         }
     );
-    let _ = MIO_FROM;
     write(&folder.join("Cargo.toml"), &manifest)?;
     write(&folder.join("Cargo.lock"), &read(&project().join("Cargo.lock"))?)?;
     write(&folder.join("src/main.rs"), &read(&workshop().join("runner/adapter.rs"))?)

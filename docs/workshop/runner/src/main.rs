@@ -59,7 +59,7 @@ cargo stage skip           takes the solution of this stage, and brings the next
 cargo stage reset          empties the holes of this stage; what you wrote is kept in .stage/before
 cargo stage clinic         deals a sealed case: a recording; then `clinic source`, then `clinic answer`
 cargo stage conformance    runs the conformance suite on your crate, and prints the table with your column
-cargo stage check          holds the workshop itself to its rules [--fresh] [--write] [STAGE...]";
+cargo stage check          holds the workshop itself to its rules [--fresh] [--write] [--conformance] [STAGE...]";
 
 fn main() -> ExitCode {
     sigpipe::reset();

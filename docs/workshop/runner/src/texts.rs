@@ -81,11 +81,12 @@ pub(crate) fn between_marks(printed: &str) -> &str {
     inside.strip_prefix('\n').unwrap_or(inside)
 }
 
-/// The first line of `shown` that does not stand in `said`, in order. Blank lines and dots say "and so on".
+/// The first line of `shown` that does not stand in `said`, in order. Blank lines and dots say "and so on", and the end
+/// of a line may be left out.
 pub(crate) fn first_missing<'a>(shown: &'a str, said: &str) -> Option<&'a str> {
     let mut said = said.lines().map(str::trim);
     let shown = shown.lines().filter(|line| !["", "…"].contains(&line.trim()));
-    shown.into_iter().find(|line| !said.any(|there| there == line.trim()))
+    shown.into_iter().find(|line| !said.any(|there| there.starts_with(line.trim())))
 }
 
 /// What is wrong with the shape of a page, and with what it quotes. `texts` are all that it may quote from.

@@ -43,21 +43,31 @@ enum Cause {
     Task(u64),
     Timer(u64),
     Source(u64),
+    Thread(u64),
 }
 
 fn cause() -> String {
     match CAUSE.get() {
-        Cause::Nobody => {
-            if THREAD.get() == 0 {
-                THREAD.set(THREADS.fetch_add(1, Ordering::Relaxed) + 1);
-            }
-            format!("thread {}", THREAD.get())
-        }
+        Cause::Nobody => format!("thread {}", thread()),
+        Cause::Thread(thread) => format!("thread {thread}"),
         Cause::Loop => "outside".to_owned(),
         Cause::Task(task) => format!("task {task}"),
         Cause::Timer(timer) => format!("timer {timer}"),
         Cause::Source(source) => format!("source {source}"),
     }
+}
+
+/// The number of this thread. Threads are numbered when they first ask.
+pub fn thread() -> u64 {
+    if THREAD.get() == 0 {
+        THREAD.set(THREADS.fetch_add(1, Ordering::Relaxed) + 1);
+    }
+    THREAD.get()
+}
+
+/// What happens next was asked for by this thread.
+pub fn by_thread(thread: u64) {
+    CAUSE.set(Cause::Thread(thread));
 }
 
 /// Writes an event: its kind, and the rest of its keys as JSON.

@@ -1,0 +1,197 @@
+//! Stage 4: tasks, the queue, a waker, one turn. A loop that nobody can wake is no longer known: a thread might.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use crate::heart::ready::Ready;
+use crate::leaf::{Event, yield_now};
+use crate::{Runtime, spawn};
+
+type Log = Rc<RefCell<Vec<String>>>;
+
+fn log(log: &Log, text: impl ToString) {
+    log.borrow_mut().push(text.to_string());
+}
+
+/// hint: Ready::pop
+#[test]
+fn the_queue_is_first_in_first_out_while_things_come_and_go() {
+    let mut queue = Ready::new(None);
+    (1..=3).for_each(|n| queue.push(n));
+    assert_eq!((queue.pop(), queue.pop()), (Some(1), Some(2)));
+    (4..=5).for_each(|n| queue.push(n));
+    assert_eq!(queue.len(), 3);
+    let rest: Vec<i32> = std::iter::from_fn(|| queue.pop()).collect();
+    assert_eq!((rest, queue.len()), (vec![3, 4, 5], 0));
+}
+
+/// hint: poll_ready
+#[test]
+fn tasks_run_in_the_order_in_which_they_were_spawned() {
+    let order: Log = Log::default();
+    Runtime::new().block_on(async {
+        for n in 0..5 {
+            let order = Rc::clone(&order);
+            spawn(async move { log(&order, n) });
+        }
+        log(&order, "main goes first");
+        yield_now().await;
+    });
+    assert_eq!(*order.borrow(), ["main goes first", "0", "1", "2", "3", "4"]);
+}
+
+/// hint: Tasks::next
+#[test]
+fn a_wake_during_its_own_poll_queues_the_task_again() {
+    let polls = Rc::new(Cell::new(0));
+    Runtime::new().block_on(async {
+        let done = Event::new();
+        let (count, set) = (Rc::clone(&polls), done.clone());
+        spawn(poll_fn(move |cx| {
+            count.set(count.get() + 1);
+            if count.get() == 3 {
+                set.set();
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }));
+        done.wait().await;
+    });
+    assert_eq!(polls.get(), 3);
+}
+
+/// hint: Tasks::next
+#[test]
+fn tasks_that_yield_take_turns() {
+    let order: Log = Log::default();
+    Runtime::new().block_on(async {
+        for name in ["a", "b"] {
+            let order = Rc::clone(&order);
+            spawn(async move {
+                for n in 0..3 {
+                    log(&order, format!("{name}{n}"));
+                    yield_now().await;
+                }
+            });
+        }
+        for _ in 0..5 {
+            yield_now().await;
+        }
+    });
+    assert_eq!(*order.borrow(), ["a0", "b0", "a1", "b1", "a2", "b2"]);
+}
+
+/// A task that keeps its waker here, counts its polls, and ends with the second.
+fn keeper(waker: &Rc<RefCell<Option<Waker>>>, polls: &Rc<Cell<u32>>) -> impl Future<Output = ()> + use<> {
+    let (waker, polls) = (Rc::clone(waker), Rc::clone(polls));
+    poll_fn(move |cx| {
+        polls.set(polls.get() + 1);
+        *waker.borrow_mut() = Some(cx.waker().clone());
+        if polls.get() == 2 { Poll::Ready(()) } else { Poll::Pending }
+    })
+}
+
+/// hint: Tasks::wake
+#[test]
+fn a_burst_of_wakes_is_one_poll() {
+    let (waker, polls) = (Rc::default(), Rc::default());
+    let runtime = Runtime::new();
+    runtime.block_on(async {
+        let (kept, count): (Rc<RefCell<Option<Waker>>>, Rc<Cell<u32>>) = (Rc::clone(&waker), Rc::clone(&polls));
+        spawn(poll_fn(move |cx| {
+            count.set(count.get() + 1);
+            *kept.borrow_mut() = Some(cx.waker().clone());
+            Poll::<()>::Pending
+        }));
+        yield_now().await;
+        for _ in 0..10 {
+            waker.borrow().as_ref().expect("it was polled").wake_by_ref();
+        }
+        for _ in 0..3 {
+            yield_now().await;
+        }
+    });
+    assert_eq!(polls.get(), 2, "its first poll, and one more for ten wakes");
+}
+
+/// hint: wake
+#[test]
+fn waking_does_not_poll() {
+    let order: Log = Log::default();
+    Runtime::new().block_on(async {
+        let (event, theirs) = (Event::new(), Rc::clone(&order));
+        let waits = event.wait();
+        spawn(async move {
+            waits.await;
+            log(&theirs, "the task goes on");
+        });
+        yield_now().await;
+        event.set();
+        log(&order, "whoever woke it goes on first");
+        yield_now().await;
+    });
+    assert_eq!(*order.borrow(), ["whoever woke it goes on first", "the task goes on"]);
+}
+
+/// hint: poll_ready
+#[test]
+fn a_turn_polls_at_most_so_many() {
+    let runtime = Runtime::new().polls_per_turn(10);
+    runtime.block_on(async {
+        spawn(async {
+            for _ in 0..1000 {
+                yield_now().await;
+            }
+        });
+        for _ in 0..100 {
+            yield_now().await;
+        }
+    });
+    assert!(runtime.turns() >= 20, "two hundred polls, ten a turn, were {} turns", runtime.turns());
+}
+
+/// hint: Tasks::wake
+#[test]
+fn a_wake_for_a_former_tenant_swallows_none_for_the_next() {
+    let (old, new) = (Rc::default(), Rc::default());
+    let (old_polls, new_polls) = (Rc::default(), Rc::default());
+    Runtime::new().block_on(async {
+        spawn(keeper(&old, &old_polls));
+        yield_now().await;
+        let old: Waker = old.borrow_mut().take().expect("it was polled");
+        old.wake_by_ref();
+        yield_now().await;
+        assert_eq!(old_polls.get(), 2, "it is over, and its slot is free");
+        spawn(keeper(&new, &new_polls));
+        yield_now().await;
+        old.wake();
+        let new: Waker = new.borrow_mut().take().expect("it was polled");
+        new.wake();
+        for _ in 0..3 {
+            yield_now().await;
+        }
+    });
+    assert_eq!(new_polls.get(), 2, "the wake that was meant for it was swallowed");
+}
+
+/// hint: poll_task
+#[test]
+fn one_that_is_over_is_dropped_and_one_that_waits_goes_at_the_end() {
+    let shared = Rc::new(());
+    let runtime = Runtime::new();
+    runtime.block_on(async {
+        let (ends, waits) = (Rc::clone(&shared), Rc::clone(&shared));
+        spawn(async move { drop(ends) });
+        spawn(async move {
+            Event::new().wait().await;
+            drop(waits);
+        });
+        yield_now().await;
+    });
+    assert_eq!((Rc::strong_count(&shared), runtime.tasks()), (2, 1));
+    drop(runtime);
+    assert_eq!(Rc::strong_count(&shared), 1);
+}

@@ -1,0 +1,207 @@
+//! Stage 11: wakes from other threads, and a blocking pool.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::blocking::spawn_blocking;
+use crate::ground::sync::{Bell, between_steps};
+use crate::heart::inbox::Inbox;
+use crate::leaf::{Event, yield_now};
+use crate::time::sleep;
+use crate::{Runtime, spawn};
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// hint: wake_by_inbox
+#[test]
+fn a_wake_from_a_thread_ends_the_park() {
+    let began = Instant::now();
+    Runtime::new().block_on(async {
+        let event = Event::new();
+        let set = event.clone();
+        thread::spawn(move || {
+            thread::sleep(ms(30));
+            set.set();
+        });
+        event.wait().await;
+    });
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+/// hint: park, and lose no message
+#[test]
+fn a_wake_while_the_loop_is_busy_is_kept() {
+    Runtime::new().block_on(async {
+        let event = Event::new();
+        let set = event.clone();
+        let waiter = spawn(event.wait());
+        yield_now().await;
+        // The loop stands still in this poll until the wake has been sent.
+        thread::spawn(move || set.set()).join().expect("it sets the event");
+        waiter.await.expect("it returns");
+    });
+}
+
+/// hint: drain_inbox
+#[test]
+fn a_thousand_wakes_from_eight_threads_all_arrive() {
+    Runtime::new().block_on(async {
+        let events: Vec<Event> = (0..1000).map(|_| Event::new()).collect();
+        let waiters: Vec<_> = events.iter().map(|event| spawn(event.wait())).collect();
+        yield_now().await;
+        for share in events.chunks(125) {
+            let share = share.to_vec();
+            thread::spawn(move || share.iter().for_each(Event::set));
+        }
+        for waiter in waiters {
+            waiter.await.expect("it returns");
+        }
+    });
+}
+
+/// hint: Inbox::send
+#[test]
+fn nobody_rings_while_the_loop_is_awake() {
+    let rings = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&rings);
+    let (inbox, incoming) = Inbox::new(Bell::new(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }));
+    assert!(inbox.send(1).is_ok());
+    assert_eq!(rings.load(Ordering::SeqCst), 0, "the loop is awake, and will look by itself");
+    assert!(!inbox.may_park(&incoming), "a message is there");
+    assert_eq!(incoming.try_recv(), Ok(1));
+    assert!(inbox.may_park(&incoming));
+    (2..5).for_each(|message| assert!(inbox.send(message).is_ok()));
+    assert_eq!(rings.load(Ordering::SeqCst), 1, "three messages to a loop that sleeps are one ring");
+    inbox.unparked();
+    drop(incoming);
+    assert_eq!(inbox.send(5), Err(5), "the loop is gone, and the message comes back");
+}
+
+/// Which of two threads may make its next step.
+struct Baton {
+    state: Mutex<(usize, [bool; 2], u32)>,
+    passed: Condvar,
+}
+
+impl Baton {
+    /// Passes the baton as the next bit of the order says, and waits until it is back.
+    fn step(&self, me: usize) {
+        let mut state = self.state.lock().expect("nobody panics");
+        self.pass(&mut state);
+        while state.0 != me {
+            state = self.passed.wait(state).expect("nobody panics");
+        }
+    }
+
+    fn pass(&self, state: &mut (usize, [bool; 2], u32)) {
+        let wanted = (state.2 & 1) as usize;
+        state.2 >>= 1;
+        state.0 = if state.1[wanted] { 1 - wanted } else { wanted };
+        self.passed.notify_all();
+    }
+
+    fn begin(&self, me: usize) {
+        let mut state = self.state.lock().expect("nobody panics");
+        while state.0 != me {
+            state = self.passed.wait(state).expect("nobody panics");
+        }
+    }
+
+    fn end(&self, me: usize) {
+        let mut state = self.state.lock().expect("nobody panics");
+        state.1[me] = true;
+        self.pass(&mut state);
+    }
+}
+
+/// A sender and a loop that is about to park, in each of a thousand orders of their steps. What a processor may
+/// reorder by itself, this does not try: the project's loom models of the same file do.
+/// hint: Inbox::may_park
+#[test]
+fn the_model_loses_no_message_in_any_order_of_steps() {
+    for order in 0..1024 {
+        let baton = Arc::new(Baton { state: Mutex::new((order as usize & 1, [false; 2], order >> 1)), passed: Condvar::new() });
+        let rings = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&rings);
+        let (inbox, incoming) = Inbox::new(Bell::new(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }));
+        let (theirs, sends) = (Arc::clone(&baton), Arc::clone(&inbox));
+        let sender = thread::spawn(move || {
+            theirs.begin(0);
+            let steps = Arc::clone(&theirs);
+            between_steps(move || steps.step(0));
+            let sent = sends.send("news");
+            theirs.end(0);
+            assert!(sent.is_ok());
+        });
+        let (theirs, parks) = (Arc::clone(&baton), Arc::clone(&inbox));
+        let looper = thread::spawn(move || {
+            theirs.begin(1);
+            let steps = Arc::clone(&theirs);
+            between_steps(move || steps.step(1));
+            let sleeps = parks.may_park(&incoming);
+            theirs.end(1);
+            between_steps(|| {});
+            (sleeps, incoming)
+        });
+        sender.join().expect("it sends");
+        let (sleeps, incoming) = looper.join().expect("it looks");
+        let is_lost = sleeps && rings.load(Ordering::SeqCst) == 0;
+        assert!(!is_lost, "in order {order:010b} the loop sleeps, {} message waits, and nobody rang", incoming.len());
+    }
+}
+
+/// hint: the end of a job
+#[test]
+fn a_blocking_job_brings_its_result_and_blocks_nobody() {
+    Runtime::new().block_on(async {
+        let here = thread::current().id();
+        let ticks = spawn(async {
+            let began = Instant::now();
+            for _ in 0..3 {
+                sleep(ms(5)).await;
+            }
+            began.elapsed()
+        });
+        let job = spawn_blocking(move || {
+            thread::sleep(ms(100));
+            thread::current().id()
+        });
+        assert_ne!(job.await, here);
+        assert!(ticks.await.expect("it returns") < ms(90), "the job held up the loop");
+        for job in (0..20).map(|number| spawn(spawn_blocking(move || number))).collect::<Vec<_>>().into_iter().enumerate() {
+            assert_eq!(job.1.await.expect("it returns"), job.0);
+        }
+    });
+}
+
+/// hint: wake_by_inbox
+#[test]
+fn a_waker_that_outlives_its_runtime_is_harmless() {
+    let event = Event::new();
+    let runtime = Runtime::new();
+    runtime.block_on(async {
+        let waits = event.wait();
+        drop(spawn(async move {
+            let mut waits = Box::pin(waits);
+            std::future::poll_fn(|cx| {
+                let polled = waits.as_mut().poll(cx);
+                polled.is_pending().then_some(()).map_or(std::task::Poll::Ready(()), std::task::Poll::Ready)
+            })
+            .await;
+            std::mem::forget(waits);
+        }));
+        sleep(ms(1)).await;
+    });
+    drop(runtime);
+    thread::spawn(move || event.set()).join().expect("it wakes nobody");
+}

@@ -1,0 +1,131 @@
+//! Stage 12: a scope whose children borrow.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::Runtime;
+use crate::scope::scope;
+use crate::time::{sleep, timeout, uptime};
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// hint: scope
+#[test]
+fn children_borrow_from_before_the_scope() {
+    Runtime::virtual_clock().block_on(async {
+        let words = ["one".to_owned(), "loop".to_owned()];
+        let total = Cell::new(0);
+        let done: Result<&str, ()> = scope(async |s| {
+            for word in &words {
+                s.spawn(async {
+                    sleep(ms(5)).await;
+                    total.set(total.get() + word.len());
+                    Ok(())
+                });
+            }
+            "the body's own"
+        })
+        .await;
+        assert_eq!((done, total.get()), (Ok("the body's own"), 7));
+    });
+}
+
+/// hint: scope
+#[test]
+fn a_scope_waits_for_its_children() {
+    Runtime::virtual_clock().block_on(async {
+        let ended = RefCell::new(Vec::new());
+        let done: Result<(), ()> = scope(async |s| {
+            for time in [30, 10, 20] {
+                let ended = &ended;
+                s.spawn(async move {
+                    sleep(ms(time)).await;
+                    ended.borrow_mut().push(time);
+                    Ok(())
+                });
+            }
+        })
+        .await;
+        assert_eq!(done, Ok(()));
+        assert_eq!((uptime(), &*ended.borrow()), (ms(30), &vec![10, 20, 30]));
+    });
+}
+
+/// hint: scope
+#[test]
+fn the_first_error_cancels_the_siblings() {
+    Runtime::virtual_clock().block_on(async {
+        let dropped = Rc::new(());
+        let done: Result<(), &str> = scope(async |s| {
+            let owned = Rc::clone(&dropped);
+            s.spawn(async move {
+                sleep(ms(1000)).await;
+                drop(owned);
+                Ok(())
+            });
+            s.spawn(async {
+                sleep(ms(10)).await;
+                Err("it failed")
+            });
+            sleep(ms(5000)).await;
+        })
+        .await;
+        assert_eq!((done, uptime()), (Err("it failed"), ms(10)));
+        assert_eq!(Rc::strong_count(&dropped), 1, "the sibling is gone, with all that it owned");
+    });
+}
+
+/// hint: Child::poll
+#[test]
+fn only_a_child_that_was_woken_is_polled() {
+    Runtime::virtual_clock().block_on(async {
+        let polls = Cell::new(0);
+        let done: Result<(), ()> = scope(async |s| {
+            s.spawn(async {
+                for _ in 0..10 {
+                    sleep(ms(1)).await;
+                }
+                Ok(())
+            });
+            s.spawn(async {
+                let mut long = Box::pin(sleep(ms(100)));
+                poll_fn(|cx| {
+                    polls.set(polls.get() + 1);
+                    long.as_mut().poll(cx)
+                })
+                .await;
+                Ok(())
+            });
+        })
+        .await;
+        assert_eq!((done, polls.get()), (Ok(()), 2), "once to begin, and once when its time was over");
+    });
+}
+
+/// hint: scope
+#[test]
+fn dropping_a_scope_drops_its_children() {
+    let runtime = Runtime::virtual_clock();
+    runtime.block_on(async {
+        let owned = Rc::new(());
+        let endless = scope(async |s| {
+            for _ in 0..3 {
+                let owned = Rc::clone(&owned);
+                s.spawn(async move {
+                    poll_fn(|_| Poll::<()>::Pending).await;
+                    drop(owned);
+                    Ok::<(), ()>(())
+                });
+            }
+            sleep(ms(50)).await;
+        });
+        assert!(timeout(ms(10), endless).await.is_err());
+        assert_eq!(Rc::strong_count(&owned), 1);
+    });
+    assert_eq!(runtime.timers_and_sockets(), (0, 0));
+}
