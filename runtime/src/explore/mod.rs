@@ -40,9 +40,9 @@ const ONE_BY_ONE: u64 = 1000;
 /// How long a shorter schedule is looked for. Half of it belongs to the prefixes that are tried one by one.
 const TIME_TO_CUT: Duration = Duration::from_secs(5);
 
-/// Runs a program once with each seed, each time on a new runtime with the virtual clock, and panics if
-/// it fails with any: if its future panics, if a task panics and nobody joins it, if it is stuck, or if it
-/// has not ended after a million polls.
+/// Runs a program once with each seed, each time on a new runtime with the virtual clock, and panics if it fails with
+/// any. It fails if its future panics, if a task panics and nobody joins it, if it is stuck, or if it has not ended
+/// after a million polls.
 ///
 /// `program` makes the future to run. The runs must not change anything that they share, such as a static or
 /// something captured. A seed decides which of the ready tasks goes next, again and again: each is another order in
@@ -61,10 +61,10 @@ const TIME_TO_CUT: Duration = Duration::from_secs(5);
 /// It panics as well if there are no seeds, if a runtime is already running on this thread, or if the system
 /// refuses one its event queue.
 ///
-/// A panic of a task that is joined is whoever's who joins it: it fails the program if it is passed on, as by
+/// A panic of a task that is joined belongs to the one who joins it. It fails the program if it is passed on, as by
 /// `task.await.unwrap()`. A task's panic fails the program by itself if nobody joins the task, because its handle is
-/// dropped or the program is over. A poll that never returns hangs the search, as it would hang any loop; a line on
-/// stderr then names the seed, as a line does from time to time wherever a search takes long.
+/// dropped or the program is over. A poll that never returns hangs the search, as it would hang any loop. A line on
+/// stderr then names the seed. Such a line comes from time to time wherever a search takes long.
 ///
 /// # One schedule alone, and its recording
 ///

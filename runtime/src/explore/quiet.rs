@@ -77,8 +77,8 @@ fn note(info: &PanicHookInfo<'_>) -> bool {
     noted.unwrap_or(false)
 }
 
-/// Whether the process is aborted after this panic. On stable, std does not tell which panics cannot unwind; but all
-/// of them, such as one in a drop while another unwinds, are raised by this file of core.
+/// Whether the process is aborted after this panic. On stable, std does not tell which panics cannot unwind. But all
+/// of them are raised by this file of core, such as one in a drop while another unwinds.
 fn ends_the_process(info: &PanicHookInfo<'_>) -> bool {
     cfg!(panic = "abort") || info.location().is_some_and(|at| at.file().ends_with("core/src/panicking.rs"))
 }

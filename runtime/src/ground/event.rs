@@ -1,8 +1,8 @@
 //! The events that an observer sees: every step of the loop, as plain data.
 //!
-//! The runtime tells its story as a stream of [`Event`]s, in the order in which things happen, to each [`Observer`]
-//! that was given to its builder. Everything that shows a running loop reads this one stream. While nobody observes,
-//! an event costs one look at a flag, and a branch that is not taken.
+//! The runtime tells its story as a stream of [`Event`]s, in the order in which things happen. It tells each
+//! [`Observer`] that was given to its builder. Everything that shows a running loop reads this one stream. While
+//! nobody observes, an event costs one look at a flag, and a branch that is not taken.
 
 use std::fmt;
 use std::time::Duration;

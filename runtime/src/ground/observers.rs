@@ -1,7 +1,7 @@
 //! The observers of a loop: who is told, and whether anybody is.
 //!
-//! They may come while the loop runs, even while they are being told. So the list is shared: whoever
-//! tells takes a share in it, and no borrow is alive while an observer, which is foreign code, runs.
+//! They may come while the loop runs, even while they are being told. So the list is shared. To tell, the loop takes
+//! a share in it, and no borrow is alive while an observer, which is foreign code, runs.
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};

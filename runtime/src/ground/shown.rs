@@ -1,8 +1,8 @@
 //! Shown: a name in a sentence or in a table, for people at a terminal.
 //!
-//! A name is anybody's text, and a terminal obeys what it is sent. So what cannot be seen is written as an
-//! escape, which includes whatever reorders text; a name is cut; and one that runs from right to left is
-//! isolated, so that it reorders no word beside it. Source: Unicode Standard Annex #9, section 2.7.
+//! A name is anybody's text, and a terminal obeys what it is sent. So letters that cannot be seen, or that reorder
+//! text, are written as escapes. A name is cut. One that runs from right to left is isolated, so that it reorders no
+//! word beside it. Source: Unicode Standard Annex #9, section 2.7.
 
 use std::fmt::{self, Write as _};
 

@@ -79,7 +79,7 @@ fn note_stop(signal: c_int) {
     }
 }
 
-/// Calls whoever handled the signal before us.
+/// Calls the handler that the signal had before ours.
 fn pass_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     let Some(previous) = previous(signal) else { return };
     let address = previous.sa_sigaction;
@@ -179,7 +179,7 @@ fn previous(signal: c_int) -> Option<&'static libc::sigaction> {
     unsafe { PREVIOUS[signal as usize].load(Ordering::SeqCst).as_ref() }
 }
 
-/// Lets whoever handled a signal before us do so again. False if another has taken it from us.
+/// Gives a signal back to the handler that it had before ours. False if another has taken it from us.
 fn give_back(signal: c_int) -> bool {
     previous(signal).is_some_and(|previous| {
         let is_given_back = || sigaction(signal, None).is_ok_and(|now| now.sa_sigaction == previous.sa_sigaction);

@@ -75,7 +75,8 @@ thread_local! {
 /// connection of hyper's one for a WebSocket library.
 ///
 /// To hyper a read costs one copy of the bytes that came, zeros over as much as hyper's buffer has room for, and no
-/// allocation; the other directions cost nothing. Vectored writes are not offered: hyper then gathers head and body, and writes them at once.
+/// allocation. The other directions cost nothing. Vectored writes are not offered: hyper then gathers head and body,
+/// and writes them at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Io<T>(T);
 

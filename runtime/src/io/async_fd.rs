@@ -21,9 +21,9 @@ use crate::net::socket::{Socket, WAIT_FIRST};
 
 /// A descriptor of any kind, registered with the loop. The name and the meaning are tokio's.
 ///
-/// It waits for the kernel to call the descriptor ready, and leaves it to you what to do then: with
-/// [`readable`](Self::readable) and the guard that it gives, with [`async_io`](Self::async_io), or by the
-/// traits of `futures-io` where `T` implements [`Read`] or [`Write`].
+/// It waits for the kernel to call the descriptor ready, and leaves it to you what to do then. There are three ways:
+/// [`readable`](Self::readable) with the guard that it gives, [`async_io`](Self::async_io), and the traits of
+/// `futures-io` where `T` implements [`Read`] or [`Write`].
 ///
 /// **The descriptor must be non-blocking.** Nobody can check that here without unsafe code. If it is not,
 /// an attempt that finds nothing holds up the loop and every task on it.

@@ -2,7 +2,7 @@
 //!
 //! It may be a terminal, a pipe or a file. Files cannot be registered with the kernel's event queue, and a terminal
 //! must not be made non-blocking: the shell and other programs share it, and would fail. So a thread reads, one read
-//! at a time and only when a task has asked for it: input that nobody asked for stays where it is, for a child
+//! at a time and only when a task has asked for it. Input that nobody asked for stays where it is, for a child
 //! process, say. Input that was read and not yet taken is kept here, for the whole process, since there is one
 //! standard input.
 //!
@@ -84,10 +84,9 @@ pub fn stdin() -> Stdin {
 
 /// A handle to the standard input. Made by [`stdin`].
 ///
-/// It is read by a thread, and only when asked to: a read that has begun cannot be taken back, so the
-/// thread stays, also beyond the end of the runtime, until there is input; that is kept for the next
-/// who asks. As a thread of that kind does not hinder the process from ending, a program that is asked
-/// to stop simply ends.
+/// It is read by a thread, and only when asked to. A read that has begun cannot be taken back, so the thread stays
+/// until there is input, also beyond the end of the runtime. The input is kept for the next who asks. As a thread of
+/// that kind does not hinder the process from ending, a program that is asked to stop simply ends.
 ///
 /// With the virtual clock, time passes as it really does for every runtime that has asked while such a thread reads.
 pub struct Stdin(Seat);

@@ -1,4 +1,4 @@
-//! Halves: one side of a stream for whoever reads, the other for whoever writes.
+//! Halves: one side of a stream for a reader, the other for a writer.
 
 use std::error::Error;
 use std::fmt;

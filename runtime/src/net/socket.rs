@@ -21,8 +21,8 @@ pub struct Socket<S: mio::event::Source + Send + 'static> {
     /// `None` only while it is being dropped.
     pub(crate) io: Option<S>,
     pub(crate) key: SourceKey,
-    /// The number of an error that was asked for before anybody used the socket; 0 for none. The kernel tells
-    /// each error once, so whoever uses the socket next is told of it from here.
+    /// The number of an error that was asked for before anybody used the socket; 0 for none. The kernel tells each
+    /// error once, so the next use of the socket tells it from here.
     kept_error: AtomicI32,
 }
 
@@ -53,7 +53,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         self.io.as_ref().expect("a socket has its mio object until it is dropped")
     }
 
-    /// Keeps an error of the kernel's for whoever uses the socket next.
+    /// Keeps an error of the kernel's for the next use of the socket.
     pub(crate) fn keep_error(&self, error: &io::Error) {
         self.kept_error.store(error.raw_os_error().unwrap_or(0), Ordering::Relaxed);
     }
@@ -124,7 +124,7 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         polled
     }
 
-    /// Takes back the waker of whoever holds the socket, or a half of it, by `&mut`.
+    /// Takes back the waker of the one who holds the socket, or a half of it, by `&mut`.
     pub(crate) fn forget_owner(&self, direction: Direction) {
         let key = self.key;
         at_home(key.0.runtime, move |core| {

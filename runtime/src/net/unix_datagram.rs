@@ -152,9 +152,8 @@ impl UnixDatagram {
         connected.map_err(|error| cannot_at("connect to", addr, &error))
     }
 
-    /// Sends a datagram to the socket at `path`. While that has no room for it, it waits, and tries again
-    /// after pauses of up to 40 ms, since the system tells only a [connected](Self::connect) socket of room
-    /// at the other end.
+    /// Sends a datagram to the socket at `path`. While that has no room for it, it waits, and tries again after
+    /// pauses of up to 40 ms. The system tells only a [connected](Self::connect) socket of room at the other end.
     ///
     /// # Errors
     ///

@@ -24,8 +24,8 @@ use crate::net::unix_addr::{address, cannot_at};
 /// [`AsyncRead`](futures_io::AsyncRead) and [`AsyncWrite`](futures_io::AsyncWrite). Dropping it closes
 /// the connection; what was sent reaches the peer.
 ///
-/// A program that takes back Rust's ignoring of `SIGPIPE` and is built with an old standard library, such
-/// as 1.85's, gets that signal where it writes to a closed peer. Newer ones prevent it.
+/// A program may take back Rust's ignoring of `SIGPIPE`. Built with an old standard library, such as 1.85's, it then
+/// gets that signal when it writes to a closed peer. Newer ones prevent it.
 ///
 /// The peer's process and user are not offered: the standard library has no stable way to ask.
 ///

@@ -1,7 +1,7 @@
 //! A second look: how the end of a child is heard where no signal tells of it.
 //!
-//! SIGCHLD is quick, but not to be relied on alone. It may be blocked in every thread, ignored, or handled by
-//! others. So whoever waits for a child asks after it from time to time, too, in pauses that grow.
+//! SIGCHLD is quick, but not to be relied on alone. It may be blocked in every thread, ignored, or handled by others.
+//! So a task that waits for a child asks after it from time to time, too, in pauses that grow.
 
 use std::panic::Location;
 use std::pin::Pin;

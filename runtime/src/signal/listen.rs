@@ -48,10 +48,10 @@ pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
 /// Listens to a signal from now on. Any number of tasks, runtimes and threads may listen to the same
 /// signal, and each is told.
 ///
-/// With the first call for a kind, what the system does with this signal by default, such as ending the
-/// process, is over for the rest of the process's life, also when nobody listens any more. A handler
-/// that was installed before, by another library, is still called, after ours. One that is installed
-/// later takes the signal away from us, unless it calls us.
+/// With the first call for a kind, the signal's default, such as ending the process, is over for the rest of the
+/// process's life. It stays over when nobody listens any more. A handler that was installed before, by another
+/// library, is still called, after ours. One that is installed later takes the signal away from us, unless it calls
+/// us.
 ///
 /// A signal that every thread of the process blocks reaches nobody, and none of these either.
 ///
@@ -94,7 +94,7 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
 
 /// A listener to one kind of signal. Made by [`signal`].
 ///
-/// Signals that come while nobody asks are not lost but become one: after any number of them, the next
+/// Signals that come while nobody asks are not lost but become one. After any number of them, the next
 /// [`recv`](Self::recv) is ready at once, and the one after it waits. The last of them is never missed.
 ///
 /// It is a [`Stream`] too, which never ends.

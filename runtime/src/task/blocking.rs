@@ -1,8 +1,8 @@
 //! Blocking work: jobs for the pool's threads, joined like tasks.
 //!
-//! A job has two halves. One is a closure that a thread of the pool runs; the other is a task that
-//! waits for its result, so that joining, aborting and panics are those of any task. The result comes
-//! home through the inbox, and if nobody waits for it by then, home is where it is dropped.
+//! A job has two halves. One is a closure that a thread of the pool runs. The other is a task that waits for its
+//! result, so that joining, aborting and panics are those of any task. The result comes home through the inbox, and
+//! if nobody waits for it by then, home is where it is dropped.
 
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;

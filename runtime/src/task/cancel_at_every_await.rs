@@ -3,20 +3,20 @@
 use std::pin::pin;
 use std::task::Poll;
 
-/// Runs an operation again and again, and drops it each time at another point where it may be dropped:
-/// before its first poll, after every poll that found it waiting, and also when it has been woken but
-/// not polled again. It ends with the run in which the operation comes to its end.
+/// Runs an operation again and again, and drops it each time at another point where it may be dropped. The points are
+/// before its first poll, after every poll that found it waiting, and when it has been woken but not polled again. It
+/// ends with the run in which the operation comes to its end.
 ///
-/// Each run has a world of its own, from `setup`. `operation` is what is dropped. `check` gets the world
-/// back, with the operation's output if there is one, and should find in it what a dropped operation
-/// must not lose: it may run the operation again, and assert that nothing is missing.
+/// Each run has a world of its own, from `setup`. `operation` is what is dropped. `check` gets the world back, with
+/// the operation's output if there is one. It should find in it what a dropped operation must not lose: it may run
+/// the operation again, and assert that nothing is missing.
 ///
 /// Returns in how many places the operation was dropped: at least one. Should it be only one, the
 /// operation never waited, and the test shows little.
 ///
-/// Between two polls the loop turns, as long as it takes until the operation's task is woken; so the
-/// operation must be able to come to its end by what `setup` began. On the virtual clock, and
-/// without sockets, the same places are found in every run.
+/// Between two polls the loop turns, as long as it takes until the operation's task is woken. So the operation must
+/// be able to come to its end by what `setup` began. On the virtual clock, and without sockets, the same places are
+/// found in every run.
 ///
 /// ```
 /// use oneloop::{net::duplex, task::{cancel_at_every_await, yield_now}};

@@ -10,7 +10,7 @@ use crate::heart::budget::ready_at_a_price;
 
 /// Waits for a child of a [`scope`](crate::task::scope) and gives its output.
 ///
-/// There is no error to handle: when the child fails, the scope ends, and with it whoever waits here.
+/// There is no error to handle: when the child fails, the scope ends, and with it the future that waits here.
 ///
 /// # Panics
 ///
@@ -50,7 +50,7 @@ impl<T> Output<T> {
 }
 
 impl<T> Drop for Output<T> {
-    /// Without an output, whoever waits outside the scope is to hear that there will be none.
+    /// Without an output, a handle that waits outside the scope is to hear that there will be none.
     fn drop(&mut self) {
         let waiting = match &mut *self.0.borrow_mut() {
             State::Waiting(waker) => waker.take(),

@@ -69,8 +69,8 @@ pub enum MissedTickBehavior {
     Skip,
 }
 
-/// Delay lets a tick be this late without moving the beat: timers and the kernel count in milliseconds,
-/// and a beat that drifts by one each time would be none.
+/// Delay lets a tick be this late without moving the beat. Timers and the kernel count in milliseconds, and a beat
+/// that drifts by one each time would be none.
 const STILL_IN_TIME: Duration = Duration::from_millis(5);
 
 /// Ticks. Made by [`interval`] and [`interval_at`].

@@ -14,8 +14,8 @@ use crate::heart::timers::Deadline;
 use crate::heart::waker::waiter_of;
 use crate::time::Instant;
 
-/// Waits for `duration`, and never less. How much more depends on how busy the loop is; on an idle one
-/// it is mostly under two milliseconds, since timers and the kernel both count in milliseconds.
+/// Waits for `duration`, and never less. How much more depends on how busy the loop is. On an idle one it is mostly
+/// under two milliseconds, since timers and the kernel both count in milliseconds.
 ///
 /// The time runs from this call, not from the first poll. Even a sleep of zero lets the other ready
 /// tasks run first. A duration too long for the clock is cut to some 584 million years.
