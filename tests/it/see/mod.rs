@@ -6,6 +6,7 @@ mod events;
 mod events_example;
 #[cfg(target_os = "linux")]
 mod last_words;
+mod log;
 #[cfg(target_os = "linux")]
 mod lookers;
 mod names;

@@ -1,9 +1,11 @@
 //! The log: one line a turn, on stderr. It is strace for the loop.
 //!
-//! `ONELOOP_LOG=1` attaches it to every runtime that is built. A line is written at the end of a turn:
+//! `ONELOOP_LOG=1` attaches it to every runtime that is built. A line is written at the end of a turn, and begins with
+//! the time at its beginning. So is a task logged that sleeps for ten milliseconds, and its joiner:
 //!
 //! ```text
-//!     turn 3    1.001s | timers 2 | polled 4 "reader" 5 done | woke 4 5 | parked 999ms, timer
+//!     turn 1         0.000s | polled 1 "main" 2 "reader" | parked 10.0ms
+//!     turn 2         0.010s | polled 2 "reader" done 1 "main" done | timers fired 1 | woken by task 1 timer 1
 //! ```
 
 use std::cell::RefCell;
@@ -29,6 +31,7 @@ pub(crate) struct Log {
 #[derive(Default)]
 struct Line {
     names: BTreeMap<TaskId, String>,
+    began: Duration,
     inbox: usize,
     timers: usize,
     polls: Vec<(TaskId, &'static str)>,
@@ -48,27 +51,26 @@ impl Observer for Log {
     fn on_event(&self, at: Duration, event: &Event<'_>) {
         let line = &mut *self.line.borrow_mut();
         match *event {
-            Event::TurnStart { inbox, .. } => line.inbox = inbox,
+            Event::TurnStart { inbox, .. } => (line.inbox, line.began) = (inbox, at),
             Event::Spawn { task, name: Some(name), .. } => {
                 line.names.insert(task, name.to_owned());
             }
-            Event::Finish { task, outcome } => {
-                line.polled(
-                    task,
-                    match outcome {
-                        Finished::Returned => " done",
-                        Finished::Panicked => " panicked",
-                        Finished::Aborted => " aborted",
-                    },
-                );
-            }
-            Event::PollEnd { task, outcome: Polled::Pending } => line.polled(task, ""),
+            // The end of `block_on`'s own future comes after its last turn, and its last poll in it.
+            Event::PollEnd { task, outcome } => line.polled(
+                task,
+                match outcome {
+                    Polled::Pending => "",
+                    Polled::Ready => " done",
+                    Polled::Panicked => " panicked",
+                },
+            ),
+            Event::Finish { task, outcome: Finished::Aborted } => line.polled(task, " aborted"),
             Event::TimerFired { .. } => line.timers += 1,
             Event::Wake { cause, queued: true, .. } => *line.wakes.entry(kind(cause)).or_default() += 1,
             Event::ParkStart { timeout } => line.parked = Some((at, timeout)),
             Event::ParkEnd { events } => line.parked_until(at, events),
             Event::TurnEnd { turn, .. } => {
-                let text = line.finish(turn, at);
+                let text = line.finish(turn);
                 stderr::log(text);
             }
             _ => {}
@@ -94,8 +96,8 @@ impl Line {
     }
 
     /// Writes out the turn and makes ready for the next.
-    fn finish(&mut self, turn: u64, at: Duration) -> String {
-        let mut text = format!("turn {turn:<5} {:>9.3}s", at.as_secs_f64());
+    fn finish(&mut self, turn: u64) -> String {
+        let mut text = format!("turn {turn:<5} {:>9.3}s", self.began.as_secs_f64());
         if self.inbox > 0 {
             let _ = write!(text, " | inbox {}", self.inbox);
         }
