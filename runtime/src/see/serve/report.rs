@@ -98,7 +98,7 @@ pub(super) fn culprit(state: &State, now: Duration, silence: Duration, last_wait
     }
     let busy = !matches!(state.phase, Phase::Park | Phase::Idle);
     (busy && silence >= LONG).then(|| {
-        format!("the loop has been busy for {} with what is no poll: a drop, or an observer", in_words(silence))
+        format!("the loop has been busy for {} outside any poll: in a drop, or in an observer", in_words(silence))
     })
 }
 
