@@ -11,7 +11,7 @@ use std::thread;
 
 use crate::ground::signals;
 
-/// What the name of a helper begins with. No other thread of this process is named so.
+/// The beginning of a helper's name. No other thread of this process is named so.
 pub(super) const NAMED: &str = "oneloop-";
 
 /// A thread that is waited for when this is dropped. Its owner has told it to end by then.

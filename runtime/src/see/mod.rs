@@ -31,7 +31,7 @@ pub use serve::{Server, serve, serve_with_token};
 pub use told::{ToldWait, at, is_observed, wait};
 
 /// Adds an observer to the runtime that runs on this thread. It is told of every event from here on,
-/// before the observers that were there. Of a poll that is going on it is told the end.
+/// before the observers that were there. If a poll is going on, it is told of its end.
 ///
 /// # Panics
 ///

@@ -28,7 +28,7 @@ const FOR_A_LINE: Duration = Duration::from_millis(2);
 /// How long a process that ends waits for a reader.
 const AT_THE_END: Duration = Duration::from_millis(300);
 
-/// Writes a text to stderr. It returns soon, whoever reads there.
+/// Writes a text to stderr. It returns soon, however slowly anybody reads there.
 pub(super) fn say(text: String) {
     say_within(FOR_A_SENTENCE, text);
 }
@@ -51,7 +51,7 @@ fn say_within(limit: Duration, text: String) {
     }
 }
 
-/// What the thread that writes shares with those who have something to say.
+/// The part that the writing thread shares with those who have something to say.
 #[derive(Default)]
 struct Speaker {
     queue: Mutex<Queue>,
@@ -148,7 +148,7 @@ impl Speaker {
                 continue;
             };
             drop(queue);
-            // Where stderr is closed or full there is nobody to tell.
+            // If stderr is closed or full, there is nobody to tell.
             let _ = io::stderr().write_all(text.as_bytes());
             queue = self.lock();
             queue.bytes -= text.len();

@@ -52,7 +52,7 @@ pub(super) fn open(variable: &'static str, path: &Path) -> io::Result<(PathBuf, 
 /// The first of these paths that no other process has.
 fn claim(variable: &str, path: &Path) -> io::Result<(PathBuf, File)> {
     if fs::metadata(path).is_ok_and(|known| !known.is_file()) {
-        // A device or a pipe: whoever named it twice wants both in it.
+        // A device or a pipe: a user who names it twice wants both in it.
         return open_one(path).map(|file| (path.to_owned(), file));
     }
     let pid = process::id();
@@ -67,7 +67,7 @@ fn claim(variable: &str, path: &Path) -> io::Result<(PathBuf, File)> {
     Err(io::ErrorKind::ResourceBusy.into())
 }
 
-/// Opens one without a change to what is in it, and without waiting: for whoever might read a pipe, say.
+/// Opens one without a change to what is in it, and without waiting for a reader of a pipe, say.
 fn open_one(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.write(true).create(true).truncate(false).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);

@@ -21,7 +21,7 @@ use crate::ground::signals;
 use crate::see::serve::bell::Bell;
 use crate::see::stderr;
 
-/// What is still to be written, and what hears the signals meanwhile.
+/// The files still to be written, and the thread that hears the signals meanwhile.
 struct Unwritten {
     last_number: u64,
     all: BTreeMap<u64, Box<dyn FnMut() + Send>>,
@@ -50,7 +50,7 @@ impl AtTheEnd {
         AT_EXIT.call_once(|| signals::at_exit(exits));
         let (mut unwritten, process) = (unwritten(), std::process::id());
         if unwritten.process != process {
-            // What a forked child has of its parent's is not the child's to write, nor to drop.
+            // A forked child neither writes nor drops its parent's files.
             std::mem::forget((std::mem::take(&mut unwritten.all), unwritten.bell.take()));
             unwritten.process = process;
         }

@@ -29,10 +29,10 @@ struct ToFile<R> {
     _file: AtTheEnd,
 }
 
-/// What can be asked for, and how it is written.
+/// A kind of file that can be asked for, and how it is written.
 trait Written: Observer + Clone + Send {
     const VARIABLE: &'static str;
-    /// What it does, as a verb.
+    /// Its work, as a verb.
     const DOES: &'static str;
     fn write(&self, file: impl Write) -> io::Result<()>;
 }
@@ -138,7 +138,7 @@ impl Write for Patient<'_> {
                 written => return written,
             }
             if Instant::now() >= until {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "whoever reads there is behind"));
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "its reader takes nothing"));
             }
             let pause = Duration::from_millis(2);
             thread::sleep(pause);

@@ -49,11 +49,11 @@ enum Kind<'a> {
 type Names = BTreeMap<TaskId, Arc<About>>;
 
 impl ChromeTrace {
-    /// Writes the trace as JSON. What is still going on is drawn as if it ended now, and goes on.
+    /// Writes the trace as JSON. A slice that still goes on is drawn as if it ended now.
     ///
     /// # Errors
     ///
-    /// What the writer says.
+    /// The errors of the writer.
     pub fn write_to(&self, mut out: impl Write) -> io::Result<()> {
         let picture = self.picture();
         let unfinished = unfinished(&picture);
@@ -77,7 +77,7 @@ impl ChromeTrace {
     }
 }
 
-/// What has begun and not ended: lives first, then from the outside in.
+/// The slices that have begun and not ended: lives first, then from the outside in.
 fn unfinished(picture: &Picture) -> Vec<Drawn> {
     let end = picture.now.saturating_add(1);
     let mut unfinished: Vec<Drawn> = Vec::new();
@@ -152,7 +152,7 @@ impl Row<'_> {
     fn text(&self, names: &Names) -> String {
         let Self { at, end, track: Track { process, thread }, ref kind } = *self;
         let begin = Micros::begin(at);
-        // Where a name cannot be read, the times can.
+        // If a name cannot be read, the times can.
         let place = format_args!("\"pid\":{process},\"tid\":{thread},\"ts\":{begin}").to_string();
         match *kind {
             Kind::Slice(what) => {
@@ -204,7 +204,7 @@ impl What {
         }
     }
 
-    /// What is shown when the slice is selected.
+    /// The text that is shown when the slice is selected.
     fn args(&self) -> Args {
         let mut args = Args::new();
         match self {

@@ -36,9 +36,9 @@ use parts::{Counted, Counter, Drawn, Step, Task, What};
 #[derive(Clone)]
 pub struct ChromeTrace(Arc<Mutex<Picture>>);
 
-/// What is drawn and what is still being drawn.
+/// The slices that are drawn, and those that are still being drawn.
 struct Picture {
-    /// What is complete, in the order of its ends.
+    /// The complete ones, in the order of their ends.
     drawn: VecDeque<Drawn>,
     room: usize,
     dropped: u64,
@@ -211,7 +211,7 @@ impl Picture {
         }
     }
 
-    /// What a task has waited for until now it did wait for: only what it gives up in its poll is no wait.
+    /// A task did wait for all that it has waited for until now: only a wait that it gives up in its poll is none.
     fn wait_dropped(&mut self, id: TaskId, on: WaitsFor) {
         let task = self.task(id);
         if task.idle_since.is_none() {

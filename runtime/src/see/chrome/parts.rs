@@ -17,7 +17,7 @@ pub(super) struct Drawn {
 pub(super) enum What {
     Turn(u64),
     Poll(TaskId, Option<Polled>),
-    /// A task's body is dropped, and whoever joined it is woken.
+    /// A task's body is dropped, and the task that joined it is woken.
     Drop(TaskId),
     Timer(TimerId, Duration),
     Source(SourceId, Readiness),
@@ -31,11 +31,11 @@ pub(super) enum What {
     /// From a step that the task is the actor of, or nobody's step, to this task's next.
     Arrow(&'static str, Option<TaskId>, TaskId),
     Count(Counted, u64),
-    /// What the diagnosis found, and said.
+    /// A finding of the diagnosis, and its sentence.
     Note(Arc<str>),
 }
 
-/// What the loop is doing.
+/// The loop's part of a turn.
 pub(super) struct Step {
     pub(super) since: u64,
     pub(super) what: What,
@@ -43,7 +43,7 @@ pub(super) struct Step {
     pub(super) finished: Option<Finished>,
 }
 
-/// Where a task came from.
+/// A task's origin.
 pub(super) struct About {
     pub(super) name: Option<String>,
     pub(super) spawned: Option<(Cause, Place)>,
@@ -56,13 +56,13 @@ pub(super) struct Task {
     /// Since when it has not been polled, if it is not being polled now.
     pub(super) idle_since: Option<u64>,
     pub(super) queued: bool,
-    /// What it has said to wait for since its last poll began.
+    /// The waits that it has told since its last poll began.
     pub(super) waits: Vec<(WaitsFor, Place)>,
     /// The arrow that will lead to its next step: when it began, its name, and whose step it came from.
     pub(super) arrow: Option<(u64, &'static str, Option<TaskId>)>,
 }
 
-/// What a counter counts. Viewers show both words: "ready tasks".
+/// The things that a counter counts. Viewers show both words: "ready tasks".
 #[derive(Clone, Copy)]
 pub(super) struct Counted {
     pub(super) which: &'static str,
@@ -84,7 +84,7 @@ impl What {
         }
     }
 
-    /// Who acts in this step.
+    /// The one that acts in this step.
     pub(super) fn actor(&self) -> Option<Cause> {
         match *self {
             Self::Poll(task, _) | Self::Drop(task) => Some(Cause::Task(task)),
@@ -108,7 +108,7 @@ impl Task {
         }
     }
 
-    /// What it does while it is not polled, and since when.
+    /// Its state while it is not polled, and since when.
     pub(super) fn idling(&self, id: TaskId) -> Option<(u64, What)> {
         let what = if self.queued {
             What::Ready(id)
@@ -120,7 +120,7 @@ impl Task {
 }
 
 impl Counter {
-    /// What was there before the trace began was not counted.
+    /// Things from before the trace began were not counted.
     pub(super) fn take_one(&mut self) {
         self.value = self.value.saturating_sub(1);
     }

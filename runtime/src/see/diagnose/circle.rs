@@ -9,12 +9,12 @@ use crate::ground::event::{Event, TaskId, WaitsFor};
 use crate::heart::key::TaskKey;
 use crate::see::model::slots::Slots;
 
-/// Who joins whom, as far as it is all they wait for.
+/// The joins, as far as they are all that their tasks wait for.
 #[derive(Default)]
 pub(super) struct Circles {
     /// The task that each waits for; `None` if it said to wait for something else as well.
     joins: Slots<Option<TaskId>>,
-    /// Who began to join since the last look.
+    /// The tasks that began to join since the last look.
     fresh: BTreeSet<TaskId>,
 }
 
@@ -42,7 +42,7 @@ impl Circles {
     /// The circles that have closed since the last look, each from one of its tasks round to the same.
     pub(super) fn closed(&mut self) -> Vec<Vec<TaskId>> {
         let mut found = Vec::new();
-        // Whoever was met on an earlier walk leads nowhere, or into a circle that is found.
+        // A task that was met on an earlier walk leads nowhere, or into a circle that is found.
         let mut met = BTreeSet::new();
         for task in std::mem::take(&mut self.fresh) {
             let mut walk = Vec::new();

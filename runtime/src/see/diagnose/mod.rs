@@ -48,7 +48,7 @@ pub(crate) struct Diagnosis {
     watch: Option<Watch>,
 }
 
-/// What was found, in a sentence and what belongs to it.
+/// A finding: a sentence, and what belongs to it.
 struct Found {
     kind: Finding,
     task: Option<TaskId>,
@@ -68,12 +68,12 @@ struct Told {
     /// The tasks of those that are reported.
     in_circles: BTreeSet<TaskId>,
     asleep_for_ever: bool,
-    /// What is to be told when no borrow is alive.
+    /// The findings to be told when no borrow is alive.
     found: Vec<Found>,
 }
 
 impl Diagnosis {
-    /// A diagnosis, if the builder or `ONELOOP_DIAGNOSE` asks for one. Who records or watches a
+    /// A diagnosis, if the builder or `ONELOOP_DIAGNOSE` asks for one. A user who records or watches a
     /// program wants to see what is found, too, but has not asked for lines on stderr.
     pub(crate) fn if_asked_for(by_builder: bool, slow_poll: Duration) -> Option<Rc<dyn Observer>> {
         let on_stderr = by_builder || is_wished("ONELOOP_DIAGNOSE");
@@ -116,7 +116,7 @@ impl Diagnosis {
         }
     }
 
-    /// The loop is about to sleep. Whoever waits now, and has no waker left, waits for ever.
+    /// The loop is about to sleep. A task that waits now, and has no waker left, waits for ever.
     fn look_for_forgotten(&self, core: &Core) {
         let told = &mut *self.told.borrow_mut();
         told.suspect_bereft(core);
@@ -134,7 +134,7 @@ impl Diagnosis {
         }
     }
 
-    /// The loop is about to sleep. Where tasks wait for each other, and nobody else holds a waker of
+    /// The loop is about to sleep. If tasks wait for each other, and nobody else holds a waker of
     /// theirs, they do so for ever, whatever else goes on.
     fn look_for_circles(&self, core: &Core) {
         let told = &mut *self.told.borrow_mut();
@@ -152,7 +152,7 @@ impl Diagnosis {
         }
     }
 
-    /// The loop is about to sleep until somebody outside wakes it. Where nobody can, it says who waits
+    /// The loop is about to sleep until somebody outside wakes it. If nobody can, it says who waits
     /// for whom.
     fn look_for_the_end(&self, core: &Core) {
         if core.reactor.is_awaited() || core.jobs_away.get() > 0 || somebody_outside(core) || is_called(core) {
@@ -207,7 +207,7 @@ impl Observer for Diagnosis {
         match *event {
             Event::Spawn { task, name, at, .. } => self.names.learn(task, name, at),
             Event::Wait { task, on, at } => self.names.waits(task, on, at),
-            // Not as of the event: whoever was told before may have held the loop.
+            // Not as of the event: an observer that was told before may have held the loop.
             Event::PollStart { task } => self.poll_started(task, core.timers.uptime()),
             Event::PollEnd { task, outcome } => self.poll_ended(task, outcome, now),
             Event::Finish { task, .. } => self.told.borrow_mut().forget(task),
@@ -274,7 +274,7 @@ impl Told {
         self.found(kind, task, vec![text]);
     }
 
-    /// Notes who waits and has lost its last waker. Of a task that is ready more is heard when it is polled.
+    /// Notes the tasks that wait and have lost their last waker. A ready task is looked at when it is polled.
     fn suspect_bereft(&mut self, core: &Core) {
         let named = take_bereft(core.number).filter_map(|word| core.tasks.named_by(word));
         named.filter(|task| core.tasks.is_waiting(*task)).for_each(|task| self.pending.insert(TaskId(task)));

@@ -37,7 +37,7 @@ fn threads() -> Option<usize> {
     Some(fs::read_dir("/proc/self/task").ok()?.flatten().filter(|thread| !is_helper(thread)).count())
 }
 
-/// What a task waits for, and whether the runtime cannot see some of it.
+/// The waits of a task in words, and whether the runtime cannot see some of them.
 pub(super) fn waits_of(task: &TaskRow) -> (Vec<String>, bool) {
     let mut waits: Vec<_> = task.waits.iter().map(ToString::to_string).collect();
     let unseen = kept_wakers(task.id.0).saturating_sub(waits.len());

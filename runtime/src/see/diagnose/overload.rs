@@ -24,7 +24,7 @@ fn made_room() -> bool {
     take_yielded() || current().is_some_and(|core| !core.may_complete())
 }
 
-/// What was seen, for a sentence.
+/// A sight, for a sentence.
 #[derive(Clone, Copy)]
 pub(super) enum Seen {
     /// A task woke itself in so many polls on end, for so long.
@@ -34,7 +34,7 @@ pub(super) enum Seen {
     Pile { late: u32, worst: Duration, behind: Option<(TaskId, Duration)> },
 }
 
-/// Watches for both. What takes less than the limit is not worth a word.
+/// Watches for both. A delay below the limit is not worth a word.
 pub(super) struct Overload {
     limit: Duration,
     streaks: BTreeMap<TaskId, Streak>,

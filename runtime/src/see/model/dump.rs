@@ -20,7 +20,7 @@ use crate::see::model::table::{listed, table};
 use crate::see::model::things::{Task, Who};
 use crate::see::model::words::{STATES, word};
 
-/// What the table says below it where nobody knows what only the events tell.
+/// The lines below a table where nobody has followed the events.
 const UNKNOWN: &str = "\
 nobody has followed the events, which tell the rest: ONELOOP_DIAGNOSE=1 or ONELOOP_LOG=1 has it done in any
 program, and in its code Builder::diagnose, or an observer such as see::Ring";
@@ -64,19 +64,19 @@ pub struct TaskRow {
     pub id: TaskId,
     /// Its name, if it was given one; "main" is the future of `block_on`.
     pub name: Option<String>,
-    /// What it is doing.
+    /// Its state.
     pub state: TaskState,
     /// The line that spawned it.
     pub spawned: Place,
-    /// What it waits for: any of these will wake it. What it waits for outside the runtime, as on a
+    /// The things it waits for: any of these will wake it. A wait outside the runtime, as on a
     /// channel, is not known here.
     pub waits: Vec<Wait>,
-    /// What its past was, where somebody has followed the events: a [`Ring`](crate::see::Ring), the
+    /// Its past, where somebody has followed the events: a [`Ring`](crate::see::Ring), the
     /// diagnosis, or whatever the environment has asked for, such as `ONELOOP_LOG=1`.
     pub past: Option<Past>,
 }
 
-/// What only the events tell of a task.
+/// The past of a task, which only the events tell.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Past {
@@ -86,11 +86,11 @@ pub struct Past {
     pub longest: Duration,
     /// How long it has been waiting, or ready, or running.
     pub lasts: Duration,
-    /// Who woke it last.
+    /// The cause of its last wake.
     pub woken_by: Option<Who>,
 }
 
-/// What a task is doing.
+/// The state of a task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TaskState {
     /// It waits for a wake.
@@ -124,9 +124,9 @@ impl From<peek::State> for TaskState {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Wait {
-    /// What it is.
+    /// The thing itself.
     pub on: WaitsFor,
-    /// The line that made the future that waits. Of a join it is the line that awaits it, and known only where
+    /// The line that made the future that waits. For a join it is the line that awaits it, and known only where
     /// somebody has followed the events.
     pub at: Option<Place>,
     /// For a timer: how long until it is due.
@@ -185,7 +185,7 @@ impl TaskRow {
 }
 
 impl TaskRow {
-    /// What the events have told of it.
+    /// The past that the events have told.
     fn recall(&mut self, state: &State, now: Duration) {
         let Some(task) = state.tasks.get(&self.id.as_u64()) else { return };
         self.past = Some(Past::of(task, now));

@@ -1,7 +1,7 @@
 //! A reader of flat JSON objects: the little of JSON (RFC 8259) that a recording needs.
 //!
 //! An object whose values are strings, numbers, `true`, `false` or `null` is taken apart; anything nested is
-//! refused. Of numbers only whole ones that are not negative can be asked for.
+//! refused. Numbers can be asked for only where they are whole and not negative.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -18,9 +18,9 @@ pub(crate) enum Value<'a> {
     Text(Cow<'a, str>),
 }
 
-/// What a value can be read as.
+/// A type that a value can be read as.
 pub(crate) trait Read<'v>: Sized {
-    /// What it is called in an error.
+    /// Its name in an error.
     const WHAT: &'static str;
     fn read(value: &'v Value<'_>) -> Option<Self>;
 }

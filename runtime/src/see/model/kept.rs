@@ -1,4 +1,4 @@
-//! Who keeps the state of a loop: a ring, where one is told of its events. The task table asks it.
+//! The keeper of a loop's state: a ring, where one is told of its events. The task table asks it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -17,7 +17,7 @@ type Asked = dyn Fn() -> State;
 impl Kept {
     /// The state of this loop, if anybody keeps it.
     pub(crate) fn state_of(core: &Core) -> Option<State> {
-        // What a forked child would ask may be locked for ever.
+        // In a forked child, the ring's lock may be held for ever.
         if core.reactor.is_foreign_process() {
             return None;
         }

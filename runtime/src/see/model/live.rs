@@ -16,9 +16,9 @@ use crate::see::model::state::{Phase, State};
 use crate::see::model::things::{Source, Task, Timer, Waiting, Who};
 
 impl State {
-    /// What the runtime that runs on this thread looks like now, by its stores alone.
+    /// The state of the runtime that runs on this thread, by its stores alone.
     ///
-    /// What only the events tell is missing: polls, who woke, since when, what kind of thing a source is.
+    /// The past is missing, which only the events tell: polls, wakes, times, and the kinds of sources.
     ///
     /// # Panics
     ///
@@ -46,7 +46,7 @@ pub(crate) fn state_of(core: &Core) -> State {
         if task_state != TaskState::Done {
             let name = row.info.name.as_deref().or((id.slot() == 0).then_some("main"));
             let mut task = Task::new(id.slot(), name, Who::Outside, row.info.at, at);
-            // That it is ready, its place in the queue says.
+            // Its place in the queue says that it is ready.
             task.state = if task_state == TaskState::Ready { TaskState::Waiting } else { task_state };
             state.tasks.insert(id.as_u64(), task);
         }

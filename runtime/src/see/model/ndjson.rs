@@ -1,6 +1,6 @@
 //! The written form: one flat JSON object a line. `docs/events.md` is its description for strangers.
 //!
-//! Everything here is a `Display` of a line without its end. What reads it back is in `parse.rs`.
+//! Everything here is a `Display` of a line without its end. The way back is in `parse.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter, Write as _};
@@ -133,7 +133,7 @@ fn source(f: &mut Formatter<'_>, event: &Event<'_>) -> fmt::Result {
     }
 }
 
-/// A state as facts, each a line with its end. What a task waits for comes last.
+/// A state as facts, each a line with its end. The waits come last.
 pub(crate) struct Facts<'a>(pub(crate) &'a State);
 
 impl Display for Facts<'_> {

@@ -1,7 +1,7 @@
 //! Reading the written form back: a line becomes a header, a fact or an event again.
 //!
-//! What is read came from anywhere, so nothing is taken on trust: a line that does not fit is an error that
-//! says why, and never a panic. What a later writer of the same version may add is skipped.
+//! The text came from anywhere, so nothing is taken on trust: a line that does not fit is an error that
+//! says why, and never a panic. Additions of a later writer of the same version are skipped.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -11,7 +11,7 @@ use crate::ground::event::{Event, Place, Polled, Readiness};
 use crate::see::TaskState;
 use crate::see::model::things::{On, Source, Task, Timer, Waiting, Who};
 
-/// What a loop looks like. It begins empty, and each event that is applied takes it one step further.
+/// The look of a loop. It begins empty, and each event that is applied takes it one step further.
 ///
 /// Tasks, timers and sources are found by their numbers, which are never used twice within a runtime.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -92,8 +92,8 @@ impl State {
         }
     }
 
-    /// Where a task waits. Of a join that line may be unknown; what was told instead is the line that spawned the other
-    /// task.
+    /// The line at which a task waits. For a join it may be unknown; then the event told the line that spawned the
+    /// other task.
     pub(crate) fn waits_at(&self, wait: &Waiting) -> Option<Place> {
         let spawned = match wait.on {
             On::Join(other) => self.tasks.get(&other).map(|other| other.at),

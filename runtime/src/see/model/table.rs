@@ -9,7 +9,7 @@ const WIDEST: usize = 40;
 /// How many of the things that a task waits for are listed.
 const LISTED: usize = 8;
 
-/// Writes a head and rows, in columns. What is in the cells has no end of line.
+/// Writes a head and rows, in columns. No cell holds an end of line.
 pub(crate) fn table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: Vec<[String; COLUMNS]>) -> String {
     let rows: Vec<_> = [head.map(String::from)].into_iter().chain(rows).collect();
     let widest = |column: usize| rows.iter().map(|row| width(&row[column])).filter(|width| *width <= WIDEST).max();

@@ -22,15 +22,15 @@ pub struct Task {
     pub polls: u64,
     /// How long its longest poll took.
     pub longest: Duration,
-    /// Who spawned it.
+    /// The one that spawned it.
     pub by: Who,
     /// The line that spawned it.
     pub at: Place,
-    /// Who woke it last, and when.
+    /// The cause of its last wake, and when that was.
     pub woken: Option<(Who, Duration)>,
     /// Since when it has been doing what it does.
     pub since: Duration,
-    /// What it waits for.
+    /// The things it waits for.
     pub waits: Vec<Waiting>,
     /// The task that waits for its end.
     pub joined_by: Option<u64>,
@@ -40,9 +40,9 @@ pub struct Task {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Waiting {
-    /// What it is.
+    /// The thing itself.
     pub on: On,
-    /// The line that made the future that waits. Of a join it is the line that awaits it; or the line that spawned
+    /// The line that made the future that waits. For a join it is the line that awaits it; or the line that spawned
     /// the other task, where the former is unknown.
     pub at: Place,
     /// Since when.
@@ -57,7 +57,7 @@ pub struct Timer {
     pub slot: u32,
     /// When it is due, since the runtime was built.
     pub deadline: Duration,
-    /// Who set it.
+    /// The one that set it.
     pub by: Who,
     /// The line that made the sleep.
     pub at: Place,
@@ -71,11 +71,11 @@ pub struct Timer {
 pub struct Source {
     /// Its slot.
     pub slot: u32,
-    /// What it is; `None` if it was opened before anybody looked.
+    /// Its kind; `None` if it was opened before anybody looked.
     pub resource: Option<Resource>,
-    /// What the kernel said about it that nothing has disproved yet.
+    /// Its readiness: the kernel said so, and nothing has disproved it yet.
     pub ready: Readiness,
-    /// Who opened it.
+    /// The one that opened it.
     pub by: Who,
     /// The line that opened it.
     pub at: Place,
@@ -96,7 +96,7 @@ pub enum Who {
     Outside,
 }
 
-/// What is waited for ([`WaitsFor`]), by its number.
+/// A thing that is waited for ([`WaitsFor`]), by its number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[allow(missing_docs, reason = "as in WaitsFor")]
 pub enum On {

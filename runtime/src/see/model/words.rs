@@ -52,7 +52,7 @@ pub(crate) fn meaning<T: Copy>(table: &[(T, &str)], text: &str) -> Result<T, Str
     found.ok_or_else(|| format!("{text:?} is none of {}", known()))
 }
 
-/// What kind of thing a resource is, and which one, where it has an address.
+/// A resource's kind, and its address, if it has one.
 pub(crate) fn of_resource(resource: Option<Resource>) -> (&'static str, Option<String>) {
     match resource {
         None => ("unknown", None),

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! `it` is what the event is about, `other` who did it or what is waited for, `more` depends on the kind. A record
-//! knows the slot of what it is about, and of what is waited for: in `more`. Of a cause it knows the number only.
+//! knows the slot of its own thing, and the slot of a thing waited for, in `more`. It knows a cause by number only.
 
 use std::time::Duration;
 
@@ -136,7 +136,7 @@ impl Packed {
         }
     }
 
-    /// Who did it, by number.
+    /// The cause, by number.
     pub(super) fn who(&self) -> Who {
         match self.tag >> 24 & 7 {
             1 => Who::Task(self.other),

@@ -66,7 +66,7 @@ impl Recording {
         Ok(Self { cut_short, ..recording })
     }
 
-    /// Says where the recording breaks off, if it does so within a line. What stands before that line is all
+    /// Says where the recording breaks off, if it does so within a line. All that stands before that line is
     /// here: each event, and the state after it.
     pub fn cut_short(&self) -> Option<&str> {
         self.cut_short.as_deref()
@@ -92,7 +92,7 @@ impl Recording {
         self.run.is_virtual
     }
 
-    /// The seed that picked who was next, if one did. Where there is none, the queue was served in order.
+    /// The seed that picked who was next, if one did. Without one, the queue was served in order.
     pub fn seed(&self) -> Option<u64> {
         self.run.seed
     }
@@ -104,7 +104,7 @@ impl Recording {
         }
     }
 
-    /// What the loop looked like after the first `n` events of this recording; after all, if there are
+    /// The state of the loop after the first `n` events of this recording; after all, if there are
     /// fewer.
     pub fn state_after(&self, n: usize) -> State {
         let mut state = self.base.clone();

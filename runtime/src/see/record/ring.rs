@@ -36,7 +36,7 @@ use crate::see::record::segment::{SEGMENT, Segment};
 /// How many forgotten segments the loop takes into the base at a time: one goes each time that one is full.
 const KEEP_UP_BY: usize = 2;
 
-/// Keeps the last events of one runtime, for whoever wants to write them down or look at them, from any
+/// Keeps the last events of one runtime, to be written down or looked at, from any
 /// thread. A clone is the same ring.
 ///
 /// ```
@@ -72,12 +72,12 @@ struct Tail {
     gone: VecDeque<Arc<Segment>>,
 }
 
-/// What is known of the loop apart from the events that are kept.
+/// The knowledge of the loop apart from the events that are kept.
 #[derive(Default)]
 struct Past {
-    /// What the loop looked like after so many events, the last of which is not kept any more.
+    /// The loop after so many events, the last of which is not kept any more.
     base: (u64, Base),
-    /// What it looked like for those who looked last.
+    /// The loop as the last looker saw it, after so many events.
     seen: (u64, Arc<State>),
 }
 
@@ -90,7 +90,7 @@ pub struct Batch {
     pub text: String,
     /// Whether it begins anew: with a header, and the state before the first event that follows.
     pub anew: bool,
-    /// What to ask with the next time: the number of the last event that is told of here.
+    /// The number to ask with the next time: that of the last event that is told of here.
     pub cursor: u64,
 }
 
@@ -117,7 +117,7 @@ impl Ring {
         self.tail().dropped()
     }
 
-    /// What the loop looks like after the last event.
+    /// The state of the loop after the last event.
     pub fn state(&self) -> State {
         Arc::unwrap_or_clone(self.seen_now())
     }
@@ -132,7 +132,7 @@ impl Ring {
     ///
     /// # Errors
     ///
-    /// Whatever `out` says.
+    /// The errors of `out`.
     pub fn write_to(&self, mut out: impl io::Write) -> io::Result<()> {
         let (mut text, cut) = {
             let (past, cut) = self.look();
@@ -149,7 +149,7 @@ impl Ring {
         out.flush()
     }
 
-    /// What happened after the event with number `cursor`, at most `max` events of it, for a reader that
+    /// The events after the one with number `cursor`, at most `max` of them, for a reader that
     /// comes again and again. A new reader asks with 0.
     ///
     /// A reader that is new, or too late for what it asks for, gets a header and facts before the events:
@@ -295,7 +295,7 @@ impl Tail {
         Cut { run, dropped, last, before: kept + (skipped * SEGMENT) as u64, segments: segments.chain(open).collect() }
     }
 
-    /// A copy of all, with those that are gone, which whoever takes them has to bring into the base.
+    /// A copy of all, with those that are gone. The taker has to bring the latter into the base.
     fn take_all(&mut self) -> Cut {
         let before = self.before(self.gone.len());
         let gone = std::mem::take(&mut self.gone).into_iter();
@@ -305,7 +305,7 @@ impl Tail {
 }
 
 impl Past {
-    /// What the loop looks like after the last event: from where it was seen last, if the events since are
+    /// The state of the loop after the last event: from where it was seen last, if the events since are
     /// still here.
     fn see(&mut self, cut: &Cut) -> Arc<State> {
         if self.seen.0 < self.base.0 || self.seen.0 == 0 {

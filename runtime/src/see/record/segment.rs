@@ -1,7 +1,7 @@
 //! Segments: events in a row, which do not change any more once there are as many as fit.
 //!
 //! The loop writes a record for each event. A name, an address and a place in the source are kept once beside
-//! the records, in the same segment, and the record says which. So a full segment stands alone: whoever holds a
+//! the records, in the same segment, and the record says which. So a full segment stands alone: a reader with a
 //! share in it can read it on any thread, for as long as they like, and nobody waits.
 
 use std::sync::Arc;

@@ -18,7 +18,7 @@ pub(crate) struct Bell {
     borrowed: Vec<Borrowed>,
     reached: Option<Reached>,
     is_over: Arc<AtomicBool>,
-    /// It ends after it was rung for the last time. What it does at a signal waits for no stranger.
+    /// It ends after it was rung for the last time. Its work at a signal waits for no stranger.
     thread: Helper,
 }
 
@@ -68,7 +68,7 @@ impl Drop for Bell {
         // First the handler: it must not write where nobody can read any more.
         drop(self.reached.take());
         self.is_over.store(true, Ordering::SeqCst);
-        // Where there is no room for one more byte, there is one to be read already.
+        // A pair without room for one more byte has one to be read already.
         let _ = self.mouth.write(b"!");
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::see::model::state::State;
 
-/// What the server's threads know of the time.
+/// The time, as the server's threads know it.
 pub(super) enum Clock {
     Real {
         started: Instant,

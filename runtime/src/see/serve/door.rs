@@ -1,7 +1,7 @@
 //! The door: a port, the thread that listens there, and a thread for each guest who came in.
 //!
 //! Guests are strangers. There are only so many at a time, each has so long to say what it wants and so
-//! much room to say it in, and none can keep another out by saying nothing: where the house is full, whoever
+//! much room to say it in, and none can keep another out by saying nothing: if the house is full, the guest who
 //! has been standing in the door the longest without a word has to leave. None of this is the loop's
 //! business, whose thread is never waited for and never waits, but for a moment at the very end.
 
@@ -20,14 +20,14 @@ use crate::see::helper::Helper;
 
 /// How many guests there may be.
 const GUESTS: usize = 32;
-/// How many of them may stay, as viewers do. The other places are for whoever asks and goes.
+/// How many of them may stay, as viewers do. The other places are for guests who ask and go.
 const STAYING: usize = 28;
 /// How long a guest may let us wait before it takes some of what it is sent.
 const TO_TAKE: Duration = Duration::from_secs(5);
 /// How long those who are being sent something may still take when all is over.
 pub(super) const TO_LEAVE: Duration = Duration::from_millis(300);
 
-/// What is done for a guest.
+/// The service for a guest.
 pub(super) type Host = dyn Fn(&mut Guest) -> io::Result<()> + Send + Sync;
 
 /// An open door. Closed when it is dropped.
@@ -39,7 +39,7 @@ pub(super) struct Door {
     thread: Helper,
 }
 
-/// What the threads of a door share.
+/// The part that the threads of a door share.
 struct House {
     is_closing: AtomicBool,
     inside: Mutex<Inside>,
@@ -96,7 +96,7 @@ impl Drop for Door {
             let left = until.saturating_duration_since(Instant::now());
             inside = self.house.left.wait_timeout(inside, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        // Whoever writes to a guest still does not any more.
+        // A thread that still writes to a guest stops here.
         inside.shut(Shutdown::Both);
     }
 }
@@ -181,7 +181,7 @@ impl Inside {
         Some(self.last_number)
     }
 
-    /// A guest stays. Where too many do, the one that came first has to leave: viewers, however slow, lock nobody out.
+    /// A guest stays. If too many do, the one that came first has to leave: viewers, however slow, lock nobody out.
     fn stays(&mut self, number: u64) {
         let Some(known) = self.guests.get_mut(&number) else { return };
         known.is_silent = false;

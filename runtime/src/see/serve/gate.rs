@@ -14,7 +14,7 @@
 //!                                          step: as far as the next poll, or the next turn
 //! ```
 //!
-//! What must never happen here: that the loop waits for anybody who does not want it held. So the lock is
+//! The loop must never wait here for anybody who does not want it held. So the lock is
 //! taken for a few assignments at a time, and a held loop looks after itself: when nobody has been
 //! watching for a while, it goes on.
 
@@ -28,7 +28,7 @@ use crate::ground::event::Event;
 /// After how long without a viewer a held loop goes on by itself.
 const ALONE: Duration = Duration::from_secs(2);
 
-/// What a viewer may ask of the loop.
+/// A viewer's wish.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Command {
     /// Stop before the next poll.
@@ -45,7 +45,7 @@ pub(super) enum Command {
     Slow(Duration),
 }
 
-/// Where the loop is held.
+/// The place where the loop is held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Held {
     /// Before the poll of this task.
@@ -56,7 +56,7 @@ pub(super) enum Held {
     Wake(u64, u64),
 }
 
-/// What the loop is to do at the next occasion.
+/// The loop's orders for the next occasion.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Wish {
     Run,
@@ -136,7 +136,7 @@ impl Gate {
         let mut control = self.lock();
         let began = Instant::now();
         let mut slowed = false;
-        // A step need not be slow: whoever steps sees each.
+        // A step need not be slow: a viewer who steps sees each.
         while matches!(control.wish, Wish::Run | Wish::UntilWake(_)) {
             let left = control.status.delay.saturating_sub(began.elapsed());
             if left.is_zero() {
@@ -171,7 +171,7 @@ impl Gate {
         false
     }
 
-    /// Holds the loop until it is wished otherwise. Where that is a poll and it is held before one, this is
+    /// Holds the loop until it is wished otherwise. If that is a poll and it is held before one, this is
     /// the one.
     fn hold(&self, mut control: MutexGuard<'_, Control>, at: Held) -> bool {
         control.wish = Wish::StopAtPoll;
@@ -210,7 +210,7 @@ impl Gate {
         match (command, control.wish) {
             (Command::Pause, _) => control.wish = Wish::StopAtPoll,
             (Command::Resume, _) => control.wish = Wish::Run,
-            // Who asks for two steps at once gets two.
+            // A viewer who asks for two steps at once gets two.
             (Command::StepPoll, Wish::Polls(asked)) => control.wish = Wish::Polls(asked.saturating_add(1)),
             (Command::StepPoll, _) => control.wish = Wish::Polls(1),
             (Command::StepTurn, Wish::Turns(asked)) => control.wish = Wish::Turns(asked.saturating_add(1)),

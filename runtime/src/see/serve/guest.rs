@@ -19,11 +19,11 @@ const ROOM: usize = 8192;
 pub(super) struct Guest {
     pub(super) stay: Stay,
     stream: Arc<TcpStream>,
-    /// What it has said and nobody has listened to yet.
+    /// Its words that nobody has listened to yet.
     said: Vec<u8>,
 }
 
-/// Where what has been said ends, if it is all there: a line, or a paragraph.
+/// The end of a guest's words, if they are all there: a line, or a paragraph.
 pub(super) type Whole = fn(&[u8]) -> Option<usize>;
 
 /// A line, with its end.
@@ -119,7 +119,7 @@ impl Guest {
         }
     }
 
-    /// Whether what was said so far is how a request of HTTP begins. Who has said nothing may be a browser
+    /// Whether the words so far are how a request of HTTP begins. A guest without a word may be a browser
     /// that came in ahead of its request.
     pub(super) fn seems_to_speak_http(&self) -> bool {
         let method = self.said.iter().take_while(|byte| byte.is_ascii_uppercase()).count();

@@ -1,4 +1,4 @@
-//! What is answered over HTTP: the page, the stream of events, and a word to each command.
+//! The answers over HTTP: the page, the stream of events, and a word to each command.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -10,7 +10,7 @@ use super::guest::Guest;
 use super::page::PAGE;
 use super::request::{BY_GET, BY_POST, Refusal, Rules, Wanted, wanted};
 
-/// What the page may do: run its own script, and talk to us. Nobody may put it into a frame.
+/// The page's rights: to run its own script, and to talk to us. Nobody may put it into a frame.
 const POLICY: &str = "Content-Security-Policy: default-src 'none'; script-src 'unsafe-inline'; \
                       style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'\r\n";
@@ -26,7 +26,7 @@ const AT_ONCE: usize = 1024;
 /// How many times as long as it took to say what there is, a viewer who has fallen behind waits until that is
 /// said again. So one who watches a busy loop among thousands of tasks takes a tenth of a processor.
 const REST: u32 = 10;
-/// How often that is done in one beat. Where more happens, the viewer falls behind, and in the end begins
+/// How often that is done in one beat. If more happens, the viewer falls behind, and in the end begins
 /// anew from where the loop is then.
 const A_BEAT: usize = 4;
 
@@ -87,7 +87,7 @@ fn stream(guest: &mut Guest, watched: &Watched, known: Option<(u64, u64)>) -> io
         let is_closing = guest.stay.must_end();
         let last_round = is_closing || !seat.is_kept();
         let at_once = sent > 0 || last_round;
-        // What is news then was told before the loop was held, if it is.
+        // News of that moment was told before the loop was held, if it is.
         let now = watched.gate.status_after(status, if at_once { Duration::ZERO } else { BEAT });
         let (mut text, more) = place.news(watched);
         if clock_told.is_none_or(|told| told.elapsed() >= CLOCK) {
@@ -110,7 +110,7 @@ fn stream(guest: &mut Guest, watched: &Watched, known: Option<(u64, u64)>) -> io
     }
 }
 
-/// Where a viewer is in the story.
+/// A viewer's place in the story.
 #[derive(Default)]
 struct Place {
     cursor: Option<u64>,
@@ -124,7 +124,7 @@ impl Place {
         self.cursor.map_or_else(String::new, |event| format!("id: {:x}-{event}\n", watched.run))
     }
 
-    /// What has happened since the last time, and whether there is more.
+    /// The news since the last time, and whether there is more.
     fn news(&mut self, watched: &Watched) -> (String, bool) {
         let (cursor, began) = (self.cursor.unwrap_or(0), Instant::now());
         if watched.ring.has_lost(cursor) && self.rested.is_some_and(|rested| began < rested) {

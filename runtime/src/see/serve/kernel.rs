@@ -34,7 +34,7 @@ pub(super) fn sources(state: &State, epoll: Option<RawFd>) -> String {
             }
         }
         let Some(watches) = &mut watches else { continue };
-        // What the kernel gives back with an event: the slot, below as much of the number as fits.
+        // The kernel gives this back with an event: the slot, below as much of the number as fits.
         let _ = match watches.remove(&(*id << 32 | u64::from(source.slot))) {
             Some(Watch { fd, events }) => writeln!(text, "    the kernel watches fd {fd} for {}", bits(events)),
             None => writeln!(text, "    the kernel does not watch it"),

@@ -12,7 +12,7 @@
 //! All of it is blocking sockets on threads of its own. It takes no task, no timer and no source of the
 //! loop, so it is not in the picture that it shows, and it answers while the loop is stuck. The loop for its
 //! part writes into the ring and asks the gate. It waits for the ring's lock while a viewer copies some events, and
-//! for whoever holds it on purpose; for no socket, and for nobody's reading.
+//! for a viewer who holds it on purpose; for no socket, and for nobody's reading.
 
 pub(crate) mod bell;
 mod clock;
@@ -57,7 +57,7 @@ use crate::see::model::state::State;
 use crate::see::serve::bell::Bell;
 use crate::see::stderr::say;
 
-/// Where `ONELOOP_SEE=1` shows a loop.
+/// The address at which `ONELOOP_SEE=1` shows a loop.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 6061);
 
 /// How many events a viewer who comes late can look back.
@@ -74,7 +74,7 @@ const SHORTEST_TOKEN: usize = 8;
 /// loop is shown, SIGUSR1 and SIGQUIT (Ctrl-\ on the terminal) print its task table on stderr; afterwards
 /// they do again what they did before.
 ///
-/// The address must be a loopback one: whoever reaches the page can stop the program. For others, see
+/// The address must be a loopback one: anybody who reaches the page can stop the program. For others, see
 /// [`serve_with_token`]. Port 0 takes any that is free. The server goes on until the runtime is dropped.
 ///
 /// `ONELOOP_SEE=1` does the same for every runtime of a program, at 127.0.0.1:6061 or another free port.
@@ -105,7 +105,7 @@ pub fn serve(addr: impl ToSocketAddrs) -> io::Result<Server> {
 /// dashes, dots, underscores and tildes. In a browser, add `?token=…` to the address; with `nc`, send the
 /// token as the first line.
 ///
-/// What is sent can be read on its way, the token too: across a network that is not your own, use a tunnel,
+/// All that is sent can be read on its way, the token too: across a network that is not your own, use a tunnel,
 /// as `ssh -L 6061:localhost:6061`, and [`serve`].
 ///
 /// # Errors
@@ -146,7 +146,7 @@ impl fmt::Display for Server {
     }
 }
 
-/// What `ONELOOP_SEE` asks for, if it asks for anything.
+/// The value of `ONELOOP_SEE`, if it asks for anything.
 fn asked_for() -> Option<OsString> {
     wish("ONELOOP_SEE").filter(|value| value != "0")
 }
@@ -208,7 +208,7 @@ fn invalid(why: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
-/// What a core keeps of this. It ends with the core, on the loop's thread.
+/// The server's part of a core. It ends with the core, on the loop's thread.
 #[derive(Default)]
 struct Shown {
     watched: OnceCell<Arc<Watched>>,
@@ -312,7 +312,7 @@ impl Watched {
         look(&state, now)
     }
 
-    /// Who holds up the loop, if anybody does but a viewer, and where it waited before.
+    /// A sentence on the task that holds up the loop, if a task does and no viewer, and where it waited before.
     fn culprit(&self) -> Option<(String, Option<Place>)> {
         if self.gate.is_closed() {
             return None;

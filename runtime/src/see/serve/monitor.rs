@@ -61,7 +61,7 @@ pub(super) fn converse(guest: &mut Guest, rules: &Rules, watched: &Watched) -> i
     }
 }
 
-/// What there is to say; `None` to somebody who wants to leave.
+/// The answer; `None` to somebody who wants to leave.
 fn answer(question: &str, watched: &Watched) -> Option<String> {
     let mut words = question.split_whitespace();
     let (verb, task, rest) = (words.next().unwrap_or(""), words.next(), words.next());

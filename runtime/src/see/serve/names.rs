@@ -15,7 +15,7 @@ pub(super) struct Authority<'a> {
 }
 
 impl<'a> Authority<'a> {
-    /// Takes it apart. Where no port is written, `usual` is meant. `None` if this is no host and port.
+    /// Takes it apart. Without a written port, `usual` is meant. `None` if this is no host and port.
     pub(super) fn parse(text: &'a str, usual: u16) -> Option<Self> {
         // The colons of an IPv6 address stand in brackets.
         let end = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };

@@ -1,4 +1,4 @@
-//! What a loop looks like in words: the task table, a task's place, the wheel, and who holds it up.
+//! A loop in words: the task table, a task's place, the wheel, and the task that holds it up.
 //!
 //! Names are anybody's text, and a terminal obeys what it is sent: they are shown with escapes.
 
@@ -87,10 +87,10 @@ pub(super) fn wheel(state: &State, now: Duration) -> String {
     text
 }
 
-/// Who holds up the loop, if anybody does. `silence` is how long nothing has been told.
+/// A sentence on who holds up the loop, if anybody does. `silence` is how long nothing has been told.
 pub(super) fn culprit(state: &State, now: Duration, silence: Duration, last_wait: Option<Place>) -> Option<String> {
     if let Some((id, task)) = state.running.and_then(|id| Some((id, state.tasks.get(&id)?))) {
-        // Where the clock is virtual, a poll takes no time by it.
+        // By a virtual clock, a poll takes no time.
         let long = now.saturating_sub(task.since).max(silence);
         let place = last_wait.map_or_else(|| format!("spawned at {}", task.at), |at| format!("since {at}"));
         return (long >= LONG)
@@ -133,7 +133,7 @@ fn wait_in_words(state: &State, wait: &Waiting, now: Duration) -> String {
     format!("{}{what}{at} since {}", wait.on, since(wait.since, now))
 }
 
-/// What a source is.
+/// A source's kind and address.
 pub(super) fn resource(resource: Option<crate::ground::event::Resource>) -> String {
     match crate::see::model::words::of_resource(resource) {
         (kind, Some(address)) => format!("{kind} {address}"),

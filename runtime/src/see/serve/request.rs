@@ -12,18 +12,18 @@ use std::time::Duration;
 use super::gate::Command;
 use super::names::Authority;
 
-/// The slowest of slow motions. Whoever wants it slower can step.
+/// The slowest of slow motions. A viewer who wants it slower can step.
 const SLOWEST: Duration = Duration::from_secs(60);
 
-/// Who may ask.
+/// The rules by which a guest may ask.
 pub(super) struct Rules {
-    /// Where we listen. A request must ask for us by a name of ours.
+    /// The address at which we listen. A request must ask for us by a name of ours.
     listens_at: IpAddr,
-    /// What every request must carry, in place of such a name.
+    /// The word that every request must carry, in place of such a name.
     token: Option<String>,
 }
 
-/// What is asked for.
+/// A request's wish.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Wanted {
     Page,
@@ -72,7 +72,7 @@ impl Rules {
             return Err(Refusal(403, "the Host of this request is not one of this server's own names"));
         }
         let ours = |origin: &str| {
-            // Where no port is written, the scheme of the page says which is meant, in `Host` too.
+            // Without a written port, the scheme of the page says which is meant, in `Host` too.
             let (origin, usual) = Authority::of_origin(origin)?;
             Authority::parse(host, usual).filter(|host| host.equals(origin))
         };

@@ -26,7 +26,7 @@ fn backwards(ring: &Ring) -> impl Iterator<Item = Record> {
     .flat_map(|page| page.into_iter().rev())
 }
 
-/// Where a task last waited, if that is not long ago.
+/// The line at which a task last waited, if that is not long ago.
 pub(super) fn last_wait(ring: &Ring, id: u64) -> Option<Place> {
     backwards(ring).take(4 * PAGE).find_map(|record| match record.event() {
         Event::Wait { task, at, .. } if task.as_u64() == id => Some(at),
@@ -34,12 +34,12 @@ pub(super) fn last_wait(ring: &Ring, id: u64) -> Option<Place> {
     })
 }
 
-/// Who woke the task last, who woke that one, and so on, as far as the ring goes back.
+/// The task's last wake, the wake of the one that woke it, and so on, as far as the ring goes back.
 pub(super) fn chain(ring: &Ring, state: &State, id: u64, now: Duration) -> Option<String> {
     let task = state.tasks.get(&id)?;
     let mut text = String::new();
     let mut links = 0;
-    // What is looked for: the wake of a task, or where a timer or a source came from.
+    // The search is for the wake of a task, or for the origin of a timer or a source.
     let mut wanted = Who::Task(id);
     for record in backwards(ring) {
         let at = since(record.at, now);

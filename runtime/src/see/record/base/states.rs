@@ -67,7 +67,7 @@ fn key(slot: u32, serial: u64) -> Key {
     Key { runtime: 0, slot, serial }
 }
 
-/// What is waited for, with the slot that it has in this state.
+/// A thing that is waited for, with the slot that it has in this state.
 fn on(state: &State, on: On) -> WaitsFor {
     let timer = |id| TimerId(TimerKey(key(state.timers.get(&id).map_or(0, |timer| timer.slot), id)));
     let source = |id| SourceId(SourceKey(key(state.sources.get(&id).map_or(0, |source| source.slot), id)));
