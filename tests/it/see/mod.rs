@@ -4,11 +4,13 @@ mod chrome;
 mod diagnosis;
 mod events;
 mod events_example;
+mod guests;
 #[cfg(target_os = "linux")]
 mod last_words;
 mod log;
 #[cfg(target_os = "linux")]
 mod lookers;
+mod monitor;
 mod names;
 mod observers;
 mod recordings;

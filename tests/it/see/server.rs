@@ -5,8 +5,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,157 +13,11 @@ use std::time::{Duration, Instant};
 use oneloop::see::{serve, serve_with_token};
 use oneloop::task::{Builder, yield_now};
 use oneloop::time::sleep;
-use oneloop::{Handle, Metrics, Runtime, spawn};
+use oneloop::{Handle, Metrics, Runtime};
 
+use super::guests::{MILLISECOND, Shown, Viewer, ask, number, read_all, spinners};
 use crate::kit::support::{Count, UNSEEN_BY_LEAK_SANITIZER, alone, alone_with, child_with, open_files, panic_of};
-use crate::kit::watch::{runtime, spawn_thread, watch};
-
-const MILLISECOND: Duration = Duration::from_millis(1);
-
-/// A loop that is shown, on a thread of its own, until it is dropped.
-struct Shown {
-    address: SocketAddr,
-    handle: Handle,
-    over: Arc<AtomicBool>,
-    thread: Option<thread::JoinHandle<()>>,
-}
-
-impl Shown {
-    /// Runs a program, and after it turns slowly on until the test is over.
-    fn new<F: Future<Output = ()>>(program: impl FnOnce() -> F + Send + 'static) -> Self {
-        Self::with_polls_counted(&Count::default(), program)
-    }
-
-    /// The same; each poll of its main task counts.
-    fn with_polls_counted<F: Future<Output = ()>>(count: &Count, program: impl FnOnce() -> F + Send + 'static) -> Self {
-        Self::on(runtime, count, program)
-    }
-
-    fn on<F: Future<Output = ()>>(
-        runtime: fn() -> Runtime,
-        count: &Count,
-        program: impl FnOnce() -> F + Send + 'static,
-    ) -> Self {
-        let (over, (tell, told), count) = (Arc::new(AtomicBool::new(false)), channel(), count.clone());
-        let is_over = Arc::clone(&over);
-        let thread = spawn_thread(move || {
-            runtime().block_on(count.polls(async {
-                let server = serve("127.0.0.1:0").unwrap();
-                // Whoever comes before the first event is told twice how it began.
-                yield_now().await;
-                tell.send((server.address(), Handle::current())).unwrap();
-                program().await;
-                while !is_over.load(Ordering::SeqCst) {
-                    sleep(MILLISECOND).await;
-                }
-            }));
-        });
-        let (address, handle) = told.recv().unwrap();
-        Self { address, handle, over, thread: Some(thread) }
-    }
-
-    fn ask(&self, request: &str) -> String {
-        ask(self.address, request)
-    }
-
-    /// A request as a browser makes it.
-    fn get(&self, path: &str) -> String {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address))
-    }
-
-    #[track_caller]
-    fn post(&self, path: &str) {
-        let answer = self.ask(&format!("POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n\r\n", self.address));
-        assert!(answer.starts_with("HTTP/1.1 204 "), "{path}: {answer}");
-    }
-
-    fn viewer(&self) -> Viewer {
-        Viewer::new(self.address, "")
-    }
-
-    /// What the monitor says to some questions.
-    fn monitor(&self, questions: &str) -> String {
-        ask(self.address, &format!("{questions}\nquit\n"))
-    }
-}
-
-impl Drop for Shown {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::SeqCst);
-        // A test that fails says so itself, and must not wait for a loop that is held.
-        if !thread::panicking() {
-            self.thread.take().unwrap().join().unwrap();
-        }
-    }
-}
-
-/// Sends something, and reads until the other side has said all.
-fn ask(address: SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    read_all(&mut stream)
-}
-
-fn read_all(stream: &mut TcpStream) -> String {
-    let mut answer = Vec::new();
-    let _reset = stream.read_to_end(&mut answer);
-    String::from_utf8(answer).unwrap()
-}
-
-/// Somebody who reads the stream of events.
-struct Viewer {
-    lines: BufReader<TcpStream>,
-}
-
-impl Viewer {
-    fn new(address: SocketAddr, query: &str) -> Self {
-        let mut stream = TcpStream::connect(address).unwrap();
-        write!(stream, "GET /events{query} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n\r\n").unwrap();
-        let mut lines = BufReader::new(stream);
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            assert!(lines.read_line(&mut head).unwrap() > 0, "{head}");
-        }
-        assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("Content-Type: text/event-stream\r\n"), "{head}");
-        Self { lines }
-    }
-
-    /// The next line of data.
-    fn line(&mut self) -> String {
-        loop {
-            let mut line = String::new();
-            assert!(self.lines.read_line(&mut line).unwrap() > 0, "the stream is over");
-            if let Some(data) = line.strip_prefix("data: ") {
-                return data.trim_end().to_owned();
-            }
-        }
-    }
-
-    /// The next line that has all these parts.
-    fn until(&mut self, parts: &[&str]) -> String {
-        loop {
-            let line = self.line();
-            if parts.iter().all(|part| line.contains(part)) {
-                return line;
-            }
-        }
-    }
-
-    fn until_held(&mut self) -> String {
-        self.until(&[r#""status":"held""#])
-    }
-}
-
-/// Tasks that are always ready, whose polls count.
-fn spinners(count: &Count, tasks: usize) {
-    for _ in 0..tasks {
-        drop(spawn(count.polls(async {
-            loop {
-                yield_now().await;
-            }
-        })));
-    }
-}
+use crate::kit::watch::{runtime, watch};
 
 #[test]
 fn the_page_is_served_and_lives_on_nothing_from_elsewhere() {
@@ -501,12 +354,6 @@ fn slow_motion_lets_time_pass_before_each_poll() {
     });
 }
 
-/// The number behind a key, in a line of the stream.
-fn number(line: &str, key: &str) -> Option<u64> {
-    let (_, rest) = line.split_once(&format!("\"{key}\":"))?;
-    rest.split([',', '}']).next()?.parse().ok()
-}
-
 #[test]
 fn a_loop_that_is_held_or_slowed_down_has_no_long_polls() {
     const LONG: u64 = 400_000_000;
@@ -829,38 +676,6 @@ fn viewers_however_many_and_slow_lock_out_neither_nc_nor_a_browser() {
 }
 
 #[test]
-fn the_monitor_greets_whoever_presses_enter_in_two_lines() {
-    watch(|| {
-        let shown = Shown::new(|| async {});
-        let greeting = shown.monitor("");
-        assert_eq!(greeting.lines().count(), 2, "{greeting}");
-        assert!(greeting.contains("browser") && greeting.contains("Ask: ps"), "{greeting}");
-    });
-}
-
-#[test]
-fn a_task_with_an_endless_name_widens_no_table_and_ends_no_answer() {
-    watch(|| {
-        let shown = Shown::new(|| async {
-            let names = ["n".repeat(65_536), "\u{202e}gnp.live\u{1b}[2J\n".repeat(9_000), "short".to_owned()];
-            for name in names {
-                oneloop::task::Builder::new().name(name).spawn(std::future::pending::<()>());
-            }
-        });
-        while !shown.monitor("ps").contains("short") {
-            thread::yield_now();
-        }
-        // The second answer shows that the first one has ended no thread.
-        for _ in 0..2 {
-            let table = shown.monitor("ps\nwhere 2\nwhy 3");
-            assert!(table.contains("nnnn"), "{table}");
-            assert!(table.lines().all(|line| line.chars().count() < 400), "{table}");
-            assert!(!table.contains(['\u{202e}', '\u{1b}']), "{table:?}");
-        }
-    });
-}
-
-#[test]
 fn a_viewer_who_takes_nothing_holds_up_nobody_and_costs_little() {
     alone(|| {
         let shown = Shown::new(|| async { spinners(&Count::default(), 2) });
@@ -1008,178 +823,6 @@ fn an_address_that_cannot_be_had_is_named_with_the_way_out() {
         });
         assert!(panic_of(|| serve("127.0.0.1:0")).contains("see::serve needs a running oneloop runtime"));
     });
-}
-
-#[test]
-fn the_monitor_answers_what_it_promises_in_its_help() {
-    watch(|| {
-        let shown = Shown::new(|| async {
-            let listener = oneloop::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            drop(Builder::new().name("acceptor").spawn(async move { drop(listener.accept().await) }));
-            let sleeper = Builder::new().name("sleeper").spawn(sleep(Duration::from_secs(3600)));
-            drop(Builder::new().name("joiner").spawn(sleeper));
-            yield_now().await;
-            yield_now().await;
-        });
-        let table = loop {
-            let table = shown.monitor("ps");
-            if table.matches("waiting").count() >= 3 {
-                break table;
-            }
-        };
-        let number = |name: &str| {
-            let line = table.lines().find(|line| line.contains(name)).unwrap();
-            line.split_whitespace().next().unwrap().to_owned()
-        };
-        assert!(table.contains("see/server.rs:") && table.contains("last woken by"), "{table}");
-        let sleeper = shown.monitor(&format!("where {}", number("sleeper")));
-        assert!(sleeper.contains("waits for timer") && sleeper.contains("due in 3"), "{sleeper}");
-        let joiner = shown.monitor(&format!("where {}", number("joiner")));
-        assert!(joiner.contains(&format!("waits for join {} (\"sleeper\")", number("sleeper"))), "{joiner}");
-        let wheel = shown.monitor("wheel");
-        assert!(wheel.contains("level  3") && wheel.contains("\"sleeper\" due in"), "{wheel}");
-        let fds = shown.monitor("fds");
-        assert!(fds.contains("\"acceptor\" waits to read"), "{fds}");
-        #[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
-        assert!(fds.contains("the kernel watches fd") && fds.contains("in pri out rdhup et"), "{fds}");
-        let odd = shown.monitor("where\nwhy x\nwhere 98765\nsing\n\n  help ");
-        for part in ["such as: where 7", "such as: why 7", "there is no task 98765", "try help", "wheel"] {
-            assert!(odd.contains(part), "{part:?} is not in {odd}");
-        }
-    });
-}
-
-/// The number of a task, as `ps` tells it.
-fn numbered(shown: &Shown, name: &str) -> String {
-    loop {
-        let table = shown.monitor("ps");
-        for line in table.lines() {
-            let mut words = line.split_whitespace();
-            if let (Some(number), Some(of)) = (words.next(), words.next()) {
-                if of == name {
-                    return number.to_owned();
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn the_monitor_cancels_a_task_and_says_in_a_line_why_it_will_not() {
-    watch(|| {
-        let (tell, told) = channel();
-        let shown = Shown::new(move || async move {
-            let sleeper = Builder::new().name("sleeper").spawn(sleep(Duration::from_secs(3600)));
-            tell.send(sleeper.await.unwrap_err().to_string()).unwrap();
-        });
-        let sleeper = numbered(&shown, "sleeper");
-        for (question, part) in [
-            ("cancel", "such as: cancel 7"),
-            ("cancel sleeper", "such as: cancel 7"),
-            ("cancel -1", "such as: cancel 7"),
-            ("cancel 7 8", "such as: cancel 7"),
-            ("cancel 98765", "there is no task 98765; ps lists the tasks"),
-            (&*format!("cancel {}", numbered(&shown, "main")), "Ctrl-C ends the program"),
-        ] {
-            let answer = shown.monitor(question);
-            assert!(answer.contains(part) && answer.lines().count() == 1, "{question}: {answer}");
-        }
-        assert!(shown.monitor("ps").contains("sleeper") && told.try_recv().is_err(), "nobody was to end");
-        let answer = shown.monitor(&format!("cancel {sleeper}"));
-        assert_eq!(answer, format!("task {sleeper} \"sleeper\" is cancelled: it ends when its turn comes\n"));
-        let error = told.recv().unwrap();
-        assert!(error.contains("\"sleeper\"") && error.contains("was aborted by another thread"), "{error}");
-        while shown.monitor(&format!("cancel {sleeper}")) != format!("there is no task {sleeper}; ps lists the tasks\n")
-        {
-        }
-    });
-}
-
-#[test]
-fn a_cancel_while_the_loop_is_stuck_takes_effect_when_it_is_back() {
-    watch(|| {
-        let ((go_on, stuck), (tell, told)) = (channel::<()>(), channel());
-        let shown = Shown::new(move || async move {
-            let wedge = Builder::new().name("wedge").spawn(async move {
-                sleep(MILLISECOND).await;
-                let _ = stuck.recv();
-                // It is polled no more, although it is ready.
-                loop {
-                    yield_now().await;
-                }
-            });
-            tell.send(wedge.await.is_err_and(|error| error.is_cancelled())).unwrap();
-        });
-        while !shown.monitor("ps").contains("has been in one poll for") {}
-        let wedge = numbered(&shown, "wedge");
-        let answer = shown.monitor(&format!("cancel {wedge}"));
-        let culprit = format!("it ends when the loop is back; task {wedge} \"wedge\" has been in one poll for ");
-        assert!(answer.contains(&culprit) && answer.contains("see/server.rs:"), "{answer}");
-        assert!(answer.lines().count() == 1 && told.try_recv().is_err(), "{answer}");
-        go_on.send(()).unwrap();
-        assert!(told.recv().unwrap());
-    });
-}
-
-#[test]
-fn the_monitor_refuses_in_a_line_and_not_in_the_browser_s_language() {
-    watch(|| {
-        let shown = Shown::new(|| async {});
-        let refused = |bytes: &[u8]| {
-            let mut stream = TcpStream::connect(shown.address).unwrap();
-            stream.write_all(bytes).unwrap();
-            read_all(&mut stream)
-        };
-        assert_eq!(refused(&[b'x'; 9000]), "that is more than anybody has to say here\n");
-        assert_eq!(refused(b"\xff\xfe\n"), "this is no text\n");
-        assert!(refused(&[&b"GET /"[..], &[b'x'; 9000]].concat()).starts_with("HTTP/1.1 431 "));
-    });
-}
-
-#[test]
-fn the_monitor_answers_a_last_question_with_or_without_a_line_end() {
-    watch(|| {
-        let shown = Shown::new(|| async {});
-        for question in ["help\n", "help", "ps\nhelp"] {
-            let mut stream = TcpStream::connect(shown.address).unwrap();
-            stream.write_all(question.as_bytes()).unwrap();
-            stream.shutdown(std::net::Shutdown::Write).unwrap();
-            let answer = read_all(&mut stream);
-            assert!(answer.ends_with("goodbye\n"), "{question:?}: {answer}");
-        }
-    });
-}
-
-#[test]
-fn signals_print_the_table_also_while_the_loop_is_stuck() {
-    let output = child_with(&[], || {
-        // What is printed goes to a file, so that who holds up the loop can wait for it.
-        let path = std::env::temp_dir().join(format!("oneloop-{}.stderr", std::process::id()));
-        let file = std::fs::File::create(&path).unwrap();
-        nix::unistd::dup2(std::os::fd::AsRawFd::as_raw_fd(&file), 2).unwrap();
-        runtime().block_on(async {
-            serve("127.0.0.1:0").unwrap();
-            Builder::new().name("waits").spawn(std::future::pending::<()>());
-            let hog = Builder::new().name("hog").spawn(async move {
-                let said = || std::fs::read_to_string(&path).unwrap();
-                for (printed, signal) in ["USR1", "QUIT"].iter().enumerate() {
-                    let kill = format!("kill -{signal} $PPID");
-                    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-                    let is_hog = |line: &&str| line.contains(" hog ") && line.contains("running");
-                    while said().lines().filter(is_hog).count() <= printed {
-                        thread::yield_now();
-                    }
-                }
-                print!("{}", said());
-                std::fs::remove_file(&path).unwrap();
-            });
-            hog.await.unwrap();
-        });
-    });
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(42), "{said}");
-    assert_eq!(said.matches("last woken by").count(), 2, "{said}");
-    assert!(said.contains("waits"), "{said}");
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn a_recording_into_a_pipe_waits_for_no_reader() {
         let output = command.output().unwrap();
         assert_came_to_its_end(output.status);
         let said = String::from_utf8_lossy(&output.stderr);
-        let why = if has_a_reader { "whoever reads there is behind" } else { "nobody reads what is written there" };
+        let why = if has_a_reader { "its reader takes nothing" } else { "nobody reads what is written there" };
         assert!(said.contains(variable) && said.contains(why), "{said}");
         drop(reader);
     }
