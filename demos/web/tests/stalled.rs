@@ -13,6 +13,12 @@ use support::{Unread, connect, run};
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 const DOWNLOADS: &str = env!("CARGO_BIN_EXE_downloads");
 const HELLO: &str = env!("CARGO_BIN_EXE_hello_http");
+const OTHERS: [&str; 4] = [
+    env!("CARGO_BIN_EXE_gateway"),
+    env!("CARGO_BIN_EXE_fetch"),
+    env!("CARGO_BIN_EXE_fast"),
+    env!("CARGO_BIN_EXE_twins"),
+];
 
 fn command(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);
@@ -72,7 +78,7 @@ fn downloads_come_to_their_end_while_nobody_reads() {
 
 #[test]
 fn what_cannot_be_written_is_an_error_and_a_reader_that_has_gone_is_none() {
-    for demo in [CHAT, HELLO, DOWNLOADS] {
+    for demo in [CHAT, HELLO, DOWNLOADS].iter().chain(&OTHERS) {
         run("bash", &["-c", &format!("{demo} --help >/dev/full")]).assert_complains(1, &["cannot write the output"]);
         run("bash", &["-c", &format!("{demo} --help | true; exit ${{PIPESTATUS[0]}}")]).assert_code(0);
     }
