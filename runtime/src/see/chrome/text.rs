@@ -38,7 +38,7 @@ impl Micros {
     /// How long a slice is on paper. Readers add it to the beginning as it is, or cut both to whole nanoseconds, or
     /// round them; in each way a slice ends before what begins at its end, and not after what it is inside of.
     pub(super) fn length(nanos: u64, holds_others: bool) -> Self {
-        Self(nanos - 1, if holds_others { 3 } else { 2 })
+        Self(nanos.saturating_sub(1), if holds_others { 3 } else { 2 })
     }
 }
 
