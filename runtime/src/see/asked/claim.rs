@@ -90,7 +90,7 @@ fn is_a_child_of_its_kind(variable: &str, path: &Path) -> bool {
         .any(|pid| has_the_wish(&pid))
 }
 
-/// Whose child a process is, by the fourth field of its line in `/proc` (proc_pid_stat(5)).
+/// The process whose child another is, by the fourth field of its line in `/proc` (proc_pid_stat(5)).
 fn parent_of(pid: u32) -> Option<u32> {
     let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is a name in brackets, and may hold anything.

@@ -1,7 +1,7 @@
 //! The dump: every task of the running loop, and what it waits for.
 //!
 //! Nothing is kept for it while the loop runs; but where somebody follows the events, it says what they
-//! tell too, and elsewhere how to have them followed. What a task waits for is found by asking the stores
+//! tell too, and elsewhere how to have them followed. The waits of a task are found by asking the stores
 //! for the wakers they hold: a waker is a task's number, so it says whose it is.
 
 use std::fmt;

@@ -14,7 +14,7 @@ pub struct Task {
     pub slot: u32,
     /// Its name, if it was given one.
     pub name: Option<String>,
-    /// What it is doing. One that is being polled is running, whether it is woken already or not.
+    /// Its state. One that is being polled is running, whether it is woken already or not.
     pub state: TaskState,
     /// Whether it is in the ready queue.
     pub queued: bool,
