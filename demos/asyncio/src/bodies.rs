@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 
 use crate::core::{Core, Id, ordered, run_handle};
 use crate::handle::TimerHandle;
-use crate::home::with_loop;
+use crate::home::{turns, with_loop};
 use crate::told;
 
 /// A callback that runs once, as soon as it is its turn.
@@ -147,6 +147,8 @@ impl Future for Watcher {
 pub(crate) struct Stepper {
     /// The address of the Python object.
     pub(crate) task: usize,
+    /// Of the stepper, since addresses are used again.
+    pub(crate) serial: u64,
     pub(crate) waits: Option<ToldWait>,
 }
 
@@ -177,5 +179,14 @@ impl Future for Stepper {
                 None => Poll::Ready(()),
             }
         })
+    }
+}
+
+impl Drop for Stepper {
+    /// Somebody who watches may end a task: then the asyncio.Task is cancelled, and goes on in its own way.
+    fn drop(&mut self) {
+        if turns() {
+            with_loop(|slf, _| told::cancelled(slf, self.task, self.serial));
+        }
     }
 }

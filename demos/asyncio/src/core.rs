@@ -66,6 +66,8 @@ pub(crate) struct Watched {
 /// An asyncio.Task that has a task of its own, because somebody looks.
 pub(crate) struct Shown {
     pub(crate) task: TaskId,
+    pub(crate) serial: u64,
+    pub(crate) abort: AbortHandle,
     pub(crate) weak: Py<PyAny>,
     pub(crate) waker: Option<Waker>,
     /// The step that is to be made.

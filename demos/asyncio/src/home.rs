@@ -51,7 +51,7 @@ thread_local! {
     static TURNING: RefCell<Option<Rc<Turning>>> = const { RefCell::new(None) };
 }
 
-fn serial() -> u64 {
+pub(crate) fn serial() -> u64 {
     static LAST: AtomicU64 = AtomicU64::new(0);
     LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
@@ -59,6 +59,11 @@ fn serial() -> u64 {
 /// Whether this loop turns on this thread.
 pub(crate) fn turns_here(slf: &Bound<'_, Core>) -> bool {
     TURNING.with_borrow(|turning| turning.as_ref().is_some_and(|turning| turning.core.is(slf)))
+}
+
+/// Whether a loop turns on this thread.
+pub(crate) fn turns() -> bool {
+    TURNING.try_with(|turning| turning.borrow().is_some()) == Ok(true)
 }
 
 /// The loop that turns here. Only what it polls asks.

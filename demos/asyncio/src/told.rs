@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 
 use crate::bodies::{Later, Soon, Stepper, Watcher};
 use crate::core::{Core, Id, Shown, is_true, run_handle};
+use crate::home;
 
 /// A name, and the line of the program that asked for it.
 struct Described<'py> {
@@ -73,10 +74,15 @@ pub(crate) fn spawn_soon(slf: &Bound<'_, Core>, id: Id) {
     }
     let before = state.shown.remove(&address);
     drop(state);
+    // It was collected before its end, and nobody can step it any more.
+    before.iter().for_each(|before| before.abort.abort());
     drop(before);
     let Ok(weak) = weak(&task) else { return drop(oneloop::spawn(Soon(id))) };
-    let spawned = see::at(place, || Builder::new().name(name).spawn(Stepper { task: address, waits: None }));
-    let shown = Shown { task: spawned.id(), weak, waker: None, step: Some(id) };
+    let serial = home::serial();
+    let stepper = Stepper { task: address, serial, waits: None };
+    let spawned = see::at(place, || Builder::new().name(name).spawn(stepper));
+    let (task, abort) = (spawned.id(), spawned.abort_handle());
+    let shown = Shown { task, serial, abort, weak, waker: None, step: Some(id) };
     drop(spawned);
     slf.get().state().shown.insert(address, shown);
 }
@@ -156,6 +162,24 @@ pub(crate) fn run_watcher(slf: &Bound<'_, Core>, watcher: &Watcher, handle: &Bou
         return;
     }
     run_handle(slf, handle);
+}
+
+/// The task of an asyncio.Task was ended from outside: cancels the asyncio.Task.
+pub(crate) fn cancelled(slf: &Bound<'_, Core>, address: usize, serial: u64) {
+    let shown = {
+        let mut state = slf.get().state();
+        let is_it = state.shown.get(&address).is_some_and(|shown| shown.serial == serial);
+        if is_it { state.shown.remove(&address) } else { None }
+    };
+    let Some(shown) = shown else { return };
+    if let Some(step) = shown.step {
+        drop(oneloop::spawn(Soon(step)));
+    }
+    if let Ok(task) = shown.weak.bind(slf.py()).call0() {
+        if !task.is_none() {
+            let _cancelled = task.call_method0(intern!(slf.py(), "cancel"));
+        }
+    }
 }
 
 /// What an asyncio.Task waits for after a step; `None` if it is over.

@@ -112,7 +112,7 @@ CLIENTS = {
     "httpx": """
         import asyncio, httpx, sys
         async def main():
-            async with httpx.AsyncClient() as client:
+            async with httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=8)) as client:
                 return await asyncio.gather(*(client.get(sys.argv[1]) for _ in range(50)))
         assert {answer.text for answer in asyncio.run(main())} == {"hello"}
     """,

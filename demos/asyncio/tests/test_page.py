@@ -3,6 +3,8 @@
 import json
 import os
 import pathlib
+import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -160,6 +162,40 @@ class Page(unittest.TestCase):
         self.assertRegex(
             self.said, rf'task \d+ "Task-\d+ slow \(app\.py:{line}\)" .*ran for 2\d\dms in one poll, and nothing else could'
         )
+
+    def test_a_task_that_is_ended_from_the_page_is_cancelled_as_asyncio_does(self):
+        program = """
+            import asyncio
+            async def waits():
+                try:
+                    await asyncio.sleep(3600)
+                except asyncio.CancelledError:
+                    print("cleaned up", flush=True)
+                    raise
+            async def main():
+                task = asyncio.create_task(waits(), name="patient")
+                await asyncio.wait([task])
+                print(task.cancelled(), flush=True)
+            import oneloop
+            oneloop.run(main())
+        """
+        environment = {**os.environ, "ONELOOP_SEE": "1"}
+        command = [sys.executable, "-u", "-c", textwrap.dedent(program)]
+        with subprocess.Popen(command, env=environment, stdout=-1, stderr=-1, text=True) as process:
+            try:
+                port = int(re.search(r"127\.0\.0\.1:(\d+)", process.stderr.readline()).group(1))
+                with socket.create_connection(("127.0.0.1", port), 20) as monitor:
+                    monitor.settimeout(20)
+                    table, task = "", None
+                    while task is None:
+                        monitor.sendall(b"ps\n")
+                        table += monitor.recv(65536).decode(errors="replace")
+                        task = re.search(r"^(\d+) +patient", table, re.M)
+                    monitor.sendall(f"cancel {task.group(1)}\n".encode())
+                    said, _ = process.communicate(timeout=30)
+                self.assertEqual(said, "cleaned up\nTrue\n")
+            finally:
+                process.kill()
 
 
 if __name__ == "__main__":
