@@ -115,7 +115,7 @@ pub(crate) fn not_at_home(number: u32, did: &str) -> ! {
     let gone = if REGISTRY.exact(number).is_none() { " (which has been dropped)" } else { "" };
     panic!(
         "{did} {here}: it belongs to the oneloop runtime it was created in{gone}, \
-         so use it on that runtime's thread, inside its block_on"
+         so use it on that runtime's thread, inside its block_on; RUST_BACKTRACE=1 shows the line that did"
     )
 }
 

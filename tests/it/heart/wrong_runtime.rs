@@ -68,7 +68,11 @@ fn refusals(place: &str) -> [String; 5] {
         "an Interval was polled",
         "a Sleep was reset",
     ]
-    .map(|did| format!("{did} {place}, so use it on that runtime's thread, inside its block_on"))
+    .map(|did| {
+        let way_out =
+            "so use it on that runtime's thread, inside its block_on; RUST_BACKTRACE=1 shows the line that did";
+        format!("{did} {place}, {way_out}")
+    })
 }
 
 const NOWHERE: &str = "where no runtime is running: it belongs to the oneloop runtime it was created in";
