@@ -97,7 +97,11 @@ fn with_column(page: &str, outcomes: &[(String, String)]) -> String {
                 let has = outcomes.iter().filter(|(_, how)| how != "-").count();
                 format!("{} of {has}", outcomes.iter().filter(|(_, how)| how == "yes").count())
             }
-            _ => how.unwrap_or_default().to_owned(),
+            _ => match how {
+                Some(how) => how.to_owned(),
+                // Only some were asked for.
+                None => continue,
+            },
         };
         table.push_str(&format!("{line} {cell} |\n"));
     }
