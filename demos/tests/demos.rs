@@ -378,6 +378,44 @@ fn multiplex_gives_its_account_when_it_is_interrupted() {
 }
 
 #[test]
+fn multiplex_loses_nothing_in_two_processes_to_unruly_clients() {
+    let ended = run(
+        MULTIPLEX,
+        &["--two-processes", "--unruly", "50", "--connections", "400", "--timers", "10", "--seconds", "3"],
+    );
+    ended.assert_code(0);
+    let line = |words: &str| ended.stdout.lines().find(|line| line.contains(words)).unwrap_or_default();
+    assert!(line("in a process of its own").contains(" bytes of memory each"), "{}", ended.stdout);
+    let numbers: Vec<u64> = line("closed by half").split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    assert!(numbers.len() == 2 && numbers.iter().all(|number| *number > 0), "{}", ended.stdout);
+    assert!(
+        ended.stdout.ends_with("ok: every byte came back, nobody was lost, no timer was early\n"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn the_server_of_two_processes_ends_with_the_one_who_started_it() {
+    let mut multiplex =
+        Demo::start(MULTIPLEX, &["--two-processes", "--connections", "20", "--timers", "0", "--seconds", "50"]);
+    while !multiplex.line().contains(" s ") {}
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", multiplex.child.id()));
+    let Ok(children) = children else { return eprintln!("skipped: this system does not list a process's children") };
+    let server: i32 = children.trim().parse().expect("it has one child");
+    multiplex.signal(Signal::KILL);
+    drop(multiplex.end());
+    // Its standard input has ended, which it hears at once; a process that is over has no command line.
+    let is_over = || std::fs::read(format!("/proc/{server}/cmdline")).is_ok_and(|line| line.is_empty());
+    let until = Instant::now() + Duration::from_secs(20);
+    while std::fs::exists(format!("/proc/{server}")).unwrap() && !is_over() {
+        assert!(Instant::now() < until, "the server goes on");
+        thread::sleep(Duration::from_millis(20));
+    }
+    run(MULTIPLEX, &["--two-processes", "--to", "127.0.0.1:1"]).assert_complains(2, &["--to", "--two-processes"]);
+}
+
+#[test]
 fn no_time_has_no_rates() {
     let ended = run(MULTIPLEX, &["--seconds", "0", "--connections", "10", "--timers", "10"]);
     ended.assert_code(0);

@@ -3,11 +3,14 @@
 //! ```text
 //! cargo run --release
 //! cargo run --release -- --connections 10000 --seconds 30
+//! cargo run --release -- --connections 10000 --two-processes --unruly 20
 //! ```
 //!
 //! One thread serves echo, is all of its clients, and runs 10,000 timers beside them; each byte
 //! that comes back and each timer is checked. What to watch: `threads 1`; how many polls a turn
-//! makes and how few turns there are; and that the timers are no later for all the talking.
+//! makes and how few turns there are; and that the timers are no later for all the talking. With
+//! `--two-processes` the server has one of its own, and says what a connection costs it; `--unruly`
+//! clients reset connections and close them by half, and still nothing is lost.
 //!
 //! Where to read: [`talk`] is the sockets and [`ticks`] the timers, both as one would write them
 //! for any runtime. The rest is for looking at it: [`tally`] counts, [`record`] samples, [`board`]
@@ -17,6 +20,7 @@ mod talk;
 mod ticks;
 mod tally;
 mod record;
+mod server;
 mod board;
 mod report;
 mod process;
@@ -64,6 +68,15 @@ struct Args {
     /// Talk to an echo server that runs already, on this machine, such as the demo `echo`
     #[arg(long, value_name = "ADDR", value_parser = loopback)]
     to: Option<SocketAddr>,
+    /// Serve in a process of its own, and say what a connection costs there
+    #[arg(long, conflicts_with = "to")]
+    two_processes: bool,
+    /// How many of a hundred clients reset connections and close them by half, at random
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    unruly: u8,
+    /// Be that process: say an address, and answer each line with an account
+    #[arg(long, hide = true)]
+    serve: bool,
     /// Where the random numbers start: the same seed, the same messages and pauses
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -91,7 +104,8 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 
 fn main() -> ExitCode {
     let mut args: Args = flags();
-    let (sockets, reason) = if args.to.is_some() { (1, "one file") } else { (2, "two files") };
+    let is_alone = args.to.is_some() || args.two_processes || args.serve;
+    let (sockets, reason) = if is_alone { (1, "one file") } else { (2, "two files") };
     match process::make_room(args.connections, sockets) {
         0 => return fail("the limit on open files leaves no room for a connection; raise it, as with: ulimit -n 4096"),
         room if room < args.connections => {
@@ -101,7 +115,8 @@ fn main() -> ExitCode {
         }
         _ => {}
     }
-    let ran = oneloop::Runtime::new().map(|runtime| runtime.block_on(run(args)));
+    let ran = oneloop::Runtime::new()
+        .map(|runtime| if args.serve { runtime.block_on(server::run()) } else { runtime.block_on(run(args)) });
     finish_log();
     match ran {
         Ok(Ok(true)) => ExitCode::SUCCESS,
@@ -116,15 +131,12 @@ async fn run(args: Args) -> Result<bool, String> {
     let stop = stop_requested(); // from here on, Ctrl-C is a request
     let mut stop = pin!(async { drop(stop.await) });
     let tally = Rc::new(Tally::default());
-    let to = match args.to {
-        Some(addr) => addr,
-        None => start_server(&tally).await.map_err(|error| error.to_string())?,
-    };
+    let (to, mut server) = serve(args, &tally).await?;
     let plan = Plan { connections: args.connections, timers: args.timers, length: args.length() };
     let mut view = View::new(Record::new(plan, Rc::clone(&tally)), args.plain);
 
     let start = Instant::now();
-    let connected = async { Some(talk::connect(to, args.connections, &tally).await) };
+    let connected = async { Some(talk::connect(to, args.connections, args.two_processes, &tally).await) };
     let connected = view
         .beside(or(connected, async {
             stop.as_mut().await;
@@ -141,7 +153,7 @@ async fn run(args: Args) -> Result<bool, String> {
 
     ticks::start(args.timers, args.seed, &tally);
     let end = Instant::now() + args.length();
-    let clients = talk::start_clients(streams, end + ENCORE, args.seed, &tally);
+    let clients = talk::start_clients(streams, end + ENCORE, args.seed, args.unruly.into(), &tally);
     view.record.begin();
     let stopped = or(
         async {
@@ -156,15 +168,40 @@ async fn run(args: Args) -> Result<bool, String> {
     let stopped = view.beside(stopped).await;
     view.show();
     let whole = view.record.whole();
+    let told = ask(&mut server).await?;
 
     let start = Instant::now();
     if !stopped && timeout(GOODBYE, finish(clients, &tally)).await.is_err() {
         tally.lost(unanswered());
     }
     let leaving = (!stopped).then(|| start.elapsed());
+    if let Some(last) = ask(&mut server).await? {
+        tally.server_saw(last.resets, last.lost);
+    }
     let (counts, usage, first_problem) = (tally.counts(), process::usage(), tally.first_problem());
-    Run { plan, whole, counts, usage, connecting, leaving, first_problem }.print_summary();
+    Run { plan, whole, counts, usage, connecting, leaving, first_problem, server: told }.print_summary();
     Ok(counts.faultless())
+}
+
+/// Where the clients knock: at a server that runs already, at one of ours in a process of its own, or here.
+async fn serve(args: Args, tally: &Rc<Tally>) -> Result<(SocketAddr, Option<server::Process>), String> {
+    if let Some(addr) = args.to {
+        return Ok((addr, None));
+    }
+    if args.two_processes {
+        let server = server::Process::start().await.map_err(|error| format!("cannot start a server: {error}"))?;
+        return Ok((server.addr, Some(server)));
+    }
+    let addr = start_server(tally).await.map_err(|error| error.to_string())?;
+    Ok((addr, None))
+}
+
+/// What the server says of itself, if it has a process of its own.
+async fn ask(server: &mut Option<server::Process>) -> Result<Option<server::Account>, String> {
+    match server {
+        Some(server) => server.account().await.map(Some).map_err(|error| format!("the server is gone: {error}")),
+        None => Ok(None),
+    }
 }
 
 /// Why an echo is still awaited so long after the end.

@@ -6,6 +6,7 @@ use oneloop_demos::print;
 
 use crate::process::Usage;
 use crate::record::{Plan, Record, Span};
+use crate::server::Account;
 use crate::tally::{Counts, Histogram};
 use crate::text::{grouped, megabytes, millis, per_second, percent};
 
@@ -69,6 +70,8 @@ pub(crate) struct Run {
     /// `None` if nobody was given the time for it.
     pub(crate) leaving: Option<Duration>,
     pub(crate) first_problem: Option<String>,
+    /// What the server said at the end of the time, if it has a process of its own.
+    pub(crate) server: Option<Account>,
 }
 
 impl Run {
@@ -99,6 +102,14 @@ impl Run {
             row("", format!("{} a second; back after {}", rate(whole.echoes), percentiles(&whole.trips)));
         }
         row("sockets", format!("connected in {connecting:.2} s{left}: {} lost", counts.lost));
+        if counts.cut + counts.half_closed > 0 {
+            let (cut, half) = (grouped(counts.cut), grouped(counts.half_closed));
+            row("", format!("{cut} reset, {half} closed by half; all of them came back"));
+        }
+        if let Some(Account { open, each, .. }) = self.server {
+            let each = each.map(|each| format!(", {} bytes of memory each", grouped(each))).unwrap_or_default();
+            row("server", format!("in a process of its own: {} connections{each}", grouped(open)));
+        }
         row("timers", format!("{} fired: {} early", grouped(counts.fired), counts.early));
         let memory = megabytes(usage.memory_peak_kib);
         if tells {
@@ -113,7 +124,10 @@ impl Run {
         print(match &self.first_problem {
             _ if counts.faultless() => "\nok: every byte came back, nobody was lost, no timer was early".to_owned(),
             Some(problem) => format!("\nFAILED; the first of it: {problem}"),
-            None => "\nFAILED".to_owned(),
+            None => {
+                let Counts { resets, cut, lost, .. } = counts;
+                format!("\nFAILED: the server lost {lost}, and saw {resets} resets where clients made {cut}")
+            }
         });
     }
 }

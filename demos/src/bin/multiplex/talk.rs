@@ -25,8 +25,12 @@ pub(crate) async fn serve(listener: TcpListener, tally: Rc<Tally>) {
             Ok((stream, peer)) => {
                 let tally = Rc::clone(&tally);
                 let task = Builder::new().name(format!("echo to {peer}")).spawn(async move {
-                    if let Err(error) = echo(stream).await {
-                        tally.lost(format!("the server's end of {peer}: {error}"));
+                    let _open = tally.served();
+                    match echo(stream).await {
+                        Ok(()) => {}
+                        // As some clients do on purpose.
+                        Err(error) if is_reset(&error) => tally.was_reset(),
+                        Err(error) => tally.lost(format!("the server's end of {peer}: {error}")),
                     }
                 });
                 drop(task); // detached
@@ -34,6 +38,10 @@ pub(crate) async fn serve(listener: TcpListener, tally: Rc<Tally>) {
             Err(error) => return tally.lost(format!("the server cannot accept: {error}")),
         }
     }
+}
+
+fn is_reset(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
 /// Sends back what comes in, until no more comes in.
@@ -50,12 +58,20 @@ async fn echo(stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// Connects all clients, some at a time.
-pub(crate) async fn connect(to: SocketAddr, clients: u64, tally: &Rc<Tally>) -> io::Result<Vec<TcpStream>> {
+/// Connects all clients, some at a time; each one `asks` whether it is in, if it should.
+pub(crate) async fn connect(to: SocketAddr, clients: u64, asks: bool, tally: &Rc<Tally>) -> io::Result<Vec<TcpStream>> {
     let lane = |first: u64, tally: Rc<Tally>| async move {
         let mut streams = Vec::new();
         for _ in (first..clients).step_by(LANES as usize) {
             let stream = TcpStream::connect(to).await?;
+            // A server in another process may be slow to accept, while the kernel connects more and more, and
+            // drops who does not fit. One echo says that this one is in.
+            if asks {
+                stream.write_all(b"?").await?;
+                if stream.read(&mut [0]).await? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
             streams.push(stream);
             tally.connected();
         }
@@ -69,18 +85,21 @@ pub(crate) async fn connect(to: SocketAddr, clients: u64, tally: &Rc<Tally>) -> 
     Ok(streams)
 }
 
-/// Starts a client on each connection. They talk until `end` and then hang up.
+/// Starts a client on each connection. They talk until `end` and then hang up. So many of a hundred are `unruly`: they
+/// reset the connection at times, or say goodbye before the answer, and come back by a new one.
 pub(crate) fn start_clients(
     streams: Vec<TcpStream>,
     end: Instant,
     seed: u64,
+    unruly: usize,
     tally: &Rc<Tally>,
 ) -> Vec<JoinHandle<()>> {
     let start = |(number, stream): (usize, TcpStream)| {
         let tally = Rc::clone(tally);
         let rng = Rng::with_seed(seed.wrapping_add(number as u64));
         Builder::new().name(format!("client {number}")).spawn(async move {
-            let client = Client { number, stream, rng, tally: &tally };
+            let is_unruly = number % 100 < unruly;
+            let client = Client { number, stream, rng, is_unruly, tally: &tally };
             if let Err(error) = client.talk(end).await {
                 tally.lost(format!("client {number}: {error}"));
             }
@@ -93,6 +112,7 @@ struct Client<'a> {
     number: usize,
     stream: TcpStream,
     rng: Rng,
+    is_unruly: bool,
     tally: &'a Tally,
 }
 
@@ -116,6 +136,10 @@ impl Client<'_> {
 
             let start = Instant::now();
             self.stream.write_all(&message[..length]).await?;
+            if self.is_unruly && self.rng.u8(..4) == 0 {
+                self.come_back(&message[..length], &mut reply[..length]).await?;
+                continue;
+            }
             self.read_exactly(&mut reply[..length]).await?;
             self.tally.echoed(self.number, start.elapsed());
             if reply[..length] != message[..length] {
@@ -123,6 +147,29 @@ impl Client<'_> {
             }
         }
         self.hang_up().await
+    }
+
+    /// Leaves in the middle of an answer, and comes back.
+    async fn come_back(&mut self, message: &[u8], reply: &mut [u8]) -> io::Result<()> {
+        let to = self.stream.peer_addr()?;
+        if self.rng.bool() {
+            // What has come and is not read makes the kernel reset the connection at its close.
+            self.read_exactly(&mut reply[..1]).await?;
+            self.tally.resets();
+        } else {
+            // After a goodbye the whole answer comes, and then the server's goodbye.
+            self.stream.shutdown(Shutdown::Write)?;
+            self.read_exactly(reply).await?;
+            if reply != message {
+                self.tally.wrong(format!("client {}: the echo after a goodbye differs", self.number));
+            }
+            if self.stream.read(&mut [0]).await? != 0 {
+                return Err(io::Error::other("the server sent more than it was sent"));
+            }
+            self.tally.half_closes();
+        }
+        self.stream = TcpStream::connect(to).await?;
+        Ok(())
     }
 
     async fn read_exactly(&self, mut buffer: &mut [u8]) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! What is counted: echoes, timers, mistakes, and how long things took.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Written by every client and every timer, read by the board. One thread, so plain cells do.
@@ -14,6 +15,17 @@ pub(crate) struct Tally {
     /// Which clients have had an echo since the board last asked, by number.
     speakers: RefCell<Vec<bool>>,
     first_problem: RefCell<Option<String>>,
+    /// How many connections the server has just now.
+    open: Rc<Cell<u64>>,
+}
+
+/// A connection of the server, until this is dropped.
+pub(crate) struct Open(Rc<Cell<u64>>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 /// Totals since the start.
@@ -25,11 +37,16 @@ pub(crate) struct Counts {
     pub(crate) lost: u64,
     pub(crate) fired: u64,
     pub(crate) early: u64,
+    /// Connections that clients reset, that they closed by half, and that the server saw reset.
+    pub(crate) cut: u64,
+    pub(crate) half_closed: u64,
+    pub(crate) resets: u64,
 }
 
 impl Counts {
+    /// Whether all is well: a reset that no client made is a fault too.
     pub(crate) fn faultless(&self) -> bool {
-        self.wrong + self.lost + self.early == 0
+        self.wrong + self.lost + self.early == 0 && self.resets <= self.cut
     }
 }
 
@@ -57,6 +74,33 @@ impl Tally {
     pub(crate) fn lost(&self, problem: String) {
         self.counts.borrow_mut().lost += 1;
         self.first_problem.borrow_mut().get_or_insert(problem);
+    }
+
+    pub(crate) fn served(&self) -> Open {
+        self.open.set(self.open.get() + 1);
+        Open(Rc::clone(&self.open))
+    }
+
+    pub(crate) fn served_now(&self) -> u64 {
+        self.open.get()
+    }
+
+    pub(crate) fn resets(&self) {
+        self.counts.borrow_mut().cut += 1;
+    }
+
+    pub(crate) fn half_closes(&self) {
+        self.counts.borrow_mut().half_closed += 1;
+    }
+
+    pub(crate) fn was_reset(&self) {
+        self.counts.borrow_mut().resets += 1;
+    }
+
+    /// What the server saw that has a process of its own.
+    pub(crate) fn server_saw(&self, resets: u64, lost: u64) {
+        let mut counts = self.counts.borrow_mut();
+        (counts.resets, counts.lost) = (resets, counts.lost + lost);
     }
 
     /// A timer that should have taken `asked` took `took`.
