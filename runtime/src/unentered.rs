@@ -106,7 +106,7 @@ impl Unentered {
         // An observer may poll something before any task is polled.
         core.renew_budget();
         show_if_asked(&core);
-        Runtime::new_of(core, settings.polls_per_turn)
+        Runtime::from_core(core, settings.polls_per_turn)
     }
 }
 

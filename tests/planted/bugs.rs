@@ -531,8 +531,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 6, what: "what a sleep has beyond whole ticks counts for nothing",
         file: "heart/timers.rs", inside: "fn deadline(",
-        right: "let is_one_more = left_over > 0",
-        wrong: "let is_one_more = left_over > TICK.subsec_nanos()",
+        right: "let spills_over = left_over > 0",
+        wrong: "let spills_over = left_over > TICK.subsec_nanos()",
         test: "it time::timers::a_sleep_ends_at_the_first_tick_that_is_not_before_its_deadline",
     },
     Bug {

@@ -29,8 +29,8 @@ impl Core {
         self.operations_left.set(OPERATIONS_PER_POLL);
     }
 
-    /// Polls a part of a task with a share of its own. Returns how much of it was spent, too. The poll around pays
-    /// for it as far as it can. It keeps its last operation, so that a future beside the part goes on as well.
+    /// Polls a part of a task with a full share of its own, and returns how much the part spent. The task's own share
+    /// pays for that, but keeps its last operation, so that the part's siblings go on as well.
     pub(crate) fn with_own_share<R>(&self, poll: impl FnOnce() -> R) -> (R, u32) {
         let around = self.operations_left.replace(OPERATIONS_PER_POLL);
         let result = poll();
@@ -44,8 +44,8 @@ impl Core {
         self.operations_left.get() > 0
     }
 
-    /// Whether the task has had its share of this poll. If so, it is queued behind the others. Every leaf future that
-    /// may complete again and again without waiting asks.
+    /// Whether the task has had its share of this poll. If so, it is woken at once, and the caller returns Pending.
+    /// Every leaf future that may complete again and again without waiting asks.
     pub(crate) fn is_exhausted(&self, cx: &Context<'_>) -> bool {
         let exhausted = !self.may_complete();
         if exhausted {

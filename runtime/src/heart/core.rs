@@ -44,8 +44,8 @@ pub(crate) struct Core {
     /// The functions of this runtime's wakers.
     pub(crate) waker_table: &'static RawWakerVTable,
     pub(crate) actor: Cell<Actor>,
-    /// How much is awaited from outside that is no source: blocking jobs whose threads have not reported back, the
-    /// standard input, and attempts that pause.
+    /// How many waits for the outside the reactor does not know of: blocking jobs, the standard input, and attempts
+    /// that pause. A virtual clock does not jump meanwhile.
     pub(crate) jobs_away: Cell<usize>,
     /// How much the task may still do in this poll.
     pub(crate) operations_left: Cell<u32>,
@@ -55,7 +55,7 @@ pub(crate) struct Core {
     pub(crate) around_park: Option<AroundPark>,
     /// The line that the program says it is at, in place of a line of Rust.
     pub(crate) place: Cell<Option<Place>>,
-    /// Values that later layers keep with the loop, one of a type. Its tenants: the signals that are listened for,
+    /// One value of a type, for layers that the heart must not know. Its tenants: the signals that are listened for,
     /// the children that are waited for, and the panics that were heard. In `see/` they are the state that a follower
     /// of the events keeps, and the server that shows the loop.
     annex: RefCell<Vec<Rc<dyn Any>>>,

@@ -3,16 +3,17 @@
 //! While a loop runs, one thread-local, `CURRENT`, points at its core. Every key that a user holds is turned into
 //! something through that pointer. Another thread finds the loop's inbox by its number, in the `REGISTRY`.
 //!
-//! There are four doors, by two questions. Each has a sentence for those who find it shut.
+//! Two questions choose a function: which loop, and is the `Rc` cloned or only borrowed? `no_loop` and `not_at_home`
+//! are the panics for a loop that is not there.
 //!
 //! ```text
 //!                          the loop that runs here       the loop with this number
-//!     take a share in it   current, expect_current       expect_home
-//!     only look at it      with_current, or no_loop      with_home, or not_at_home
+//!     clone the Rc         current, expect_current       expect_home
+//!     borrow it            with_current, or no_loop      with_home, or not_at_home
 //!                                                        at_home: do it here, or send it there
 //! ```
 //!
-//! A share costs a count up and down, and foreign code may run while it is held. A look costs less, and allows none.
+//! A clone costs a count up and down, and foreign code may run while it is held. A borrow costs less, and allows none.
 
 use std::cell::Cell;
 use std::fmt;
@@ -28,8 +29,8 @@ use crate::heart::inbox::Registry;
 pub(crate) static REGISTRY: LazyLock<Registry<Message>> = LazyLock::new(Registry::new);
 
 thread_local! {
-    /// An [`Entered`] takes out again all that it puts here. So there is nothing to drop when the thread ends, and no
-    /// look has to ask whether the thread is ending.
+    /// An [`Entered`] takes out again all that it puts here: such guards nest, and `EnterGuard` holds users to that. So
+    /// there is nothing to drop when the thread ends, and no look has to ask whether the thread is ending.
     static CURRENT: Cell<Option<ManuallyDrop<Rc<Core>>>> = const { Cell::new(None) };
     static THREAD: Cell<u64> = const { Cell::new(0) };
     /// The process in which a loop turns, or ends, on this thread; 0 if none does. A forked child has its parent's.

@@ -47,8 +47,8 @@ impl<M> Inbox<M> {
     pub(crate) fn send(&self, message: M) -> Result<(), M> {
         self.messages.send(message).map_err(|gone| gone.0)?;
         fence(Ordering::SeqCst);
-        // mio resets a full eventfd by itself, so a bell hardly ever fails. Should it, the loop still
-        // counts as parked, for the next sender; and for one that saw it taken meanwhile, ring again.
+        // mio resets a full eventfd by itself, so a bell hardly ever fails. If it does, the loop is marked as parked
+        // again, for the next sender. A sender in between saw `false` and did not ring, so this one tries once more.
         for _attempt in 0..2 {
             let mine = self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::AcqRel);
             if !mine || self.bell.wake().is_ok() {
@@ -59,7 +59,8 @@ impl<M> Inbox<M> {
         Ok(())
     }
 
-    /// The loop is about to park. False if there are messages after all: then it must not.
+    /// Marks the loop as about to park: from here on senders ring, until [`unparked`](Self::unparked). False, and
+    /// unmarked again, if there are messages: then the loop must not park.
     pub(crate) fn may_park(&self, incoming: &Consumer<M>) -> bool {
         self.parked.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
@@ -117,7 +118,8 @@ impl<M> Registry<M> {
         None
     }
 
-    /// Removes a runtime. Messages sent from here on are given back to their senders.
+    /// Removes a runtime: from here on nobody finds its inbox. A sender that found it before can still send, until the
+    /// loop drops its end of the queue.
     pub(crate) fn leave(&self, number: u32) {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let inbox = table.inboxes.remove(&(number as u16));

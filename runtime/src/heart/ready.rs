@@ -1,9 +1,9 @@
 //! The ready queue: what comes next.
 //!
-//! Things come in the order in which they were queued. With a seed, they come in another order that is just as fair:
+//! Things come in the order in which they were queued. With a seed, each pop picks at random among all that is queued:
 //! the same seed, the same order. It is a pure data structure, and does not know what is queued.
 //!
-//! It goes by rounds: one list is taken from, another is added to, and when the first is through they
+//! Without a seed it goes by rounds: one list is taken from, another is added to, and when the first is through they
 //! change places. So taking and adding are a step each, and both lists keep their memory.
 //!
 //! ```text

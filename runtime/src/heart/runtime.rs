@@ -1,8 +1,8 @@
 //! The runtime: a core, and the loop that turns it.
 //!
-//! [`Runtime::block_on`] is the loop and [`Runtime::turn`] is one turn of it. All else in the crate is called from
-//! there, or by a future that is polled there. This file says in which order things happen, and how a runtime begins
-//! and ends. It does none of the steps itself.
+//! [`Runtime::block_on`] is the loop and [`Runtime::turn`] is one turn of it. All that runs on the loop's thread is
+//! called from there, or by a future that is polled there. This file says in which order things happen, and how a
+//! runtime begins and ends. It does none of the steps itself.
 
 use std::panic::Location;
 use std::pin::{Pin, pin};
@@ -34,15 +34,15 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// A runtime whose stores are made.
-    pub(crate) fn new_of(core: Rc<Core>, polls_per_turn: usize) -> Self {
+    /// A runtime of the core that the builder has put together.
+    pub(crate) fn from_core(core: Rc<Core>, polls_per_turn: usize) -> Self {
         Self { core, polls_per_turn, is_shut_down: false }
     }
 
     /// Runs a future to its end on this thread, and with it every task of this runtime.
     ///
-    /// Tasks that are not over when the future is stay where they are, and go on in the next call. The
-    /// future itself stays on the caller's stack: it may borrow, and it need not be `Send`.
+    /// Tasks that are unfinished when the future ends stay where they are, and go on in the next call. The future
+    /// itself stays on the caller's stack: it may borrow, and it need not be `Send`.
     ///
     /// # Panics
     ///
@@ -110,7 +110,7 @@ impl Runtime {
             self.core.abandon_observers();
         }
         let (_turning, _entered) = (Turning::begin(), Entered::new(&self.core));
-        // First of all, lest other threads send faster than is dropped here.
+        // First, so that no new sender finds the inbox while it is emptied.
         REGISTRY.leave(self.core.number);
         self.drop_tasks();
         let abandoned = self.core.pool.close(limit);
@@ -123,7 +123,8 @@ impl Runtime {
                 break;
             }
         }
-        // The panic hook has told of it, and nobody is left to hear more.
+        // A panic of an observer was printed by the panic hook, and nobody is left to pass it to. It is forgotten,
+        // since the drop of a payload may panic.
         std::mem::forget(self.core.observers.take_panic());
         abandoned
     }

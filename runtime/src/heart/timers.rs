@@ -38,18 +38,18 @@ pub(crate) struct Timers {
     runtime: u32,
     started: Instant,
     /// The virtual clock: the time since `started`. `None` for the real clock.
-    shown: Option<Cell<Duration>>,
-    /// The tick that ran when a deadline was last counted from now, and its last instant.
-    running: Cell<Deadline>,
+    virtual_time: Option<Cell<Duration>>,
+    /// The tick in which a deadline was last counted from now. Its instant is the end of that tick.
+    current_tick: Cell<Deadline>,
     wheel: RefCell<Wheel<Pending>>,
 }
 
 impl Timers {
     pub(crate) fn new(runtime: u32, virtual_clock: bool) -> Self {
-        let shown = virtual_clock.then(|| Cell::new(Duration::ZERO));
+        let virtual_time = virtual_clock.then(|| Cell::new(Duration::ZERO));
         let started = Instant::now();
-        let running = Cell::new(Deadline { instant: started, tick: 0 });
-        Self { runtime, started, shown, running, wheel: RefCell::new(Wheel::new()) }
+        let current_tick = Cell::new(Deadline { instant: started, tick: 0 });
+        Self { runtime, started, virtual_time, current_tick, wheel: RefCell::new(Wheel::new()) }
     }
 
     /// How many timers are pending.
@@ -59,9 +59,9 @@ impl Timers {
 
     /// The time, by the clock in force.
     pub(crate) fn now(&self) -> Instant {
-        match &self.shown {
+        match &self.virtual_time {
             None => Instant::now(),
-            Some(shown) => self.started + shown.get(),
+            Some(time) => self.started + time.get(),
         }
     }
 
@@ -83,30 +83,31 @@ impl Timers {
     /// The deadline `duration` from now. A deadline too far away for the clock becomes the last one that the wheel
     /// can tell apart: some 584 million years.
     ///
-    /// Its tick is counted from the running one, since a subtraction of instants would cost more than all the rest.
-    /// It is so many whole ticks later, and one more if the rest reaches beyond the end of the running tick.
+    /// A subtraction of instants would cost more than all the rest, so its tick is counted from the current one: the
+    /// whole ticks of `duration` later, and one more if the remainder reaches beyond the end of the current tick.
     #[inline(always)]
     pub(crate) fn deadline(&self, duration: Duration) -> Deadline {
         let now = self.now();
+        // Up to u32::MAX seconds, some 136 years, no sum below can overflow.
         if duration.as_secs() > u32::MAX.into() {
-            // Below a century, no sum of the arithmetic that follows can overflow.
             return now.checked_add(duration).map_or(self.end_of(u64::MAX), |instant| self.deadline_at(instant));
         }
-        let mut running = self.running.get();
-        if now > running.instant {
-            running = self.run_on(now);
+        let mut current = self.current_tick.get();
+        if now > current.instant {
+            current = self.renew_current_tick(now);
         }
         let left_over = duration.subsec_nanos() % TICK.subsec_nanos();
-        let is_one_more = left_over > 0 && now + Duration::from_nanos(left_over.into()) > running.instant;
-        let tick = running.tick.saturating_add(ticks_down(duration) + u64::from(is_one_more));
+        let spills_over = left_over > 0 && now + Duration::from_nanos(left_over.into()) > current.instant;
+        let tick = current.tick.saturating_add(ticks_down(duration) + u64::from(spills_over));
         debug_assert_eq!(tick, self.deadline_at(now + duration).tick);
         Deadline { instant: now + duration, tick }
     }
 
+    /// The clock has left the tick that was kept: keeps the one that it is in.
     #[cold]
-    fn run_on(&self, now: Instant) -> Deadline {
-        self.running.set(self.end_of(self.deadline_at(now).tick));
-        self.running.get()
+    fn renew_current_tick(&self, now: Instant) -> Deadline {
+        self.current_tick.set(self.end_of(self.deadline_at(now).tick));
+        self.current_tick.get()
     }
 
     /// An instant as a deadline.
@@ -141,7 +142,7 @@ impl Timers {
         Some(pending.waker)
     }
 
-    /// Reads the clock once and sets apart what is due by then. False if there is nothing.
+    /// Reads the clock once and sets apart what is due by then. False if no timer is pending.
     pub(crate) fn collect_due(&self) -> bool {
         let mut wheel = self.wheel.borrow_mut();
         if wheel.len() == 0 {
@@ -169,13 +170,13 @@ impl Timers {
     /// It ends at the last tick that the wheel can tell apart. The system's instants go on for hundreds of times as
     /// long, so a sum that begins before the end can be shown.
     pub(crate) fn move_virtual_clock(&self, by: Duration) {
-        if let Some(shown) = &self.shown {
+        if let Some(shown) = &self.virtual_time {
             shown.set(shown.get().saturating_add(by).min(Duration::from_millis(u64::MAX)));
         }
     }
 
     pub(crate) fn is_virtual(&self) -> bool {
-        self.shown.is_some()
+        self.virtual_time.is_some()
     }
 
     /// Takes every waker out, for the end of the runtime.

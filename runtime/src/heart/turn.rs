@@ -1,8 +1,8 @@
 //! The steps of a turn, in the order in which a turn takes them: inbox, timers, polls, park.
 //!
-//! All foreign code of a turn runs from here: futures are polled and dropped, stored wakers are woken. Each time it
-//! has left its store by value, so that no borrow is alive meanwhile. A panic in a task is caught here, and handed to
-//! the task's joiner.
+//! All foreign code of a turn runs from here: futures are polled and dropped, stored wakers are woken. Each future or
+//! waker is first moved out of its store, so that no borrow is alive while it runs. A panic in a task is caught here,
+//! and handed to the task's joiner.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -60,14 +60,14 @@ pub(crate) fn poll_ready<F: Future>(
     let (mut polls, mut output) = (0, None);
     for _ in 0..most {
         let Some(step) = core.tasks.next() else { break };
-        polls += 1;
         match step {
-            Step::Poll(word, body) => poll_task(core, word, body),
-            Step::Drop(word, body, failure) => {
-                polls -= 1;
-                drop_task(core, word, body, failure);
+            Step::Drop(word, body, failure) => drop_task(core, word, body, failure),
+            Step::Poll(word, body) => {
+                polls += 1;
+                poll_task(core, word, body);
             }
             Step::PollRoot => {
+                polls += 1;
                 output = poll_root(core, root.as_mut(), root_word);
                 if output.is_some() {
                     break;
@@ -150,7 +150,7 @@ fn end_task(core: &Core, word: WakeWord, body: Body, failure: Option<Box<Failure
     }
 }
 
-/// Tells of the task that this word names, which has its slot.
+/// Tells of an event of the task that this word names, if anybody observes. The task must still have its slot.
 #[inline]
 fn observe_task<'a>(core: &Core, word: WakeWord, event: impl FnOnce(TaskId) -> Event<'a>) {
     if core.is_observed() {
@@ -178,7 +178,7 @@ fn finished(failure: Option<&Failure>) -> Finished {
 pub(crate) fn park(core: &Core) {
     // An overdue timer gives zero, too.
     let mut timeout = if core.tasks.ready() > 0 { Some(Duration::ZERO) } else { core.timers.until_next() };
-    // From `may_park` on, other threads ring. It finds the messages that they sent before.
+    // From here on other threads ring. With messages that they sent before, the loop must not sleep.
     if timeout != Some(Duration::ZERO) && !core.inbox.may_park(&core.incoming) {
         timeout = Some(Duration::ZERO);
     }

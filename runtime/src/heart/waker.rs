@@ -23,7 +23,7 @@ use crate::heart::tasks::Woken;
 /// The four functions of a waker.
 pub(crate) static PLAIN: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, drop_nothing);
 
-/// The one other table: a diagnosis wants to know how many wakers of a task are kept, and counts them.
+/// The one other table, from `see/diagnose/counted.rs`: a diagnosis counts how many wakers of a task are kept.
 pub(crate) static COUNTING: OnceLock<RawWakerVTable> = OnceLock::new();
 
 /// The waker of a task. It is lent for one poll, and never dropped.
@@ -31,8 +31,8 @@ pub(crate) static COUNTING: OnceLock<RawWakerVTable> = OnceLock::new();
 #[inline]
 pub(crate) fn waker_of(core: &Core, WakeWord(word): WakeWord) -> ManuallyDrop<Waker> {
     // SAFETY: the functions of both tables keep RawWaker's contract. None of them follows the data pointer, which is
-    // a number. clone returns the same number with the same table. Nothing is owned, so wake has nothing to consume
-    // and drop nothing to free, on any thread, at any time.
+    // a number. Each table's clone returns the same number with its own table. Nothing is owned, so wake has nothing
+    // to consume and drop nothing to free, on any thread, at any time.
     ManuallyDrop::new(unsafe { Waker::new(ptr::without_provenance(word), core.waker_table) })
 }
 

@@ -17,8 +17,8 @@
 //! ```
 //!
 //! From this one rule follows all the rest. An entry on a lower level is always due before one on a higher. On one
-//! level all occupied lists lie ahead of now's own digit, so the next one is the lowest set bit of a 64-bit map. When
-//! now reaches the first tick of a list, its entries agree with now in one digit more. They cascade: each is hung
+//! level all occupied lists lie ahead of now's own digit, or on level 0 at it. So the next one is the lowest set bit
+//! of a 64-bit map. When now reaches the first tick of a list, its entries agree with now in one digit more. They cascade: each is hung
 //! again on a lower level, at most ten times in its life. And 11 levels hold every `u64`, so there is no far future
 //! to treat specially.
 //!
@@ -159,8 +159,9 @@ impl<T> Wheel<T> {
         self.now = self.now.max(to);
     }
 
-    /// Takes the next entry that is due: its slot and serial, its deadline and its value. Entries come
-    /// in the order of their deadlines and, within one tick, of their insertion.
+    /// Takes the next entry that is due: its slot and serial, its deadline and its value. Entries come in the order of
+    /// their deadlines and, within one tick, of their insertion. A deadline that had passed when it was inserted
+    /// counts as the tick of that moment.
     pub(crate) fn pop_due(&mut self) -> Option<((u32, u64), u64, T)> {
         let slot = self.first(DUE)?;
         let Entry { deadline, serial, .. } = self.entries[slot as usize];
@@ -249,7 +250,7 @@ impl<T> Wheel<T> {
         entries[next as usize].prev = prev;
         let value = entries[slot].value.take();
         if prev == next {
-            // Only a head has the same neighbour on both sides: its list has just become empty.
+            // Both neighbours are the same entry only if that is the head: its list has just become empty.
             entries[prev as usize].deadline = u64::MAX;
             self.mark_empty(prev);
         }

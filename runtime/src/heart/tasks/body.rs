@@ -30,9 +30,9 @@ pub(crate) trait Task {
     /// Moves the output into `place`, an `Option` of its type.
     fn give_output(self: Pin<&mut Self>, place: &mut dyn Any);
 
-    /// Moves a future in from `place`, if that is an `Option` of this body's type, and says whether it did. Only an
-    /// empty body may be let again.
-    fn let_to(self: Pin<&mut Self>, place: &mut dyn Any) -> bool;
+    /// Moves a future in from `place`, an `Option` of this body's type. False if that is of another type. The body must
+    /// be empty.
+    fn refill(self: Pin<&mut Self>, place: &mut dyn Any) -> bool;
 }
 
 pin_project! {
@@ -49,7 +49,7 @@ pin_project! {
 pub(crate) fn body<F: Future<Output: 'static> + 'static>(future: F, spare: Option<Body>) -> Body {
     let Some(mut spare) = spare else { return Box::pin(Held::Future { future }) };
     let mut future = Some(future);
-    if spare.as_mut().let_to(&mut future) {
+    if spare.as_mut().refill(&mut future) {
         return spare;
     }
     let future = future.expect("a body of another type takes no future");
@@ -77,7 +77,7 @@ impl<F: Future<Output: 'static> + 'static> Task for Held<F> {
         }
     }
 
-    fn let_to(mut self: Pin<&mut Self>, place: &mut dyn Any) -> bool {
+    fn refill(mut self: Pin<&mut Self>, place: &mut dyn Any) -> bool {
         let future = place.downcast_mut().and_then(Option::take);
         let fits = future.is_some();
         if let Some(future) = future {

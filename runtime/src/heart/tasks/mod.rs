@@ -18,9 +18,14 @@
 //! `abort` only leaves a note and queues the task; `next` then gives the body out to be dropped
 //! instead of polled, so that aborting never runs foreign code by itself.
 //!
-//! The queue holds plain numbers. Two rules make that safe. An entry, like any wake, is checked against the serial of
-//! the slot's tenant *before* the `queued` flag is looked at. A flag found by slot alone would let a stale wake
-//! swallow a real one. And the flag is cleared before the poll, so that a wake during the poll queues the task again.
+//! In the fields of a slot: Idle is a body in its place, Polling a body that is out, queued `Queued::Yes`, and Done
+//! `Queued::Over`. A detached task has no Done: after `finish`, `forget` vacates its slot.
+//!
+//! The queue holds plain numbers. Two rules make that safe:
+//!
+//! 1. An entry, like any wake, is checked against the serial of the slot's tenant *before* the `queued` flag is read.
+//!    A flag found by slot alone would let a stale wake swallow a real one.
+//! 2. The flag is cleared before the poll, so that a wake during the poll queues the task again.
 
 mod body;
 pub(crate) mod peek;
@@ -113,7 +118,7 @@ struct Slot {
     at: &'static Location<'static>,
     queued: Queued,
     end: End,
-    /// Whether more is kept of it, apart from here.
+    /// Whether `Inner::rare` has an entry for this slot.
     has_rare: bool,
     next_vacant: u32,
 }
@@ -161,7 +166,7 @@ struct Inner {
     slots: Vec<Slot>,
     /// The first of the slots without a tenant, each of which knows the next.
     vacant: u32,
-    /// By slot, what few tasks have: apart, so that a million tasks stay small.
+    /// By slot, the parts that only few tasks have. They are kept out of `Slot`, so that a million tasks stay small.
     rare: BTreeMap<u32, Rare>,
     ready: Ready<WakeWord>,
     /// How many entries of the queue are those of tasks that ended after they were woken.
@@ -266,13 +271,13 @@ impl Tasks {
         inner.never_queue_again(ROOT);
     }
 
-    /// Queues the task that a waker names, unless it is queued or gone. The word has the low bits of this runtime's
-    /// number, so the waker of the next poll is made of it as it is.
+    /// Queues the task that a waker names, unless it is queued or gone. The caller has compared the word's runtime
+    /// bits. The word is queued unchanged, and the waker of the next poll is made of it.
     #[inline]
     pub(crate) fn wake(&self, word: WakeWord) -> Woken {
         let inner = &mut *self.inner.borrow_mut();
         let Some(slot) = inner.slots.get_mut(word.slot()) else { return Woken::Stale };
-        // The serial first: rule 2.
+        // The serial first: rule 1.
         if !word.fits(slot.serial) {
             return Woken::Stale;
         }
@@ -307,6 +312,7 @@ impl Tasks {
                 }
                 continue;
             }
+            // Before the poll: rule 2.
             slot.queued = Queued::No;
             match slot.body.take() {
                 Some(body) => return Some(Step::Poll(word, body)),
@@ -325,8 +331,9 @@ impl Tasks {
         fill(&mut slot.body, body);
     }
 
-    /// Ends a task whose body was given out; its future is dropped by now. Returns the joiner's waker. If nobody ever
-    /// will, body and failure come back: to be dropped, and the slot [vacated](Self::forget).
+    /// Ends a task whose body was given out; its future is dropped by now. Returns the joiner's waker, if one was
+    /// left. If nobody will ever join the task, returns body and failure: the caller drops them, and then calls
+    /// [`forget`](Self::forget).
     #[inline]
     pub(crate) fn finish(
         &self,
@@ -407,7 +414,8 @@ impl Tasks {
         left
     }
 
-    /// Leaves a note that a task is to be dropped, and queues it. False if it is over, or noted already.
+    /// Leaves a note that a task is to be dropped, and queues it. False if it is over, or noted already. The root is
+    /// never named: nobody holds a handle to it.
     pub(crate) fn abort(&self, key: TaskKey, abort: Abort) -> bool {
         let inner = &mut *self.inner.borrow_mut();
         let Some(queued) = inner.find(key).map(|slot| slot.queued) else { return false };
