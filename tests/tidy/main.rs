@@ -132,6 +132,13 @@ fn the_tour_names_what_is_there() {
 }
 
 #[test]
+fn the_tour_leads_to_the_lines_of_its_functions() {
+    if !tour::update_if_asked() {
+        check(tour::lines_of_functions);
+    }
+}
+
+#[test]
 fn every_operation_says_what_dropping_it_loses() {
     check(list_rules::cancel_safety);
 }
