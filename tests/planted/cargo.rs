@@ -26,6 +26,8 @@ pub(crate) enum Verdict {
     Hangs,
     /// The test passes: it does not see the bug.
     Survives,
+    /// The test passes because it cannot be made on this system, and says so.
+    Skipped,
     /// There was no test to be run, and why.
     NotTried(String),
 }
@@ -33,6 +35,11 @@ pub(crate) enum Verdict {
 impl Verdict {
     pub(crate) fn is_killed(&self) -> bool {
         matches!(self, Self::Red | Self::Hangs)
+    }
+
+    /// Whether a test is missing.
+    pub(crate) fn is_a_hole(&self) -> bool {
+        matches!(self, Self::Survives | Self::NotTried(_))
     }
 }
 
@@ -42,6 +49,7 @@ impl fmt::Display for Verdict {
             Self::Red => "killed",
             Self::Hangs => "hangs",
             Self::Survives => "SURVIVES",
+            Self::Skipped => "skipped",
             Self::NotTried(_) => "NOT TRIED",
         })
     }
@@ -84,6 +92,7 @@ impl<'a> Cargo<'a> {
         match ended {
             Ok((End::Failed, _)) => Verdict::Red,
             Ok((End::TimeLimit, _)) => Verdict::Hangs,
+            Ok((End::Passed, said)) if said.contains("skipped: ") => Verdict::Skipped,
             Ok((End::Passed, _)) => Verdict::Survives,
             Err(why) => Verdict::NotTried(why),
         }
@@ -117,7 +126,7 @@ impl<'a> Cargo<'a> {
         let cannot = |error: std::io::Error| format!("{}: {error}", program.display());
         let said = File::create(&log).map_err(cannot)?;
         let mut child = Command::new(program)
-            .args(["--exact", "--test-threads=2"])
+            .args(["--exact", "--test-threads=2", "--nocapture"])
             .args(tests)
             .current_dir(self.tree.top.join("tests"))
             .process_group(0)

@@ -77,7 +77,7 @@ fn strange_names_reach_a_terminal_tame_in_tables_dumps_and_findings() {
     // The thread that answers is there for the second signal too.
     for _ in 0..2 {
         kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGUSR1).unwrap();
-        assert_tame("the table on a signal", &until(&mut stderr, SHOWN[1]));
+        assert_tame("the table on a signal", &until(&mut stderr, "; tasks "));
     }
     let address = said.rsplit(' ').next().unwrap().trim();
     let mut monitor = TcpStream::connect(address).unwrap();
