@@ -626,7 +626,7 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it net::empty_buffers::an_operation_on_nothing_is_ready_at_once_where_any_other_waits",
     },
     Bug {
-        rule: 4, what: "an empty buffer takes the end of the input",
+        rule: 4, what: "a read of nothing waits for the input, and takes its end",
         file: "io/stdin.rs", inside: "fn poll_read(cx",
         right: "if buffer.is_empty() {",
         wrong: "if false && buffer.is_empty() {",
@@ -636,7 +636,7 @@ pub(crate) const BUGS: &[Bug] = &[
         rule: 4, what: "a write of nothing wakes whoever waits for something in memory",
         file: "net/duplex.rs", inside: "fn poll_write(&self",
         right: "if bytes.is_empty() {",
-        wrong: "if false && bytes.is_empty() {",
+        wrong: "if bytes.is_empty() { return self.poll_with(cx, number, |_| Some(Ok(0))); } if false {",
         test: "it net::empty_buffers::a_read_of_nothing_wakes_nobody_who_waits_for_something",
     },
     // --- 5: a batch sets latches; deregister before closing ---------------------------------------------

@@ -97,6 +97,8 @@ fn an_operation_on_nothing_is_ready_at_once_where_any_other_waits() {
         assert_eq!(at_once(stdin.write(&[])).await.unwrap(), 0);
         at_once(stdin.write_all(&[])).await.unwrap();
         write_nothing(&mut stdin).await;
+        // Now it is known that there is nothing to be read, and the next read is not tried.
+        assert!(poll_once(pin!(stdout.read(&mut [0; 8]))).await.is_pending());
         assert_eq!(at_once(stdout.read(&mut [])).await.unwrap(), 0);
         read_nothing(&mut stdout).await;
         read_nothing(&stdout).await;
