@@ -12,7 +12,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
-use oneloop::see::serve;
+use oneloop::see::{Ring, State, attach, serve};
 use oneloop::task::{Builder, yield_now};
 use oneloop::time::sleep;
 
@@ -161,5 +161,44 @@ fn nobody_who_only_looks_holds_up_a_loop_of_a_hundred_thousand() {
                 assert!(*many <= few * 4 + 2000, "{name}: {few} us a turn with 500 tasks, {many} us with 5,000");
             }
         });
+    });
+}
+
+/// The time that a ring takes from a loop of so many tasks when it comes late; the longest turn of those in which it
+/// reads what it found; and the time that it takes to make a state of the stores at once.
+fn comes_late(tasks: usize) -> (u64, u64, u64) {
+    unobserved().block_on(async {
+        (0..tasks).for_each(|_| drop(Builder::new().name("sleeper").spawn(sleep(LONG))));
+        yield_now().await;
+        let (mut came, mut longest, mut whole) = (u64::MAX, u64::MAX, u64::MAX);
+        for _ in 0..3 {
+            let before = spent();
+            drop(State::now());
+            whole = whole.min(micros_since(before));
+            let ring = Ring::new(100);
+            let before = spent();
+            attach(ring.clone());
+            came = came.min(micros_since(before));
+            let mut turns = 0;
+            // More than there are shares, each of which goes with a segment of events.
+            while ring.last() < tasks as u64 * 2 {
+                let before = spent();
+                yield_now().await;
+                turns = turns.max(micros_since(before));
+            }
+            longest = longest.min(turns);
+        }
+        println!("{tasks} tasks: it came in {came} us, its longest turn took {longest} us, all at once {whole} us");
+        (came, longest, whole)
+    })
+}
+
+#[test]
+fn a_ring_that_comes_late_copies_the_stores_and_reads_them_in_shares() {
+    alone(|| {
+        let (few, many) = (comes_late(MANY / 100), comes_late(MANY / 5));
+        let (came, longest, whole) = many;
+        assert!(came * 4 < whole, "to come took {came} us, and all at once would {whole} us");
+        assert!(longest <= few.1 * 4 + 2000, "a turn took {longest} us with many tasks, {} us with few", few.1);
     });
 }

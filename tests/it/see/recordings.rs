@@ -447,6 +447,79 @@ fn a_ring_that_joins_a_running_loop_begins_with_what_is_there() {
     });
 }
 
+/// A state that begins with the stores, and takes each event at once.
+#[derive(Clone, Default)]
+struct Follower(Rc<RefCell<State>>);
+
+impl Observer for Follower {
+    fn on_attached(&self, _at: Duration) {
+        self.0.replace(State::now());
+    }
+
+    fn on_event(&self, at: Duration, event: &Event<'_>) {
+        self.0.borrow_mut().apply(at, event);
+    }
+}
+
+/// Some thousand tasks that sleep, wait for each other, for a socket or for nothing, are ready, or over.
+fn crowd(sockets: &Rc<(UnixStream, UnixStream)>) -> Vec<JoinHandle<()>> {
+    let mut handles: Vec<JoinHandle<()>> = Vec::new();
+    for number in 0..5000 {
+        let last = (number % 5 == 1).then(|| handles.pop()).flatten();
+        let sockets = Rc::clone(sockets);
+        let body = async move {
+            match (number % 5, last) {
+                (_, Some(last)) => drop(last.await),
+                (0, _) => sleep(Duration::from_secs(number)).await,
+                (2, _) => drop(sockets.0.readable().await),
+                (3, _) => std::future::pending().await,
+                _ => {}
+            }
+        };
+        // A name for some.
+        let named = Builder::new().name(format!("number {number}"));
+        handles.push(if number % 2 == 0 { named.spawn(body) } else { spawn(body) });
+    }
+    handles
+}
+
+#[test]
+fn a_late_ring_tells_the_same_while_it_still_reads_the_stores() {
+    watch(|| {
+        // The first is asked before it has read anything, the last after it has read all.
+        for asked_after in [0, 700, 2000, 4000, 30_000] {
+            builder().virtual_clock().build().unwrap().block_on(async {
+                let sockets = Rc::new(UnixStream::pair().unwrap());
+                let handles = crowd(&sockets);
+                yield_now().await;
+                yield_now().await;
+                let mut fresh = crowd(&sockets);
+                handles[7].abort();
+                let (ring, kept, model) = (Ring::new(100), Ring::new(100_000), Follower::default());
+                attach(ring.clone());
+                attach(kept.clone());
+                attach(model.clone());
+                let before = model.0.borrow().clone();
+                let mut dice = Numbers(asked_after);
+                while ring.last() < asked_after {
+                    let one = dice.below(handles.len() as u64) as usize;
+                    match dice.below(4) {
+                        0 => handles[one].abort(),
+                        1 => fresh.push(spawn(sleep(Duration::from_secs(one as u64)))),
+                        2 => drop(fresh.swap_remove(one.min(fresh.len() - 1))),
+                        _ => advance(MILLISECOND * 50),
+                    }
+                    yield_now().await;
+                }
+                assert_eq!(ring.state(), *model.0.borrow(), "asked after {asked_after} events");
+                assert_eq!(Recording::read(&*written(&kept)).unwrap().state_after(0), before);
+                let told = Recording::read(&*written(&ring)).unwrap();
+                assert_eq!(told.state_after(told.len()), *model.0.borrow(), "asked after {asked_after} events");
+            });
+        }
+    });
+}
+
 #[test]
 fn a_returning_reader_hears_the_news_and_a_late_one_begins_anew() {
     watch(|| {

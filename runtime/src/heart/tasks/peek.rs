@@ -52,7 +52,9 @@ impl Tasks {
             };
             Some(Row { key: self.key(index, slot.serial), info: inner.info(index as u32), state })
         };
-        inner.slots.iter().enumerate().filter(|(_, slot)| slot.serial != 0).filter_map(row).collect()
+        let mut rows = Vec::with_capacity(inner.slots.len());
+        rows.extend(inner.slots.iter().enumerate().filter(|(_, slot)| slot.serial != 0).filter_map(row));
+        rows
     }
 
     /// The tasks in the ready queue, in its order.

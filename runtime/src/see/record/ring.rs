@@ -25,7 +25,7 @@ use std::time::Duration;
 use crate::ground::event::{Event, Observer};
 use crate::heart::current::with_current;
 use crate::see::model::kept::Kept;
-use crate::see::model::live;
+use crate::see::model::live::Live;
 use crate::see::model::ndjson::{Line, Run};
 use crate::see::model::state::State;
 use crate::see::record::Record;
@@ -35,6 +35,9 @@ use crate::see::record::segment::{SEGMENT, Segment};
 
 /// How many forgotten segments the loop takes into the base at a time: one goes each time that one is full.
 const KEEP_UP_BY: usize = 2;
+
+/// How many things of a loop that ran already go into the base at a time, before events do.
+const READ_ON_BY: usize = 1024;
 
 /// Keeps the last events of one runtime, to be written down or looked at, from any
 /// thread. A clone is the same ring.
@@ -211,6 +214,7 @@ impl Ring {
     /// The past, with a base that is up to date, and all events that are kept.
     fn look(&self) -> (MutexGuard<'_, Past>, Cut) {
         let mut past = self.0.past.lock().unwrap_or_else(PoisonError::into_inner);
+        past.base.1.read_on(usize::MAX);
         let cut = self.tail().take_all();
         cut.bring_up(&mut past.base);
         (past, cut)
@@ -234,13 +238,17 @@ impl Ring {
         }
     }
 
-    /// Brings the base on by the segments that are not kept any more. A looker that has it does so itself.
+    /// Brings the base on: by some of the stores that a ring found when it came, or by the segments that are not kept
+    /// any more. A looker that has it does so itself.
     fn keep_up(&self) {
         let mut past = match self.0.past.try_lock() {
             Ok(past) => past,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
+        if !past.base.1.read_on(READ_ON_BY) {
+            return;
+        }
         for _ in 0..KEEP_UP_BY {
             let Some((before, oldest)) = self.tail().oldest_gone() else { return };
             let (after, base) = &mut past.base;
@@ -333,11 +341,11 @@ impl Observer for Ring {
     }
 
     fn on_attached(&self, _: Duration) {
-        let (now, run) = with_current(|core| (live::state_of(core), Run::of(core))).unwrap_or_default();
+        let (live, run) = with_current(|core| (Live::of(core), Run::of(core))).unwrap_or_default();
         let mut past = self.0.past.lock().unwrap_or_else(PoisonError::into_inner);
         let mut tail = self.tail();
         tail.run = run;
-        *past = Past { base: (tail.dropped(), Base::of(&now)), seen: (0, Arc::default()) };
+        *past = Past { base: (tail.dropped(), Base::of(live)), seen: (0, Arc::default()) };
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod sources;
 mod states;
+mod unread;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::see::model::slots::Slots;
 use crate::see::model::state::Phase;
 use crate::see::model::things::Who;
 use crate::see::record::base::sources::Source;
+use crate::see::record::base::unread::Unread;
 use crate::see::record::packed::{Packed, kind, readiness};
 use crate::see::record::segment::Segment;
 
@@ -32,6 +34,8 @@ pub(in crate::see::record) struct Base {
     tasks: Slots<Task>,
     timers: Slots<Timer>,
     sources: Slots<Source>,
+    /// The rest of what a base is made of that belongs to a loop that ran already.
+    unread: Option<Box<Unread>>,
 }
 
 struct Task {
@@ -75,8 +79,9 @@ struct Queue {
 }
 
 impl Base {
-    /// Takes the base one event further.
+    /// Takes the base one event further. All of it must be read: see [`read_on`](Self::read_on).
     pub(in crate::see::record) fn apply(&mut self, record: &Packed, segment: &Segment) {
+        debug_assert!(self.unread.is_none(), "an event is applied to a base that is not read to its end");
         self.at = record.at;
         match record.kind() {
             kind::POLL_START => self.poll_started(record.key()),

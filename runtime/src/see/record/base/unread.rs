@@ -1,0 +1,112 @@
+//! A base of a loop that runs already: made of a copy of its stores, in shares.
+//!
+//! The copy is made at once, as no event may come between, and is cheap. To put each thing into its place is not. So
+//! the loop does that in shares, while it runs on; or a looker does all of it, on a thread of their own.
+
+use std::sync::Arc;
+use std::vec;
+
+use crate::ground::event::{Place, Readiness, SourceId, TaskId, TimerId, WaitsFor};
+use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
+use crate::heart::tasks::peek::Row;
+use crate::see::TaskState;
+use crate::see::model::live::{Live, LiveTimer, LiveWait};
+use crate::see::model::things::Who;
+use crate::see::record::base::sources::Source;
+use crate::see::record::base::{Base, Task, Timer};
+use crate::see::record::packed::nanos;
+
+/// The rest of the copy, in the order in which it is read: a wait is read when both its sides are there.
+pub(super) struct Unread {
+    running: Option<TaskKey>,
+    tasks: vec::IntoIter<Row>,
+    ready: vec::IntoIter<TaskKey>,
+    timers: vec::IntoIter<LiveTimer>,
+    sources: vec::IntoIter<(SourceId, Readiness, Place)>,
+    waits: vec::IntoIter<LiveWait>,
+}
+
+impl Base {
+    /// The base of a loop with these stores. No event may be applied before all of it is read.
+    pub(in crate::see::record) fn of(live: Live) -> Self {
+        let (at, turn, phase) = (nanos(live.at), live.turn, live.phase());
+        let unread = Unread {
+            running: live.running,
+            tasks: live.tasks.into_iter(),
+            ready: live.ready.into_iter(),
+            timers: live.timers.into_iter(),
+            sources: live.sources.into_iter(),
+            waits: live.waits.into_iter(),
+        };
+        Self { at, turn, phase, unread: Some(Box::new(unread)), ..Self::default() }
+    }
+
+    /// Reads on, at most so many things. Returns whether all is read.
+    pub(in crate::see::record) fn read_on(&mut self, most: usize) -> bool {
+        let Some(mut unread) = self.unread.take() else { return true };
+        let is_over = (0..most).any(|_| !self.read_one(&mut unread));
+        if !is_over {
+            self.unread = Some(unread);
+        }
+        is_over
+    }
+
+    /// Reads the next thing, if there is one.
+    fn read_one(&mut self, unread: &mut Unread) -> bool {
+        if let Some(row) = unread.tasks.next() {
+            self.read_task(&row, unread.running == Some(row.key));
+        } else if let Some(TaskKey(key)) = unread.ready.next() {
+            self.enqueue(plain(key));
+        } else if let Some(timer) = unread.timers.next() {
+            self.read_timer(&timer);
+        } else if let Some((SourceId(SourceKey(key)), ready, at)) = unread.sources.next() {
+            let (by, readers, writers) = (Who::Outside, Vec::new(), Vec::new());
+            self.sources.put(plain(key), Source { resource: None, ready, by, at, readers, writers });
+        } else if let Some(wait) = unread.waits.next() {
+            self.read_wait(&wait);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn read_task(&mut self, row: &Row, is_running: bool) {
+        if row.is_over() {
+            return;
+        }
+        let (key, name) = (plain(row.key.0), row.info.name.clone().or_else(|| row.shown_name().map(Arc::from)));
+        let mut task = Task::new(name, Who::Outside, row.info.at, self.at);
+        task.state = row.state_off_queue();
+        if is_running {
+            (task.state, self.running) = (TaskState::Running, Some(key));
+        }
+        self.tasks.put(key, task);
+    }
+
+    fn read_timer(&mut self, &LiveTimer { timer: TimerId(TimerKey(key)), deadline, at, waiter }: &LiveTimer) {
+        let (key, deadline) = (plain(key), nanos(deadline));
+        self.timers.put(key, Timer { deadline, by: Who::Outside, at, waiter: None });
+        if let Some(TaskKey(task)) = waiter {
+            self.wait(plain(task), WaitsFor::Timer(TimerId(TimerKey(key))), at, self.at);
+        }
+    }
+
+    fn read_wait(&mut self, &LiveWait { task: TaskKey(task), on, at }: &LiveWait) {
+        let source = |SourceId(SourceKey(key))| SourceId(SourceKey(plain(key)));
+        let (on, at) = match on {
+            WaitsFor::Read(it) => (WaitsFor::Read(source(it)), at),
+            WaitsFor::Write(it) => (WaitsFor::Write(source(it)), at),
+            WaitsFor::Join(TaskId(TaskKey(other))) => {
+                let other = plain(other);
+                (WaitsFor::Join(TaskId(TaskKey(other))), self.tasks.get(other).map(|other| other.at))
+            }
+            WaitsFor::Timer(_) | WaitsFor::Other(_) => return,
+        };
+        at.into_iter().for_each(|at| self.wait(plain(task), on, at, self.at));
+    }
+}
+
+/// A key that belongs to no runtime, as those in records do.
+fn plain(key: Key) -> Key {
+    Key { runtime: 0, ..key }
+}
