@@ -125,6 +125,13 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it see::server::own_names_are_heard_with_any_port_or_none_and_foreign_names_never",
     },
     Bug {
+        rule: 0, what: "an origin with another port is heard",
+        file: "see/serve/names.rs", inside: "fn equals(",
+        right: "same_name && self.port == other.port",
+        wrong: "same_name",
+        test: "it see::server::an_origin_must_lead_where_the_request_goes_however_both_are_written",
+    },
+    Bug {
         rule: 0, what: "a child writes over its parent's recording",
         file: "see/asked/claim.rs", inside: "fn claim(",
         right: "(!is_a_child_of_its_kind(variable, path))",
@@ -146,6 +153,13 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it see::shared_paths::a_forked_child_s_recording_is_another_than_its_parent_s",
     },
     Bug {
+        rule: 0, what: "a trace goes where the recording went",
+        file: "see/asked/claim.rs", inside: "fn open(",
+        right: "claim.variable == variable",
+        wrong: "!claim.variable.is_empty()",
+        test: "it see::shared_paths::children_of_its_own_kind_leave_a_programs_recording_alone",
+    },
+    Bug {
         rule: 0, what: "a recording that is cut off is not read at all",
         file: "see/record/recording.rs", inside: "fn read(",
         right: "reader.recording.is_some() =>",
@@ -160,10 +174,24 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it see::recordings::a_recording_cut_off_anywhere_is_read_as_far_as_it_goes",
     },
     Bug {
+        rule: 0, what: "a recording that is cut off says nothing of it",
+        file: "see/record/recording.rs", inside: "fn read(",
+        right: "Ok(Self { cut_short, ..recording })",
+        wrong: "Ok(Self { cut_short: cut_short.filter(|_| false), ..recording })",
+        test: "it see::recordings::a_recording_cut_off_anywhere_is_read_as_far_as_it_goes",
+    },
+    Bug {
         rule: 0, what: "a recording stops at the first signal, whatever becomes of it",
         file: "see/asked/ending.rs", inside: "fn ended_by(",
         right: "unwritten().write_all();",
         wrong: "{ let mut unwritten = unwritten(); unwritten.write_all(); unwritten.all.clear(); }",
+        test: "it see::shared_paths::a_recording_goes_on_after_a_signal_that_has_ended_nothing",
+    },
+    Bug {
+        rule: 0, what: "a signal that has ended nothing is heard no second time",
+        file: "ground/signals.rs", inside: "fn let_end(",
+        right: "let _ = Holders::default().take(signal);",
+        wrong: "let _ = &holders;",
         test: "it see::shared_paths::a_recording_goes_on_after_a_signal_that_has_ended_nothing",
     },
     Bug {
@@ -214,6 +242,20 @@ pub(crate) const BUGS: &[Bug] = &[
         right: "noted.replace(cx.waker().clone()).is_some()",
         wrong: "noted.replace(Waker::noop().clone()).is_some()",
         test: "it heart::leftovers::a_scope_that_was_begun_and_set_aside_is_no_finding",
+    },
+    Bug {
+        rule: 0, what: "a wake that was delivered to a child is counted as one that rests",
+        file: "task/scope.rs", inside: "fn poll_noted(",
+        right: ".and_then(Option::take)",
+        wrong: ".and_then(|noted| noted.clone())",
+        test: "it heart::leftovers::a_child_without_a_waker_is_found_although_it_was_woken_before",
+    },
+    Bug {
+        rule: 0, what: "a child that was woken again while it was set aside is polled again",
+        file: "task/scope.rs", inside: "fn poll(",
+        right: "if !noted {",
+        wrong: "if !noted || true {",
+        test: "it heart::leftovers::a_child_woken_a_thousand_times_while_set_aside_is_polled_once",
     },
     // --- 1: no borrow is alive while foreign code runs -----------------------------------------------
     Bug {
@@ -910,10 +952,38 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it see::stalled_readers::words_for_which_there_was_no_room_are_counted",
     },
     Bug {
+        rule: 8, what: "the end of a process waits until stderr has taken all",
+        file: "see/stderr.rs", inside: "fn flush(",
+        right: "AT_THE_END",
+        wrong: "AT_THE_END * 10_000",
+        test: "it see::stalled_readers::a_recording_on_a_full_disk_ends_although_stderr_stalls",
+    },
+    Bug {
+        rule: 8, what: "a recording waits for a reader that takes nothing",
+        file: "see/asked/to_file.rs", inside: "fn write(&mut self",
+        right: "if Instant::now() >= until {",
+        wrong: "if Instant::now() >= until && false {",
+        test: "it see::stalled_readers::a_recording_into_a_pipe_waits_for_no_reader",
+    },
+    Bug {
+        rule: 8, what: "a recording waits for somebody to open its pipe",
+        file: "see/asked/claim.rs", inside: "fn open_one(",
+        right: "libc::O_NONBLOCK | ",
+        wrong: "",
+        test: "it see::stalled_readers::a_recording_into_a_pipe_waits_for_no_reader",
+    },
+    Bug {
         rule: 8, what: "what a finding might say is made at every poll",
         file: "see/diagnose/mod.rs", inside: "fn poll_started(",
         right: "self.started.set(Some(started));",
         wrong: "self.started.set(Some(started)); drop(current().map(|core| Dump::of(&core).tasks.iter().map(|row| format!(\"{:?}\", row.name).len()).sum::<usize>()));",
+        test: "it see::diagnosis::a_names_cost_is_paid_when_a_sentence_is_made_not_at_every_poll",
+    },
+    Bug {
+        rule: 8, what: "what an error might say is made at every abort and cancel",
+        file: "task/asker.rs", inside: "fn asker(",
+        right: "core.tasks.info(task).and_then(|info| info.name)",
+        wrong: "core.tasks.info(task).and_then(|info| info.name).inspect(|name| drop(format!(\"{name:?}\")))",
         test: "it see::diagnosis::a_names_cost_is_paid_when_a_sentence_is_made_not_at_every_poll",
     },
     // --- 9: nothing spins ----------------------------------------------------------------------------------------

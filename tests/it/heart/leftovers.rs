@@ -129,7 +129,7 @@ fn a_child_woken_a_thousand_times_while_set_aside_is_polled_once() {
             let mut aside = Box::pin(scope(async |s| {
                 s.spawn(polls.polls(poll_fn(|cx| {
                     waker.set(Some(cx.waker().clone()));
-                    if polls.get() < 2 { Poll::Pending } else { Poll::Ready(()) }
+                    if polls.get() < 3 { Poll::Pending } else { Poll::Ready(()) }
                 })));
                 s.spawn(async {});
             }));
@@ -143,8 +143,11 @@ fn a_child_woken_a_thousand_times_while_set_aside_is_polled_once() {
                 yield_now().await;
             }
             assert_eq!(polls.get(), 1);
-            aside.await.unwrap();
+            assert!(poll_once().await);
             assert_eq!(polls.get(), 2);
+            child.wake();
+            aside.await.unwrap();
+            assert_eq!(polls.get(), 3);
         });
     });
 }
