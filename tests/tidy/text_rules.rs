@@ -288,7 +288,9 @@ pub(crate) fn architecture_table(repo: &Repo) -> Vec<Finding> {
         Err(missing) => return vec![missing],
     };
     let mut found = Vec::new();
+    let mut rows = String::new();
     for line in markdown::lines(page).iter().filter(|line| line.text.starts_with('|')) {
+        rows.push_str(line.text);
         let Some(Ok(layer)) = line.text.split('|').nth(1).map(|cell| cell.trim().parse::<u8>()) else {
             continue;
         };
@@ -300,6 +302,11 @@ pub(crate) fn architecture_table(repo: &Repo) -> Vec<Finding> {
             }
         }
     }
+    let missing = HOUSE.iter().filter(|room| !rows.contains(&format!("`{}`", room.name)));
+    found.extend(missing.map(|room| {
+        let says = format!("`{}`, layer {}, has no row in the table of layers; write one", room.name, room.layer);
+        Finding::new(&page.path, 1, says)
+    }));
     found
 }
 
@@ -382,7 +389,9 @@ fn a_version_that_differs_from_the_manifest_is_found() {
 #[test]
 fn a_layer_that_differs_from_the_house_is_found() {
     let page = "# A\n| layer | file |\n|---|---|\n| 0 | `heart/key.rs` |\n| 3 | `heart/tasks/`, `heart/core.rs` |\n";
-    assert_eq!(findings(architecture_table, &[("docs/architecture.md", page)]), ["docs/architecture.md:5"]);
+    let found = findings(architecture_table, &[("docs/architecture.md", page)]);
+    assert_eq!(found[0], "docs/architecture.md:5");
+    assert_eq!(found[1..], vec!["docs/architecture.md:1"; HOUSE.len() - 3], "each room without a row");
     assert_eq!(findings(architecture_table, &[]), ["docs/architecture.md:1"]);
 }
 
