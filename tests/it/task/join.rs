@@ -46,21 +46,26 @@ fn a_join_waits_for_a_task_that_is_not_over_and_finds_one_that_is() {
 fn whoever_joins_runs_after_all_that_the_task_owned_is_gone() {
     watch(|| {
         unobserved().block_on(async {
-            let (dropped, seen) = (Count::default(), Count::default());
-            let owned = dropped.at_drop();
-            let mut polled = false;
-            // Unlike an async block, it does not drop what it owns when it is ready.
-            let mut task = spawn(poll_fn(move |cx| {
-                let _owned = &owned;
-                cx.waker().wake_by_ref();
-                if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }
-            }));
-            let (gone, told) = (dropped.clone(), seen.clone());
-            let joiner = Foreign::waker(move || (0..gone.get()).for_each(|_| told.add()), || ());
-            assert!(poll_with(&mut task, &joiner).is_pending());
-            rounds(3).await;
-            assert_eq!((dropped.get(), seen.get()), (1, 1), "gone, and before the wake");
-            task.await.unwrap();
+            for is_aborted in [false, true] {
+                let (dropped, seen) = (Count::default(), Count::default());
+                let owned = dropped.at_drop();
+                let mut polled = false;
+                // Unlike an async block, it does not drop what it owns when it is ready.
+                let mut task = spawn(poll_fn(move |cx| {
+                    let _owned = &owned;
+                    cx.waker().wake_by_ref();
+                    if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }
+                }));
+                let (gone, told) = (dropped.clone(), seen.clone());
+                let joiner = Foreign::waker(move || (0..gone.get()).for_each(|_| told.add()), || ());
+                assert!(poll_with(&mut task, &joiner).is_pending());
+                if is_aborted {
+                    task.abort();
+                }
+                rounds(3).await;
+                assert_eq!((dropped.get(), seen.get()), (1, 1), "gone, and before the wake");
+                assert_eq!(task.await.is_err(), is_aborted);
+            }
         });
     });
 }
