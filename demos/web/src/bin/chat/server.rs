@@ -14,6 +14,7 @@ use oneloop::net::{TcpListener, TcpStream};
 use oneloop::signal::stop_requested;
 use oneloop::task::Builder;
 use oneloop::time::{interval, sleep, timeout};
+use oneloop_demos::server::resident;
 use oneloop_demos::{Guests, Patient, address, log, seconds};
 
 use crate::{Room, http, lines};
@@ -167,10 +168,4 @@ async fn after(time: Option<Duration>) -> io::Result<()> {
         None => pending().await,
     }
     Ok(())
-}
-
-/// How much memory this process uses, in bytes, where Linux tells.
-fn resident() -> Option<usize> {
-    let pages: usize = std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size())
 }
