@@ -102,7 +102,7 @@ fn run_when_due(slf: &Bound<'_, Core>, id: Id, waker: &Waker) -> Poll<()> {
 /// Calls the reader or the writer of a descriptor whenever it is ready.
 pub(crate) struct Watcher {
     pub(crate) fd: i32,
-    /// Of the registration.
+    /// The number of the registration.
     pub(crate) serial: u64,
     /// 0 to read, 1 to write.
     pub(crate) way: usize,
@@ -147,7 +147,7 @@ impl Future for Watcher {
 pub(crate) struct Stepper {
     /// The address of the Python object.
     pub(crate) task: usize,
-    /// Of the stepper, since addresses are used again.
+    /// The serial of the stepper, since addresses are used again.
     pub(crate) serial: u64,
     pub(crate) waits: Option<ToldWait>,
 }

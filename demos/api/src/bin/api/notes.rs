@@ -13,7 +13,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::store::Store;
 use crate::valid::{Check, Problem, Refusal, Valid};
 
-/// What a client says of a note.
+/// A note as a client sends it.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Draft {

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::notes::{Draft, Note, Page};
 use crate::valid::Refusal;
 
-/// What was done to the schema, in order. A step that was published is never edited: another one follows it.
+/// The steps that made the schema, in order. A step that was published is never edited: another one follows it.
 const MIGRATIONS: [&str; 2] = [
     "CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT NOT NULL, text TEXT NOT NULL) STRICT",
     "ALTER TABLE notes ADD COLUMN stars INTEGER NOT NULL DEFAULT 0 CHECK (stars BETWEEN 0 AND 5)",

@@ -13,9 +13,9 @@ use utoipa::ToSchema;
 /// How long a body may be, in bytes.
 const BODY_MAX: usize = 64 * 1024;
 
-/// What a type cannot say by itself.
+/// The rules that a type cannot say by itself.
 pub(crate) trait Check {
-    /// What is wrong, field by field.
+    /// The faults, field by field.
     fn problems(&self) -> Vec<Problem>;
 }
 
@@ -85,13 +85,13 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "there is nothing here by that name")
     }
 
-    /// What serde found wrong: at a path, or in a sentence that names a field in backticks.
+    /// A fault that serde found: at a path, or in a sentence that names a field in backticks.
     fn wrong(path: &str, error: &str) -> Self {
         let named = error.split('`').nth(1).filter(|_| error.contains(" field `"));
         Self::field(if path == "." || path == "?" { named.unwrap_or("") } else { path }, error)
     }
 
-    /// What axum says of a query, which ends in `field: what is wrong`, or in a sentence of serde's.
+    /// A fault that axum found in a query. Its text ends in `field: what is wrong`, or in a sentence of serde's.
     pub(crate) fn of_text(text: &str) -> Self {
         let text = text.split_once(": ").map_or(text, |(_, rest)| rest);
         match text.split_once(": ") {
