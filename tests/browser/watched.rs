@@ -1,4 +1,4 @@
-//! What the browser's tests look at: small programs, chosen by the first argument, that run until a line
+//! The programs that the browser's tests look at: small programs, chosen by the first argument, that run until a line
 //! comes on their standard input.
 
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! What must not compile, and what must.
+//! Programs that must not compile, and programs that must.
 //!
 //! Each file in `fail/` is one thing that may not be done, with what the compiler says beside it.
 //! The words change from one compiler to the next, so they are compared only where they were written;

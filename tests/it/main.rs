@@ -1,6 +1,6 @@
-//! What the runtime promises, tested through its public API alone.
+//! The runtime's promises, tested through its public API alone.
 //!
-//! One file per concern, and each test is named after the property it holds. Where time matters, the
+//! One file per concern, and each test is named after the property it holds. If time matters, the
 //! virtual clock makes it exact.
 
 #![allow(clippy::async_yields_async, reason = "a handle often leaves block_on, to be joined or dropped elsewhere")]

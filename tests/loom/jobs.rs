@@ -49,7 +49,7 @@ impl<M> Clone for Receiver<M> {
 }
 
 impl<M> Receiver<M> {
-    /// What is there is taken, though the time be up.
+    /// A job that is there is taken, though the time be up.
     pub(crate) fn recv_timeout(&self, _until_time_passes: Duration) -> Result<M, RecvTimeoutError> {
         let mut passed = TIME.passed.lock().unwrap();
         let began = *passed;

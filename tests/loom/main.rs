@@ -2,7 +2,7 @@
 //! primitives whose every interleaving and every stale read loom tries, with up to three preemptions, or two.
 //!
 //! A model of the inbox is a few threads that do what senders and a loop do. It fails when the loop waits and
-//! nobody is left to ring. That such models can fail, `mutants.rs` shows. A model of the pool is a loop that
+//! nobody is left to ring. `mutants.rs` shows that such models can fail. A model of the pool is a loop that
 //! submits jobs while the pool's threads come and go.
 //!
 //! One model can be looked at more deeply:

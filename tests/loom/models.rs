@@ -9,7 +9,7 @@ use crate::explore;
 use crate::ground::sync::{Arc, Consumer, Ordering, Poll, bell};
 use crate::heart::inbox::{Inbox, Registry};
 
-/// What a loop is, as far as its inbox is concerned.
+/// A loop, as far as its inbox is concerned.
 struct Loop<M> {
     inbox: Arc<Inbox<M>>,
     incoming: Consumer<M>,
@@ -200,7 +200,7 @@ impl Drop for Token {
     }
 }
 
-/// What became of a token that was sent to a runtime.
+/// The fate of a token that was sent to a runtime.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Fate {
     Accepted,

@@ -202,7 +202,7 @@ impl Poll {
     }
 }
 
-/// What a model says when its loop waits for ever.
+/// The sentence of a model whose loop waits for ever.
 pub(crate) const LOST: &str = "a message is lost: the loop waits for it, and nobody is left to ring";
 
 impl Drop for Ringer {

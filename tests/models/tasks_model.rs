@@ -25,7 +25,7 @@ const RUNTIME: u32 = 3;
 /// A task, by the order in which it was inserted.
 type Id = usize;
 
-/// What happens to a store. A task is named by a number, taken modulo how many there ever were.
+/// An operation on a store. A task is named by a number, taken modulo how many there ever were.
 #[derive(Clone, Copy, Debug)]
 enum Deed {
     Insert { named: bool },
@@ -84,7 +84,7 @@ fn deed() -> impl Strategy<Value = Deed> {
     })
 }
 
-/// What the bodies have to tell.
+/// The account of the bodies.
 #[derive(Default)]
 struct Ledger {
     /// Whether the body that is polled next is to end.
@@ -143,12 +143,12 @@ struct Pair {
     seeded: bool,
     ledger: Rc<Ledger>,
     tasks: Vec<Naive>,
-    /// Who lives where.
+    /// The tenant of each slot.
     tenants: BTreeMap<u32, Id>,
     queue: VecDeque<Id>,
-    /// What `next` gave out last, and the note of an abort if it was to be dropped.
+    /// The last answer of `next`, and the note of an abort if it was to be dropped.
     out: Option<(Id, Body, Option<Box<Failure>>)>,
-    /// What `take` gave out.
+    /// The last answer of `take`.
     taken: Vec<(Id, Body)>,
     /// The tasks in the order in which they were given out.
     trace: Vec<Id>,
@@ -282,7 +282,7 @@ impl Pair {
         }
     }
 
-    /// Who should come next: the first in the queue or, with a seed, whoever came if he is in it.
+    /// The task that should come next: the first in the queue or, with a seed, whoever came if he is in it.
     fn expect_next(&mut self, given: Option<TaskKey>) -> Option<Id> {
         if self.seeded {
             let at = self.queue.iter().position(|&id| Some(self.tasks[id].key) == given);
@@ -431,7 +431,7 @@ impl Pair {
         }
     }
 
-    /// What can be asked of a store without changing it.
+    /// The questions to a store that do not change it.
     fn compare(&self) {
         let living = |id: &&Id| matches!(self.tasks[**id].stage, Stage::Idle | Stage::Out);
         let roots = self.tenants.values().filter(living).filter(|id| self.tasks[**id].is_root).count();
@@ -487,7 +487,7 @@ impl Pair {
     }
 }
 
-/// Whose failure this is.
+/// The owner of this failure.
 fn owner(failure: &Failure) -> Id {
     match failure {
         Failure::Panicked(id) => *id.downcast_ref().unwrap(),
@@ -496,7 +496,7 @@ fn owner(failure: &Failure) -> Id {
     }
 }
 
-/// Whose failure or output is left, if either is. A note of an abort may be left beside an output.
+/// The owner of a failure or output that is left, if either is. A note of an abort may be left beside an output.
 fn owner_of_left(left: &mut Left) -> Option<Id> {
     let mut output = None::<Id>;
     if let Some(body) = &mut left.body {

@@ -23,7 +23,7 @@ enum When {
         level: u32,
         plus: i64,
     },
-    /// Where a level goes on to its next list, give or take a tick.
+    /// The tick at which a level goes on to its next list, give or take one.
     AtItsNextList {
         level: u32,
         plus: i64,
@@ -55,7 +55,7 @@ impl When {
     }
 }
 
-/// What is done to a wheel. Entries are named by a number, taken modulo how many there are.
+/// An operation on a wheel. Entries are named by a number, taken modulo how many there are.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Insert(When),
@@ -129,7 +129,7 @@ struct Pair {
     now: u64,
     pending: BTreeMap<Place, Entry>,
     due: BTreeMap<Place, Entry>,
-    /// Where each living entry is in the list, by its key.
+    /// The place of each living entry in the list, by its key.
     places: BTreeMap<(u32, u64), Place>,
     gone: Vec<(u32, u64)>,
     inserted: u64,
@@ -255,7 +255,7 @@ impl Pair {
         self.gone.push(key);
     }
 
-    /// What can be asked of a wheel without changing it.
+    /// The questions to a wheel that do not change it.
     fn compare(&self) {
         assert_eq!(self.wheel.len(), self.pending.len() + self.due.len());
         let first = self.pending.keys().next().map(|(tick, _)| *tick);

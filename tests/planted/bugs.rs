@@ -2,13 +2,13 @@
 //!
 //! The rules are numbered as in `docs/architecture.md`, "What always holds". An entry is planted by
 //! replacing a piece of one line, which must stand in its function (or, without one, in its file) exactly
-//! once; a fast test holds the table to that. Who changes such a line changes the entry with it.
+//! once; a fast test holds the table to that. A change of such a line changes the entry with it.
 
 /// One wrong version.
 pub(crate) struct Bug {
     /// Which of the rules it breaks; 0 for a promise of `docs/reliability-cases.md` that is none of them.
     pub(crate) rule: u8,
-    /// What the wrong version does.
+    /// The fault of the wrong version.
     pub(crate) what: &'static str,
     /// The file, in the runtime's sources.
     pub(crate) file: &'static str,
@@ -52,7 +52,7 @@ impl Bug {
         Ok([&text[..at], self.wrong, &text[at + self.right.len()..]].concat())
     }
 
-    /// Where in the text the function stands: up to the brace that closes it.
+    /// The function's place in the text: up to the brace that closes it.
     fn place(&self, text: &str) -> Option<std::ops::Range<usize>> {
         if self.inside.is_empty() {
             return Some(0..text.len());

@@ -18,7 +18,7 @@ use crate::tree::Tree;
 /// A test that takes longer than this hangs. When nothing is planted, few of the table take a second.
 const LIMIT: Duration = Duration::from_secs(6);
 
-/// What became of a planted bug.
+/// The fate of a planted bug.
 pub(crate) enum Verdict {
     /// The test fails.
     Red,

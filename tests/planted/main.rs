@@ -29,7 +29,7 @@ use tree::Tree;
 struct Arguments {
     /// Only bugs whose rule, file, sentence or test has one of these words; `rule 2` is written `rule-2`.
     words: Vec<String>,
-    /// Of those, one in so many: a sample takes less time.
+    /// One in so many of those: a sample takes less time.
     #[arg(long, value_name = "N", default_value_t = NonZero::<usize>::MIN)]
     one_in: NonZero<usize>,
     /// Print the table, and plant nothing.

@@ -8,7 +8,7 @@ use crate::bugs::Bug;
 /// The copy.
 pub(crate) struct Tree {
     pub(crate) top: PathBuf,
-    /// Where the copy is built. It is kept, so that only what was changed is built the next time.
+    /// The folder in which the copy is built. It is kept, so that only what was changed is built the next time.
     pub(crate) target: PathBuf,
 }
 

@@ -9,7 +9,7 @@ use oneloop::Handle;
 use oneloop::task::yield_now;
 use oneloop::time::sleep;
 
-/// What is held at a moment.
+/// The things that are held at a moment.
 #[derive(Clone, Copy)]
 pub(crate) struct Accounts {
     descriptors: usize,
@@ -26,7 +26,7 @@ impl Accounts {
         let (mut last, mut same) = (Self::now(), 0);
         for _ in 0..500 {
             sleep(Duration::from_millis(10)).await;
-            // What a handle tells is as of the last turn: two turns later this sleep is over, too.
+            // A handle tells of the last turn: two turns later this sleep is over, too.
             for _ in 0..200 {
                 yield_now().await;
             }

@@ -17,7 +17,7 @@ use crate::Seen;
 use crate::accounts::Accounts;
 use crate::sockets::{ask, echo_server, reset};
 
-/// What was done, and what of it was wrong.
+/// The work that was done, and what of it was wrong.
 #[derive(Default)]
 struct Tally {
     echoes: Cell<u64>,
@@ -34,7 +34,7 @@ fn add(count: &Cell<u64>) {
 }
 
 pub(crate) fn mixed(time: Duration) -> Seen {
-    // What panics here is meant to.
+    // A panic here is meant.
     std::panic::set_hook(Box::new(|_| ()));
     // A small pool, so that it has all its threads from the first second on.
     let runtime = Runtime::builder().max_blocking_threads(4).build().map_err(|error| error.to_string())?;

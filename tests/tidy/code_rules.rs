@@ -71,7 +71,7 @@ pub(crate) fn layers(repo: &Repo) -> Vec<Finding> {
     found
 }
 
-/// What is wrong with the path `used` in a file of `room`, if anything is.
+/// The fault of the path `used` in a file of `room`, if anything is.
 fn objection(room: &Room, used: &[&str]) -> Option<String> {
     match house::room_of_path(used) {
         None => {
@@ -188,7 +188,7 @@ pub(crate) fn reading_order(repo: &Repo) -> Vec<Finding> {
     maps.flat_map(|(wing, map)| out_of_order(repo, wing, &map)).collect()
 }
 
-/// What one map declares in another order than by layer, or not at all.
+/// The rooms that one map declares in another order than by layer, or not at all.
 fn out_of_order(repo: &Repo, wing: &str, map: &str) -> Vec<Finding> {
     let map = match repo.require(map, "it is the map of what stands beside it") {
         Ok(map) => map,
@@ -274,7 +274,7 @@ pub(crate) fn functions_fit_a_screen(repo: &Repo) -> Vec<Finding> {
     found
 }
 
-/// The runtime depends on seven crates, and on others only behind features. What only its own tests need
+/// The runtime depends on seven crates, and on others only behind features. A crate that only its own tests need
 /// does not count.
 pub(crate) fn dependencies(repo: &Repo) -> Vec<Finding> {
     let manifest = match repo.require("runtime/Cargo.toml", "it names the seven dependencies") {

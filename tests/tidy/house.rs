@@ -30,12 +30,12 @@ pub(crate) const FUNCTION_LINES: usize = 60;
 /// The files in which unsafe code may stand.
 pub(crate) const UNSAFE_FILES: [&str; 2] = ["runtime/src/heart/waker.rs", "runtime/src/ground/signals.rs"];
 
-/// What the runtime may depend on: the kernel's readiness, its calls, a slab, a queue between
+/// The crates that the runtime may depend on: the kernel's readiness, its calls, a slab, a queue between
 /// threads, two crates that hold nothing but traits, and the macro by which a task's output takes its future's place.
 pub(crate) const DEPENDENCIES: [&str; 7] =
     ["crossbeam-channel", "futures-core", "futures-io", "libc", "mio", "pin-project-lite", "slab"];
 
-/// What it may depend on besides, but only where somebody asks for it: each is optional, and behind a
+/// The crates it may depend on besides, but only where somebody asks for it: each is optional, and behind a
 /// feature of its name; `tower-service` is the trait by which hyper-util asks for a connection.
 pub(crate) const OPTIONAL_DEPENDENCIES: [&str; 3] = ["hyper", "hyper-util", "tower-service"];
 

@@ -80,7 +80,7 @@ fn doc_comment(trees: &[TokenTree]) -> usize {
     if inside == ["doc", "="] { 2 + inner } else { 0 }
 }
 
-/// What [`take_apart`] found, as tokens.
+/// The findings of [`take_apart`], as tokens.
 pub(crate) fn tokens(words: &[(String, usize)]) -> Vec<Token<'_>> {
     words.iter().map(|(text, line)| Token { text, line: *line }).collect()
 }

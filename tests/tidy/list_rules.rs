@@ -54,7 +54,7 @@ struct Item<'a> {
     is_async: bool,
 }
 
-/// What is declared `pub` in a file, at the beginning of a line.
+/// The names declared `pub` in a file, at the beginning of a line.
 fn items(file: &File) -> Vec<Item<'_>> {
     let lines: Vec<_> = file.lines().collect();
     let mut items = Vec::new();

@@ -1,6 +1,6 @@
 //! Tidy: the project reads its own sources and says where they break the house's rules.
 //!
-//! Each test is one rule over all files. What it finds it names as `file:line`, with the way out. The
+//! Each test is one rule over all files. It names its findings as `file:line`, with the way out. The
 //! layers and budgets are a table in `house.rs`. Every rule lives beside a test with a bad example,
 //! so that it is seen to be able to fail.
 

@@ -31,12 +31,12 @@ impl<'a> Line<'a> {
         (!self.fenced && level > 0 && words.starts_with(' ')).then(|| (level, words.trim()))
     }
 
-    /// What stands in backticks.
+    /// The texts in backticks.
     pub(crate) fn code_spans(&self) -> impl Iterator<Item = &'a str> {
         code_spans(self.text)
     }
 
-    /// Where links and images lead: `[words](target)` and `[words]: target`.
+    /// The targets of links and images: `[words](target)` and `[words]: target`.
     pub(crate) fn links(&self) -> Vec<&'a str> {
         if self.fenced {
             return Vec::new();
@@ -55,12 +55,12 @@ impl<'a> Line<'a> {
     }
 }
 
-/// What stands in backticks.
+/// The texts in backticks.
 pub(crate) fn code_spans(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// What a heading is called in a link: `#the-life-of-a-wake`.
+/// The name of a heading in a link: `#the-life-of-a-wake`.
 pub(crate) fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'));
     kept.flat_map(char::to_lowercase).map(|letter| if letter == ' ' { '-' } else { letter }).collect()

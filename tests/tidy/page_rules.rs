@@ -10,7 +10,7 @@ const JOINED: &str = "runtime/src/see/serve/page/mod.rs";
 /// How many bytes the page may have: its source, and 28,000 for the packed recordings.
 const PAGE_BYTES: usize = 240_000;
 
-/// What the page may not say, and why.
+/// The words that the page may not say, and why.
 const FORBIDDEN: [(&str, &str); 9] = [
     ("http:", "leads out of the page; all it needs is in this file"),
     ("https:", "leads out of the page; all it needs is in this file"),

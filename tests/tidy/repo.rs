@@ -137,7 +137,7 @@ impl fmt::Display for Finding {
 /// A rule looks at the whole project and says where it does not hold.
 pub(crate) type Rule = fn(&Repo) -> Vec<Finding>;
 
-/// Where `rule` finds something in a project of these files, as `path:line`.
+/// The places where `rule` finds something in a project of these files, as `path:line`.
 pub(crate) fn findings(rule: Rule, files: &[(&str, &str)]) -> Vec<String> {
     rule(&Repo::of(files)).into_iter().map(|finding| format!("{}:{}", finding.path, finding.line)).collect()
 }

@@ -253,7 +253,7 @@ fn value_of<'a>(manifest: &'a File, key: &str) -> Option<&'a str> {
     line.split('"').nth(1)
 }
 
-/// Where a file names another version behind `before`, or that it never names this one.
+/// The lines where a file names another version behind `before`, or the fact that it never names this one.
 fn disagreements(file: &File, before: &str, version: &str) -> Vec<Finding> {
     let mut named = false;
     let mut found = Vec::new();

@@ -190,7 +190,7 @@ fn paragraphs(lines: Vec<Line<'_>>) -> Vec<Vec<Line<'_>>> {
     paragraphs
 }
 
-/// What stands in backticks in a paragraph, with a call's empty parentheses taken off.
+/// The texts in backticks in a paragraph, with a call's empty parentheses taken off.
 fn names<'a>(paragraph: &[Line<'a>]) -> impl Iterator<Item = (usize, &'a str)> {
     let prose = paragraph.iter().filter(|line| !line.fenced);
     prose.flat_map(|line| line.code_spans().map(|name| (line.number, name.trim_end_matches("()"))))

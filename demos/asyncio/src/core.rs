@@ -3,7 +3,7 @@
 //! All of them live in one slab and one table, which the garbage collector may look through. Tasks of the runtime
 //! hold numbers. So an unclosed loop with pending callbacks is collected like any other object.
 //!
-//! The lock is never held while Python code may run: not for a call, and not for the drop of an object. Whatever
+//! The lock is never held while Python code may run: not for a call, and not for the drop of an object. All that
 //! is to be dropped leaves the lock first.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -26,7 +26,7 @@ use crate::told;
 /// The place of a callback in the slab.
 pub(crate) type Id = usize;
 
-/// What a Python event loop keeps here. `EventLoop` inherits it.
+/// The state of a Python event loop. `EventLoop` inherits it.
 #[pyclass(frozen, subclass, weakref, module = "oneloop._oneloop")]
 pub(crate) struct Core {
     state: Mutex<State>,
@@ -37,7 +37,7 @@ pub(crate) struct Core {
     clock: OnceLock<Clock>,
 }
 
-/// What the loop's clock showed at some instant.
+/// A reading of the loop's clock, and its instant.
 struct Clock {
     at: Instant,
     showed: f64,
@@ -48,11 +48,11 @@ pub(crate) struct Entry {
     pub(crate) handle: Py<PyAny>,
     /// When it was queued, in the order of all.
     pub(crate) seq: u64,
-    /// Of a timer: when it is due, by the loop's clock.
+    /// A timer's deadline, by the loop's clock.
     pub(crate) due: Option<f64>,
-    /// What ends the task of a timer.
+    /// The handle that ends the task of a timer.
     pub(crate) abort: Option<AbortHandle>,
-    /// Of a timer that is due while an earlier one of the same tick is still to run.
+    /// Set for a timer that is due while an earlier one of the same tick is still to run.
     pub(crate) held_back: Option<Waker>,
 }
 
@@ -81,7 +81,7 @@ pub(crate) struct State {
     pub(crate) watched: BTreeMap<i32, Watched>,
     /// Timers by when they are due, and then by when they were set.
     pub(crate) timers: BTreeMap<(u64, u64), Id>,
-    /// What was queued where the loop does not turn: before it runs, or on another thread.
+    /// The callbacks queued where the loop does not turn: before it runs, or on another thread.
     pub(crate) outside: VecDeque<Id>,
     /// Those that are queued and must wait for the next run: callbacks, then timers and descriptors.
     pub(crate) held: [Vec<Waker>; 2],
@@ -90,9 +90,9 @@ pub(crate) struct State {
     pub(crate) batch_end: u64,
     /// At stop(), the last callback that still runs.
     pub(crate) stop_at: Option<u64>,
-    /// What leaves the run as an exception.
+    /// The exception that leaves the run.
     pub(crate) raised: Option<PyErr>,
-    /// Whether the root of the run is still to be polled for the first time. What was held comes first then.
+    /// Whether the root of the run is still to be polled for the first time. The held callbacks come first then.
     pub(crate) beginning: bool,
     pub(crate) root: Option<Waker>,
     /// The number of the home that knows of all the timers and descriptors.
@@ -120,7 +120,7 @@ impl Core {
         root.into_iter().for_each(Waker::wake);
     }
 
-    /// What the loop's clock shows; `None` where asyncio's own code is to be asked.
+    /// The time of the loop's clock; `None` where asyncio's own code is to be asked.
     fn now(&self) -> Option<f64> {
         let clock = self.clock.get().filter(|_| !self.is_slow.load(Ordering::Relaxed))?;
         Some(clock.showed + clock.at.elapsed().as_secs_f64())
@@ -212,7 +212,7 @@ impl State {
         std::mem::take(&mut self.shown)
     }
 
-    /// Takes a timer out. What waited for it to run first may go on.
+    /// Takes a timer out. A timer that waited for it to run first may go on.
     pub(crate) fn take_timer(&mut self, id: Id) -> (Option<Entry>, Option<Waker>) {
         let Some(due) = self.entries.get(id).and_then(|entry| entry.due) else { return (None, None) };
         let entry = self.entries.remove(id);
@@ -311,7 +311,7 @@ impl Core {
         Self::not_later(slf, id, handle);
     }
 
-    /// Who is called when a descriptor can be read, and when it can be written.
+    /// The callbacks of a descriptor that can be read, and that can be written.
     fn _watch(slf: &Bound<'_, Self>, fd: i32, reader: Option<Py<PyAny>>, writer: Option<Py<PyAny>>) -> PyResult<()> {
         let before = slf.get().state().watched.insert(fd, Watched { reader, writer });
         drop(before);
@@ -382,7 +382,7 @@ pub(crate) fn seconds(seconds: f64) -> Duration {
     if seconds > 0.0 { Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX) } else { Duration::ZERO }
 }
 
-/// Runs a handle, unless it was cancelled. What leaves it as an exception leaves the loop.
+/// Runs a handle, unless it was cancelled. An exception that leaves it leaves the loop.
 pub(crate) fn run_handle(slf: &Bound<'_, Core>, handle: &Bound<'_, PyAny>) {
     let (py, is_slow) = (slf.py(), slf.get().is_slow.load(Ordering::Relaxed));
     let ran = match handle.cast::<Handle>() {

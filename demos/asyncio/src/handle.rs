@@ -8,7 +8,7 @@ use pyo3::{PyTraverseError, PyVisit, intern};
 
 use crate::core::{Core, Id};
 
-/// What `call_soon` returns. It looks like `asyncio.Handle`.
+/// The handle that `call_soon` returns. It looks like `asyncio.Handle`.
 #[pyclass(subclass, weakref, module = "oneloop._oneloop")]
 pub(crate) struct Handle {
     /// The context, the callback and its arguments, as `Context.run` takes them; `None` once it is cancelled.
@@ -16,7 +16,7 @@ pub(crate) struct Handle {
     owner: Option<Py<Core>>,
 }
 
-/// What `call_later` and `call_at` return. It looks like `asyncio.TimerHandle`.
+/// The handle that `call_later` and `call_at` return. It looks like `asyncio.TimerHandle`.
 #[pyclass(extends = Handle, module = "oneloop._oneloop")]
 pub(crate) struct TimerHandle {
     when: f64,
@@ -44,7 +44,7 @@ impl Handle {
         Ok(Self { call: Some(call.unbind()), owner: Some(owner.clone().unbind()) })
     }
 
-    /// Runs the callback, unless it was cancelled. What it raises is told to the loop's handler of exceptions, as
+    /// Runs the callback, unless it was cancelled. Its exception is told to the loop's handler of exceptions, as
     /// asyncio does, save for what ends a program.
     pub(crate) fn run(slf: &Bound<'_, Self>, owner: &Bound<'_, Core>) -> PyResult<()> {
         let py = slf.py();
@@ -97,7 +97,7 @@ impl Handle {
                 Core::not_later(owner.bind(slf.py()), id, slf.as_any());
             }
         }
-        // Whatever it held is let go here, where nothing is borrowed.
+        // All that it held is let go here, where nothing is borrowed.
         drop(call);
     }
 
@@ -209,7 +209,7 @@ impl TimerHandle {
     }
 }
 
-/// What the slow way of asyncio is given: in debug mode, and for a loop that is closed.
+/// The arguments for the slow way of asyncio: in debug mode, and for a loop that is closed.
 pub(crate) fn slowly(
     owner: &Bound<'_, Core>,
     what: &str,

@@ -112,7 +112,7 @@ pub(crate) fn run(slf: &Bound<'_, Core>, stopping: bool, writable: i32) -> PyRes
     }
 }
 
-/// Whatever happens, the kernel gets one look in each run.
+/// The kernel gets one look in each run, whatever happens.
 struct Look {
     /// A descriptor that can always be written: the kernel says so at once.
     writable: i32,
@@ -205,7 +205,7 @@ pub(crate) fn spawn_later(slf: &Bound<'_, Core>, id: Id, from_now: Duration) {
 /// when it does.
 pub(crate) fn watch(slf: &Bound<'_, Core>, fd: i32) -> io::Result<()> {
     if !turns_here(slf) {
-        // What it was registered for may be another file.
+        // The descriptor may be another file by now.
         unwatch(slf, fd);
         return Ok(());
     }

@@ -23,7 +23,7 @@ mod told;
 
 use pyo3::prelude::*;
 
-/// What `oneloop` is made of besides Python.
+/// The part of `oneloop` that is not Python.
 #[pymodule]
 mod _oneloop {
     #[pymodule_export]

@@ -22,7 +22,7 @@ struct Described<'py> {
     future: Option<Bound<'py, PyAny>>,
 }
 
-/// What Python says of a callback.
+/// Python's words for a callback.
 fn describe<'py>(slf: &Bound<'py, Core>, handle: &Bound<'py, PyAny>, kind: &str) -> PyResult<Described<'py>> {
     let py = slf.py();
     type Answer<'py> = (String, String, u32, Option<Bound<'py, PyAny>>, Option<Bound<'py, PyAny>>);
@@ -182,7 +182,7 @@ pub(crate) fn cancelled(slf: &Bound<'_, Core>, address: usize, serial: u64) {
     }
 }
 
-/// What an asyncio.Task waits for after a step; `None` if it is over.
+/// The thing that an asyncio.Task waits for after a step; `None` if it is over.
 pub(crate) fn after_step(slf: &Bound<'_, Core>, address: usize) -> Option<Option<ToldWait>> {
     let py = slf.py();
     let weak = slf.get().state().shown.get(&address).map(|shown| shown.weak.clone_ref(py))?;

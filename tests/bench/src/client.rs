@@ -15,7 +15,7 @@ const BURST: u64 = 64;
 ///
 /// # Errors
 ///
-/// What the sockets say, or `InvalidData` when a reply is not what was sent.
+/// The sockets' own error, or `InvalidData` when a reply is not what was sent.
 pub fn echo(server: SocketAddr, connections: u64, requests: u64, think: Duration) -> io::Result<()> {
     let mut streams = connect(server, connections)?;
     let mut left = requests;
@@ -44,7 +44,7 @@ pub fn echo(server: SocketAddr, connections: u64, requests: u64, think: Duration
 ///
 /// # Errors
 ///
-/// What the sockets say while they connect.
+/// The sockets' own error while they connect.
 pub fn hold(server: SocketAddr, connections: u64) -> io::Result<()> {
     let mut streams = connect(server, connections)?;
     if let Some(first) = streams.first_mut() {

@@ -18,10 +18,10 @@ use crate::work::{Job, Workload};
 /// No run takes as long as this: what does, hangs.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// What a server prints before its address.
+/// A server prints this before its address.
 pub const LISTENING: &str = "listening ";
 
-/// Who watches the child.
+/// The tool that watches the child.
 #[derive(Clone, Copy, Debug)]
 pub enum Under<'a> {
     /// Nobody.
@@ -32,11 +32,11 @@ pub enum Under<'a> {
     Strace,
 }
 
-/// What a finished child left behind.
+/// A finished child, and its last words.
 pub struct Ran {
     /// The figures it printed.
     pub figures: BTreeMap<String, f64>,
-    /// What the tool above it reported.
+    /// The report of the tool above it.
     pub log: String,
 }
 

@@ -1,4 +1,4 @@
-//! What an event costs while a ring keeps the last ones: instructions with it less those without, over
+//! The cost of an event while a ring keeps the last ones: instructions with it less those without, over
 //! the events of a unit.
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
-//! What one more costs where many are already there: a task among a million, a sleep among a million, a
+//! The cost of one more where many are already there: a task among a million, a sleep among a million, a
 //! request among thousands of connections.
 //!
-//! Where a runtime keeps its tasks in slabs and its timers on a wheel, the lines are flat.
+//! The lines are flat where a runtime keeps its tasks in slabs and its timers on a wheel.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,16 +10,16 @@ use crate::drive::{self, Under};
 use crate::plot;
 use crate::work::{Job, Workload};
 
-/// Who is compared: the ones that measure the same thing on the same selector.
+/// The runtimes to compare: those that measure the same thing on the same selector.
 const RUNTIMES: [&str; 4] = ["oneloop", "tokio", "smol", "monoio"];
 /// A process may have 20,000 files open at most where nobody raised that limit.
 const MOST_CONNECTIONS: u64 = 10_000;
 
 /// One of the small plots: a figure over a number of things.
 pub struct Curve {
-    /// What the figure is.
+    /// The name of the figure.
     pub title: &'static str,
-    /// What there are many of.
+    /// The things that there are many of.
     pub many: &'static str,
     /// The lines, each with its runtime's name.
     pub lines: Vec<(&'static str, Vec<Point>)>,
@@ -30,7 +30,7 @@ pub struct Curve {
 pub struct Point {
     /// How many there are.
     pub many: u64,
-    /// What one costs.
+    /// The cost of one.
     pub cost: f64,
 }
 

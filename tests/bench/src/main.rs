@@ -33,7 +33,7 @@ enum Command {
     },
     /// Measure what one more task, timer, request and connection costs among up to a million, and draw it.
     Growth {
-        /// Where the picture goes.
+        /// The picture's path.
         #[arg(long, default_value = "growth.svg")]
         out: PathBuf,
         /// The largest number of tasks and timers.
@@ -48,7 +48,7 @@ enum Command {
     Profile {
         #[command(flatten)]
         job: JobArguments,
-        /// Where the profile goes.
+        /// The profile's path.
         #[arg(long, default_value = "callgrind.out.bench")]
         out: PathBuf,
     },

@@ -1,4 +1,4 @@
-//! What a process can learn about its own memory and CPU time.
+//! A process asks about its own memory and CPU time.
 
 use std::time::Duration;
 

@@ -39,7 +39,7 @@ pub const LACKS: [Workload; 2] = [Workload::SpawnJoinRoot, Workload::Baton];
 ///
 /// # Errors
 ///
-/// What the sockets say, or `Unsupported` for the workloads in [`LACKS`].
+/// The sockets' own error, or `Unsupported` for the workloads in [`LACKS`].
 pub fn run(job: Job, announce: Announce<'_>) -> io::Result<Figures> {
     let Job { workload, units, extra } = job;
     match workload {
@@ -89,7 +89,7 @@ fn spawn_join_one(units: u64) {
     }
 }
 
-/// Where a task leaves its output.
+/// A task leaves its output here.
 type Handle<T> = Rc<Cell<Option<T>>>;
 
 fn spawn<T: 'static>(ready: &mut VecDeque<Task>, future: impl Future<Output = T> + 'static) -> Handle<T> {

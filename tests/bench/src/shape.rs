@@ -1,7 +1,7 @@
-//! What a workload may ask of a runtime.
+//! The questions that a workload may ask of a runtime.
 //!
 //! The shape is thin on purpose: every function is one call into the runtime, so that a workload
-//! costs what it would cost its users. Where idioms differ (whose buffer is read into), the whole
+//! costs what it would cost its users. If idioms differ (whose buffer is read into), the whole
 //! handler is the runtime's own: see [`Runtime::echo`].
 
 use std::future::Future;
@@ -16,7 +16,7 @@ pub trait Runtime: 'static {
     /// The name that the command line and the table use.
     const NAME: &'static str;
 
-    /// What spawning returns.
+    /// The handle that spawning returns.
     type Handle<T: 'static>;
     /// A listening socket.
     type Listener;

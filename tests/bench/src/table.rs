@@ -12,9 +12,9 @@ use crate::work::{Job, Workload};
 pub struct Counted {
     /// The name in the file of limits.
     pub name: &'static str,
-    /// What the table calls it.
+    /// Its name in the table.
     pub title: &'static str,
-    /// What runs.
+    /// The work itself.
     pub workload: Workload,
     /// The two sizes.
     pub units: [u64; 2],
@@ -71,7 +71,7 @@ pub const COUNTED: [Counted; 11] = [
 /// One measurement of every runtime, or why there is none.
 type Cells<T> = Vec<Result<T, String>>;
 
-/// What a run printed, by name.
+/// The figures that a run printed, by name.
 type Figures = BTreeMap<String, f64>;
 
 /// The table while it grows.

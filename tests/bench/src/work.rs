@@ -1,7 +1,7 @@
 //! The workloads, each written once over [`Runtime`].
 //!
 //! They run inside a spawned task, where programs spend their time; `spawn_join_root` alone runs in
-//! the future given to `block_on`, because some runtimes treat that one differently. Where a loop
+//! the future given to `block_on`, because some runtimes treat that one differently. If a loop
 //! with much to do and a loop with one task to run cost differently, both are workloads.
 
 use std::cell::Cell;
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use crate::probe;
 use crate::shape::Runtime;
 
-/// What a workload measured itself: a name with its unit last, and the value.
+/// A figure that a workload measured itself: a name with its unit last, and the value.
 pub type Figures = Vec<(&'static str, f64)>;
 
 /// Tells the client's side where the server listens.
@@ -136,7 +136,7 @@ impl FromStr for Workload {
 /// One workload with its size.
 #[derive(Clone, Copy, Debug)]
 pub struct Job {
-    /// What to do.
+    /// The work to do.
     pub workload: Workload,
     /// How many times.
     pub units: u64,
@@ -234,7 +234,7 @@ pub fn yield_once() -> impl Future<Output = ()> {
     })
 }
 
-/// What the two tasks of [`baton`] share.
+/// The state that the two tasks of [`baton`] share.
 struct Baton {
     holder: Cell<usize>,
     waiting: [Cell<Option<Waker>>; 2],

@@ -18,7 +18,7 @@ use crate::watch::{Process, STEP, Watch};
 /// The names that the browser goes by.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/// What it is started with: it shows no window, asks nobody anything, and needs no graphics card. Its
+/// The flags it is started with: it shows no window, asks nobody anything, and needs no graphics card. Its
 /// sandbox wants rights that a test machine's user may not have; it sees our own pages alone.
 const FLAGS: [&str; 12] = [
     "--headless",
@@ -39,7 +39,7 @@ const FLAGS: [&str; 12] = [
 pub(crate) struct Browser {
     socket: WebSocket<TcpStream>,
     last_id: u64,
-    /// What it told us without being asked.
+    /// Its messages that nobody asked for.
     events: VecDeque<Value>,
     process: Option<Process>,
     _watch: Watch,
@@ -123,7 +123,7 @@ impl Browser {
         Some(100.0 * used.as_secs_f64() / began.elapsed().as_secs_f64())
     }
 
-    /// What happened since one asked last.
+    /// The events since one asked last.
     pub(crate) fn take_events(&mut self) -> impl Iterator<Item = Value> {
         std::mem::take(&mut self.events).into_iter()
     }

@@ -271,7 +271,7 @@ fn when_a_long_poll_is_over_nothing_says_any_more_that_it_goes_on() {
         let mut page = browser.page();
         watches(&mut page, &program);
         page.waits_until("app.server?.culprit && !document.querySelector('#banner').hidden");
-        // Whatever the page draws, as soon as it has heard of the end.
+        // The page has heard of the end, and draws.
         page.value(
             "window.drawn = []; const drawBanner = paintBanner; paintBanner = () => { drawBanner(); \
              if (app.view.running === null) drawn.push(document.querySelector('#banner').hidden ? '' : document.querySelector('#alarm').textContent) }; 0",
@@ -326,7 +326,7 @@ fn who_comes_back_to_the_same_run_goes_on_and_to_another_begins_anew() {
         watches(&mut page, &program);
         pauses(&mut page);
         page.value("window.rec = app.rec; window.last = app.rec.last; window.polls = app.rec.history.polls.length");
-        // What a server says to a viewer who is back, with all that it still knows.
+        // A server greets a viewer who is back with all that it still knows.
         let back = |run: &str| {
             format!(
                 "received(JSON.stringify({{ status: 'run', run: {run} }})); \

@@ -14,7 +14,7 @@ const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../runtime/src/see/
 const TELLER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/model.js");
 pub(crate) const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/recordings");
 
-/// What the model says about a recording, or nothing where node is not there.
+/// The model's account of a recording, or nothing where node is not there.
 fn model_says(recording: &Path, step: usize) -> Option<Vec<Value>> {
     let mut node = Command::new("node");
     let Ok(said) = node.args([TELLER, MODEL]).arg(recording).arg(step.to_string()).output() else {

@@ -161,7 +161,7 @@ impl<'a> Page<'a> {
     /// Nothing went wrong that only the browser saw: no error in the script, and no dialog.
     #[track_caller]
     pub(crate) fn is_well(&mut self) {
-        // Whatever was on its way has come when this is answered.
+        // This is answered after everything that was on its way.
         self.value("1");
         for event in self.browser.take_events() {
             let method = event["method"].as_str().unwrap_or_default();
@@ -170,7 +170,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// What the browser asked others for since the page was made.
+    /// The browser's requests to others since the page was made.
     pub(crate) fn asked(&mut self) -> Vec<String> {
         let requests = self.browser.take_events().filter(|event| event["method"] == "Network.requestWillBeSent");
         requests.filter_map(|event| event["params"]["request"]["url"].as_str().map(String::from)).collect()

@@ -9,7 +9,7 @@ use crate::watch::Process;
 /// A program that runs and serves its page.
 pub(crate) struct Program {
     process: Process,
-    /// Where the page is, with a slash at the end.
+    /// The page's address, with a slash at the end.
     pub(crate) address: String,
 }
 

@@ -117,7 +117,7 @@ fn whoever_is_selected_is_shown_in_the_timeline_with_its_last_poll() {
         page.opens(FROM_DISK);
         page.is_given(Path::new(sleepers));
         page.waits_until("document.querySelector('#pill').textContent === 'Replay'");
-        // Where all wait, and a few events fill the timeline.
+        // All wait here, and a few events fill the timeline.
         page.value("app.jump(app.rec.events.find(({ e }) => e === 'park_start').n); timeline.scale = 40");
         let there = |page: &mut Page<'_>, selector: &str| {
             page.waits_until(&format!("document.querySelector({})", json!(selector)));
@@ -301,7 +301,7 @@ fn a_name_reorders_no_words_beside_it() {
         page.opens(FROM_DISK);
         page.is_dropped("\u{202e}nosj.txt", &text);
         page.waits_until("app.rec.last === 4");
-        // Whatever the page writes, in its text, its titles and its labels.
+        // Everything that the page writes: its text, its titles and its labels.
         let said = "(() => { let said = ''; for (let n = 0; n <= 4; n++) { app.jump(n); app.selected = 1; paint(n * 1000, false); \
              for (const node of document.querySelectorAll('*')) said += [...node.attributes].map(({ value }) => value).join(' '); \
              said += document.body.textContent; } return said; })()";

@@ -1,4 +1,4 @@
-//! What a newcomer is told: the tour, the pictures, what is in sight, and the card at the end.
+//! The page for a newcomer: the tour, the pictures, what is in sight, and the card at the end.
 
 use std::path::Path;
 

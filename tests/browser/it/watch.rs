@@ -18,7 +18,7 @@ static STARTED: Mutex<Vec<Started>> = Mutex::new(Vec::new());
 
 struct Started {
     child: Child,
-    /// What it writes to, thrown away with it.
+    /// The folder it writes to, thrown away with it.
     folder: Option<TempDir>,
 }
 
@@ -101,7 +101,7 @@ impl Process {
         Self { id, stdin, stderr: lines }
     }
 
-    /// What follows `words` in the first line on stderr that has them.
+    /// The text behind `words` in the first line on stderr that has them.
     pub(crate) fn hears(&self, words: &str) -> String {
         let mut said = Vec::new();
         loop {

@@ -1,4 +1,4 @@
-//! A child may borrow what was declared before its scope. What the body declares ends before the
+//! A child may borrow what was declared before its scope. A value that the body declares ends before the
 //! children do.
 
 fn main() {

@@ -1,4 +1,4 @@
-//! What a user holds is a number, and numbers are `Send`, whatever the task's output is.
+//! A user holds a number, and numbers are `Send`, whatever the task's output is.
 
 use std::rc::Rc;
 

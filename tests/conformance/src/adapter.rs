@@ -1,6 +1,6 @@
 //! The adapter: all that the suite asks of a runtime.
 //!
-//! Only [`Runtime::run`] and [`Runtime::spawn`] are a must. What else a runtime has, it names in
+//! Only [`Runtime::run`] and [`Runtime::spawn`] are a must. A runtime names all else that it has in
 //! [`Runtime::HAS`] and implements; checks of what it has not are left out.
 
 use std::future::Future;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_lite::{AsyncRead, AsyncWrite};
 
-/// What a runtime may have besides tasks and wakers.
+/// A thing that a runtime may have besides tasks and wakers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
     /// [`Runtime::sleep`].
@@ -33,7 +33,7 @@ pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A listening socket.
 pub trait Listener: Send {
-    /// Where it listens.
+    /// The address that it listens on.
     fn addr(&self) -> SocketAddr;
 
     /// Takes the next connection.
@@ -42,10 +42,10 @@ pub trait Listener: Send {
 
 /// A single-threaded runtime.
 pub trait Runtime: 'static {
-    /// What the table calls it.
+    /// Its name in the table.
     const NAME: &'static str;
 
-    /// What it has besides tasks and wakers.
+    /// The things it has besides tasks and wakers.
     const HAS: &'static [Part] = &[];
 
     /// Makes a runtime, runs `root` to its end on this thread, and whatever `root` spawned at least until

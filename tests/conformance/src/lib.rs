@@ -1,6 +1,6 @@
 //! A conformance suite for any single-threaded runtime.
 //!
-//! What a runtime must have is small: run a future, and spawn one. What it may have besides is sleeping
+//! A runtime must have little: run a future, and spawn one. Beside that it may have sleeping
 //! and sockets. [`Runtime`] is the adapter to write, `README.md` shows how, and [`main`] does the rest:
 //! it runs every check in a process of its own, so that one that hangs or aborts spoils no other.
 

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use oneloop_conformance::Outcome;
 
-/// What stands before the table.
+/// The text before the table.
 const HEAD: &str = include_str!("page_head.md");
-/// What stands behind it.
+/// The text behind it.
 const TAIL: &str = include_str!("page_tail.md");
 
-/// Who passes what.
+/// The runtimes that pass each check.
 pub(crate) struct Table {
     columns: Vec<(&'static str, Vec<(&'static str, Outcome)>)>,
 }
@@ -62,7 +62,7 @@ pub(crate) fn write(table: &Table) -> Result<(), String> {
     fs::write(path(), text).map_err(|error| format!("docs/conformance.md cannot be written: {error}"))
 }
 
-/// What the page says of oneloop must be what oneloop does.
+/// The page's column for oneloop must say what oneloop does.
 pub(crate) fn check(table: &Table) -> Result<(), String> {
     let page = fs::read_to_string(path()).map_err(|error| format!("docs/conformance.md cannot be read: {error}"))?;
     if !page.starts_with(HEAD) || !page.ends_with(TAIL) {

@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// By this variable a process is told which check it is to run, as in `oneloop a_sleep_of_zero_ends`.
 const ONE: &str = "CONFORMANCE_RUNS_ONE";
 
-/// What a check's process exits with when the runtime holds it.
+/// The exit code of a check's process when the runtime holds it.
 const HOLDS: i32 = 42;
 
 /// How a check ended.
@@ -130,7 +130,7 @@ fn outcome(status: ExitStatus, said: &str) -> Outcome {
     }
 }
 
-/// What a panicking process said, in one line.
+/// The words of a panicking process, in one line.
 fn words_of_the_panic(said: &str) -> String {
     let told = said.lines().filter(|line| !line.starts_with("note: ") && !line.is_empty());
     told.skip_while(|line| !line.contains("panicked at")).skip(1).take(3).collect::<Vec<_>>().join(" ")

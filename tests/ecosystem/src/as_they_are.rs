@@ -383,7 +383,7 @@ fn futures_rustls() -> Ran {
     })
 }
 
-/// What two sides of TLS need that trust each other: a certificate for localhost.
+/// A certificate for localhost, by which two sides of TLS trust each other.
 pub(crate) fn tls() -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate = made.cert.der().clone();

@@ -6,8 +6,8 @@
 //! cargo run --manifest-path tests/ecosystem/Cargo.toml -- hyper     runs those with that in their name
 //! ```
 //!
-//! A row is a function that panics if the library does not do what it is said to do. What needs a program that is not
-//! here is skipped, and says so. A line of a row that ends in `// glue` is one that another runtime would not need; the
+//! A row is a function that panics if the library does not do what it is said to do. A row is skipped, and says so,
+//! if it needs a program that is not here. A line of a row that ends in `// glue` is one that another runtime would not need; the
 //! table has their number.
 
 mod as_they_are;
@@ -33,7 +33,7 @@ const END: &str = "<!-- The table ends here. -->\n";
 pub(crate) struct Row {
     /// The library's name, and what of it is meant, where that is not all.
     pub(crate) library: &'static str,
-    /// What the program does with it.
+    /// The program's use of it.
     pub(crate) does: &'static str,
     pub(crate) run: fn() -> Ran,
 }
@@ -147,7 +147,7 @@ fn keep(table: &str, writes: bool, skipped: &[&str]) -> Result<(), String> {
         let page = format!("{before}{BEGIN}\nAll {count} ran on {today}.\n{head}{table}\n{END}{after}");
         return std::fs::write(PAGE, page).map_err(|error| format!("cannot write docs/ecosystem.md: {error}"));
     }
-    // What is skipped here may have run elsewhere.
+    // A row that is skipped here may have run elsewhere.
     let is_skipped = |line: &&str| skipped.iter().any(|library| line.starts_with(&format!("| `{library}` ")));
     let there: Vec<&str> = there.lines().filter(|line| line.starts_with("| `") && !is_skipped(line)).collect();
     let here: Vec<&str> = table.lines().collect();

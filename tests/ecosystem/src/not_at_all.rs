@@ -1,4 +1,4 @@
-//! What does not run, and says why: each row asks for it and hears the sentence.
+//! Libraries that do not run, and say why: each row asks for it and hears the sentence.
 
 use crate::{Ran, Row};
 
@@ -17,7 +17,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
 ];
 
-/// That a task of ours panics, and in these words.
+/// Asserts that a task of ours panics, and in these words.
 fn refuses<T: 'static>(words: &str, future: impl Future<Output = T> + 'static) -> Ran {
     let told = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));

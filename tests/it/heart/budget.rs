@@ -1,4 +1,4 @@
-//! What is ready again and again still lets the others run: every operation counts, also one that has
+//! A task that is ready again and again still lets the others run: every operation counts, also one that has
 //! nothing left to do.
 
 use std::cell::RefCell;

@@ -220,7 +220,7 @@ fn tasks_that_are_always_ready_do_not_hold_up_a_timer_that_is_due() {
             std::thread::sleep(Duration::from_millis(3));
             let before = spins.get();
             due.await;
-            // What was left of the turn, and those who stood before this task in the queue.
+            // The rest of the turn, and those who stood before this task in the queue.
             assert!(spins.get() - before <= 8 + 3, "{} polls before the timer's task", spins.get() - before);
             drop(spinners);
         });

@@ -22,7 +22,7 @@ use crate::kit::watch::{builder, in_order, runtime, watch};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// What a diagnosis found, as it was told to the observers.
+/// The findings of a diagnosis, as the observers were told.
 #[derive(Clone, Default)]
 struct Found(Rc<RefCell<Vec<(Finding, String)>>>);
 
@@ -371,7 +371,7 @@ fn a_waker_of_another_runtime_is_booked_on_no_task_of_this_one() {
     });
 }
 
-/// What the observers are told of waits.
+/// The waits that the observers are told of.
 struct Waits(Rc<RefCell<Vec<String>>>);
 
 impl Observer for Waits {

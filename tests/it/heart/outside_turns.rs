@@ -1,4 +1,4 @@
-//! What surrounds the turns: a runtime that is entered before it turns, moved before it is entered, or turned in a
+//! Everything around the turns: a runtime that is entered before it turns, moved before it is entered, or turned in a
 //! forked child; and the hooks around its parks.
 
 use std::cell::Cell;

@@ -30,7 +30,7 @@ struct Mischief {
     /// Futures that it made, and those of them that were dropped.
     born: Count,
     gone: Count,
-    /// Whom it wakes and aborts, besides its own.
+    /// The tasks it wakes and aborts, besides its own.
     wakers: Arc<Mutex<Vec<Waker>>>,
     victims: Arc<Mutex<Vec<AbortHandle>>>,
 }

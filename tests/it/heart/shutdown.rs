@@ -61,7 +61,7 @@ const GUARDS: usize = 8;
 fn a_runtime_that_is_dropped_gives_everything_back() {
     alone(|| {
         let (dropped, threads_before) = (Count::default(), threads());
-        // What a process opens once and keeps is no runtime's.
+        // A file that a process opens once and keeps is no runtime's.
         oneloop::run(async { spawn_blocking(|| ()).await.unwrap() });
         let files_before = open_files();
         for round in 1..=3 {

@@ -36,7 +36,7 @@ impl Guests {
         })
     }
 
-    /// What each of them says when it is polled here.
+    /// The sentence of each when it is polled here.
     fn say(&mut self) -> [String; 5] {
         let waker = Waker::noop();
         [

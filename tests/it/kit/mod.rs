@@ -1,4 +1,4 @@
-//! What the tests share: a watchdog, processes of their own, sockets, and the event stream as text.
+//! The fixtures of the tests: a watchdog, processes of their own, sockets, and the event stream as text.
 
 pub(crate) mod sockets;
 pub(crate) mod support;

@@ -1,4 +1,4 @@
-//! What the tests of sockets share: connections, descriptors, and futures that are polled by hand.
+//! The fixtures of the tests of sockets: connections, descriptors, and futures that are polled by hand.
 
 use std::future::poll_fn;
 use std::io;
@@ -14,7 +14,7 @@ use oneloop::time::{Instant, sleep, sleep_until, timeout};
 use crate::kit::support::open_files;
 use crate::kit::watch::{runtime, watch};
 
-/// Where a listener of the tests binds: loopback, a port of the system's choice.
+/// The address of a listener of the tests: loopback, a port of the system's choice.
 pub(crate) const ANY_PORT: &str = "127.0.0.1:0";
 
 /// Runs a test's body on a watched runtime.

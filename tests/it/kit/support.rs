@@ -1,4 +1,4 @@
-//! What several tests need: processes of their own, counters, and futures that are polled by hand.
+//! Fixtures of several tests: processes of their own, counters, and futures that are polled by hand.
 
 use std::any::{Any, type_name_of_val};
 use std::cell::RefCell;
@@ -20,7 +20,7 @@ use oneloop::task::yield_now;
 
 use crate::kit::watch::Watch;
 
-/// What a process exits with when a body that [`child`] ran in it came to its end.
+/// The exit code of a process when a body that [`child`] ran in it came to its end.
 pub(crate) const CAME_TO_ITS_END: i32 = 42;
 
 /// Set for a process that was started for a test's body alone.
@@ -79,7 +79,7 @@ pub(crate) fn child_command<F: FnOnce()>(variables: &[(&str, &str)], body: F) ->
     command
 }
 
-/// This program, to be started again. Whoever started it may ignore SIGINT and its like, as `nohup` and a shell's `&`
+/// This program, to be started again. Its parent may ignore SIGINT and its like, as `nohup` and a shell's `&`
 /// do; a child would inherit that, and its signals would end nothing.
 pub(crate) fn this_program() -> Command {
     let program = std::env::current_exe().expect("this program knows its own path");
@@ -166,7 +166,7 @@ impl Count {
     }
 }
 
-/// What happened, in order.
+/// The things that happened, in order.
 #[derive(Clone, Default)]
 pub(crate) struct Notes(Rc<RefCell<Vec<String>>>);
 
@@ -253,7 +253,7 @@ pub(crate) async fn rounds(rounds: usize) {
     }
 }
 
-/// What a closure panics with, as text.
+/// The text that a closure panics with.
 pub(crate) fn panic_of<T>(f: impl FnOnce() -> T) -> String {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(_) => String::from("no panic"),

@@ -20,7 +20,7 @@ use oneloop::{Builder, Runtime};
 /// How long a test may take unless it says otherwise.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Where everything is slower, as under a sanitizer, this variable says how many times: `10`.
+/// The variable that says how many times slower everything is, as under a sanitizer: `10`.
 const PATIENCE: &str = "ONELOOP_TEST_PATIENCE";
 
 fn patience() -> u32 {

@@ -286,7 +286,7 @@ fn a_wait_for_a_socket_costs_no_more_time_than_it_must() {
     });
 }
 
-/// What becomes of a connection: what is read of it up to the end, or the error that comes instead.
+/// The fate of a connection: what is read of it up to the end, or the error that comes instead.
 type Told = (Vec<u8>, Option<io::ErrorKind>);
 
 /// A connection is made, and meets `fate` before anybody looks at it. Says what a blocking socket makes of it, and what

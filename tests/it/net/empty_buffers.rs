@@ -14,7 +14,7 @@ use oneloop::task::yield_now;
 
 use crate::kit::sockets::{fill, half, on_a_loop, pair, poll_once, reset, settle, soon, turns};
 
-/// What a future gives that must be ready when it is first polled.
+/// The output of a future that must be ready when it is first polled.
 #[track_caller]
 fn at_once<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let at = std::panic::Location::caller();

@@ -34,7 +34,7 @@ fn two_thousand_connections_leave_no_descriptor_and_no_registration() {
             let (there, _) = listener.accept().await.unwrap();
             here.write_all(b"ping").await.unwrap();
             assert_eq!(there.read(&mut [0; 8]).await.unwrap(), 4);
-            // Whoever closes first, and whether anybody still waits.
+            // The end that closes first, and whether anybody still waits.
             match n % 4 {
                 0 => drop((here, there)),
                 1 => drop((there, here)),
@@ -447,7 +447,7 @@ fn the_virtual_clock_waits_for_real_while_a_socket_is_awaited() {
             sleep(Duration::from_millis(60)).await;
             assert!(really.elapsed() >= Duration::from_millis(59), "{:?}", really.elapsed());
             assert!(virtually.elapsed() >= Duration::from_millis(60));
-            // What comes meanwhile is served when it comes, and not at the deadline.
+            // A client that comes meanwhile is served at once, and not at the deadline.
             let writer = thread::spawn(move || {
                 thread::sleep(Duration::from_millis(20));
                 there.write_all(b"x").unwrap();

@@ -1,5 +1,5 @@
 //! Reads that the kernel cuts short although more is there: behind urgent data, and behind a passed
-//! descriptor. Whoever takes them for the last waits for ever.
+//! descriptor. A reader that takes them for the last waits for ever.
 
 use std::io::{IoSlice, Write};
 use std::mem::MaybeUninit;

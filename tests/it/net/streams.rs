@@ -167,7 +167,7 @@ fn a_read_that_urgent_data_cuts_short_is_not_taken_for_the_last() {
                 let read = soon(here.read(&mut buffer)).await.unwrap();
                 got.extend_from_slice(&buffer[..read]);
             }
-            // Of several urgent bytes the last one counts, and it is not among the others.
+            // The last of several urgent bytes counts, and it is not among the others.
             assert_eq!(String::from_utf8_lossy(&got).replace('!', ""), "abcdefghirest");
         }
     });

@@ -26,7 +26,7 @@ async fn connected() -> (UdpSocket, UdpSocket) {
     (here, there)
 }
 
-/// A blocking socket of the standard library. What it sends on loopback has arrived when `send` returns.
+/// A blocking socket of the standard library. Its datagrams on loopback have arrived when `send` returns.
 fn blocking() -> std::net::UdpSocket {
     let socket = std::net::UdpSocket::bind(ANY_PORT).expect("loopback has a port");
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -112,7 +112,7 @@ fn a_refusal_is_told_once_and_the_next_datagram_arrives() {
         drop(nobody);
         let here = bound().await;
         here.connect(addr).await.unwrap();
-        // Whoever waits already is woken by the refusal.
+        // A task that waits already is woken by the refusal.
         let mut waits = Box::pin(here.recv(&mut []));
         assert!(poll_once(waits.as_mut()).await.is_pending());
         turns(2).await;

@@ -269,7 +269,7 @@ fn a_cancelled_writer_leaves_the_reader_be() {
 }
 
 thread_local! {
-    /// What a [`Dropper`] drops when it is woken, and what it does then.
+    /// The things a [`Dropper`] drops when it is woken, and what it does then.
     static VICTIM: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }
 

@@ -82,7 +82,7 @@ fn what_is_set_on_a_command_reaches_the_child() {
         let output = command.output().await.unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap(), "zero one a b unset\n/\n", "and there is no input");
 
-        // What was set is not set again by output().
+        // output() does not set again what was set.
         let output = shell("echo gone; echo kept >&2").stdout(Stdio::null()).output().await.unwrap();
         assert_eq!((output.stdout, output.stderr), (vec![], b"kept\n".to_vec()));
     });
@@ -387,7 +387,7 @@ fn with_few_descriptors_a_start_succeeds_or_fails_and_leaks_none() {
 fn a_child_inherits_no_descriptor_of_ours_and_default_signals() {
     const SIGPIPE: i32 = 13;
     alone(|| {
-        // What this process was left by others, and not marked to be closed, the system passes on.
+        // The system passes on what others left to this process and did not mark to be closed.
         let before = std::process::Command::new("ls").arg("/proc/self/fd").output().unwrap();
         runtime().block_on(async {
             let _listener = oneloop::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -315,7 +315,7 @@ fn a_request_to_stop_reaches_all_and_also_those_who_ask_later() {
             assert_eq!(unpolled.await.unwrap(), SignalKind::terminate());
             assert_eq!(waits().await.unwrap(), SignalKind::terminate());
             assert_eq!(told.get(), 3);
-            // Whoever asks twice by SIGTERM is not impatient.
+            // A second SIGTERM is no impatience.
             send("TERM");
             send("TERM");
         });

@@ -41,7 +41,7 @@ fn fed<F: FnOnce()>(input: impl Into<Stdio>, feed: impl FnOnce(&mut Child), body
         .spawn()
         .unwrap();
     feed(&mut child);
-    // What is still open stays so: waiting would close it.
+    // A pipe that is still open stays so: waiting would close it.
     let _open = child.stdin.take();
     assert_eq!(child.wait().unwrap().code(), Some(CAME_TO_ITS_END));
 }
@@ -58,7 +58,7 @@ fn say(word: &str) {
     stdout.flush().unwrap();
 }
 
-/// Waits until the body says this. What it says after that is left for the next who waits.
+/// Waits until the body says this. Its words after that are left for the next who waits.
 fn hear(child: &mut Child, word: &str) {
     let stdout = child.stdout.as_mut().unwrap();
     let (mut line, mut byte) = (Vec::new(), [0]);

@@ -1,7 +1,7 @@
 //! Processes of their own: what a runtime does when the system is short of something, interrupts,
 //! forks or fails, none of which can be tried in a process that other tests live in.
 //!
-//! Where `strace` is installed, it makes the n-th call of a kind fail, for each n and one at a time,
+//! `strace`, if it is installed, makes the n-th call of a kind fail, for each n and one at a time,
 //! under a small program of servers and clients.
 
 use std::fs::File;
@@ -264,14 +264,14 @@ fn a_forked_child_may_drop_all_it_inherited_without_disturbing_its_parent() {
     });
 }
 
-/// What tells the test below that it is to be the program that the sweeps trace.
+/// The variable that tells the test below to be the program that the sweeps trace.
 const TRACED: &str = "ONELOOP_TEST_TRACED";
 
 /// How many reads the thread of that program makes first, of nothing that counts. strace numbers the calls of
 /// each thread, and tells those of the program from those by which it is loaded by their number alone.
 const READS_BEFORE: usize = 100;
 
-/// What that program has for its standard input.
+/// The standard input of that program.
 const STANDARD_INPUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
 
 /// The file by which strace knows a loop's bell.
@@ -358,7 +358,7 @@ async fn the_rest_of_what_a_program_does() {
         Ok(output) => println!("the child ended with {}", output.status),
         Err(error) => println!("no child: {error}"),
     }
-    // Where nobody traces, the standard input may be a person.
+    // The standard input may be a person if nobody traces.
     if std::env::var_os(TRACED).is_some() {
         let mut lines = oneloop::io::stdin().lines();
         loop {

@@ -2,7 +2,7 @@
 //!
 //! The rules are those of Google's "Trace Event Format", as far as it is used here: slices that begin
 //! and end together on one track (`X`), arrows that begin and end in slices (`s`, `f`), counters (`C`)
-//! and names (`M`). Where viewers take a rule differently, what is written is to be right in each way.
+//! and names (`M`). If viewers take a rule differently, what is written is to be right in each way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
@@ -22,7 +22,7 @@ use crate::kit::watch::{builder, spawn_thread, watch};
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// What a trace holds, with every rule of the format checked.
+/// The contents of a trace, with every rule of the format checked.
 #[derive(Default)]
 struct Checked {
     slices: Vec<Slice>,
@@ -30,7 +30,7 @@ struct Checked {
     arrows: Vec<(String, usize, usize)>,
     /// The highest value of each counter.
     counters: BTreeMap<String, u64>,
-    /// What the diagnosis said.
+    /// The findings of the diagnosis.
     notes: Vec<String>,
     /// The names of the tracks.
     tracks: BTreeMap<(u64, u64), String>,
@@ -46,7 +46,7 @@ struct Slice {
     args: Value,
 }
 
-/// What readers make of a time in microseconds, before they add a length to it: some take it as it is, some as whole
+/// Readers' ways to take a time in microseconds, before they add a length to it: some take it as it is, some as whole
 /// nanoseconds, cut off or rounded.
 const READERS: [fn(f64) -> f64; 3] =
     [|micros| micros, |micros| (micros * 1000.0).trunc(), |micros| (micros * 1000.0).round()];
@@ -126,7 +126,7 @@ impl Checked {
                     let stack = open.entry(track).or_default();
                     for (reader, (is_whole, stack)) in READERS.iter().zip([false, true, true].into_iter().zip(stack)) {
                         let (begin, end) = (reader(begin), reader(begin) + reader(length));
-                        // Of whole numbers, an end may be the next beginning.
+                        // An end of whole numbers may be the next beginning.
                         while stack.last().is_some_and(|outer| *outer < begin || (is_whole && *outer == begin)) {
                             stack.pop();
                         }
@@ -161,7 +161,7 @@ impl Checked {
     fn read_arrows(&mut self, rows: &[Value]) {
         let mut begun = BTreeMap::new();
         let mut numbers = BTreeSet::new();
-        // What began last on each track, in the order of the file.
+        // The slice that began last on each track, in the order of the file.
         let mut latest = BTreeMap::new();
         let mut slices = 0..self.slices.len();
         for row in rows {
@@ -364,7 +364,7 @@ fn whatever_happens_the_picture_keeps_the_rules_and_shows_every_poll() {
             let picture = Checked::of(&trace);
             let (drops, polls) = (picture.count("drop"), picture.count("poll") / 2);
             let did = runtime.metrics();
-            // What is dropped without a poll counts as one there.
+            // A task that is dropped without a poll counts as one there.
             assert!(polls as u64 <= did.polls && (polls + drops) as u64 >= did.polls, "{polls} of {}", did.polls);
             assert_eq!(picture.count("turn") as u64, did.turns);
             drop(runtime);

@@ -23,7 +23,7 @@ fn diagnosed() -> Runtime {
     Runtime::builder().diagnose(true).slow_poll(MILLISECOND * 50).build().expect("a runtime")
 }
 
-/// What a program says about itself.
+/// A program's words about itself.
 #[track_caller]
 fn findings(program: impl FnOnce()) -> Vec<String> {
     let output = child(program);
@@ -284,7 +284,7 @@ fn one_wake() -> (impl FnOnce() + Send, impl Future<Output = ()>) {
     (tell, told)
 }
 
-/// What an observer hears of findings, and what is reported besides.
+/// The findings that an observer hears of, and what is reported besides.
 #[derive(Clone, Default)]
 struct Findings(Rc<RefCell<Vec<Found>>>);
 
@@ -306,7 +306,7 @@ fn found(program: impl Future<Output = ()>) -> Vec<Found> {
     findings.0.take()
 }
 
-/// What `each` costs when a task of a diagnosed runtime does it 200 times, under a short name and under a long one.
+/// The cost of `each` when a task of a diagnosed runtime does it 200 times, under a short name and under a long one.
 fn costs<F: Future<Output = ()> + 'static>(each: impl Fn() -> F + Copy + 'static) -> [Duration; 2] {
     ["brief", &"x".repeat(1 << 20)].map(|name| {
         let task = Builder::new().name(name);

@@ -219,7 +219,7 @@ fn parks_tell_what_the_kernel_was_asked_for() {
     });
 }
 
-/// Where things were made, as the events tell it.
+/// The places where things were made, as the events tell it.
 #[derive(Clone, Default)]
 struct Places(Rc<RefCell<Vec<(&'static str, u32)>>>);
 
@@ -414,7 +414,7 @@ fn a_late_observer_is_told_from_there_on_in_its_place() {
     });
 }
 
-/// In a task's poll or in its drop, whatever comes of that. Of the poll nobody was told that it began.
+/// In a task's poll or in its drop, whatever comes of that. Nobody was told that the poll began.
 #[test]
 fn whoever_comes_in_the_middle_of_a_poll_is_told_from_the_next_event_on() {
     let attaching = |trace: &Trace| {

@@ -50,7 +50,7 @@ impl Shown {
         let thread = spawn_thread(move || {
             runtime().block_on(count.polls(async {
                 let server = serve("127.0.0.1:0").unwrap();
-                // Whoever comes before the first event is told twice how it began.
+                // An observer that comes before the first event is told twice how it began.
                 yield_now().await;
                 tell.send((server.address(), Handle::current())).unwrap();
                 program().await;
@@ -82,7 +82,7 @@ impl Shown {
         Viewer::new(self.address, "")
     }
 
-    /// What the monitor says to some questions.
+    /// The monitor's answers to some questions.
     pub(crate) fn monitor(&self, questions: &str) -> String {
         ask(self.address, &format!("{questions}\nquit\n"))
     }

@@ -33,7 +33,7 @@ fn send(signal: Signal) {
     raise(signal).unwrap();
 }
 
-/// What the runtime says of itself on stderr.
+/// The runtime's words about itself on stderr.
 fn lines(output: &Output) -> Vec<String> {
     let said = String::from_utf8_lossy(&output.stderr);
     said.lines().filter(|line| line.starts_with("oneloop: ONELOOP_")).map(String::from).collect()
@@ -50,7 +50,7 @@ fn what_was_to_be_written_is_written_however_the_process_ends() {
         ("SIGTERM", Err(Signal::SIGTERM as i32)),
         ("SIGHUP", Err(Signal::SIGHUP as i32)),
     ] {
-        // Whoever ends a process in the midst of everything leaves it all behind.
+        // A process that ends in the midst of everything leaves it all behind.
         let unseen = UNSEEN_BY_LEAK_SANITIZER;
         let variables = [(HOW, how), ("ONELOOP_RECORD", recording.path()), ("ONELOOP_TRACE", trace.path()), unseen];
         let output = child_with(&variables, || {

@@ -22,7 +22,7 @@ use crate::kit::watch::{spawn_thread, unobserved};
 const MANY: usize = 100_000;
 const LONG: Duration = Duration::from_secs(1_000_000);
 
-/// Of a release build, one try is a hundred megabytes of facts.
+/// One try of a release build is a hundred megabytes of facts.
 const TRIES: usize = if cfg!(debug_assertions) { 3 } else { 1 };
 /// How many polls a looker is given to fall behind by: more than a ring keeps.
 const POLLS: u64 = if cfg!(debug_assertions) { 20_000 } else { 100_000 };
@@ -126,7 +126,7 @@ fn with_busy_loop(tasks: usize, look: impl FnOnce(&Busy)) {
     busy.join().unwrap();
 }
 
-/// What each kind of look costs a turn.
+/// The cost of each kind of look to a turn.
 fn looks(busy: &Busy) -> Vec<(&'static str, u64)> {
     busy.turn_on(POLLS / 10);
     let alone = busy.longest_during("nobody looks", || busy.turn_on(POLLS / 10));

@@ -1,4 +1,4 @@
-//! What a loop tells of itself: events, recordings, traces, the diagnosis, and the server.
+//! A loop's account of itself: events, recordings, traces, the diagnosis, and the server.
 
 mod chrome;
 mod diagnosis;

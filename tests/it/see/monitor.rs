@@ -189,7 +189,7 @@ fn the_monitor_answers_a_last_question_with_or_without_a_line_end() {
 #[test]
 fn signals_print_the_table_also_while_the_loop_is_stuck() {
     let output = child_with(&[], || {
-        // What is printed goes to a file, so that who holds up the loop can wait for it.
+        // The output goes to a file, so that who holds up the loop can wait for it.
         let path = std::env::temp_dir().join(format!("oneloop-{}.stderr", std::process::id()));
         let file = std::fs::File::create(&path).unwrap();
         nix::unistd::dup2(std::os::fd::AsRawFd::as_raw_fd(&file), 2).unwrap();

@@ -46,7 +46,7 @@ fn until(stderr: &mut BufReader<ChildStderr>, part: &str) -> String {
     said
 }
 
-/// That a text has both names as a terminal may get them, and the long one cut.
+/// Asserts that a text has both names as a terminal may get them, and the long one cut.
 #[track_caller]
 fn assert_tame(what: &str, text: &str) {
     for shown in SHOWN {

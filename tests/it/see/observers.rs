@@ -117,7 +117,7 @@ fn an_observers_panic_at_the_end_of_a_runtime_leaves_nothing_behind() {
     });
 }
 
-/// Who aborted and spawned, besides the root.
+/// The causes of aborts and spawns, besides the root's.
 #[derive(Clone, Default)]
 struct Causes(Rc<RefCell<Vec<Cause>>>);
 
@@ -149,7 +149,7 @@ fn what_another_thread_spawns_and_aborts_is_its_doing() {
     });
 }
 
-/// Who woke.
+/// The causes of wakes.
 #[derive(Clone, Default)]
 struct Wakes(Rc<RefCell<Vec<Cause>>>);
 

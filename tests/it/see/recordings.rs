@@ -29,13 +29,13 @@ use crate::kit::watch::{builder, spawn_thread, watch};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// What the tasks of a program share.
+/// The state that the tasks of a program share.
 #[derive(Clone)]
 struct Game {
     dice: Rc<RefCell<Numbers>>,
     wakers: Rc<RefCell<Vec<Waker>>>,
     sockets: Rc<(UnixStream, UnixStream)>,
-    /// Who is to come in the middle of it, and after how many rolls of the dice.
+    /// The referee that comes in the middle of it, and after how many rolls of the dice.
     late: Rc<RefCell<Option<Referee>>>,
     rolls: Rc<Cell<usize>>,
 }
@@ -252,7 +252,7 @@ fn forget_waits(state: &mut State, is_one: impl Fn(On) -> bool) {
     }
 }
 
-/// What first differs between the model and the stores.
+/// The first difference between the model and the stores.
 fn difference(model: &State, live: &State) -> Option<String> {
     fn entries<T: PartialEq + Debug>(model: &BTreeMap<u64, T>, live: &BTreeMap<u64, T>) -> Option<String> {
         let ids: BTreeSet<_> = model.keys().chain(live.keys()).collect();
@@ -267,7 +267,7 @@ fn difference(model: &State, live: &State) -> Option<String> {
 }
 
 impl Inner {
-    /// What stores and events both know, in an order that is the same for both.
+    /// The facts that stores and events both know, in an order that is the same for both.
     fn bare(&self, mut state: State) -> State {
         let unknown = State::default();
         (state.at, state.turn, state.phase, state.running) = (unknown.at, unknown.turn, unknown.phase, None);
@@ -290,7 +290,7 @@ impl Inner {
             task.waits.sort_by_key(|wait| wait.on);
             for wait in &mut task.waits {
                 wait.since = Duration::ZERO;
-                // Two futures of a task may wait for the same, each on a line of its own. Of a join the stores know
+                // Two futures of a task may wait for the same, each on a line of its own. The stores know of a join
                 // no line.
                 if matches!(wait.on, On::Read(_) | On::Write(_) | On::Join(_)) {
                     wait.at = task.at;
@@ -640,7 +640,7 @@ fn a_look_at_thousands_of_tasks_lets_the_loop_go_on_meanwhile() {
                 let lines = || ring.write_to(std::io::sink()).unwrap();
                 let looks: [(&str, &dyn Fn()); 2] = [("what there is", &facts), ("what happened", &lines)];
                 for (name, look) in looks {
-                    // Where the machine is busy with others, that may take a while.
+                    // A busy machine may take a while for it.
                     let goes_on = (0..20).any(|_| {
                         let before = ring.state().turn;
                         (0..10).for_each(|_| look());
@@ -972,7 +972,7 @@ fn a_recording_cut_off_anywhere_is_read_as_far_as_it_goes() {
             let said = format!("the recording is cut short: line {} of it has no end", lines + 1);
             assert_eq!(cut.cut_short(), is_broken.then_some(&*said), "{length} bytes");
         }
-        // What is broken in the middle is no cut.
+        // A line that is broken in the middle is no cut.
         let broken = [&whole[..header + 20], b"\n", &whole[header..]].concat();
         assert!(Recording::read(&*broken).unwrap_err().to_string().starts_with("line 2 of the recording: "));
     });

@@ -406,7 +406,7 @@ fn nobody_is_blamed_for_what_a_viewer_held_up() {
         let held = number(&viewer.until(&[r#""status":"clock""#]), "t").unwrap();
         while number(&viewer.until(&[r#""status":"clock""#]), "t").unwrap() < held + 3 * LONG {}
         shown.post("/resume");
-        // Whatever is said from here on, until timers have been very late, and slow motion has made them so.
+        // Everything from here on counts, until slow motion has made timers very late.
         let (mut late, mut lasted) = (0, 0);
         while late < 90 {
             let line = viewer.line();

@@ -19,7 +19,7 @@ use crate::kit::support::{CAME_TO_ITS_END, UNSEEN_BY_LEAK_SANITIZER, child_comma
 use crate::kit::watch::Watch;
 use crate::process::system_faults::fork_and_wait;
 
-/// Who a process of these tests is: set for those that a test's own process has started.
+/// The name of a process of these tests: set for those that a test's own process has started.
 const WHO: &str = "ONELOOP_TEST_WHO";
 
 /// A folder that is gone with this.
@@ -47,7 +47,7 @@ impl Folder {
         found
     }
 
-    /// Whose recordings are here: the name of a task of each.
+    /// The owners of the recordings here: the name of a task of each.
     fn recorded(&self) -> Vec<String> {
         let names =
             self.files("run").iter().map(|path| recorded(path).pop().expect("a task has a name")).collect::<Vec<_>>();
@@ -158,7 +158,7 @@ fn programs_that_live_at_a_time_have_a_recording_each() {
     };
     all.into_iter().for_each(leave);
     assert_eq!(folder.recorded(), ["a", "b", "c"]);
-    // Whoever comes when all of them are gone takes the path, as the next run of a program does.
+    // A program that comes when all of them are gone takes the path, as the next run of a program does.
     let mut next = start("d");
     let mut lines = BufReader::new(next.stdout.as_mut().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "it is written"));

@@ -26,7 +26,7 @@ fn full_pipe() -> (OwnedFd, OwnedFd) {
     set_flags(&writer, OFlag::O_NONBLOCK);
     while write(&writer, &[b'.'; 4096]).is_ok() {}
     while write(&writer, b".").is_ok() {}
-    // Whoever writes next is to wait.
+    // The next writer is to wait.
     set_flags(&writer, OFlag::empty());
     (reader, writer)
 }

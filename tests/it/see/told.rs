@@ -1,4 +1,4 @@
-//! What a program tells of itself: places in another language, and waits that are no leaf of the loop's.
+//! A program's account of itself: places in another language, and waits that are no leaf of the loop's.
 
 use std::time::Duration;
 

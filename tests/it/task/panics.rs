@@ -349,7 +349,7 @@ fn blocking_jobs_that_panic_are_errors_and_the_pool_keeps_its_strength() {
     });
 }
 
-/// What can be called where no runtime runs, and how.
+/// The calls that can be made where no runtime runs, and how.
 fn misuses() -> Vec<Box<dyn FnOnce()>> {
     fn asked<F: Future>(future: F) {
         drop(futures_lite::future::block_on(future));

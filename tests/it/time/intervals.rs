@@ -13,11 +13,11 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The documentation of `MissedTickBehavior`, with its drawing.
 const DOCUMENTED: &str = include_str!("../../../runtime/src/time/interval.rs");
 
-/// What the drawing says of one behaviour: for each tick, when it was planned and when it is taken.
+/// The drawing of one behaviour: for each tick, when it was planned and when it is taken.
 fn drawn(behavior: &str) -> Vec<(u64, u64)> {
     let start = format!("///     {behavior} ");
     let line = DOCUMENTED.lines().find_map(|line| line.strip_prefix(&start)).expect("the drawing has this line");
-    // What it means is written behind it, with a wide space between.
+    // Its meaning is written behind it, with a wide space between.
     let ticks = line.trim().split("   ").next().unwrap_or_default();
     ticks
         .split(',')

@@ -49,7 +49,7 @@ impl Model {
 
     fn set(&mut self, name: u64, deadline: Instant) {
         self.last += 1;
-        // Rounded up to whole milliseconds. What is overdue is due now.
+        // Rounded up to whole milliseconds. An overdue one is due now.
         let tick = deadline.max(Instant::now()).duration_since(self.start).as_nanos().div_ceil(1_000_000);
         self.sorted.insert((tick, self.last), name);
         self.due.insert(name, (tick, self.last));

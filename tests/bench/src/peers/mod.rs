@@ -9,7 +9,7 @@ use crate::raw;
 use crate::shape::Runtime;
 use crate::work::{self, Announce, Figures, Job, Workload};
 
-/// What can be named on the command line, in the order of the table's columns.
+/// The names for the command line, in the order of the table's columns.
 pub const NAMES: [&str; 6] = [
     oneloop::Oneloop::NAME,
     tokio::Tokio::NAME,

@@ -15,7 +15,7 @@ use crate::shape::{ANY_PORT, BUFFER_SIZE, Runtime};
 /// a second would be optimised otherwise.
 pub struct Oneloop;
 
-/// What the command line calls it when it has a ring. It prints how many events there were.
+/// Its name on the command line when it has a ring. It prints how many events there were.
 pub const WITH_RING: &str = "oneloop-ring";
 /// How many events the ring keeps: so few that it soon forgets one for each that it takes.
 const KEPT: usize = 10_000;

@@ -13,7 +13,7 @@ use crate::adapter::{Part, Runtime};
 pub(crate) struct Check {
     /// The property, as a name.
     pub(crate) name: &'static str,
-    /// What the runtime must have besides tasks and wakers.
+    /// The things that the runtime must have besides tasks and wakers.
     pub(crate) needs: Option<Part>,
     /// The program.
     pub(crate) run: fn(),

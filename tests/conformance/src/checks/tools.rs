@@ -1,4 +1,4 @@
-//! What the checks are made of.
+//! The tools that the checks are made of.
 
 use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -68,7 +68,7 @@ impl<F: FnOnce()> Drop for OnDrop<F> {
     }
 }
 
-/// What happened, in order.
+/// The things that happened, in order.
 #[derive(Clone, Default)]
 pub(super) struct Notes(Arc<Mutex<Vec<usize>>>);
 

@@ -1,7 +1,7 @@
 //! The differential: the same programs on tokio's current-thread runtime and on oneloop.
 //!
 //! Each program writes down what it sees: bytes, outputs, kinds of errors, orders that both promise, times
-//! on a virtual clock. What the two write down must be the same, line by line, but for the differences
+//! on a virtual clock. The two must write down the same, line by line, but for the differences
 //! listed in `differences.rs`, each with its reason. `docs/from-tokio.md` is made of that list.
 
 mod differences;
@@ -21,7 +21,7 @@ use differences::{DIFFERENCES, page};
 /// A program that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// What a program saw, line by line: `what: how`.
+/// A program's own account, line by line: `what: how`.
 type Seen = Vec<String>;
 
 /// Runs the same programs on tokio and on oneloop, and compares what they see.

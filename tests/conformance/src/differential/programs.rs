@@ -43,7 +43,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
 
 const MS: Duration = Duration::from_millis(1);
 
-/// What is written down, by all tasks of a program.
+/// The account of all tasks of a program.
 #[derive(Clone, Default)]
 struct Notes(Rc<RefCell<Seen>>);
 

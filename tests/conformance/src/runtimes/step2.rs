@@ -15,7 +15,7 @@ thread_local! {
 /// `demos/src/bin/step2_arc_waker.rs`.
 pub struct Step2;
 
-/// What a panic must not leave behind.
+/// A panic must not leave this behind.
 struct Running;
 
 impl Drop for Running {

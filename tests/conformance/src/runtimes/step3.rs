@@ -13,7 +13,7 @@ thread_local! {
 /// `demos/src/bin/step3_heap_timers.rs`.
 pub struct Step3;
 
-/// What a panic must not leave behind.
+/// A panic must not leave this behind.
 struct Running;
 
 impl Drop for Running {

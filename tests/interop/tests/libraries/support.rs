@@ -1,4 +1,4 @@
-//! What the tests share: a watchdog, and an HTTP server and client on loopback.
+//! The fixtures of the tests: a watchdog, and an HTTP server and client on loopback.
 
 use std::cell::Cell;
 use std::error::Error;

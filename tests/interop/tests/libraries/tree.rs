@@ -1,4 +1,4 @@
-//! What stands behind the libraries: no runtime but this one. hyper and h2 need parts of tokio that
+//! The libraries stand on no runtime but this one. hyper and h2 need parts of tokio that
 //! come without its loop; none of the others may slip in, by whatever feature of whatever crate.
 
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::support::Watch;
 const RUNTIME_FEATURES: [&str; 9] =
     ["rt", "rt-multi-thread", "net", "time", "fs", "process", "signal", "test-util", "full"];
 
-/// What cargo says about who needs tokio, for the whole workspace. The lines of a tree, each behind its
+/// Cargo's answer to who needs tokio, for the whole workspace. The lines of a tree, each behind its
 /// depth: below each feature stands who asks for it. Nothing is downloaded: it has been, for this test.
 fn who_needs_tokio() -> String {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());

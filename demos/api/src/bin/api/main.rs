@@ -6,11 +6,11 @@
 //! curl --http2-prior-knowledge http://127.0.0.1:8080/notes
 //! ```
 //!
-//! What to watch: the `curl` above is told which field is wrong, and why. The page http://127.0.0.1:8080/docs/ shows all
+//! Watch: the `curl` above is told which field is wrong, and why. The page http://127.0.0.1:8080/docs/ shows all
 //! of it, and works without a network. Kill the server with -9 while others write: whatever was answered with 201 is
 //! there afterwards. SQLite blocks, so each query runs on a thread of the blocking pool, and the loop goes on.
 //!
-//! What it prints: a line a request. This answers FastAPI.
+//! It prints: a line a request. This answers FastAPI.
 
 mod notes;
 mod serve;

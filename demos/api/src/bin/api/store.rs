@@ -73,7 +73,7 @@ impl Store {
         self.ask(move |db| Ok(db.execute("DELETE FROM notes WHERE id = ?1", [id])? > 0)).await
     }
 
-    /// Has a thread of the blocking pool ask the database. Who no longer waits for the answer has not undone it.
+    /// Has a thread of the blocking pool ask the database. Dropping the wait for the answer does not undo it.
     async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
