@@ -4,10 +4,10 @@
 //! cargo run --release --manifest-path demos/comparisons/Cargo.toml --bin one_source
 //! ```
 //!
-//! What to watch: [`program.rs`](program.rs) names no runtime. It asks `rt` for four things (spawn, sleep, a
+//! Watch: [`program.rs`](program.rs) names no runtime. It asks `rt` for four things (spawn, sleep, a
 //! listener, a connection), and `rt` is another module in each of the three. The transcripts must be equal
 //! line by line; the table below them shows what the same work costs on each. This answers uvloop: another
-//! loop under a program that does not change.
+//! loop under a program that does not change. It prints `23 lines, equal on all three`, and three times.
 
 #![allow(clippy::duplicate_mod, reason = "one source, loaded once for each runtime, is the idea")]
 
