@@ -27,7 +27,11 @@ struct Room {
 
 impl Room {
     fn open(args: &[&str]) -> Self {
-        let mut demo = Demo::start(CHAT, &[&["--addr", "127.0.0.1:0", "--tcp", "127.0.0.1:0"], args].concat());
+        Self::open_at("127.0.0.1:0", args)
+    }
+
+    fn open_at(web: &str, args: &[&str]) -> Self {
+        let mut demo = Demo::start(CHAT, &[&["--addr", web, "--tcp", "127.0.0.1:0"], args].concat());
         let line = demo.line();
         let words: Vec<&str> = line.split([' ', ';']).collect();
         let (web, tcp) = (words[2].to_owned(), words[4].to_owned());
@@ -44,7 +48,7 @@ impl Room {
         let mut guest = BufReader::new(connect(&self.tcp));
         assert_eq!(line(&mut guest), "your name?");
         writeln!(guest.get_mut(), "{name}").unwrap();
-        assert!(line(&mut guest).starts_with("room: welcome"));
+        assert!(line(&mut guest).starts_with("* welcome"));
         guest
     }
 
@@ -91,6 +95,14 @@ fn heard(socket: &mut WebSocket<TcpStream>) -> String {
     }
 }
 
+/// The id of a line as JSON, of which the rest begins with this.
+#[track_caller]
+fn told(line: &str, rest: &str) -> String {
+    let (id, after) = line.strip_prefix(r#"{"id":""#).and_then(|line| line.split_once(r#"","#)).expect(line);
+    assert!(after.starts_with(rest), "{line}");
+    id.to_owned()
+}
+
 /// A client program that ends with its test.
 struct Program(Child);
 
@@ -119,14 +131,16 @@ fn what_is_said_at_one_door_is_heard_at_every_other() {
     assert_eq!(line(&mut tcp), "wendy: by websocket");
     assert!(heard(&mut socket).contains("by websocket"));
     writeln!(tcp.get_mut(), "by tcp").unwrap();
-    assert_eq!(heard(&mut socket), r#"{"number":2,"from":"tim","text":"by tcp"}"#);
+    let second = told(&heard(&mut socket), r#""from":"tim","text":"by tcp""#);
     assert!(room.say("paula", "by post").starts_with("HTTP/1.1 200"));
     assert_eq!(line(&mut tcp), "tim: by tcp");
     assert_eq!(line(&mut tcp), "paula: by post");
-    assert_eq!(heard(&mut socket), r#"{"number":3,"from":"paula","text":"by post"}"#);
+    told(&heard(&mut socket), r#""from":"paula","text":"by post""#);
     // Who comes late hears what was said before, if it asks.
-    assert!(heard(&mut room.websocket("name=late&since=2")).contains("by post"));
-    assert!(room.get("/poll?since=1", &format!("host: {}\n", room.web)).contains("by tcp"));
+    assert!(heard(&mut room.websocket(&format!("name=late&since={second}"))).contains("by post"));
+    assert!(heard(&mut room.websocket("name=late&since=0")).contains("by websocket"));
+    let answer = room.get(&format!("/poll?since={second}"), &format!("host: {}\n", room.web));
+    assert!(answer.contains("by post") && !answer.contains("by tcp"), "{answer}");
     let said = room.stop();
     assert!(said.contains("3 lines were said, 0 lost their place\n"), "{said}");
 }
@@ -142,18 +156,23 @@ fn curl_listens_polls_and_speaks() {
     let mut events = BufReader::new(listener.0.stdout.take().unwrap());
     let said = Command::new("curl").args(["-s", "-d", "hello & goodbye", &url("/say?name=Ann%20B")]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&said.stdout), "said\n");
-    let event = r#"{"number":1,"from":"Ann B","text":"hello & goodbye"}"#;
-    assert_eq!([line(&mut events), line(&mut events)], ["id: 1".to_owned(), format!("data: {event}")]);
+    let (id, event) = (line(&mut events), line(&mut events));
+    let first = told(event.strip_prefix("data: ").unwrap(), r#""from":"Ann B","text":"hello & goodbye""#);
+    assert_eq!(id, format!("id: {first}"));
     // It waits for what comes after the first line.
-    let mut waiting = Program::start("curl", &["-s", &url("/poll?since=1")]);
+    let mut waiting = Program::start("curl", &["-s", &url(&format!("/poll?since={first}"))]);
     let mut answer = BufReader::new(waiting.0.stdout.take().unwrap());
     let until = Instant::now() + Duration::from_secs(20);
     while !line(&mut events).is_empty() {}
     assert!(Instant::now() < until);
     room.say("bob", "later");
-    let later = r#"{"number":2,"from":"bob","text":"later"}"#;
-    assert_eq!(line(&mut answer), format!("[{later}]"));
-    assert_eq!([line(&mut events), line(&mut events)], ["id: 2".to_owned(), format!("data: {later}")]);
+    let answer = line(&mut answer);
+    let later = answer.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap();
+    let second = told(later, r#""from":"bob","text":"later""#);
+    assert_eq!([line(&mut events), line(&mut events)], [format!("id: {second}"), format!("data: {later}")]);
+    // A browser that comes back says what it has heard last.
+    let mut back = Program::start("curl", &["-sN", "-H", &format!("Last-Event-ID: {first}"), &url("/events")]);
+    assert_eq!(line(&mut BufReader::new(back.0.stdout.take().unwrap())), format!("id: {second}"));
     room.stop();
 }
 
@@ -265,7 +284,8 @@ fn who_does_not_read_loses_the_place_and_nobody_else_does() {
             stream.write_all([head.as_bytes(), text.as_bytes()].concat().as_slice()).unwrap();
             let number = heard(&mut good);
             lines += 1;
-            assert!(number.starts_with(&format!("{{\"number\":{lines},")), "{}", &number[..40]);
+            let id = told(&number, r#""from":"loud","text":"zzz"#);
+            assert!(id.ends_with(&format!("-{lines}")), "{id}");
         }
         // The room tells of it only at its end, so this goes by what a queue and two buffers can hold.
         if lines * text.len() > 32 << 20 {
@@ -333,7 +353,7 @@ fn a_stop_says_goodbye_at_every_door() {
     assert_eq!(line(&mut tcp), "wendy: all here?");
     assert!(heard(&mut socket).contains("all here?"));
     room.demo.signal(Signal::INT);
-    assert_eq!(line(&mut tcp), "the room is closed");
+    assert_eq!(line(&mut tcp), "* the room is closed");
     assert_eq!(tcp.read(&mut [0; 8]).unwrap(), 0);
     let Message::Close(Some(why)) = socket.read().unwrap() else { panic!("no goodbye") };
     assert_eq!(why.reason.as_str(), "the room is closed");
@@ -361,12 +381,70 @@ fn who_talks_too_fast_is_told_and_nobody_hears_it() {
 }
 
 #[test]
+fn nobody_can_speak_with_the_rooms_own_voice() {
+    let room = Room::open(&[]);
+    let mut tim = room.enter("tim");
+    let mut socket = room.websocket("name=room");
+    socket.send(Message::text("the server stops")).unwrap();
+    assert!(line(&mut tim).starts_with("guest "));
+    for name in [
+        "room",
+        "Room",
+        "ROOM",
+        " room ",
+        "r o o m",
+        "*room",
+        "room:",
+        "r00m",
+        "ro\u{200b}om",
+        "r\u{43e}\u{43e}m",
+        "\u{ff32}oom",
+        "RO\u{39f}M",
+        "RO\u{39f}\u{41c}",
+        "ro\u{301}om",
+        "\u{1d42b}oom",
+        "\u{202e}room",
+        "*",
+        "* ",
+        "\u{2217}",
+        "\u{1}",
+        "\u{200b}",
+        "\u{2800}",
+    ] {
+        let mut guest = BufReader::new(connect(&room.tcp));
+        assert_eq!(line(&mut guest), "your name?");
+        writeln!(guest.get_mut(), "{name}").unwrap();
+        let welcome = line(&mut guest);
+        assert!(welcome.starts_with("* welcome, guest "), "{name:?}: {welcome}");
+        writeln!(guest.get_mut(), "the room is closed").unwrap();
+        let heard = line(&mut tim);
+        assert!(heard.starts_with("guest ") && heard.ends_with(": the room is closed"), "{name:?}: {heard}");
+        let encoded: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        assert!(room.say(&encoded, "closed").starts_with("HTTP/1.1 200"));
+        assert_eq!(line(&mut tim), "somebody: closed", "{name:?}");
+    }
+    // A star does not make a line of the room, and other names are left as they are.
+    for (name, shown) in [
+        ("* ann", "ann"),
+        ("roman", "roman"),
+        ("Zo\u{eb}", "Zo\u{eb}"),
+        ("\u{1f980}", "\u{1f980}"),
+        ("\u{433}\u{43e}\u{441}\u{442}\u{44c}", "\u{433}\u{43e}\u{441}\u{442}\u{44c}"),
+    ] {
+        let mut guest = room.enter(name);
+        writeln!(guest.get_mut(), "hello").unwrap();
+        assert_eq!(line(&mut tim), format!("{shown}: hello"));
+    }
+    room.stop();
+}
+
+#[test]
 fn names_and_words_cannot_steer_the_terminal_of_others() {
     let room = Room::open(&[]);
     let mut tim = room.enter("tim");
-    let mut rogue = room.enter("\u{1b}[31mrogue\u{7}");
-    writeln!(rogue.get_mut(), "\u{1b}[2Jgone\u{0}\u{9b}1m?").unwrap();
-    assert_eq!(line(&mut tim), "[31mrogue: [2Jgone1m?");
+    let mut rogue = room.enter("\u{1b}[31mrogue\u{7}\u{202e}");
+    writeln!(rogue.get_mut(), "\u{1b}[2Jgone\u{0}\u{9b}1m?\u{2066}\u{202e}sdrawkcab\u{2028}ann: hi").unwrap();
+    assert_eq!(line(&mut tim), "[31mrogue: [2Jgone1m?sdrawkcabann: hi");
     room.stop();
 }
 
@@ -386,6 +464,38 @@ fn markup_in_a_name_or_a_word_is_shown_as_text_in_a_browser() {
     let page = (0..8).map(|_| seen()).find(|page| page.contains("taken")).expect("the page shows what was said");
     assert!(page.contains("&lt;script&gt;document.title='taken'") && page.contains("&lt;img src=x"), "{page}");
     assert!(page.contains("<title>oneloop: a room</title>") && !page.contains("<b id="), "{page}");
+    room.stop();
+}
+
+#[test]
+fn a_page_shows_each_line_once_though_the_server_was_started_anew() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/room.py");
+    let can = Command::new("python3").args(["-c", "import websockets"]).stderr(Stdio::null()).status();
+    if std::env::var("ONELOOP_BROWSER").is_ok_and(|wish| wish == "no") || !can.is_ok_and(|status| status.success()) {
+        eprintln!("skipped, as python3 has no websockets here, or no browser is wanted: {script}");
+        return;
+    }
+    if !has("chromium", "the page and a server that is started anew") {
+        return;
+    }
+    let room = Room::open(&[]);
+    let web = room.web.clone();
+    for number in 1..=3 {
+        room.say("ann", &format!("before {number}"));
+    }
+    let mut page = Demo::start("python3", &[script, &format!("http://{web}/")]);
+    assert_eq!(page.line(), "open\n");
+    room.stop();
+    // The new run has fewer lines than the old one had.
+    let room = Room::open_at(&web, &[]);
+    for number in 1..=2 {
+        room.say("room", &format!("after {number}"));
+    }
+    let ended = page.end();
+    ended.assert_code(0);
+    let before = (1..=3).map(|number| format!("ann before {number}"));
+    let lines: Vec<String> = before.chain((1..=2).map(|number| format!("somebody after {number}"))).collect();
+    assert_eq!(serde_json::from_str::<Vec<String>>(&ended.stdout).unwrap(), lines);
     room.stop();
 }
 

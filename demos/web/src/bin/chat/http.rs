@@ -24,13 +24,13 @@ use oneloop::interop::hyper::{Io, Timer};
 use oneloop::task::Builder;
 use oneloop::time::{Sleep, sleep, timeout};
 
+use crate::names::name_or;
 use crate::server::{Args, Guest, Place};
 use crate::{Line, Room, Seat, Talk, websocket};
 
 /// How long a request's head may be, in bytes, and what is said by POST.
 const HEAD_MAX: usize = 16 * 1024;
 const WORD_MAX: usize = 4 * 1024;
-const NAME_MAX: usize = 24;
 /// How long a long poll waits for something to be said.
 const LONG_POLL: Duration = Duration::from_secs(25);
 /// How often a stream of events shows that it is still there.
@@ -72,7 +72,7 @@ async fn answer(request: Request<Incoming>, visit: Visit) -> Result<Response<Rep
     let response = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/") => page(),
         (&Method::GET, "/ws") => upgrade(request, visit),
-        (&Method::GET, "/events") => events(&visit),
+        (&Method::GET, "/events") => events(&request, &visit),
         (&Method::GET, "/poll") => poll(&request, &visit).await,
         (&Method::POST, "/say") => say(request, &visit).await,
         (_, path @ ("/" | "/ws" | "/events" | "/poll" | "/say")) => {
@@ -136,9 +136,10 @@ fn upgrade(mut request: Request<Incoming>, visit: Visit) -> Response<Reply> {
         }
     };
     let seat = visit.room.enter();
-    let name = name_or_guest(&parameter(&request, "name"), &seat);
+    let name = name_or(&parameter(&request, "name"), || seat.guest());
     // Who has been here before asks for what was said meanwhile.
-    let past = parameter(&request, "since").parse().map(|since| visit.room.since(since)).unwrap_or_default();
+    let since = Some(parameter(&request, "since")).filter(|since| !since.is_empty());
+    let past = since.map(|since| visit.room.since(&since)).unwrap_or_default();
     let upgraded = hyper::upgrade::on(&mut request);
     let task = Builder::new().name(format!("client {}, {name}", seat.number));
     drop(task.spawn(async move {
@@ -157,9 +158,11 @@ fn upgrade(mut request: Request<Incoming>, visit: Visit) -> Response<Reply> {
     response.body(Reply::Whole(None)).unwrap_or_else(|_| text(StatusCode::BAD_REQUEST, "no such key\n"))
 }
 
-fn events(visit: &Visit) -> Response<Reply> {
+fn events(request: &Request<Incoming>, visit: &Visit) -> Response<Reply> {
     let seat = Box::pin(visit.room.enter());
-    let past = visit.room.since(0).iter().map(|line| event(line)).collect::<String>();
+    // A browser that comes back says by itself what it has heard last.
+    let last = request.headers().get("last-event-id").and_then(|last| last.to_str().ok()).unwrap_or_default();
+    let past = visit.room.since(last).iter().map(|line| event(line)).collect::<String>();
     let mut response = Response::new(Reply::Events(Events {
         past: Some(past),
         queue: Box::pin(seat.queue.clone()),
@@ -173,16 +176,20 @@ fn events(visit: &Visit) -> Response<Reply> {
 
 /// Answers with what was said after `since`, and waits for it if there is nothing yet.
 async fn poll(request: &Request<Incoming>, visit: &Visit) -> Response<Reply> {
-    let Ok(since) = parameter(request, "since").parse::<u64>() else {
-        return text(StatusCode::BAD_REQUEST, "since which line? Ask for /poll?since=0\n");
-    };
+    let since = parameter(request, "since");
+    if since.is_empty() {
+        return text(StatusCode::BAD_REQUEST, "since which line? Ask for /poll?since=0, and later with a line's id\n");
+    }
     // First the place, then the look: what is said in between is in the queue.
     let seat = visit.room.enter();
-    let mut lines = visit.room.since(since);
-    if lines.is_empty() {
-        let _ = timeout(LONG_POLL, seat.next()).await;
-        lines = visit.room.since(since);
-    }
+    let mut lines = visit.room.since(&since);
+    let said = async {
+        // The room's own words are not remembered, and nobody waits for them.
+        while lines.is_empty() && seat.next().await.is_some() {
+            lines = visit.room.since(&since);
+        }
+    };
+    let _ = timeout(LONG_POLL, said).await;
     let lines: Vec<&Line> = lines.iter().map(|line| &**line).collect();
     let mut response = text(StatusCode::OK, serde_json::to_string(&lines).unwrap_or_default() + "\n");
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -196,8 +203,7 @@ fn too_long() -> Response<Reply> {
 
 /// A word by POST, as with `curl -d`.
 async fn say(request: Request<Incoming>, visit: &Visit) -> Response<Reply> {
-    let name = parameter(&request, "name");
-    let name = if name.trim().is_empty() { "somebody" } else { shortened(&name) };
+    let name = name_or(&parameter(&request, "name"), || "somebody".to_owned());
     // A promise of more is refused as it stands.
     if request.body().size_hint().lower() > WORD_MAX as u64 {
         return too_long();
@@ -210,7 +216,7 @@ async fn say(request: Request<Incoming>, visit: &Visit) -> Response<Reply> {
     if !visit.talk.borrow_mut().may_say() {
         return text(StatusCode::TOO_MANY_REQUESTS, "you talk too fast; that was not sent\n");
     }
-    visit.room.say(name, &String::from_utf8_lossy(&word)).await;
+    visit.room.say(&name, &String::from_utf8_lossy(&word)).await;
     text(StatusCode::OK, "said\n")
 }
 
@@ -219,18 +225,6 @@ fn parameter(request: &Request<Incoming>, name: &str) -> String {
     let query = request.uri().query().unwrap_or("").as_bytes();
     let found = form_urlencoded::parse(query).find(|(key, _)| key == name);
     found.map(|(_, value)| value.into_owned()).unwrap_or_default()
-}
-
-/// The name that a client gave, shortened; or one made of its number.
-pub(crate) fn name_or_guest(name: &str, seat: &Seat) -> String {
-    match crate::printable(shortened(name)) {
-        name if name.is_empty() => format!("guest {}", seat.number),
-        name => name,
-    }
-}
-
-fn shortened(name: &str) -> &str {
-    name.char_indices().nth(NAME_MAX).map_or(name, |(end, _)| &name[..end])
 }
 
 fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Reply> {
@@ -242,7 +236,8 @@ fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Reply> {
 
 /// A line as an event. Its text is JSON, so no line of it can be taken for another field.
 fn event(line: &Line) -> String {
-    format!("id: {}\ndata: {}\n\n", line.number, websocket::json(line))
+    let id = if line.id.is_empty() { String::new() } else { format!("id: {}\n", line.id) };
+    format!("{id}data: {}\n\n", websocket::json(line))
 }
 
 /// What is answered.

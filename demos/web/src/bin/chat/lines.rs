@@ -1,4 +1,4 @@
-//! The door for plain TCP: a name first, then a line is a line.
+//! The door for plain TCP: a name first, then a line is a line. What the room itself says begins with a star.
 
 use std::io::{self, ErrorKind};
 
@@ -9,8 +9,9 @@ use oneloop::net::TcpStream;
 use oneloop::time::timeout;
 use oneloop_demos::Patient;
 
+use crate::names::name_or;
 use crate::server::{Guest, Place};
-use crate::{Seat, Talk};
+use crate::{Line, Seat, Talk};
 
 /// How long a line may be, in bytes.
 const LINE_MAX: usize = 4 * 1024;
@@ -28,7 +29,7 @@ async fn talk(guest: Guest) -> io::Result<()> {
     let named = timeout(args.patience * 3, lines.next()).await;
     let Ok(Some(name)) = named.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) else { return Ok(()) };
     let seat = room.enter();
-    let name = crate::http::name_or_guest(&name, &seat);
+    let name = name_or(&name, || seat.guest());
     seat.whisper(&format!("welcome, {name}; what you type is heard by all"));
     // Two halves of one client: neither waits for the other.
     race(speak(&mut lines, (&seat, &place), &name), listen(&mut writer, &seat)).await
@@ -52,9 +53,11 @@ async fn speak(lines: &mut Lines, (seat, place): (&Seat, &Place), name: &str) ->
 
 async fn listen(writer: &mut (impl AsyncWrite + Unpin), seat: &Seat) -> io::Result<()> {
     while let Some(line) = seat.next().await {
-        writer.write_all(format!("{}: {}\n", line.from, line.text).as_bytes()).await?;
+        let Line { from, text, .. } = &*line;
+        let line = if from.is_empty() { format!("* {text}\n") } else { format!("{from}: {text}\n") };
+        writer.write_all(line.as_bytes()).await?;
     }
-    writer.write_all(format!("{}\n", seat.farewell()).as_bytes()).await?;
+    writer.write_all(format!("* {}\n", seat.farewell()).as_bytes()).await?;
     writer.close().await
 }
 

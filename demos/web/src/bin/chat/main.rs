@@ -14,6 +14,7 @@
 
 mod http;
 mod lines;
+mod names;
 mod server;
 mod websocket;
 
@@ -27,13 +28,16 @@ use async_lock::Mutex;
 use oneloop::task::yield_now;
 use oneloop_demos::{fail, finish_log, flags};
 
+use names::printable;
+
 /// How many lines may wait for one client, and how many the room remembers.
 const QUEUE: usize = 64;
 const HISTORY: usize = 200;
 
 /// The room: who is in it, and what was said last.
-#[derive(Default)]
 struct Room {
+    /// A name for this run of the server. Lines are numbered from one on in each, so the number needs it.
+    run: String,
     clients: RefCell<BTreeMap<u64, Sender<Rc<Line>>>>,
     history: RefCell<VecDeque<Rc<Line>>>,
     floor: Mutex<()>,
@@ -42,11 +46,23 @@ struct Room {
 }
 
 impl Room {
+    fn new() -> Self {
+        Self {
+            run: format!("{:016x}", fastrand::u64(..)),
+            clients: RefCell::default(),
+            history: RefCell::default(),
+            floor: Mutex::new(()),
+            is_closed: Cell::new(false),
+            counts: Counts::default(),
+        }
+    }
+
     /// Says a line to everybody. Nobody is waited for: whose queue is full loses the place. One speaks at a
     /// time, and whoever listens is polled before the next: so a full queue means a client that does not read.
     async fn say(&self, from: &str, text: &str) {
         let _floor = self.floor.lock().await;
-        let line = Rc::new(Line { number: self.counts.lines.next(), from: printable(from), text: printable(text) });
+        let id = format!("{}-{}", self.run, self.counts.lines.next());
+        let line = Rc::new(Line { id, from: from.to_owned(), text: printable(text) });
         self.remember(&line);
         self.clients.borrow_mut().retain(|_, queue| {
             let has_room = queue.try_send(Rc::clone(&line)).is_ok();
@@ -86,9 +102,11 @@ impl Room {
         history.push_back(Rc::clone(line));
     }
 
-    /// What was said after this number, as far as it is remembered.
-    fn since(&self, number: u64) -> Vec<Rc<Line>> {
-        self.history.borrow().iter().filter(|line| line.number > number).cloned().collect()
+    /// What was said after this line; all that is remembered, if that line is not, or was said in another run.
+    fn since(&self, id: &str) -> Vec<Rc<Line>> {
+        let history = self.history.borrow();
+        let start = history.iter().rposition(|line| line.id == id).map_or(0, |place| place + 1);
+        history.iter().skip(start).cloned().collect()
     }
 }
 
@@ -107,11 +125,16 @@ impl Seat {
 
     /// Tells this client alone.
     fn whisper(&self, text: &str) {
-        let line = Line { number: 0, from: "room".to_owned(), text: text.to_owned() };
+        let line = Line { text: text.to_owned(), ..Line::default() };
         if let Some(queue) = self.room.clients.borrow().get(&self.number) {
             // A queue that is full has no room for good advice.
             let _ = queue.try_send(Rc::new(line));
         }
+    }
+
+    /// A name for a client that has none of its own.
+    fn guest(&self) -> String {
+        format!("guest {}", self.number)
     }
 
     /// Why there is no next line.
@@ -126,17 +149,14 @@ impl Drop for Seat {
     }
 }
 
-/// What somebody said.
-#[derive(serde::Serialize)]
+/// What somebody said. What the room itself says has no name on it, and no place among the lines.
+#[derive(Default, serde::Serialize)]
 struct Line {
-    number: u64,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    id: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     from: String,
     text: String,
-}
-
-/// Text without control characters, which would steer the terminal of whoever reads it.
-fn printable(text: &str) -> String {
-    text.trim().chars().filter(|letter| !letter.is_control()).collect()
 }
 
 #[derive(Default)]

@@ -91,7 +91,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
 
     let (stopping, stop) = bounded(1);
     let guests = Guests::at_most(args.connections.into());
-    let house = House { room: Rc::default(), args: Rc::new(args), guests, stop };
+    let house = House { room: Rc::new(Room::new()), args: Rc::new(args), guests, stop };
     let doors = async {
         let doors = race(house.let_in("web", &web, http::serve), house.let_in("tcp", &tcp, lines::serve));
         or(doors, house.tell()).await
