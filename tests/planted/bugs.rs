@@ -181,10 +181,24 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it see::recordings::a_recording_cut_off_anywhere_is_read_as_far_as_it_goes",
     },
     Bug {
+        rule: 0, what: "lines that are missing between two others are not missed",
+        file: "see/record/recording.rs", inside: "fn read(",
+        right: "lines < whole.lines",
+        wrong: "lines < whole.lines && false",
+        test: "it see::recordings::a_recording_that_lacks_facts_or_events_between_two_lines_says_so",
+    },
+    Bug {
+        rule: 0, what: "a header counts the events behind it and forgets the facts",
+        file: "see/record/cut.rs", inside: "fn beginning(",
+        right: "facts.lines().count() as u64 + ",
+        wrong: "",
+        test: "it see::recordings::a_recording_that_lacks_facts_or_events_between_two_lines_says_so",
+    },
+    Bug {
         rule: 0, what: "a recording stops at the first signal, whatever becomes of it",
         file: "see/asked/ending.rs", inside: "fn ended_by(",
-        right: "unwritten().write_all();",
-        wrong: "{ let mut unwritten = unwritten(); unwritten.write_all(); unwritten.all.clear(); }",
+        right: "unwritten().write_all(Occasion::Signal(signal));",
+        wrong: "{ let mut unwritten = unwritten(); unwritten.write_all(Occasion::Signal(signal)); unwritten.all.clear(); }",
         test: "it see::shared_paths::a_recording_goes_on_after_a_signal_that_has_ended_nothing",
     },
     Bug {
@@ -386,7 +400,7 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 1, what: "a ring is locked while its events are written",
-        file: "see/record/ring.rs", inside: "fn write_to(",
+        file: "see/record/ring.rs", inside: "fn write_on(",
         right: "for (n, at, event) in cut.after(cut.dropped) {",
         wrong: "let _tail = self.tail(); for (n, at, event) in cut.after(cut.dropped) {",
         test: "it see::recordings::a_loop_goes_on_while_its_events_are_written_to_something_slow",

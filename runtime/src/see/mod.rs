@@ -25,6 +25,7 @@ pub use chrome::ChromeTrace;
 pub use model::dump::{Dump, Past, TaskRow, TaskState, Wait, dump};
 pub use model::state::{Phase, State};
 pub use model::things::{On, Source, Task, Timer, Waiting, Who};
+pub use model::whole::Occasion;
 pub use record::recording::Recording;
 pub use record::ring::{Batch, Ring};
 pub use serve::{Server, serve, serve_with_token};

@@ -255,6 +255,11 @@ fn a_recording_that_is_cut_short_is_shown_as_far_as_it_goes() {
         let forged = lines[..100].join("\n") + "\n" + &lines[101..].join("\n");
         for (text, events, says) in [
             (&sleepers[..sleepers.len() - 10], lines.len() - 2, format!("line {} is not JSON", lines.len())),
+            (
+                &(lines[..50].join("\n") + "\n"),
+                49,
+                format!("{} of the {} lines behind its header are missing", lines.len() - 50, lines.len() - 1),
+            ),
             (&forged, 99, "line 101 is event 101, where event 100 was expected".to_owned()),
         ] {
             page.is_dropped("cut.ndjson", text);
@@ -266,6 +271,9 @@ fn a_recording_that_is_cut_short_is_shown_as_far_as_it_goes() {
         page.is_dropped("whole.ndjson", &sleepers);
         page.waits_until(&format!("app.rec.last === {}", lines.len() - 1));
         assert_eq!(page.value("document.querySelector('#banner').hidden"), json!(true));
+        page.value("app.jump(app.rec.last)");
+        let says = "The recording ends here: it was written when its runtime ended.";
+        page.waits_until(&format!("document.querySelector('#story').textContent.includes({})", json!(says)));
         page.is_well();
     });
 }

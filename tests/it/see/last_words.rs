@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use nix::sys::signal::{Signal, raise};
 use nix::sys::wait::WaitStatus;
 use oneloop::net::UnixStream;
-use oneloop::see::{Recording, Ring, serve};
+use oneloop::see::{Occasion, Recording, Ring, serve};
 use oneloop::signal::{SignalKind, signal};
 use oneloop::task::yield_now;
 
@@ -42,13 +42,14 @@ fn lines(output: &Output) -> Vec<String> {
 #[test]
 fn what_was_to_be_written_is_written_however_the_process_ends() {
     let (recording, trace) = (Scrap::new("ended-recording"), Scrap::new("ended-trace"));
-    for (how, ends) in [
-        ("exit", Ok(7)),
-        ("panic", Ok(101)),
-        ("leak", Ok(42)),
-        ("SIGINT", Err(Signal::SIGINT as i32)),
-        ("SIGTERM", Err(Signal::SIGTERM as i32)),
-        ("SIGHUP", Err(Signal::SIGHUP as i32)),
+    let signal = |signal: Signal| (Err(signal as i32), Occasion::Signal(signal as i32));
+    for (how, (ends, occasion)) in [
+        ("exit", (Ok(7), Occasion::Exit)),
+        ("panic", (Ok(101), Occasion::RuntimeEnd)),
+        ("leak", (Ok(42), Occasion::Exit)),
+        ("SIGINT", signal(Signal::SIGINT)),
+        ("SIGTERM", signal(Signal::SIGTERM)),
+        ("SIGHUP", signal(Signal::SIGHUP)),
     ] {
         // A process that ends in the midst of everything leaves it all behind.
         let unseen = UNSEEN_BY_LEAK_SANITIZER;
@@ -77,6 +78,7 @@ fn what_was_to_be_written_is_written_however_the_process_ends() {
         assert_eq!(status, ends, "{how}: {}", String::from_utf8_lossy(&output.stderr));
         let recorded = read(recording.path());
         assert!((5..50).contains(&recorded.len()), "{how}: {} events", recorded.len());
+        assert_eq!((recorded.cut_short(), recorded.occasion()), (None, Some(occasion)), "{how}");
         let trace: serde_json::Value = serde_json::from_reader(File::open(trace.path()).unwrap()).unwrap();
         assert!(trace["traceEvents"].as_array().unwrap().len() > 5, "{how}");
     }

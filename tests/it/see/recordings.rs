@@ -19,7 +19,7 @@ use std::time::Duration;
 use futures_lite::future::{or, poll_once};
 use oneloop::event::{Event, Observer, Readiness};
 use oneloop::net::UnixStream;
-use oneloop::see::{On, Recording, Ring, State, TaskState, Who, attach};
+use oneloop::see::{Occasion, On, Recording, Ring, State, TaskState, Who, attach};
 use oneloop::spawn;
 use oneloop::task::{Builder, JoinHandle, scope, yield_now};
 use oneloop::time::{Instant, advance, sleep, timeout};
@@ -819,7 +819,7 @@ fn a_line_that_does_not_fit_is_named_with_what_is_wrong_about_it() {
 }
 
 /// A line of each kind of event, as a ring writes it.
-const EVERY_KIND: &str = r#"{"oneloop":"events","version":1,"clock":"real","first":1,"dropped":0}
+const EVERY_KIND: &str = r#"{"oneloop":"events","version":1,"clock":"real","first":1,"dropped":0,"lines":25,"written":"asked"}
 {"n":1,"t":0,"e":"spawn","task":1,"slot":3,"by":"thread 4","name":"main","at":"a.rs:1:2"}
 {"n":2,"t":1,"e":"turn_start","turn":1,"inbox":2}
 {"n":3,"t":2,"e":"poll_start","task":1}
@@ -969,11 +969,69 @@ fn a_recording_cut_off_anywhere_is_read_as_far_as_it_goes() {
             let is_broken = whole[length - 1] != b'\n' && whole[length] != b'\n';
             assert_eq!(cut.len(), lines - 1 + usize::from(whole[length - 1] != b'\n' && !is_broken), "{length} bytes");
             assert_eq!(cut.state_after(cut.len()), all.state_after(cut.len()), "{length} bytes");
-            let said = format!("the recording is cut short: line {} of it has no end", lines + 1);
-            assert_eq!(cut.cut_short(), is_broken.then_some(&*said), "{length} bytes");
+            let whole_lines = cut.len();
+            let said = if is_broken {
+                Some(format!("the recording is cut short: line {} of it has no end", lines + 1))
+            } else {
+                (whole_lines < all.len()).then(|| {
+                    format!(
+                        "the recording is cut short: {whole_lines} of the {} lines behind its header are here",
+                        all.len()
+                    )
+                })
+            };
+            assert_eq!(cut.cut_short(), said.as_deref(), "{length} bytes");
         }
         // A line that is broken in the middle is no cut.
         let broken = [&whole[..header + 20], b"\n", &whole[header..]].concat();
         assert!(Recording::read(&*broken).unwrap_err().to_string().starts_with("line 2 of the recording: "));
+    });
+}
+
+#[test]
+fn a_recording_that_lacks_facts_or_events_between_two_lines_says_so() {
+    watch(|| {
+        let ring = Ring::new(5);
+        let runtime = builder().virtual_clock().build().unwrap();
+        runtime.block_on(async {
+            let _naps = [spawn(sleep(MILLISECOND)), spawn(sleep(MILLISECOND))];
+            yield_now().await;
+            attach(ring.clone());
+            let mut early = Vec::new();
+            ring.write_to(&mut early).unwrap();
+            each_line_is_missed(&early);
+            sleep(MILLISECOND).await;
+        });
+        let mut late = Vec::new();
+        ring.write_to(&mut late).unwrap();
+        each_line_is_missed(&late);
+    });
+}
+
+/// A text that ends behind any of its lines but the last is cut short.
+fn each_line_is_missed(text: &[u8]) {
+    let text = std::str::from_utf8(text).unwrap();
+    let ends: Vec<_> = text.match_indices('\n').map(|(end, _)| end + 1).collect();
+    assert!(ends.len() > 4, "{text}");
+    for (lines, end) in ends.iter().enumerate() {
+        let read = Recording::read(&text.as_bytes()[..*end]).unwrap();
+        let said =
+            format!("the recording is cut short: {lines} of the {} lines behind its header are here", ends.len() - 1);
+        assert_eq!(read.cut_short(), (*end < text.len()).then_some(&*said), "{text}");
+        assert_eq!(read.occasion(), Some(Occasion::Asked));
+    }
+}
+
+#[test]
+fn a_recording_of_before_it_said_its_length_is_read_as_ever() {
+    watch(|| {
+        let text = String::from_utf8(a_written_run()).unwrap();
+        let (said, _) = text.split_once('\n').unwrap();
+        let older = text.replacen(&said[said.find(",\"lines\"").unwrap()..], "}", 1);
+        let read = Recording::read(older.as_bytes()).unwrap();
+        assert_eq!((read.cut_short(), read.occasion()), (None, None));
+        assert_eq!(read.len(), text.lines().count() - 1);
+        let later = text.replacen("\"asked\"", "\"signal of a kind that came later\"", 1);
+        assert_eq!(Recording::read(later.as_bytes()).unwrap().occasion(), None);
     });
 }

@@ -18,13 +18,14 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use crate::ground::signals;
+use crate::see::model::whole::Occasion;
 use crate::see::serve::bell::Bell;
 use crate::see::stderr;
 
 /// The files still to be written, and the thread that hears the signals meanwhile.
 struct Unwritten {
     last_number: u64,
-    all: BTreeMap<u64, Box<dyn FnMut() + Send>>,
+    all: BTreeMap<u64, Box<dyn FnMut(Occasion) + Send>>,
     bell: Option<Bell>,
     /// The process that is to write it.
     process: u32,
@@ -45,7 +46,7 @@ pub(super) struct AtTheEnd {
 }
 
 impl AtTheEnd {
-    pub(super) fn write(write: impl FnMut() + Send + 'static) -> Self {
+    pub(super) fn write(write: impl FnMut(Occasion) + Send + 'static) -> Self {
         static AT_EXIT: Once = Once::new();
         AT_EXIT.call_once(|| signals::at_exit(exits));
         let (mut unwritten, process) = (unwritten(), std::process::id());
@@ -74,7 +75,7 @@ impl Drop for AtTheEnd {
         }
         let mut unwritten = unwritten();
         // The lock is kept, so that a process that ends meanwhile waits until the file is whole.
-        unwritten.all.remove(&self.number).into_iter().for_each(|mut write| write());
+        unwritten.all.remove(&self.number).into_iter().for_each(|mut write| write(Occasion::RuntimeEnd));
         let bell = if unwritten.all.is_empty() { unwritten.bell.take() } else { None };
         drop(unwritten);
         drop(bell);
@@ -82,9 +83,9 @@ impl Drop for AtTheEnd {
 }
 
 impl Unwritten {
-    fn write_all(&mut self) {
+    fn write_all(&mut self, occasion: Occasion) {
         if self.process == std::process::id() {
-            self.all.values_mut().for_each(|write| write());
+            self.all.values_mut().for_each(|write| write(occasion));
         }
     }
 }
@@ -92,7 +93,7 @@ impl Unwritten {
 /// A signal came that ends a process, if the program does not handle it.
 fn ended_by(signal: i32) {
     if signals::would_have_ended(signal) {
-        unwritten().write_all();
+        unwritten().write_all(Occasion::Signal(signal));
         stderr::flush();
         signals::let_end(signal);
     }
@@ -103,7 +104,7 @@ extern "C" fn exits() {
     let is_child = signals::forks() > 0 && UNWRITTEN.try_lock().is_err();
     if !is_child {
         let mut unwritten = unwritten();
-        unwritten.write_all();
+        unwritten.write_all(Occasion::Exit);
         unwritten.all.clear();
         drop(unwritten);
         stderr::flush();

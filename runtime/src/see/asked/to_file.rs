@@ -17,6 +17,7 @@ use crate::ground::wishes::wish;
 use crate::see::asked::claim;
 use crate::see::asked::ending::AtTheEnd;
 use crate::see::chrome::ChromeTrace;
+use crate::see::model::whole::Occasion;
 use crate::see::record::ring::Ring;
 use crate::see::stderr::say;
 
@@ -34,21 +35,21 @@ trait Written: Observer + Clone + Send {
     const VARIABLE: &'static str;
     /// Its work, as a verb.
     const DOES: &'static str;
-    fn write(&self, file: impl Write) -> io::Result<()>;
+    fn write(&self, occasion: Occasion, file: impl Write) -> io::Result<()>;
 }
 
 impl Written for Ring {
     const VARIABLE: &'static str = "ONELOOP_RECORD";
     const DOES: &'static str = "records";
-    fn write(&self, file: impl Write) -> io::Result<()> {
-        self.write_to(file)
+    fn write(&self, occasion: Occasion, file: impl Write) -> io::Result<()> {
+        self.write_on(occasion, file)
     }
 }
 
 impl Written for ChromeTrace {
     const VARIABLE: &'static str = "ONELOOP_TRACE";
     const DOES: &'static str = "draws";
-    fn write(&self, file: impl Write) -> io::Result<()> {
+    fn write(&self, _: Occasion, file: impl Write) -> io::Result<()> {
         self.write_to(file)
     }
 }
@@ -81,7 +82,7 @@ impl<R: Written> ToFile<R> {
                 }
                 let reader = reader();
                 let written = reader.clone();
-                let file = AtTheEnd::write(move || write(&written, &file, &its));
+                let file = AtTheEnd::write(move |occasion| write(&written, occasion, &file, &its));
                 Some(Rc::new(Self { reader, _file: file }))
             }
             Err(error) => {
@@ -98,11 +99,11 @@ impl<R: Written> Observer for ToFile<R> {
     }
 }
 
-fn write<R: Written>(reader: &R, file: &File, path: &Path) {
+fn write<R: Written>(reader: &R, occasion: Occasion, file: &File, path: &Path) {
     // We may have written to it before, at a signal that ended nothing, and so may anybody.
     let written = empty(file).and_then(|()| {
         let mut file = BufWriter::new(Patient { file, waited: Duration::ZERO });
-        reader.write(&mut file).and_then(|()| file.flush())
+        reader.write(occasion, &mut file).and_then(|()| file.flush())
     });
     if let Err(error) = written {
         tell(&format!("{} is cut short: cannot write to {}", R::VARIABLE, path.display()), &error);

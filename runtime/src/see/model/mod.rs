@@ -10,4 +10,5 @@ pub(crate) mod slots;
 pub(crate) mod state;
 pub(crate) mod table;
 pub(crate) mod things;
+pub(crate) mod whole;
 pub(crate) mod words;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::ground::event::{Event, Readiness};
 use crate::see::model::state::State;
 use crate::see::model::things::{Source, Task, Timer};
+use crate::see::model::whole::Whole;
 use crate::see::model::words::{FINDINGS, FINISHED, PHASES, POLLED, STATES, of_resource, word};
 
 /// The version that is written, and the only one that is read.
@@ -19,6 +20,8 @@ pub(crate) struct Header {
     pub(crate) run: Run,
     pub(crate) first: u64,
     pub(crate) dropped: u64,
+    /// How much follows, where that is known.
+    pub(crate) whole: Option<Whole>,
 }
 
 /// How the loop runs, as far as its builder has decided it.
@@ -31,10 +34,12 @@ pub(crate) struct Run {
 
 impl Display for Header {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { run: Run { is_virtual, seed }, first, dropped } = self;
+        let Self { run: Run { is_virtual, seed }, first, dropped, whole } = self;
         let (clock, seed) = (if *is_virtual { "virtual" } else { "real" }, Number("seed", *seed));
         write!(f, r#"{{"oneloop":"events","version":{VERSION},"clock":"{clock}"{seed}"#)?;
-        write!(f, r#","first":{first},"dropped":{dropped}}}"#)
+        write!(f, r#","first":{first},"dropped":{dropped}"#)?;
+        whole.map_or(Ok(()), |whole| whole.fmt(f))?;
+        f.write_char('}')
     }
 }
 

@@ -13,6 +13,7 @@ use crate::see::model::json::Object;
 use crate::see::model::ndjson::{Header, Run, VERSION};
 use crate::see::model::state::State;
 use crate::see::model::things::{On, Source, Task, Timer, Waiting, Who};
+use crate::see::model::whole::Whole;
 use crate::see::model::words::{FINDINGS, FINISHED, PHASES, POLLED, STATES, meaning, to_place, to_resource};
 
 /// A line of a recording.
@@ -49,7 +50,7 @@ fn header(object: &Object<'_>, what: &str) -> Result<Header, String> {
     let is_virtual = object.means("clock", |clock| meaning(&[(false, "real"), (true, "virtual")], clock))?;
     let (first, dropped) = (object.need("first")?, object.need("dropped")?);
     let run = Run { is_virtual, seed: object.maybe("seed")? };
-    Ok(Header { run, first, dropped })
+    Ok(Header { run, first, dropped, whole: Whole::of(object)? })
 }
 
 /// The slots in which tasks, timers and sources live or lived, by number: lines name most by number alone.

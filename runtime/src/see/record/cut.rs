@@ -1,12 +1,12 @@
 //! A cut: some of a ring's events, copied, to be read where nobody waits for it.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ground::event::Event;
 use crate::see::model::ndjson::{Facts, Header, Run};
 use crate::see::model::state::State;
+use crate::see::model::whole::{Occasion, Whole};
 use crate::see::record::base::Base;
 use crate::see::record::segment::{SEGMENT, Segment};
 
@@ -23,13 +23,13 @@ pub(super) struct Cut {
 }
 
 impl Cut {
-    /// The header and facts of what comes after `before` events.
-    pub(super) fn beginning(&self, before: u64, state: &State) -> String {
-        let mut text = format!("{}\n", Header { run: self.run, first: before + 1, dropped: before });
-        if *state != State::default() {
-            let _ = write!(text, "{}", Facts(state));
-        }
-        text
+    /// The header and facts of what comes after `before` events. If `occasion` is there, nothing comes after the last
+    /// event of this cut, and the header says how much there is.
+    pub(super) fn beginning(&self, before: u64, state: &State, occasion: Option<Occasion>) -> String {
+        let facts = if *state == State::default() { String::new() } else { Facts(state).to_string() };
+        let lines = facts.lines().count() as u64 + (self.last - before);
+        let whole = occasion.map(|_| Whole { lines, occasion });
+        format!("{}\n{facts}", Header { run: self.run, first: before + 1, dropped: before, whole })
     }
 
     /// Takes a base, of so many events, on to the last event that the ring has forgotten.

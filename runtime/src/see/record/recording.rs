@@ -3,9 +3,10 @@
 use std::io::{self, BufRead};
 
 use crate::ground::event::Observer;
-use crate::see::model::ndjson::Run;
+use crate::see::model::ndjson::{Header, Run};
 use crate::see::model::parse::{Facts, Parsed, Slots, line};
 use crate::see::model::state::State;
+use crate::see::model::whole::{Occasion, Whole};
 use crate::see::record::Record;
 
 /// The events of a run that was written down, and what its loop looked like before the first of them.
@@ -34,18 +35,19 @@ pub struct Recording {
     dropped: u64,
     base: State,
     events: Vec<Record>,
+    whole: Option<Whole>,
     cut_short: Option<String>,
 }
 
 impl Recording {
-    /// Reads what [`Ring::write_to`](crate::see::Ring::write_to) wrote. A recording whose last line is cut off, as
-    /// by a full disk, is read as far as it goes: see [`cut_short`](Self::cut_short).
+    /// Reads what [`Ring::write_to`](crate::see::Ring::write_to) wrote. A recording whose end is missing, as by a full
+    /// disk, is read as far as it goes: see [`cut_short`](Self::cut_short).
     ///
     /// # Errors
     ///
     /// If `input` cannot be read, or a whole line of it does not fit; the error names the line, and says why.
     pub fn read(mut input: impl BufRead) -> io::Result<Self> {
-        let (mut reader, mut bytes, mut cut_short) = (Reader::default(), Vec::new(), None);
+        let (mut reader, mut bytes, mut cut_short, mut lines) = (Reader::default(), Vec::new(), None, 0);
         for number in 1_u64.. {
             bytes.clear();
             if input.read_until(b'\n', &mut bytes)? == 0 {
@@ -53,7 +55,7 @@ impl Recording {
             }
             let text = std::str::from_utf8(&bytes).map_err(|_| String::from("it is not UTF-8"));
             match text.and_then(|text| reader.line(text)) {
-                Ok(()) => {}
+                Ok(()) => lines = number - 1,
                 Err(_) if !bytes.ends_with(b"\n") && reader.recording.is_some() => {
                     cut_short = Some(format!("the recording is cut short: line {number} of it has no end"));
                 }
@@ -63,13 +65,22 @@ impl Recording {
         let recording = reader.finish().ok_or_else(|| {
             unreadable("the recording is empty: the program that writes it runs still, or was killed")
         })?;
+        let missing = recording.whole.filter(|whole| lines < whole.lines);
+        let cut_short = cut_short.or_else(|| missing.map(|whole| told_short(lines, whole.lines)));
         Ok(Self { cut_short, ..recording })
     }
 
-    /// Says where the recording breaks off, if it does so within a line. All that stands before that line is
-    /// here: each event, and the state after it.
+    /// Says where the recording breaks off, if it does. All that stands before that is here: each event, and the state
+    /// after it. An older recording, whose [`occasion`](Self::occasion) is unknown, is known to break off within a line
+    /// only.
     pub fn cut_short(&self) -> Option<&str> {
         self.cut_short.as_deref()
+    }
+
+    /// The occasion on which it was written, unless that was before recordings said so. A process that is killed
+    /// by SIGKILL or `abort` writes nothing, and an empty file is no recording.
+    pub fn occasion(&self) -> Option<Occasion> {
+        self.whole.and_then(|whole| whole.occasion)
     }
 
     /// How many events there are.
@@ -113,6 +124,10 @@ impl Recording {
     }
 }
 
+fn told_short(lines: u64, whole: u64) -> String {
+    format!("the recording is cut short: {lines} of the {whole} lines behind its header are here")
+}
+
 fn unreadable(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
@@ -135,9 +150,8 @@ impl Reader {
         match (line(text)?, &mut self.recording) {
             (Parsed::Header(header), None) => {
                 self.next = header.first;
-                let (run, dropped) = (header.run, header.dropped);
-                self.recording =
-                    Some(Recording { run, dropped, base: State::default(), events: Vec::new(), cut_short: None });
+                let (Header { run, dropped, whole, .. }, base) = (header, State::default());
+                self.recording = Some(Recording { run, dropped, base, events: Vec::new(), whole, cut_short: None });
                 self.facts = Some(Facts::default());
                 Ok(())
             }

@@ -28,6 +28,7 @@ use crate::see::model::kept::Kept;
 use crate::see::model::live::Live;
 use crate::see::model::ndjson::{Line, Run};
 use crate::see::model::state::State;
+use crate::see::model::whole::Occasion;
 use crate::see::record::Record;
 use crate::see::record::base::Base;
 use crate::see::record::cut::Cut;
@@ -50,7 +51,7 @@ const READ_ON_BY: usize = 1024;
 /// let mut written = Vec::new();
 /// ring.write_to(&mut written)?;
 /// let text = String::from_utf8(written)?;
-/// assert!(text.starts_with(r#"{"oneloop":"events","version":1,"clock":"real","first":1,"dropped":0}"#));
+/// assert!(text.starts_with(r#"{"oneloop":"events","version":1,"clock":"real","first":1,"dropped":0,"#));
 /// assert_eq!(text.lines().count(), 1 + ring.len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -131,15 +132,19 @@ impl Ring {
     }
 
     /// Writes all that it holds: a header, the state before the first event if anything was forgotten, and
-    /// a line an event (`docs/events.md`).
+    /// a line an event (`docs/events.md`). The header says how many lines follow it.
     ///
     /// # Errors
     ///
     /// The errors of `out`.
-    pub fn write_to(&self, mut out: impl io::Write) -> io::Result<()> {
+    pub fn write_to(&self, out: impl io::Write) -> io::Result<()> {
+        self.write_on(Occasion::Asked, out)
+    }
+
+    pub(crate) fn write_on(&self, occasion: Occasion, mut out: impl io::Write) -> io::Result<()> {
         let (mut text, cut) = {
             let (past, cut) = self.look();
-            (cut.beginning(cut.dropped, &past.base.1.state()), cut)
+            (cut.beginning(cut.dropped, &past.base.1.state(), Some(occasion)), cut)
         };
         for (n, at, event) in cut.after(cut.dropped) {
             let _ = writeln!(text, "{}", Line { n, at, event });
@@ -182,9 +187,9 @@ impl Ring {
         if from == cut.last && from > cut.dropped {
             let seen = past.see(&cut);
             drop(past);
-            return (cut.beginning(from, &seen), from, cut);
+            return (cut.beginning(from, &seen, None), from, cut);
         }
-        (cut.beginning(from, &past.base.1.state()), from, cut)
+        (cut.beginning(from, &past.base.1.state(), None), from, cut)
     }
 
     /// Whether events after the one with this number are forgotten, so that who knows it has to begin anew.

@@ -18,6 +18,17 @@ function socketTitle(id) {
   return source ? `socket ${id} (${source.kind}${source.address ? " " + isolated(source.address) : ""})` : `socket ${id}`;
 }
 
+/** Why a recording was written, and so ends. */
+const WRITTEN = { asked: "when the program asked for it", end: "when its runtime ended", exit: "when its process exited" };
+
+/** What is said at the end of a recording; nothing, if it was written before recordings said why. */
+function ending({ cut, header: { written = "" } }) {
+  if (cut) return "The recording is cut short here.";
+  const signal = /^signal (\d+)$/.exec(written)?.[1];
+  const when = signal ? `when signal ${signal} came to end its process` : Object.hasOwn(WRITTEN, written) && WRITTEN[written];
+  return when ? `The recording ends here: it was written ${when}.` : "";
+}
+
 /** What a task waits for, as the end of "it waits …". */
 function waiting(on) {
   const { kind, id } = parts(on);

@@ -48,6 +48,7 @@ function caption() {
   }
   if (app.live && app.tail && app.pausing) return "The loop stops before its next poll. No task is ready yet, so it waits for one.";
   const event = rec.event(cursor), gap = rec.history.gaps.find(({ n1 }) => n1 === cursor);
+  if (event && !app.live && cursor === rec.last) return `${tell(event, view)} ${ending(rec)}`.trim();
   return event ? tell(event, view) : gap ? unseen(gap) : rec.last > rec.start.n ? "Before the first event." : rec.last > 0 ? "Nothing has happened since this page looked first." : "Nothing has happened yet.";
 }
 

@@ -201,9 +201,9 @@ class Recording {
   /** The last piece as a recording, which has no gaps. */
   text() {
     const { base, events } = this.piece, dropped = base.n;
-    const header = { ...this.header, first: dropped + 1, dropped };
-    const lines = [header, ...(dropped ? this.facts || Recording.factsOf(base) : []), ...events];
-    return lines.map((line) => JSON.stringify(line) + "\n");
+    const lines = [...(dropped ? this.facts || Recording.factsOf(base) : []), ...events];
+    const header = { ...this.header, first: dropped + 1, dropped, lines: lines.length, written: "asked" };
+    return [header, ...lines].map((line) => JSON.stringify(line) + "\n");
   }
 }
 
@@ -222,7 +222,10 @@ function read(text) {
   if (header?.oneloop !== "events") throw new Error("its first line is not the header of a recording of oneloop");
   if (header.version !== 1) throw new Error(`it is of version ${header.version}, and this page reads version 1`);
   const rec = new Recording(header);
+  if (lines.at(-1) === "") lines.pop();
   for (let i = 1; i < lines.length && !rec.cut; i++) rec.cut = take(rec, lines[i], i + 1);
+  const missing = header.lines - (lines.length - 1);
+  if (missing > 0) rec.cut ??= `${missing} of the ${header.lines} lines behind its header are missing`;
   if (rec.events.length === 0) throw new Error(rec.cut ?? "it holds no event");
   return rec;
 }
