@@ -1,18 +1,18 @@
 //! Readers that stall: a demo whose output nobody takes goes on, and can be ended.
 
 mod support;
+#[path = "support/terminal.rs"]
+mod terminal;
 
 use std::fs::{read_to_string, remove_file};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
-use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use rustix::fs::{Mode, OFlags, fcntl_setfl, open};
-use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::process::Signal;
 use support::{Unread, connect, until};
+use terminal::Stopped;
 
 const ECHO: &str = env!("CARGO_BIN_EXE_echo");
 const GRACEFUL: &str = env!("CARGO_BIN_EXE_graceful");
@@ -96,34 +96,15 @@ fn multiplex_comes_to_its_end_while_nobody_reads() {
     assert_eq!(Unread::stuffed(command(MULTIPLEX, &args)).end().code(), Some(0));
 }
 
-/// A terminal of which nobody reads, as one whose window has been stopped by Ctrl-S: its two ends.
-fn full_terminal() -> (OwnedFd, OwnedFd) {
-    let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&screen).unwrap();
-    unlockpt(&screen).unwrap();
-    let name = ptsname(&screen, Vec::new()).unwrap();
-    let terminal = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-    fcntl_setfl(&terminal, OFlags::NONBLOCK).unwrap();
-    while rustix::io::write(&terminal, &[b'.'; 256]).is_ok() {}
-    fcntl_setfl(&terminal, OFlags::empty()).unwrap();
-    (screen, terminal)
-}
-
 #[test]
 fn the_board_of_multiplex_waits_for_no_terminal() {
     for args in [&["--seconds", "1"][..], &["--seconds", "50"]] {
-        let (screen, terminal) = full_terminal();
-        let mut command = command(MULTIPLEX, &[args, &["--connections", "10", "--timers", "10"]].concat());
-        command.env("TERM", "xterm").stdin(Stdio::null()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
-        let mut child = command.spawn().unwrap();
-        drop(command);
+        let stopped = Stopped::start(command(MULTIPLEX, &[args, &["--connections", "10", "--timers", "10"]].concat()));
         if args[1] == "50" {
             // A second Ctrl-C would end any process; the first ends this one with its account.
             std::thread::sleep(std::time::Duration::from_millis(600));
-            kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+            stopped.signal(Signal::INT);
         }
-        until("it is over", || child.try_wait().unwrap().is_some());
-        assert_eq!(child.wait().unwrap().code(), Some(0), "{args:?}");
-        drop(screen);
+        assert_eq!(stopped.end().code(), Some(0), "{args:?}");
     }
 }

@@ -3,14 +3,18 @@
 
 #[path = "../../tests/support/mod.rs"]
 mod support;
+#[path = "../../tests/support/terminal.rs"]
+mod terminal;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Command;
 
 use rustix::process::Signal;
 use support::{Unread, connect, run};
+use terminal::Stopped;
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
+const CRAWL: &str = env!("CARGO_BIN_EXE_crawl");
 const DOWNLOADS: &str = env!("CARGO_BIN_EXE_downloads");
 const HELLO: &str = env!("CARGO_BIN_EXE_hello_http");
 const OTHERS: [&str; 4] = [
@@ -74,6 +78,18 @@ fn downloads_come_to_their_end_while_nobody_reads() {
     // Too early for its handler, the signal ends it as it would any program.
     assert!(matches!(stopped.end().code(), None | Some(130)));
     assert_eq!(Unread::stuffed(command(DOWNLOADS, &["--at-once", "40"])).end().code(), Some(0));
+}
+
+#[test]
+fn bars_and_tables_on_a_terminal_that_is_stopped_hold_nothing_up() {
+    let slowly = (DOWNLOADS, ["--at-once", "1"], 130);
+    for (program, args, stopped) in [slowly, (CRAWL, ["--connections", "1"], 0)] {
+        assert_eq!(Stopped::start(command(program, &[])).end().code(), Some(0), "{program}");
+        let demo = Stopped::start(command(program, &args));
+        std::thread::sleep(std::time::Duration::from_millis(600));
+        demo.signal(Signal::INT);
+        assert_eq!(demo.end().code(), Some(stopped), "{program}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //! not hold up the loop. Into a file it prints what `sha256sum` prints, so `sha256sum --check` can have its say.
 //! Ctrl-C gives the account so far. This answers asyncio: `gather`, `Semaphore` and `to_thread`.
 
+mod bars;
 mod http;
 mod server;
 mod show;
@@ -30,6 +31,7 @@ use oneloop::time::{Instant, interval};
 use oneloop_demos::{complain, fail, finish_log, flags, seconds};
 use sha2::{Digest, Sha256};
 
+use crate::bars::Bar;
 use crate::http::Server;
 use crate::show::{File, Show};
 
@@ -43,7 +45,8 @@ async fn fetch_all(from: &Rc<Server>, list: Vec<String>, args: &Args, show: &Rc<
             let _place = places.acquire().await;
             let began = Instant::now();
             let bar = show.begin(&name);
-            let bytes = from.get(&name, args.limit, |length, sofar| bar.at(length, sofar)).await?;
+            let progress = |length, sofar| bar.iter().for_each(|bar: &Bar| bar.at(length, sofar));
+            let bytes = from.get(&name, args.limit, progress).await?;
             let (length, to) = (bytes.len(), args.to.clone());
             // Hashing and writing take their time. They take it on another thread.
             let named = name.clone();

@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use oneloop::time::Instant;
 use oneloop_demos::{complain, print};
+
+use crate::bars::{Bar, Bars, Drawn};
 
 /// A file that has come.
 pub(crate) struct File {
@@ -20,40 +21,36 @@ pub(crate) struct File {
 pub(crate) struct Show {
     json: bool,
     start: Instant,
-    bars: MultiProgress,
-    total: ProgressBar,
+    bars: Option<(Bars, Drawn)>,
     files: Cell<usize>,
     bytes: Cell<usize>,
 }
 
-/// The bar of one file. It goes when the file has come, or has failed.
-pub(crate) struct Bar(ProgressBar);
-
 impl Show {
     pub(crate) fn new(json: bool) -> Self {
-        let bars = MultiProgress::new();
-        let total = bars.add(ProgressBar::new(0));
-        total.set_style(style("{msg:12} {wide_bar} {pos}/{len} files"));
-        total.set_message("all");
-        Self { json, start: Instant::now(), bars, total, files: Cell::new(0), bytes: Cell::new(0) }
+        let bars = io::stderr().is_terminal().then(Bars::draw);
+        Self { json, start: Instant::now(), bars, files: Cell::new(0), bytes: Cell::new(0) }
     }
 
     /// So many files will come.
     pub(crate) fn expect(&self, files: usize) {
-        self.total.set_length(files as u64);
+        if let Some(bars) = self.bars() {
+            bars.expect(files);
+        }
     }
 
-    pub(crate) fn begin(&self, name: &str) -> Bar {
-        let bar = self.bars.insert_before(&self.total, ProgressBar::new(0));
-        bar.set_style(style("{msg:12} {wide_bar} {bytes}/{total_bytes}"));
-        bar.set_message(name.to_owned());
-        Bar(bar)
+    /// Where there is a bar for this file, it is that.
+    pub(crate) fn begin(&self, name: &str) -> Option<Bar> {
+        self.bars().map(|bars| bars.begin(name))
+    }
+
+    fn bars(&self) -> Option<&Bars> {
+        self.bars.as_ref().map(|(bars, _)| bars)
     }
 
     pub(crate) fn file(&self, file: &File) {
         self.files.set(self.files.get() + 1);
         self.bytes.set(self.bytes.get() + file.length);
-        self.total.inc(1);
         let File { name, length, sum, took } = file;
         let line = if self.json {
             format!(
@@ -65,11 +62,16 @@ impl Show {
         } else {
             format!("{sum}  {name}")
         };
-        self.bars.suspend(|| print(line));
+        match self.bars() {
+            Some(bars) => bars.come(line),
+            None => print(line),
+        }
     }
 
     pub(crate) fn account(&self, late: Duration) {
-        self.bars.clear().unwrap_or(());
+        if let Some((bars, drawn)) = &self.bars {
+            bars.end(drawn);
+        }
         let (files, bytes, took) = (self.files.get(), self.bytes.get(), self.start.elapsed().as_secs_f64());
         let late = late.as_secs_f64() * 1000.0;
         if self.json {
@@ -82,24 +84,4 @@ impl Show {
             ));
         }
     }
-}
-
-impl Bar {
-    /// So much has come, of so much that was promised.
-    pub(crate) fn at(&self, promised: Option<u64>, sofar: usize) {
-        if let Some(promised) = promised {
-            self.0.set_length(promised);
-        }
-        self.0.set_position(sofar as u64);
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }
