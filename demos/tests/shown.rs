@@ -1,18 +1,21 @@
 //! The demos that `ONELOOP_SEE` shows: they are there for as long as somebody looks.
 
+mod support;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use support::Process;
 
 const SEE_SLEEPERS: &str = env!("CARGO_BIN_EXE_see_sleepers");
 const DEADLOCK: &str = env!("CARGO_BIN_EXE_deadlock");
 
 /// Starts a demo that is shown, and returns it with the address of its page.
-fn shown(program: &str, args: &[&str]) -> (Child, BufReader<ChildStderr>, String) {
+fn shown(program: &str, args: &[&str]) -> (Process, BufReader<ChildStderr>, String) {
     let mut command = Command::new(program);
     command
         .args(args)
@@ -20,7 +23,7 @@ fn shown(program: &str, args: &[&str]) -> (Child, BufReader<ChildStderr>, String
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap_or_else(|error| panic!("{program} does not start: {error}"));
+    let mut child = Process::start(&mut command);
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("see it turn at http://") {
@@ -31,7 +34,7 @@ fn shown(program: &str, args: &[&str]) -> (Child, BufReader<ChildStderr>, String
     (child, stderr, address)
 }
 
-/// What the page's server says to a request.
+/// The answer of the page's server to a request.
 fn page_of(address: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();

@@ -1,10 +1,11 @@
-//! What the demos' tests share: a process that is started by its path, bounded in time by a watchdog, and
-//! ended by its own id.
+//! The fixtures of the demos' tests: a process that is started by its path, bounded in time by a watchdog, and
+//! ended by its own id, also where its test fails.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
+use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -18,15 +19,45 @@ use rustix::process::{Pid, Signal, kill_process};
 /// No demo is asked for more than a few seconds here; the rest is for slow machines.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
+/// A process that ends with its test at the latest, also when the test fails.
+pub(crate) struct Process(Child);
+
+impl Process {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}")))
+    }
+}
+
+impl Deref for Process {
+    type Target = Child;
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Process {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // A process that has been waited for is not asked again: its number may be another's by now.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A process that cannot outlive its test, nor hang it.
 pub(crate) struct Demo {
-    pub(crate) child: Child,
+    pub(crate) child: Process,
     pub(crate) stdout: BufReader<ChildStdout>,
     /// Dropped when the process is over: the watchdog then lets go.
     pub(crate) over: Sender<()>,
 }
 
-/// Kills a process that takes too long. What this returns is to be dropped when it is over.
+/// Kills a process that takes too long. The sender that this returns is to be dropped when it is over.
 fn watch(child: &Child, name: String) -> Sender<()> {
     let (over, still_running) = channel::<()>();
     let pid = Pid::from_child(child);
@@ -50,7 +81,7 @@ impl Demo {
     pub(crate) fn start(program: &str, args: &[&str]) -> Self {
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{program} does not start: {error}"));
+        let mut child = Process::start(&mut command);
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let over = watch(&child, format!("{program} {args:?}"));
         Self { child, stdout, over }
@@ -96,7 +127,7 @@ impl Ended {
         assert!(!stderr.contains("panicked"), "{stderr}");
     }
 
-    /// That it ended with `code` and one line of error, which names all of `words`.
+    /// Asserts that it ended with `code` and one line of error, which names all of `words`.
     #[track_caller]
     pub(crate) fn assert_complains(&self, code: i32, words: &[&str]) {
         self.assert_code(code);
@@ -110,7 +141,7 @@ impl Ended {
 
 /// A process whose stdout and stderr are one pipe, which takes nothing any more once it has been stuffed.
 pub(crate) struct Unread {
-    pub(crate) child: Child,
+    pub(crate) child: Process,
     pub(crate) reader: BufReader<std::fs::File>,
     writer: OwnedFd,
     over: Sender<()>,
@@ -131,7 +162,7 @@ impl Unread {
 
     fn on(reader: OwnedFd, writer: OwnedFd, mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap()).stderr(writer.try_clone().unwrap());
-        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        let child = Process::start(&mut command);
         let over = watch(&child, format!("{command:?}"));
         Self { child, reader: BufReader::new(reader.into()), writer, over }
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use support::{Demo, has, run};
+use support::{Demo, Process, has, run};
 
 const CRAWL: &str = env!("CARGO_BIN_EXE_crawl");
 
@@ -63,6 +63,24 @@ fn a_thousand_pages_are_fetched_with_twenty_connections_at_most() {
         account["retries"].as_u64().is_some_and(|retries| retries > 10) && account["finished"] == true,
         "{account}"
     );
+}
+
+#[test]
+fn ss_never_sees_more_than_twenty_connections() {
+    if !has("ss", "the crawler's connections, seen from outside") {
+        return;
+    }
+    let mut crawl = Demo::start(CRAWL, &["--json"]);
+    let its = format!("pid={},", crawl.child.id());
+    let mut most = 0;
+    while crawl.child.try_wait().unwrap().is_none() {
+        let seen = Command::new("ss").args(["-Htnp", "state", "established"]).output().unwrap();
+        let ends = String::from_utf8_lossy(&seen.stdout).lines().filter(|line| line.contains(&its)).count();
+        // The server of the pages is in the same process, and has the other end of each.
+        most = most.max(ends.div_ceil(2));
+    }
+    crawl.end().assert_code(0);
+    assert!((1..=20).contains(&most), "{most} connections at once");
 }
 
 #[test]
@@ -125,12 +143,11 @@ fn pythons_http_server_is_crawled() {
                   server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)\nprint(server.server_port, flush=True)\nserver.serve_forever()";
     let mut python = Command::new("python3");
     let python = python.args(["-c", script, folder.to_str().unwrap()]).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut python = python.spawn().unwrap();
+    let mut python = Process::start(python);
     let mut port = String::new();
     BufReader::new(python.stdout.take().unwrap()).read_line(&mut port).unwrap();
     let account = account(&["--from", &format!("http://127.0.0.1:{}/", port.trim())]);
-    python.kill().unwrap();
-    python.wait().unwrap();
+    drop(python);
     // The listing, five folders with listings, fifty files.
     assert_eq!(account["pages"], 56, "{account}");
     assert_eq!(account["lost"], Value::Array(Vec::new()));

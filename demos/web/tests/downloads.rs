@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use support::{Demo, has, run};
+use support::{Demo, Process, has, run};
 
 const DOWNLOADS: &str = env!("CARGO_BIN_EXE_downloads");
 
@@ -68,13 +68,12 @@ fn files_come_from_a_server_of_python_as_well() {
     let script = "sha256sum part-* > SHA256SUMS && exec python3 -u -m http.server --bind 127.0.0.1 0";
     let mut server = Command::new("sh");
     let server = server.args(["-c", script]).current_dir(&folder.0).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut server = server.spawn().unwrap();
+    let mut server = Process::start(server);
     let mut line = String::new();
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let port = line.split_whitespace().find_map(|word| word.parse::<u16>().ok()).unwrap();
     let ended = run(DOWNLOADS, &["--from", &format!("127.0.0.1:{port}"), "--at-once", "4"]);
-    server.kill().unwrap();
-    server.wait().unwrap();
+    drop(server);
     ended.assert_code(0);
     let sums = fs::read_to_string(folder.0.join("SHA256SUMS")).unwrap();
     let (mut printed, mut listed): (Vec<_>, Vec<_>) = (ended.stdout.lines().collect(), sums.lines().collect());
@@ -178,7 +177,7 @@ fn a_folder_that_is_not_there_and_a_server_that_is_not_are_named() {
     run(DOWNLOADS, &["--at-once", "0"]).assert_complains(2, &["--at-once"]);
 }
 
-/// Where a process listens, as Linux tells by its files.
+/// The port of a process that listens, as Linux tells by its files.
 #[cfg(target_os = "linux")]
 fn port_of(process: u32) -> Option<String> {
     let table = std::fs::read_to_string(format!("/proc/{process}/net/tcp")).ok()?;
@@ -210,7 +209,7 @@ fn strangers_who_say_nothing_to_the_server_of_the_downloads_give_way() {
     fresh.read_to_string(&mut sums).unwrap();
     assert!(sums.starts_with("HTTP/1.1 200 ") && sums.contains("  file-40"), "{sums}");
     assert_eq!(crowd[0].read(&mut [0]).unwrap(), 0, "the one that was silent the longest is hung up on");
-    // Whoever sends no head would be hung up on after ten seconds in any case.
+    // A client that sends no head would be hung up on after ten seconds in any case.
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     demo.signal(rustix::process::Signal::TERM);
     let _ = demo.end();

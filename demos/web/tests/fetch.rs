@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
-use support::{has, run};
+use support::{Process, has, run};
 
 const FETCH: &str = env!("CARGO_BIN_EXE_fetch");
 
@@ -44,7 +44,7 @@ fn a_file_of_pythons_server_comes_whole() {
     }
     let mut server = Command::new("python3");
     let args = ["-u", "-m", "http.server", "--bind", "127.0.0.1", "--directory", env!("CARGO_MANIFEST_DIR"), "0"];
-    let mut server = server.args(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut server = Process::start(server.args(args).stdout(Stdio::piped()).stderr(Stdio::null()));
     let mut line = String::new();
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let port = line.split_whitespace().find_map(|word| word.parse::<u16>().ok()).unwrap();
@@ -55,8 +55,6 @@ fn a_file_of_pythons_server_comes_whole() {
         ended.assert_code(0);
         assert_eq!(ended.stdout, manifest);
     }
-    server.kill().unwrap();
-    server.wait().unwrap();
 }
 
 #[test]

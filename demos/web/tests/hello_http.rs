@@ -1,61 +1,32 @@
 //! The web server as its users meet it: what it answers, how it ends, and what it says to bad input.
-//!
-//! Every process is bounded in time by a watchdog, and ended by its own id.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
+
+use support::{Demo, connect, has, run};
 
 const HELLO: &str = env!("CARGO_BIN_EXE_hello_http");
 
-/// No test needs more than a few seconds; the rest is for slow machines.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// A server on a free port, which cannot outlive its test, nor hang it.
+/// A server on a free port.
 struct Server {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
+    demo: Demo,
     addr: String,
-    /// Dropped when the process is over: the watchdog then lets go.
-    over: Sender<()>,
 }
 
 impl Server {
     fn start(args: &[&str]) -> Self {
-        let mut command = Command::new(HELLO);
-        command.args(["--addr", "127.0.0.1:0"]).args(args).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let (over, still_running) = channel::<()>();
-        let pid = Pid::from_child(&child);
-        thread::spawn(move || {
-            if still_running.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
-                eprintln!("watchdog: {HELLO} still runs after {LIMIT:?}, so it is killed");
-                let _ = kill_process(pid, Signal::KILL);
-            }
-        });
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut server = Self { child, stdout, addr: String::new(), over };
-        let line = server.line();
-        server.addr = line.split([' ', ';']).nth(2).unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
-        server
-    }
-
-    /// One line of its log.
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).unwrap();
-        line
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.addr).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        stream
+        let mut demo = Demo::start(HELLO, &[&["--addr", "127.0.0.1:0"], args].concat());
+        let line = demo.line();
+        let addr = line.split([' ', ';']).nth(2).unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
+        Self { demo, addr }
     }
 
     /// The whole answer to a request on a connection of its own.
@@ -65,7 +36,7 @@ impl Server {
 
     /// The whole answer to these bytes.
     fn send(&self, bytes: &str) -> String {
-        let mut stream = self.connect();
+        let mut stream = connect(&self.addr);
         stream.write_all(bytes.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -73,16 +44,14 @@ impl Server {
     }
 
     fn interrupt(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+        self.demo.signal(Signal::INT);
     }
 
-    /// The rest of its log, and its exit code.
-    fn end(mut self) -> (String, Option<i32>) {
-        let mut rest = String::new();
-        self.stdout.read_to_string(&mut rest).unwrap();
-        let code = self.child.wait().unwrap().code();
-        drop(self.over);
-        (rest, code)
+    /// The rest of its log.
+    fn end(self) -> String {
+        let ended = self.demo.end();
+        ended.assert_code(0);
+        ended.stdout
     }
 }
 
@@ -96,17 +65,16 @@ fn requests_are_answered_and_each_has_its_line() {
     ] {
         let answer = server.ask(request);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.ends_with(end), "{answer}");
-        let logged = server.line();
+        let logged = server.demo.line();
         assert!(logged.contains(line) && logged.ends_with(" ms\n"), "{logged}");
     }
     server.interrupt();
-    assert_eq!(server.end(), ("stopping\nstopped\n".to_owned(), Some(0)));
+    assert_eq!(server.end(), "stopping\nstopped\n");
 }
 
 #[test]
 fn curl_is_answered() {
-    if Command::new("curl").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no curl to ask with");
+    if !has("curl", "hello to it") {
         return;
     }
     let server = Server::start(&[]);
@@ -114,7 +82,7 @@ fn curl_is_answered() {
     let output = Command::new("curl").args(["--silent", "--max-time", "30", "--noproxy", "*", &url]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "hello curl\n");
     server.interrupt();
-    assert_eq!(server.end().1, Some(0));
+    server.end();
 }
 
 #[test]
@@ -134,32 +102,31 @@ fn slow_requests_wait_side_by_side() {
 #[test]
 fn a_stop_lets_a_request_finish_and_ends_idle_connections() {
     let mut server = Server::start(&["--grace", "50"]);
-    let (mut idle, mut busy) = (server.connect(), server.connect());
+    let (mut idle, mut busy) = (connect(&server.addr), connect(&server.addr));
     write!(idle, "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-    assert!(server.line().contains(" GET / 200 "));
+    assert!(server.demo.line().contains(" GET / 200 "));
     write!(busy, "GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-    // Whoever comes later has been answered, so the request above has been read.
+    // A later client has been answered, so the request above has been read.
     server.ask("GET / HTTP/1.1");
-    server.line();
+    server.demo.line();
     server.interrupt();
-    assert_eq!(server.line(), "stopping\n");
+    assert_eq!(server.demo.line(), "stopping\n");
     let mut answer = String::new();
     idle.read_to_string(&mut answer).unwrap();
     answer.clear();
     busy.read_to_string(&mut answer).unwrap();
     assert!(answer.ends_with("a second later\n"), "{answer}");
-    let (log, code) = server.end();
+    let log = server.end();
     assert!(log.contains(" GET /slow 200 ") && log.ends_with("stopped\n"), "{log}");
-    assert_eq!(code, Some(0));
 }
 
 #[test]
 fn deadlines_hold_for_the_head_the_answer_and_the_connection() {
     let mut server = Server::start(&["--head", "0.05"]);
-    let mut silent = server.connect();
+    let mut silent = connect(&server.addr);
     write!(silent, "GET / HTTP/1.1\r\n").unwrap();
     silent.read_to_string(&mut String::new()).unwrap();
-    assert!(server.line().contains("timeout"));
+    assert!(server.demo.line().contains("timeout"));
     server.interrupt();
     server.end();
 
@@ -169,8 +136,8 @@ fn deadlines_hold_for_the_head_the_answer_and_the_connection() {
     server.end();
 
     let mut server = Server::start(&["--lifetime", "0.05"]);
-    server.connect().read_to_string(&mut String::new()).unwrap();
-    assert!(server.line().ends_with("its time was up\n"));
+    connect(&server.addr).read_to_string(&mut String::new()).unwrap();
+    assert!(server.demo.line().ends_with("its time was up\n"));
     server.interrupt();
     server.end();
 }
@@ -203,7 +170,7 @@ fn a_client_that_sends_no_more_after_its_request_is_answered() {
         ("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n", "a second later\n"),
         ("POST /length HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc", "3 bytes\n"),
     ] {
-        let mut stream = server.connect();
+        let mut stream = connect(&server.addr);
         stream.write_all(request.as_bytes()).unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = String::new();
@@ -218,7 +185,7 @@ fn a_client_that_sends_no_more_after_its_request_is_answered() {
 fn silent_clients_that_take_all_places_give_way_to_a_newcomer() {
     let server = Server::start(&["--connections", "8", "--head", "50"]);
     // One says nothing, one says half of a head, and one has had an answer.
-    let mut silent: Vec<_> = (0..8).map(|_| server.connect()).collect();
+    let mut silent: Vec<_> = (0..8).map(|_| connect(&server.addr)).collect();
     silent[1].write_all(b"GET / HTTP/1.1\r\n").unwrap();
     silent[2].write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
     silent[2].read_exact(&mut [0; 64]).unwrap();
@@ -230,12 +197,12 @@ fn silent_clients_that_take_all_places_give_way_to_a_newcomer() {
     // The first has gone; whoever spoke last stays longest.
     assert_eq!(silent[0].read(&mut [0; 64]).unwrap(), 0);
     server.interrupt();
-    assert!(server.end().0.contains("was silent the longest"));
+    assert!(server.end().contains("was silent the longest"));
 }
 
 #[test]
 fn it_stops_by_itself_when_it_was_asked_to() {
-    assert_eq!(Server::start(&["--seconds", "0.05"]).end(), ("stopping\nstopped\n".to_owned(), Some(0)));
+    assert_eq!(Server::start(&["--seconds", "0.05"]).end(), "stopping\nstopped\n");
 }
 
 #[test]
@@ -248,9 +215,6 @@ fn bad_input_is_named_with_the_way_out() {
         (["--connections", "0"], 2, ["--connections", "1..=10000"]),
         (["--grace", "soon"], 2, ["--grace", "such as 10"]),
     ] {
-        let output = Command::new(HELLO).args(args).output().unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{stderr}");
-        assert!(words.iter().all(|word| stderr.contains(word)) && !stderr.contains("panicked"), "{stderr}");
+        run(HELLO, &args).assert_complains(code, &words);
     }
 }
