@@ -152,12 +152,40 @@ impl<'env> Scope<'env> {
         F: Future + 'env,
         F::Output: 'env,
     {
+        self.spawn_as(None, future)
+    }
+
+    /// Spawns a child as [`spawn`](Self::spawn) does, with a name, by which dumps, findings and the page call it.
+    /// Names need not be unique.
+    ///
+    /// # Panics
+    ///
+    /// If no runtime runs on this thread.
+    ///
+    /// ```
+    /// # oneloop::run(async {
+    /// oneloop::task::scope(async |s| {
+    ///     s.spawn_named("reader", oneloop::task::yield_now());
+    ///     # #[cfg(feature = "see")]
+    ///     assert!(oneloop::see::dump().to_string().contains("reader"));
+    /// })
+    /// .await
+    /// .unwrap();
+    /// # });
+    /// ```
+    #[track_caller]
+    pub fn spawn_named<T: 'env>(&self, name: &str, future: impl Future<Output = T> + 'env) -> ScopedJoinHandle<T> {
+        self.spawn_as(Some(name), future)
+    }
+
+    #[track_caller]
+    fn spawn_as<T: 'env>(&self, name: Option<&str>, future: impl Future<Output = T> + 'env) -> ScopedJoinHandle<T> {
         let (output, handle) = Output::new(&self.notes.closed);
         let body = async move {
             output.give(future.await);
             None
         };
-        self.add(Box::pin(body), Location::caller());
+        self.add(Box::pin(body), name, Location::caller());
         handle
     }
 
@@ -175,15 +203,10 @@ impl<'env> Scope<'env> {
     {
         let (output, handle) = Output::new(&self.notes.closed);
         let body = async move {
-            match future.await {
-                Ok(value) => {
-                    output.give(value);
-                    None
-                }
-                Err(error) => Some(Reason::Error(error.into())),
-            }
+            let failed = future.await.map(|value| output.give(value)).err();
+            failed.map(|error| Reason::Error(error.into()))
         };
-        self.add(Box::pin(body), Location::caller());
+        self.add(Box::pin(body), None, Location::caller());
         handle
     }
 
@@ -211,12 +234,12 @@ impl<'env> Scope<'env> {
         Canceller(Rc::clone(&self.notes))
     }
 
-    fn add(&self, body: Body<'env>, at: &'static Location<'static>) {
+    fn add(&self, body: Body<'env>, name: Option<&str>, at: &'static Location<'static>) {
         let core = expect_home(self.runtime, "a scope's task was spawned");
         if self.notes.closed.get() {
             return;
         }
-        let stand_in = core.spawn(Box::pin(StandIn(Rc::clone(&self.notes))), None, at);
+        let stand_in = core.spawn(Box::pin(StandIn(Rc::clone(&self.notes))), name, at);
         drop(core.tasks.detach(stand_in));
         self.notes.live.borrow_mut().insert(stand_in, None);
         self.children.borrow_mut().insert(stand_in, Child { body, at });
