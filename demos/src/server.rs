@@ -1,10 +1,8 @@
-//! What servers share that are more than a page: listening, the stop, and a bound on who is in.
+//! The parts of a server that is more than a page: listening, the stop, and clients that can be hung up on.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::future::pending;
 use std::io::{self, ErrorKind};
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,9 +13,9 @@ use futures_lite::future::or;
 use futures_lite::{AsyncRead, AsyncWrite};
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::signal::stop_requested;
-use oneloop::time::{Instant, sleep};
+use oneloop::time::sleep;
 
-use crate::{files_allowed, seconds};
+use crate::{Guest, Guests, seconds};
 
 /// Reads a flag that is a number of seconds above 0.
 ///
@@ -103,76 +101,31 @@ pub fn resident() -> Option<usize> {
     Some(kib * 1024)
 }
 
-/// A client's connection, and when it was last heard.
-type Known = (Arc<TcpStream>, Rc<Cell<Instant>>);
-
-/// Who is connected, up to a bound. Nobody keeps a newcomer out by saying nothing: where it is full, whoever
-/// has been silent the longest is hung up on.
-pub struct Guests {
-    most: usize,
-    known: RefCell<BTreeMap<u64, Known>>,
-    came: Cell<u64>,
-    made_room: Cell<u64>,
+/// A client, and its connection, which is shut down when the place is needed for another.
+pub struct Client {
+    place: Guest,
+    /// The connection.
+    pub stream: Arc<TcpStream>,
 }
 
 impl Guests {
-    /// Room for `most` clients, or for as many as this process may open files for.
-    pub fn new(most: u32) -> Rc<Self> {
-        /// The standard three, the event queue, listeners, a log, and some room.
-        const SPARE: u64 = 24;
-        let allowed = files_allowed().saturating_sub(SPARE).max(1);
-        let most = usize::try_from(allowed.min(most.into())).unwrap_or(usize::MAX);
-        Rc::new(Self { most, known: RefCell::default(), came: Cell::new(0), made_room: Cell::new(0) })
-    }
-
     /// Takes a client in.
-    pub fn welcome(self: &Rc<Self>, stream: TcpStream) -> Guest {
-        let mut known = self.known.borrow_mut();
-        if known.len() >= self.most {
-            let silent = known.iter().min_by_key(|(_, (_, heard))| heard.get()).map(|(number, _)| *number);
-            if let Some((stream, _)) = silent.and_then(|silent| known.remove(&silent)) {
-                // Its task reads the end of the connection, and comes to its own.
-                let _ = stream.shutdown(Shutdown::Both);
-                self.made_room.set(self.made_room.get() + 1);
-            }
-        }
-        let number = self.came.get() + 1;
-        self.came.set(number);
-        let (stream, heard) = (Arc::new(stream), Rc::new(Cell::new(Instant::now())));
-        known.insert(number, (Arc::clone(&stream), Rc::clone(&heard)));
-        Guest { guests: Rc::clone(self), number, stream, heard }
-    }
-
-    /// How many are connected.
-    pub fn connected(&self) -> usize {
-        self.known.borrow().len()
-    }
-
-    /// How many came in all.
-    pub fn came(&self) -> u64 {
-        self.came.get()
-    }
-
-    /// How many were hung up on to make room.
-    pub fn made_room(&self) -> u64 {
-        self.made_room.get()
+    pub fn welcome(self: &Rc<Self>, stream: TcpStream) -> Client {
+        let (place, stream) = (self.enter(), Arc::new(stream));
+        place.hang_up_on(&stream);
+        Client { place, stream }
     }
 }
 
-/// Somebody who is connected, until this is dropped.
-pub struct Guest {
-    guests: Rc<Guests>,
+impl Client {
     /// Counts from 1, over all clients.
-    pub number: u64,
-    /// The connection.
-    pub stream: Arc<TcpStream>,
-    heard: Rc<Cell<Instant>>,
-}
+    pub fn number(&self) -> u64 {
+        self.place.number()
+    }
 
-impl Guest {
     /// To be called when the client has said something that makes sense.
     pub fn was_heard(&self) {
-        self.heard.set(Instant::now());
+        self.place.has_spoken();
     }
 
     /// The connection, for a library that wants one of its own.
@@ -181,7 +134,7 @@ impl Guest {
     }
 }
 
-/// A guest's connection, shared with the list of guests.
+/// A client's connection, shared with the list of guests.
 pub struct Connection(Arc<TcpStream>);
 
 impl AsyncRead for Connection {
@@ -201,11 +154,5 @@ impl AsyncWrite for Connection {
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut &*self.0).poll_close(cx)
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        self.guests.known.borrow_mut().remove(&self.number);
     }
 }

@@ -5,19 +5,16 @@
 //! taken, the guest that has been silent the longest gives way to a newcomer. A stop lets the requests finish that
 //! are being answered, for a while.
 
-use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
-use async_lock::Semaphore;
 use futures_lite::future::or;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{HOST, ORIGIN};
@@ -27,15 +24,15 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
 use oneloop::interop::hyper::{Io, Timer};
 use oneloop::net::{TcpListener, TcpStream};
-use oneloop::task::{AbortHandle, Builder};
+use oneloop::task::Builder;
 use oneloop::time::timeout;
-use oneloop_demos::{Patient, address, log, seconds, server};
+use oneloop_demos::{Guests, Patient, address, log, seconds, server};
 
 use crate::slowly::AnyError;
 
 /// How long a request's head may be, in bytes. hyper takes no less than 8192.
 const HEAD_MAX: usize = 16 * 1024;
-/// What is taken from a client that still sends when all has been said, and for how long: a connection that is
+/// The bytes taken from a client that still sends when all has been said, and for how long: a connection that is
 /// closed over unread bytes is reset, and the answer lost with it. Source: RFC 9112, section 9.6.
 const LINGER_BYTES: usize = 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
@@ -43,7 +40,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// The bounds of a server, as flags.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Limits {
-    /// Where to listen; port 0 takes any free one
+    /// The address to listen on; port 0 takes any free one
     #[arg(long, default_value = "127.0.0.1:8080", value_parser = address)]
     pub addr: SocketAddr,
     /// Stop by itself after this time
@@ -69,8 +66,7 @@ pub struct Limits {
 /// The house, and who is in it.
 pub struct House {
     limits: Limits,
-    places: Arc<Semaphore>,
-    silent: Rc<Silent>,
+    guests: Rc<Guests>,
     stopping: Sender<Infallible>,
     stop: Receiver<Infallible>,
 }
@@ -79,8 +75,8 @@ impl House {
     /// A house with these bounds.
     pub fn new(limits: Limits) -> Self {
         let (stopping, stop) = async_channel::bounded(1);
-        let places = Arc::new(Semaphore::new(limits.connections.into()));
-        Self { limits, places, silent: Rc::default(), stopping, stop }
+        let guests = Guests::at_most(limits.connections.into());
+        Self { limits, guests, stopping, stop }
     }
 
     /// The server's whole life: lets guests in until `stop` resolves, and then lets the rest finish.
@@ -147,14 +143,7 @@ impl House {
 
         drop(listener); // from here on the kernel refuses whoever comes, unless another process listens, too
         drop(self.stopping); // and every connection hears it
-        // When all places are free, everybody has gone.
-        let everybody = async {
-            let mut left = Vec::new();
-            for _ in 0..self.limits.connections {
-                left.push(self.places.acquire().await);
-            }
-        };
-        Ok(timeout(self.limits.grace, everybody).await.is_ok())
+        Ok(timeout(self.limits.grace, self.guests.all_gone()).await.is_ok())
     }
 
     /// Accepts for ever; returns only if accepting has become impossible.
@@ -164,31 +153,22 @@ impl House {
     {
         loop {
             let (stream, peer) = listener.accept().await?;
-            let place = match self.places.try_acquire_arc() {
-                Some(place) => place,
-                None => {
-                    // If nobody is silent, all are being answered, and that has a deadline.
-                    self.silent.hang_up_on_the_first();
-                    self.places.acquire_arc().await
-                }
-            };
-            let ear = Rc::new(Ear::of(peer, &self.silent));
+            // If nobody is silent, all are being answered, and that has a deadline.
+            self.guests.room().await;
+            let ear = Rc::new(Ear { place: self.guests.enter(), answering: Cell::new(0) });
             let limits = self.limits.clone();
             let lifetime = limits.lifetime;
             let guest = Guest { stream, peer, limits, ear: Rc::clone(&ear), stop: self.stop.clone() };
             let talk = connection(guest);
-            let heard = Rc::clone(&ear);
-            let task = Builder::new().name(format!("client {peer}")).spawn(async move {
+            let whole = async move {
                 match timeout(lifetime, talk).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => log(&format!("{peer} - {error}")),
                     Err(_) => log(&format!("{peer} - its time was up")),
                 }
-                heard.is_heard();
-                drop(place);
-            });
-            let _ = ear.task.set(task.abort_handle());
-            ear.falls_silent();
+            };
+            let named = Builder::new().name(format!("client {peer}"));
+            drop(named.spawn(async move { or(whole, ear.place.has_to_go()).await }));
         }
     }
 }
@@ -197,9 +177,9 @@ impl House {
 pub struct Guest {
     /// The connection itself.
     pub stream: TcpStream,
-    /// Who is at its other end.
+    /// The address of its other end.
     pub peer: SocketAddr,
-    /// What it may use up.
+    /// The bounds on what it may use up.
     pub limits: Limits,
     /// To be told when a request comes, and when it has been answered.
     pub ear: Rc<Ear>,
@@ -229,7 +209,7 @@ impl Guest {
             })
         });
         let mut http = http1::Builder::new();
-        // Whoever sends no more may well be reading still, as `nc -N` does.
+        // A client that sends no more may well be reading still, as `nc -N` does.
         http.half_close(true);
         http.timer(Timer).header_read_timeout(limits.head).max_buf_size(HEAD_MAX);
         let mut http = http.serve_connection(Io::new(Patient::new(stream, limits.patience)), answer);
@@ -266,53 +246,26 @@ async fn linger(stream: &TcpStream) {
     }
 }
 
-/// The guests of whom nothing is being answered, in the order in which they fell silent.
-#[derive(Default)]
-struct Silent {
-    last: Cell<u64>,
-    guests: RefCell<BTreeMap<u64, (SocketAddr, AbortHandle)>>,
-}
-
-impl Silent {
-    fn hang_up_on_the_first(&self) {
-        let first = self.guests.borrow_mut().pop_first();
-        if let Some((_, (peer, task))) = first {
-            task.abort();
-            log(&format!("{peer} - was silent the longest, and all places are taken"));
-        }
-    }
-}
-
-/// What the house knows of a guest.
+/// A guest's place among the others, and how many of its requests are being answered.
 pub struct Ear {
-    peer: SocketAddr,
-    /// Its place among the silent.
-    since: Cell<u64>,
-    /// How many requests of it are being answered.
+    place: oneloop_demos::Guest,
     answering: Cell<usize>,
-    task: OnceCell<AbortHandle>,
-    silent: Rc<Silent>,
 }
 
 impl Ear {
-    fn of(peer: SocketAddr, silent: &Rc<Silent>) -> Self {
-        Self { peer, since: Cell::default(), answering: Cell::new(1), task: OnceCell::new(), silent: Rc::clone(silent) }
-    }
-
     /// A request has been answered.
     pub fn falls_silent(&self) {
         let answering = self.answering.get().saturating_sub(1);
         self.answering.set(answering);
-        let Some(task) = self.task.get().filter(|_| answering == 0) else { return };
-        self.silent.last.set(self.silent.last.get() + 1);
-        self.since.set(self.silent.last.get());
-        self.silent.guests.borrow_mut().insert(self.since.get(), (self.peer, task.clone()));
+        if answering == 0 {
+            self.place.has_spoken();
+        }
     }
 
     /// A request has come.
     pub fn is_heard(&self) {
         self.answering.set(self.answering.get() + 1);
-        self.silent.guests.borrow_mut().remove(&self.since.get());
+        self.place.is_busy();
     }
 }
 
@@ -355,7 +308,7 @@ pub fn is_own_host<B>(request: &Request<B>, addr: SocketAddr, names: &[String]) 
     server::is_at_home(&hosts(request), None, addr, names)
 }
 
-/// Whom a request says it is for. In HTTP/2 that may stand in its URI alone.
+/// The hosts that a request says it is for. In HTTP/2 they may stand in its URI alone.
 fn hosts<B>(request: &Request<B>) -> Vec<&str> {
     let named = request.headers().get_all(HOST).iter().map(|host| host.to_str().unwrap_or("?"));
     let hosts: Vec<&str> = named.collect();

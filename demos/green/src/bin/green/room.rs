@@ -1,4 +1,4 @@
-//! What surrounds the two talks: the flags, the words that both count, who may come in, and how each one ends.
+//! The surroundings of the two talks: the flags, the words that both count, who may come in, and how each one ends.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -10,10 +10,10 @@ use std::time::Duration;
 use clap::Parser;
 use futures_lite::future::{or, race};
 use oneloop::net::{TcpListener, TcpStream};
-use oneloop::task::{AbortHandle, Builder, JoinError, JoinHandle, yield_now};
+use oneloop::task::{AbortHandle, Builder, JoinError, JoinHandle};
 use oneloop::time::{sleep, timeout};
-use oneloop_demos::server::{Guest, Guests, listen, resident, some_seconds, stop_asked_for};
-use oneloop_demos::{address, log, seconds};
+use oneloop_demos::server::{Client, listen, resident, some_seconds, stop_asked_for};
+use oneloop_demos::{Guests, address, log, seconds};
 
 use crate::thread::Thread;
 use crate::{async_talk, green_talk, stand_around};
@@ -26,10 +26,10 @@ pub(crate) const NAP: Duration = Duration::from_secs(1);
 /// Green threads and async tasks on one loop, each on a port of its own. Ctrl-C stops them.
 #[derive(Parser, Clone, Copy)]
 pub(crate) struct Args {
-    /// Where green threads answer; port 0 takes any free one
+    /// The address of green threads; port 0 takes any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7010", value_parser = address)]
     green: SocketAddr,
-    /// Where async tasks answer
+    /// The address of async tasks
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7011", value_parser = address)]
     tasks: SocketAddr,
     /// How many more green threads stand around
@@ -52,17 +52,17 @@ pub(crate) struct Args {
     seconds: Option<Duration>,
 }
 
-/// What all clients share.
+/// The state that all clients share.
 pub(crate) struct Room {
     pub(crate) args: Args,
     words: Cell<u64>,
     pub(crate) naps: Cell<u64>,
     guests: Rc<Guests>,
-    /// Who can be killed, by the client's number.
+    /// The clients that can be killed, by number.
     clients: RefCell<BTreeMap<u64, AbortHandle>>,
 }
 
-/// What is said to a line.
+/// The answer to a line.
 pub(crate) enum Reply {
     Now(String),
     Slow(Duration),
@@ -118,7 +118,7 @@ impl Room {
 /// A client's visit, which ends with the talk, however that ends.
 pub(crate) struct Visit {
     name: String,
-    pub(crate) guest: Guest,
+    pub(crate) guest: Client,
 }
 
 impl Drop for Visit {
@@ -133,7 +133,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     let stop = stop_asked_for(args.seconds); // from here on it is heard
     log(&format!("green threads on {green_addr}, async tasks on {tasks_addr}; try: {}", nc(green_addr)));
     let (words, naps, clients) = Default::default();
-    let room = Rc::new(Room { args, words, naps, guests: Guests::new(args.connections), clients });
+    let room = Rc::new(Room { args, words, naps, guests: Guests::at_most(args.connections), clients });
     gather(&room).await?;
     let doors = race(let_in(&green, "green", &room), let_in(&tasks, "task", &room));
     or(doors, stop).await.map_err(|error| format!("cannot go on: {error}"))?;
@@ -141,12 +141,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     // Each one is killed, and its destructors run, before the account.
     let clients = room.clients.take();
     clients.values().for_each(AbortHandle::abort);
-    let all_gone = async {
-        while room.guests.connected() > 0 {
-            yield_now().await;
-        }
-    };
-    let _ = timeout(Duration::from_secs(2), all_gone).await;
+    let _ = timeout(Duration::from_secs(2), room.guests.all_gone()).await;
     log(&format!("stopped: {} clients, {} words, {} naps", room.guests.came(), room.words.get(), room.naps.get()));
     Ok(())
 }
@@ -160,7 +155,7 @@ async fn let_in(listener: &TcpListener, kind: &str, room: &Rc<Room>) -> io::Resu
     loop {
         let (stream, _) = listener.accept().await?;
         if let Err(error) = begin(stream, kind, room) {
-            // The client is hung up on. Whoever comes next may find room.
+            // The client is hung up on. The next may find room.
             log(&format!("a client had to be sent away: {error}"));
         }
     }
@@ -168,7 +163,7 @@ async fn let_in(listener: &TcpListener, kind: &str, room: &Rc<Room>) -> io::Resu
 
 fn begin(stream: TcpStream, kind: &str, room: &Rc<Room>) -> io::Result<()> {
     let guest = room.guests.welcome(stream);
-    let number = guest.number;
+    let number = guest.number();
     let name = format!("{kind} {number}");
     let (visit, inside) = (Visit { name: name.clone(), guest }, Rc::clone(room));
     let client = Builder::new().name(name.clone());

@@ -11,7 +11,7 @@ use hickory_proto::rr::rdata::{NS, SOA, TXT};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use oneloop::net::{TcpStream, UdpSocket};
 use oneloop::time::timeout;
-use oneloop_demos::server::Guest;
+use oneloop_demos::server::Client;
 
 use crate::Board;
 use crate::house::House;
@@ -42,7 +42,7 @@ pub(crate) async fn answer_datagrams(socket: &UdpSocket, house: &House) -> io::R
 }
 
 /// Answers a connection: each message has its length before it.
-pub(crate) async fn serve(guest: Guest, house: Rc<House>) -> io::Result<()> {
+pub(crate) async fn serve(guest: Client, house: Rc<House>) -> io::Result<()> {
     let stream = &*guest.stream;
     loop {
         let mut length = [0; 2];
@@ -77,7 +77,7 @@ async fn read_message<'a>(mut stream: &TcpStream, length: &mut [u8; 2], message:
 fn answer(message: &[u8], board: &Board, door: &str, is_datagram: bool) -> Option<Vec<u8>> {
     let asked = match Message::from_vec(message) {
         Ok(asked) => asked,
-        // Whatever it is, it has a number, and is no answer itself: two servers would talk for ever.
+        // It has a number, and is no answer itself: two servers would talk for ever.
         Err(_) if message.len() >= 12 && message[2] & 0x80 == 0 => {
             let number = u16::from_be_bytes([message[0], message[1]]);
             return Message::error_msg(number, OpCode::Query, ResponseCode::FormErr).to_vec().ok();

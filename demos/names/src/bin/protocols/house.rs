@@ -10,26 +10,26 @@ use async_channel::{Receiver, bounded};
 use clap::Parser;
 use futures_lite::future::{or, race};
 use oneloop::net::{TcpListener, UdpSocket};
-use oneloop::task::{Builder, yield_now};
+use oneloop::task::Builder;
 use oneloop::time::{interval, timeout};
-use oneloop_demos::server::{Guest, Guests, cannot_listen, listen, some_seconds, stop_asked_for};
-use oneloop_demos::{address, log, seconds};
+use oneloop_demos::server::{Client, cannot_listen, listen, some_seconds, stop_asked_for};
+use oneloop_demos::{Guests, address, log, seconds};
 
 use crate::{Board, dns, http, lines, smtp};
 
 /// One state behind DNS, a line protocol, SMTP and HTTP, on one thread. Ctrl-C stops it in order.
 #[derive(Parser, Clone)]
 pub(crate) struct Args {
-    /// Where DNS is, by UDP and by TCP; port 0 takes any free one
+    /// The address of DNS, by UDP and by TCP; port 0 takes any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7020", value_parser = address)]
     dns: SocketAddr,
-    /// Where the line protocol is
+    /// The address of the line protocol
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7021", value_parser = address)]
     lines: SocketAddr,
-    /// Where mail is taken
+    /// The address that mail is taken at
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7022", value_parser = address)]
     smtp: SocketAddr,
-    /// Where the page is
+    /// The address of the page
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7023", value_parser = address)]
     pub(crate) http: SocketAddr,
     /// A host name, beside those of loopback, under which the page may be asked for
@@ -55,7 +55,7 @@ pub(crate) struct Args {
     seconds: Option<Duration>,
 }
 
-/// What every connection has.
+/// The state that every connection shares.
 pub(crate) struct House {
     pub(crate) args: Args,
     pub(crate) board: Board,
@@ -86,7 +86,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     log(&format!("dns {dns_addr}, lines {lines_addr}, smtp {smtp_addr}; open http://{http_addr}/"));
 
     let (stopping, stop) = bounded(1);
-    let guests = Guests::new(args.connections);
+    let guests = Guests::at_most(args.connections);
     let house = Rc::new(House { args, board: Board::default(), guests, stop });
     let named = [("dns", dns_addr), ("lines", lines_addr), ("smtp", smtp_addr), ("http", http_addr)];
     let doors = race(
@@ -98,12 +98,8 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
 
     drop((dns_udp, dns_tcp, lines, smtp, http)); // from here on the kernel refuses whoever comes
     drop(stopping); // and every connection hears it
-    let all_gone = async {
-        while house.guests.connected() > 0 {
-            yield_now().await;
-        }
-    };
-    let cut = if timeout(house.args.grace, all_gone).await.is_err() { "; not everybody had gone" } else { "" };
+    let all_had_gone = timeout(house.args.grace, house.guests.all_gone()).await.is_ok();
+    let cut = if all_had_gone { "" } else { "; not everybody had gone" };
     let (came, left, found) = (house.guests.came(), house.board.left.get(), house.board.found.get());
     log(&format!("stopped: {came} connections to {} doors, {left} words left, {found} found{cut}", named.len()));
     Ok(())
@@ -114,7 +110,7 @@ async fn let_in<F: Future<Output = io::Result<()>> + 'static>(
     door: &str,
     listener: &TcpListener,
     house: &Rc<House>,
-    serve: fn(Guest, Rc<House>) -> F,
+    serve: fn(Client, Rc<House>) -> F,
 ) -> io::Result<()> {
     loop {
         let (stream, peer) = listener.accept().await?;
@@ -131,7 +127,7 @@ async fn tell(house: &House) -> io::Result<()> {
     let (mut said, mut ticks) = (0, interval(Duration::from_secs(5)));
     loop {
         ticks.tick().await;
-        let connected = house.guests.connected();
+        let connected = house.guests.inside();
         if connected != said {
             log(&format!("{connected} connected, {} words kept", house.board.words.borrow().len()));
             said = connected;

@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use oneloop::interop::hyper::{Io, Timer};
 use oneloop_demos::Patient;
-use oneloop_demos::server::{Guest, is_at_home};
+use oneloop_demos::server::{Client, is_at_home};
 
 use crate::WORD_MAX;
 use crate::house::House;
@@ -24,7 +24,7 @@ use crate::house::House;
 /// How long the head of a request may be, in bytes.
 const HEAD_MAX: usize = 16 * 1024;
 
-pub(crate) async fn serve(guest: Guest, house: Rc<House>) -> io::Result<()> {
+pub(crate) async fn serve(guest: Client, house: Rc<House>) -> io::Result<()> {
     let mut http = http1::Builder::new();
     http.timer(Timer).header_read_timeout(house.args.patience).max_buf_size(HEAD_MAX);
     let stream = Patient::new(&*guest.stream, house.args.patience);
@@ -105,7 +105,7 @@ fn page(house: &House) -> Reply {
     let words = board.words.borrow();
     let rows = words.iter().map(|(name, word)| format!("<tr><th scope=row>{}<td>{}", escaped(name), escaped(word)));
     let events: String = board.history.borrow().iter().map(|event| format!("<li>{}", escaped(event))).collect();
-    let connected = house.guests.connected();
+    let connected = house.guests.inside();
     let html = include_str!("page.html")
         .replace("{words}", &rows.collect::<String>())
         .replace("{state}", &format!("{} words, {connected} connected, one thread", words.len()))

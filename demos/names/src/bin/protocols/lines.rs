@@ -6,7 +6,7 @@ use std::rc::Rc;
 use futures_lite::future::or;
 use oneloop::net::TcpStream;
 use oneloop::time::timeout;
-use oneloop_demos::server::Guest;
+use oneloop_demos::server::Client;
 
 use crate::house::House;
 
@@ -14,7 +14,7 @@ const HELP: &str = "say: set NAME WORD, get NAME, list, or quit";
 /// How long a command is, in bytes.
 const LINE_MAX: usize = 512;
 
-pub(crate) async fn serve(guest: Guest, house: Rc<House>) -> io::Result<()> {
+pub(crate) async fn serve(guest: Client, house: Rc<House>) -> io::Result<()> {
     let mut lines = Lines::new(&guest.stream, &house);
     loop {
         let line = match lines.next(LINE_MAX).await? {
@@ -44,7 +44,7 @@ pub(crate) async fn serve(guest: Guest, house: Rc<House>) -> io::Result<()> {
     }
 }
 
-/// What came of waiting for a line.
+/// The outcome of waiting for a line.
 pub(crate) enum Said {
     /// A line with its end.
     Line(Vec<u8>),
@@ -58,7 +58,7 @@ pub(crate) enum Said {
 pub(crate) struct Lines<'a> {
     stream: &'a TcpStream,
     house: &'a House,
-    /// What has come and is not yet a line.
+    /// The bytes that have come and are not yet a line.
     buffer: Vec<u8>,
 }
 

@@ -9,9 +9,10 @@
 //! printf 'HELO me\r\nVRFY greeting\r\nQUIT\r\n' | nc -N 127.0.0.1 7022   and SMTP.
 //! ```
 //!
-//! What to watch: open http://127.0.0.1:7023/ and leave words by the others. A mail to greeting@words.test leaves
+//! Watch: open http://127.0.0.1:7023/ and leave words by the others. A mail to greeting@words.test leaves
 //! its subject, `curl -T file .../words/greeting` what the file holds, and `nsupdate` a TXT record (RFC 2136).
 //! Everything is one thread and one [`Board`], and none of its methods awaits: so nobody ever sees half a change.
+//! It prints its four addresses, how many are connected, and the account at the end.
 
 mod dns;
 mod house;

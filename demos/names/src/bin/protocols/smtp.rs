@@ -5,7 +5,7 @@
 use std::io;
 use std::rc::Rc;
 
-use oneloop_demos::server::Guest;
+use oneloop_demos::server::Client;
 
 use crate::house::House;
 use crate::lines::{Lines, Said};
@@ -18,7 +18,7 @@ const NAMES_MAX: usize = 10;
 /// How many commands may be wrong.
 const MISTAKES_MAX: u32 = 10;
 
-pub(crate) async fn serve(guest: Guest, house: Rc<House>) -> io::Result<()> {
+pub(crate) async fn serve(guest: Client, house: Rc<House>) -> io::Result<()> {
     let mut lines = Lines::new(&guest.stream, &house);
     lines.say("220 words.test takes mail and keeps its subject\r\n").await?;
     let mut mail = Mail::default();

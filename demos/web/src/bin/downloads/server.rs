@@ -26,7 +26,7 @@ use oneloop_demos::Guests;
 
 const FILES: usize = 40;
 /// How many may be connected at a time: more than the most files that are on their way at one time.
-const GUESTS: usize = 300;
+const GUESTS: u32 = 300;
 /// How often a file's next piece is sent.
 const BEAT: Duration = Duration::from_millis(20);
 /// How long a client may stay, and take to ask.
@@ -162,7 +162,7 @@ fn asked_for(headers: &HeaderMap, tag: &str, length: usize) -> Asked {
     }
 }
 
-/// What `sha256sum` would write of all files.
+/// The lines that `sha256sum` would write of all files.
 fn list() -> String {
     (1..=FILES).fold(String::new(), |mut text, number| {
         let name = format!("file-{number}");

@@ -1,4 +1,4 @@
-//! The door: the page, and the switch to WebSocket. Who talks too fast is not heard, and then hung up on.
+//! The door: the page, and the switch to WebSocket. A client that talks too fast is not heard, and then hung up on.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -24,7 +24,7 @@ use oneloop::interop::hyper::{Io, Timer};
 use oneloop::task::Builder;
 use oneloop::time::{Instant, interval, timeout};
 use oneloop_demos::Patient;
-use oneloop_demos::server::{Guest, is_at_home, printable};
+use oneloop_demos::server::{Client, is_at_home, printable};
 
 use crate::Seat;
 use crate::house::House;
@@ -37,7 +37,7 @@ const MESSAGE_MAX: usize = 64;
 /// How much may wait to be written before a connection counts as full.
 const WRITE_MAX: usize = 64 * 1024;
 
-pub(crate) async fn serve(guest: Guest, house: Rc<House>) {
+pub(crate) async fn serve(guest: Client, house: Rc<House>) {
     let guest = Rc::new(guest);
     let mut http = http1::Builder::new();
     http.timer(Timer).header_read_timeout(house.args.patience).max_buf_size(HEAD_MAX);
@@ -57,7 +57,7 @@ pub(crate) async fn serve(guest: Guest, house: Rc<House>) {
 
 type Reply = Response<Full<Bytes>>;
 
-async fn answer(request: Request<Incoming>, guest: Rc<Guest>, house: Rc<House>) -> Result<Reply, Infallible> {
+async fn answer(request: Request<Incoming>, guest: Rc<Client>, house: Rc<House>) -> Result<Reply, Infallible> {
     let all = |name: HeaderName| {
         let values = request.headers().get_all(name).iter();
         values.map(|value| value.to_str().unwrap_or("")).collect::<Vec<_>>()
@@ -74,7 +74,7 @@ async fn answer(request: Request<Incoming>, guest: Rc<Guest>, house: Rc<House>) 
 }
 
 /// Lets a client play, on a connection that hyper hands over once it has let go of it.
-fn join(mut request: Request<Incoming>, guest: Rc<Guest>, house: &Rc<House>) -> Reply {
+fn join(mut request: Request<Incoming>, guest: Rc<Client>, house: &Rc<House>) -> Reply {
     let response = match create_response_with_body(&request, Full::default) {
         Ok(response) => response,
         Err(error) => return text(StatusCode::BAD_REQUEST, format!("no handshake of WebSocket: {error}\n")),
@@ -111,7 +111,7 @@ fn join(mut request: Request<Incoming>, guest: Rc<Guest>, house: &Rc<House>) -> 
 async fn look_on<T: AsyncRead + AsyncWrite + Unpin>(
     connection: T,
     seat: &Seat,
-    guest: &Guest,
+    guest: &Client,
     ping: std::time::Duration,
 ) -> Result<(), Error> {
     let config = WebSocketConfig::default()
@@ -136,12 +136,12 @@ async fn look_on<T: AsyncRead + AsyncWrite + Unpin>(
 async fn hear<T: AsyncRead + AsyncWrite + Unpin>(
     receiver: &mut WebSocketReceiver<T>,
     seat: &Seat,
-    guest: &Guest,
+    guest: &Client,
     silent: &Cell<u32>,
 ) -> Result<Option<&'static str>, Error> {
     let (mut allowed, mut refused) = (Bucket::new(40.0, 30.0), Bucket::new(300.0, 30.0));
     while let Some(message) = receiver.next().await {
-        // Whatever it is, the client is there.
+        // The client is there, whatever it says.
         silent.set(0);
         let wish = match message? {
             Message::Close(_) => break,

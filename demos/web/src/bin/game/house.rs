@@ -11,10 +11,10 @@ use async_channel::{Receiver, bounded};
 use clap::Parser;
 use futures_lite::future::or;
 use oneloop::net::TcpListener;
-use oneloop::task::{Builder, yield_now};
+use oneloop::task::Builder;
 use oneloop::time::timeout;
-use oneloop_demos::server::{Guests, listen, some_seconds, stop_asked_for};
-use oneloop_demos::{address, log, seconds};
+use oneloop_demos::server::{listen, some_seconds, stop_asked_for};
+use oneloop_demos::{Guests, address, log, seconds};
 
 use crate::door::{self, Bucket};
 use crate::{Game, bots, play, tell};
@@ -22,7 +22,7 @@ use crate::{Game, bots, play, tell};
 /// A game for many in the browser, on one thread. Ctrl-C ends it in order.
 #[derive(Parser, Clone)]
 pub(crate) struct Args {
-    /// Where the page is; port 0 takes any free one
+    /// The address of the page; port 0 takes any free one
     #[arg(long, default_value = "127.0.0.1:8010", value_parser = address)]
     pub(crate) addr: SocketAddr,
     /// How many bots play with you, each by a socket of its own
@@ -48,7 +48,7 @@ pub(crate) struct Args {
     seconds: Option<Duration>,
 }
 
-/// What every connection has.
+/// The state that every connection shares.
 pub(crate) struct House {
     pub(crate) args: Args,
     pub(crate) game: Rc<Game>,
@@ -70,7 +70,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     let asked_to_stop = stop_asked_for(args.seconds); // from here on it is heard
     log(&format!("open http://{addr}/ and play; {} bots are waiting", args.bots));
     let (stopping, stop) = bounded(1);
-    let guests = Guests::new(args.connections);
+    let guests = Guests::at_most(args.connections);
     let gate = RefCell::new(Bucket::new(300.0, 100.0));
     let house = Rc::new(House { args, game: Rc::default(), gate, guests, stop });
     for number in 1..=house.args.bots {
@@ -86,12 +86,8 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     drop(listener); // from here on the kernel refuses whoever comes
     game.close(); // every player is told
     drop(stopping); // and every connection hears it
-    let all_gone = async {
-        while house.guests.connected() > 0 {
-            yield_now().await;
-        }
-    };
-    let cut = if timeout(Duration::from_secs(2), all_gone).await.is_err() { "; not everybody had gone" } else { "" };
+    let all_had_gone = timeout(Duration::from_secs(2), house.guests.all_gone()).await.is_ok();
+    let cut = if all_had_gone { "" } else { "; not everybody had gone" };
     let counts = &game.counts;
     let [joined, rejoined, slow, loud] =
         [&counts.joined, &counts.rejoined, &counts.slow, &counts.loud].map(std::cell::Cell::get);
@@ -108,7 +104,7 @@ async fn let_in(listener: &TcpListener, house: &Rc<House>) -> io::Result<()> {
         // Frames are small and frequent, and not worth waiting for more.
         let _ = stream.set_nodelay(true);
         let client = door::serve(house.guests.welcome(stream), Rc::clone(house));
-        // Who plays is bounded by itself; this is for whoever does not.
+        // Players are bounded by themselves; this is for all others.
         let whole = timeout(house.args.lifetime, client);
         drop(Builder::new().name(format!("door {peer}")).spawn(async move { whole.await.unwrap_or(()) }));
     }
