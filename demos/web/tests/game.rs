@@ -53,6 +53,28 @@ impl Game {
         answer
     }
 
+    /// How late the ticks and the bare thread were in the next five seconds: the median, the 99th of a hundred, and
+    /// the worst of each, in milliseconds.
+    fn late(&mut self) -> (usize, [f64; 3], [f64; 3]) {
+        loop {
+            let line = self.demo.line();
+            assert!(!line.is_empty(), "it has come to its end");
+            let figures: Vec<f64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+            if let [_, play, t50, t99, worst, b50, b99, bare_worst] = figures[..] {
+                eprint!("{line}");
+                return (play as usize, [t50, t99, worst], [b50, b99, bare_worst]);
+            }
+        }
+    }
+
+    /// Asserts that the loop's part in how late ticks are is below 20 ms. A delay of a thread that only sleeps is the
+    /// machine's part, and the two are not held up at the same moment.
+    #[track_caller]
+    fn ticks_are_in_time(&mut self) {
+        let (_, [median, most, _], [_, _, bare]) = self.late();
+        assert!(median < 20.0 && most < 20.0 + 2.0 * bare, "{median} {most}, and the bare thread {bare}");
+    }
+
     fn stop(self) -> String {
         self.demo.signal(Signal::INT);
         let ended = self.demo.end();
@@ -86,7 +108,7 @@ impl Player {
         }
     }
 
-    /// Where a player steps next.
+    /// The next step of a player.
     fn sees(&mut self, id: u16) -> (u8, u8) {
         loop {
             let frame = self.frame(b'm');
@@ -126,7 +148,7 @@ fn what_one_does_the_others_see_and_the_server_decides() {
     let y = two.sees(one.id).1;
     one.wish("l");
     while two.sees(one.id).0 > 60 {}
-    // Who comes late sees what was painted before.
+    // A latecomer sees what was painted before.
     let mut late = game.join("name=late");
     let floor = late.frame(b'f');
     assert_eq!(floor[1..3], [72, 48]);
@@ -164,7 +186,7 @@ fn a_token_gets_the_place_back_and_takes_it_from_another_tab() {
 
 #[test]
 fn who_talks_fast_or_nonsense_is_hung_up_on_and_the_others_play_on() {
-    let game = Game::open(&["--bots", "20"]);
+    let mut game = Game::open(&["--bots", "20"]);
     let mut good = game.join("name=good");
     for wish in ["u", "nonsense", "{\"x\":70,\"y\":1}"] {
         let mut loud = game.join("name=loud");
@@ -180,6 +202,7 @@ fn who_talks_fast_or_nonsense_is_hung_up_on_and_the_others_play_on() {
     let ticks = (0..40).map(|_| good.frame(b'm')).count();
     // Twenty frames a second, on a machine that may do much else.
     assert!(ticks == 40 && began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    game.ticks_are_in_time();
     let long = "u".repeat(1000);
     let mut endless = game.join("name=endless");
     let _ = endless.socket.send(Message::text(long));
@@ -201,9 +224,7 @@ fn a_storm_of_returns_is_slowed_down_and_ticks_stay_in_time() {
     }
     // Two returns a second are let in.
     assert!(tries > 100 && entered <= 10, "{entered} of {tries}");
-    let line = game.demo.line();
-    let median: f64 = line.split("late by ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
-    assert!(median < 20.0, "{line}");
+    game.ticks_are_in_time();
     game.stop();
 }
 
@@ -253,8 +274,8 @@ fn who_answers_no_ping_or_never_asks_is_hung_up_on() {
 #[test]
 fn two_hundred_bots_play_in_one_process_and_a_stop_tells_them() {
     let mut game = Game::open(&["--bots", "200"]);
-    let line = game.demo.line();
-    assert!(line.contains(" 200 play; ticks late by "), "{line}");
+    let (play, ..) = game.late();
+    assert_eq!(play, 200);
     let player = game.join("name=me");
     game.demo.signal(Signal::INT);
     assert!(player.end().contains("all is over"));

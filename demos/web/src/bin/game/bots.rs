@@ -10,10 +10,10 @@ use futures_lite::future::race;
 use oneloop::net::TcpStream;
 use oneloop::time::sleep;
 
-/// Plays for as long as there is a game. Whoever is sent away tries again.
+/// Plays for as long as there is a game. A bot that is sent away tries again.
 pub(crate) async fn play_along(number: u32, addr: SocketAddr) {
     loop {
-        // Whatever went wrong, a bot does not mind.
+        // A bot does not mind, whatever went wrong.
         let _ = play(number, addr).await;
         sleep(Duration::from_millis(fastrand::u64(500..1500))).await;
     }

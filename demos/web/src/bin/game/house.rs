@@ -17,7 +17,7 @@ use oneloop_demos::server::{listen, some_seconds, stop_asked_for};
 use oneloop_demos::{Guests, address, log, seconds};
 
 use crate::door::{self, Bucket};
-use crate::{Game, bots, play, tell};
+use crate::{Game, bots, jitter, play};
 
 /// A game for many in the browser, on one thread. Ctrl-C ends it in order.
 #[derive(Parser, Clone)]
@@ -78,7 +78,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     }
     let game = &*house.game;
     let whole = or(let_in(&listener, &house), async {
-        or(play(game), tell(game)).await;
+        or(play(game), jitter::tell(game)).await;
         Ok(())
     });
     or(whole, asked_to_stop).await.map_err(|error| format!("cannot go on: {error}"))?;
@@ -91,6 +91,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     let counts = &game.counts;
     let [joined, rejoined, slow, loud] =
         [&counts.joined, &counts.rejoined, &counts.slow, &counts.loud].map(std::cell::Cell::get);
+    log(&game.late.account());
     log(&format!(
         "stopped: {joined} joined, {rejoined} came back, {slow} read too slowly, {loud} talked too fast{cut}"
     ));

@@ -5,16 +5,20 @@
 //! cargo run --release -p oneloop-web-demos --bin game -- --bots 200    a full floor
 //! ```
 //!
-//! What to watch: arrows, WASD or a swipe turn you, space is a broad brush for a moment. Open a second tab, or ask
+//! Watch: arrows, WASD or a swipe turn you, space is a broad brush for a moment. Open a second tab, or ask
 //! a friend. A line every five seconds says how late the ticks were: 20 a second, on the timer wheel, beside all
-//! sockets. The bots are clients like you, with sockets of their own, on the same thread.
+//! sockets. The bots are clients like you, with sockets of their own, on the same thread. Beside the ticks stands how
+//! late a bare thread was that only sleeps: so much is the machine's part, and the rest is the loop's.
 //!
 //! The server decides: a client says where it turns, and nothing else ([`World`]). Every tick is one frame, which
-//! is made once and sent to all ([`play`]). Who comes late gets the whole floor; who comes back gets the old place.
+//! is made once and sent to all ([`play`]). Latecomers get the whole floor, and who comes back gets the old place.
+//!
+//! It prints a table of how late ticks were. This answers Tornado and Twisted: a game for many.
 
 mod bots;
 mod door;
 mod house;
+mod jitter;
 mod world;
 
 use std::cell::{Cell, RefCell};
@@ -25,9 +29,10 @@ use std::time::Duration;
 
 use async_channel::{Receiver, Sender, bounded};
 use async_tungstenite::tungstenite::Message;
-use oneloop::time::{Instant, MissedTickBehavior, interval};
-use oneloop_demos::{fail, finish_log, flags, log};
+use oneloop::time::{MissedTickBehavior, interval};
+use oneloop_demos::{fail, finish_log, flags};
 
+use jitter::Late;
 use world::{Id, World};
 
 /// How often the world moves on.
@@ -117,40 +122,6 @@ impl Drop for Seat {
             seats.remove(&self.id);
             self.game.world.borrow_mut().leave(self.id);
         }
-    }
-}
-
-/// How late ticks were, since it was last told.
-#[derive(Default)]
-struct Late(RefCell<Vec<Duration>>);
-
-impl Late {
-    fn note(&self, late: Duration) {
-        self.0.borrow_mut().push(late);
-    }
-
-    /// The median, the 99th of a hundred, and the worst; then it begins anew.
-    fn take(&self) -> Option<[Duration; 3]> {
-        let mut late = self.0.take();
-        late.sort_unstable();
-        let at = |part: usize| late.get((late.len() * part / 100).min(late.len().saturating_sub(1))).copied();
-        Some([at(50)?, at(99)?, at(100)?])
-    }
-}
-
-/// Says how many play and how late the ticks were, now and then.
-async fn tell(game: &Game) {
-    let mut times = interval(Duration::from_secs(5));
-    times.tick().await;
-    let start = Instant::now();
-    loop {
-        times.tick().await;
-        let Some(late) = game.late.take() else { continue };
-        let [median, most, worst] = late.map(|late| format!("{:.1} ms", late.as_secs_f64() * 1e3));
-        let (seconds, here) = (start.elapsed().as_secs(), game.seats.borrow().len());
-        log(&format!(
-            "{seconds:4} s: {here} play; ticks late by {median} (median), {most} (99 of 100), {worst} (worst)"
-        ));
     }
 }
 

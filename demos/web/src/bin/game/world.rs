@@ -32,7 +32,7 @@ const BEST: usize = 8;
 /// A player's number. 0 is nobody.
 pub(crate) type Id = u16;
 
-/// What a client may ask for.
+/// A wish of a client.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Wish {
     Turn(i8, i8),
@@ -87,7 +87,7 @@ impl Default for World {
     }
 }
 
-/// What a newcomer is told about itself.
+/// The welcome of a newcomer.
 #[derive(Serialize)]
 struct Welcome<'a> {
     you: Id,
@@ -239,7 +239,7 @@ impl World {
         }
     }
 
-    /// What somebody has to be told who has just come.
+    /// The frames for somebody who has just come.
     pub(crate) fn everything(&self, id: Id) -> Vec<Message> {
         let Some(player) = self.players.get(&id) else { return Vec::new() };
         let welcome = Welcome { you: id, token: &player.token, name: &player.name };
@@ -292,7 +292,7 @@ mod tests {
         }
     }
 
-    /// That every player owns what the floor says.
+    /// Asserts that every player owns what the floor says.
     fn assert_sound(world: &World) {
         for (id, player) in &world.players {
             let owns = world.floor.iter().filter(|owner| *owner == id).count();
