@@ -86,6 +86,18 @@ fn sleepers_all_start_before_the_first_one_ends_and_none_sleeps_too_short() {
 }
 
 #[test]
+fn sleepers_give_their_account_when_they_are_interrupted() {
+    let mut sleepers = Demo::start(SLEEPERS, &["--seconds", "50", "--tasks", "2"]);
+    assert!(sleepers.line().ends_with("task 1 starts\n"));
+    assert!(sleepers.line().ends_with("task 2 starts\n"));
+    // The handler of signals is there once the tasks have been polled: main waits with it for the first of them.
+    sleepers.signal(Signal::INT);
+    let ended = sleepers.end();
+    ended.assert_code(0);
+    assert!(ended.stdout.ends_with("stopped: 0 of 2 tasks have slept\n"), "{}", ended.stdout);
+}
+
+#[test]
 fn on_the_virtual_clock_an_hour_is_exact_and_over_at_once() {
     let ended = run(SLEEPERS, &["--seconds", "3600", "--tasks", "1000", "--virtual"]);
     ended.assert_code(0);
@@ -120,6 +132,18 @@ fn sleepers_end_quietly_when_their_reader_goes_away() {
     child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
     assert_eq!((child.wait().unwrap().code(), complaints.as_str()), (Some(0), ""));
     drop(over);
+}
+
+#[test]
+fn a_demo_whose_test_fails_ends_with_it() {
+    let (echo, addr) = start_echo(&[]);
+    let failed = thread::spawn(move || {
+        let _echo = echo;
+        // Not a panic, which would be printed: a test that fails unwinds as this does.
+        std::panic::resume_unwind(Box::new(()));
+    });
+    assert!(failed.join().is_err());
+    assert!(TcpStream::connect(&addr).is_err(), "it listens still");
 }
 
 /// A program whose stdout is `sink`, run by a shell that says how it ended.
@@ -370,11 +394,7 @@ fn multiplex_gives_its_account_when_it_is_interrupted() {
         "{}",
         ended.stdout
     );
-    assert!(
-        ended.stdout.ends_with("ok: every byte came back, nobody was lost, no timer was early\n"),
-        "{}",
-        ended.stdout
-    );
+    assert!(ended.stdout.ends_with("ok: every byte came back, nobody was lost, no timer early\n"), "{}", ended.stdout);
 }
 
 #[test]
@@ -385,14 +405,23 @@ fn multiplex_loses_nothing_in_two_processes_to_unruly_clients() {
     );
     ended.assert_code(0);
     let line = |words: &str| ended.stdout.lines().find(|line| line.contains(words)).unwrap_or_default();
-    assert!(line("in a process of its own").contains(" bytes of memory each"), "{}", ended.stdout);
+    assert!(!line("a process of its own").is_empty(), "{}", ended.stdout);
+    assert!(line(" bytes of memory each").trim().starts_with(|digit: char| digit.is_ascii_digit()), "{}", ended.stdout);
     let numbers: Vec<u64> = line("closed by half").split_whitespace().filter_map(|word| word.parse().ok()).collect();
     assert!(numbers.len() == 2 && numbers.iter().all(|number| *number > 0), "{}", ended.stdout);
-    assert!(
-        ended.stdout.ends_with("ok: every byte came back, nobody was lost, no timer was early\n"),
-        "{}",
-        ended.stdout
-    );
+    assert!(ended.stdout.ends_with("ok: every byte came back, nobody was lost, no timer early\n"), "{}", ended.stdout);
+}
+
+#[test]
+fn multiplex_tells_a_script_in_one_line() {
+    let args = ["--json", "--two-processes", "--connections", "20", "--timers", "10", "--seconds", "0.5"];
+    let ended = run(MULTIPLEX, &args);
+    ended.assert_code(0);
+    assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
+    for part in ["{\"ok\":true,\"connections\":20,", ",\"lost\":0,", ",\"early\":0,", ",\"server_bytes_a_connection\":"]
+    {
+        assert!(ended.stdout.contains(part), "{part:?} is not in {}", ended.stdout);
+    }
 }
 
 #[test]
@@ -457,6 +486,8 @@ fn multiplex_finds_nothing_wrong_and_says_so() {
     for part in ["compared byte for byte: 0 wrong", ": 0 lost", "fired: 0 early", "\nok: "] {
         assert!(summary.contains(part), "{part:?} is not in:\n{summary}");
     }
+    // A narrow terminal has sixty columns.
+    assert!(summary.lines().all(|line| line.len() <= 60), "{summary}");
     if cfg!(target_os = "linux") {
         assert!(summary.starts_with("1 thread "), "{summary}");
     }

@@ -13,7 +13,7 @@ use crate::report::TELLING;
 use crate::tally::Histogram;
 use crate::text::{Style, grouped, megabytes, millis, per_second, percent};
 
-/// Where the terminal is narrower, what stands side by side stands one below the other.
+/// On a narrower terminal, columns stand one below the other.
 const WIDTH: usize = 76;
 /// Width of the curves, and of the bar for the processor beside them.
 const CURVE: usize = 44;
@@ -125,7 +125,7 @@ impl Board {
         lines.map(|line| format!("  {line}")).collect()
     }
 
-    /// A dot for each connection. Where one has just spoken, there is light.
+    /// A dot for each connection. It is lit where one has just spoken.
     fn connections(&self, record: &Record) -> Vec<String> {
         let (share, rows) = self.style.dots(&record.speakers, self.width());
         let caption = match share {
@@ -157,7 +157,7 @@ impl Board {
     }
 }
 
-/// What the run is at, in words and as a share.
+/// The progress of the run, in words and as a share.
 fn progress(record: &Record) -> (String, f64) {
     let plan = record.plan;
     if let Some(elapsed) = record.elapsed() {

@@ -7,12 +7,15 @@
 //! ```
 //!
 //! One thread serves echo, is all of its clients, and runs 10,000 timers beside them; each byte
-//! that comes back and each timer is checked. What to watch: `threads 1`; how many polls a turn
+//! that comes back and each timer is checked. Watch `threads 1`; how many polls a turn
 //! makes and how few turns there are; and that the timers are no later for all the talking. With
 //! `--two-processes` the server has one of its own, and says what a connection costs it; `--unruly`
 //! clients reset connections and close them by half, and still nothing is lost.
 //!
-//! Where to read: [`talk`] is the sockets and [`ticks`] the timers, both as one would write them
+//! It prints a board or a line a second, then a summary, and `ok` if every byte came back and no timer was early.
+//! This answers all of them: in each, one thread has many sockets and many timers.
+//!
+//! To read: [`talk`] is the sockets and [`ticks`] the timers, both as one would write them
 //! for any runtime. The rest is for looking at it: [`tally`] counts, [`record`] samples, [`board`]
 //! and [`report`] show.
 
@@ -38,7 +41,7 @@ use futures_lite::future::or;
 use oneloop::Handle;
 use oneloop::net::TcpListener;
 use oneloop::signal::stop_requested;
-use oneloop::task::JoinHandle;
+use oneloop::task::{Builder, JoinHandle};
 use oneloop::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use oneloop_demos::{address, fail, finish_log, flags, is_shown, print, seconds};
 
@@ -77,12 +80,15 @@ struct Args {
     /// Be that process: say an address, and answer each line with an account
     #[arg(long, hide = true)]
     serve: bool,
-    /// Where the random numbers start: the same seed, the same messages and pauses
+    /// The seed of the random numbers: the same seed, the same messages and pauses
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Print a line a second instead of the board, on a terminal too
     #[arg(long)]
     plain: bool,
+    /// Print the account alone, as one line of JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl Args {
@@ -133,7 +139,7 @@ async fn run(args: Args) -> Result<bool, String> {
     let tally = Rc::new(Tally::default());
     let (to, mut server) = serve(args, &tally).await?;
     let plan = Plan { connections: args.connections, timers: args.timers, length: args.length() };
-    let mut view = View::new(Record::new(plan, Rc::clone(&tally)), args.plain);
+    let mut view = View::new(Record::new(plan, Rc::clone(&tally)), args);
 
     let start = Instant::now();
     let connected = async { Some(talk::connect(to, args.connections, args.two_processes, &tally).await) };
@@ -179,11 +185,16 @@ async fn run(args: Args) -> Result<bool, String> {
         tally.server_saw(last.resets, last.lost);
     }
     let (counts, usage, first_problem) = (tally.counts(), process::usage(), tally.first_problem());
-    Run { plan, whole, counts, usage, connecting, leaving, first_problem, server: told }.print_summary();
+    let run = Run { plan, whole, counts, usage, connecting, leaving, first_problem, server: told };
+    if args.json {
+        run.print_json();
+    } else {
+        run.print_summary();
+    }
     Ok(counts.faultless())
 }
 
-/// Where the clients knock: at a server that runs already, at one of ours in a process of its own, or here.
+/// The address that the clients connect to: of a server that runs already, of a process of ours, or of this one.
 async fn serve(args: Args, tally: &Rc<Tally>) -> Result<(SocketAddr, Option<server::Process>), String> {
     if let Some(addr) = args.to {
         return Ok((addr, None));
@@ -196,7 +207,7 @@ async fn serve(args: Args, tally: &Rc<Tally>) -> Result<(SocketAddr, Option<serv
     Ok((addr, None))
 }
 
-/// What the server says of itself, if it has a process of its own.
+/// The server's words of itself, if it has a process of its own.
 async fn ask(server: &mut Option<server::Process>) -> Result<Option<server::Account>, String> {
     match server {
         Some(server) => server.account().await.map(Some).map_err(|error| format!("the server is gone: {error}")),
@@ -219,7 +230,8 @@ fn unanswered() -> String {
 async fn start_server(tally: &Rc<Tally>) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let addr = listener.local_addr()?;
-    drop(oneloop::spawn(talk::serve(listener, Rc::clone(tally)))); // detached: it serves until the runtime goes
+    // Detached: it serves until the runtime goes.
+    drop(Builder::new().name("server").spawn(talk::serve(listener, Rc::clone(tally))));
     Ok(addr)
 }
 
@@ -241,25 +253,26 @@ fn cannot_connect(error: &io::Error) -> String {
     format!("{error}; {way_out}")
 }
 
-/// What is shown while the loop works: the board on a terminal, lines elsewhere.
+/// The view while the loop works: the board on a terminal, lines elsewhere.
 struct View {
     record: Record,
     board: Option<Board>,
-    lines: Lines,
+    lines: Option<Lines>,
 }
 
 impl View {
-    fn new(record: Record, plain: bool) -> Self {
+    fn new(record: Record, args: Args) -> Self {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        let board = (io::stdout().is_terminal() && !plain && !dumb).then(Board::new);
-        Self { record, board, lines: Lines::default() }
+        let board = (io::stdout().is_terminal() && !args.plain && !args.json && !dumb).then(Board::new);
+        Self { record, board, lines: (!args.json).then(Lines::default) }
     }
 
     fn show(&mut self) {
         self.record.sample();
-        match &mut self.board {
-            Some(board) => board.draw(&self.record),
-            None => self.lines.print(&self.record),
+        match (&mut self.board, &mut self.lines) {
+            (Some(board), _) => board.draw(&self.record),
+            (None, Some(lines)) => lines.print(&self.record),
+            (None, None) => {}
         }
     }
 

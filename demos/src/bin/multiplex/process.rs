@@ -1,4 +1,4 @@
-//! What the system says about this process: files it may open, threads, memory, processor time.
+//! The system's account of this process: files it may open, threads, memory, processor time.
 
 use std::fs;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(crate) fn make_room(connections: u64, files_each: u64) -> u64 {
     connections.min(allowed.saturating_sub(SPARE) / files_each)
 }
 
-/// What Linux tells about a process. Elsewhere, and without `/proc`, nothing is known.
+/// Linux' account of a process. Elsewhere, and without `/proc`, nothing is known.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Usage {
     pub(crate) threads: Option<u64>,

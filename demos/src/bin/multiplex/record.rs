@@ -15,7 +15,7 @@ const NOW: Duration = Duration::from_secs(1);
 /// How many samples the curve of requests goes back.
 const HISTORY: usize = 44;
 
-/// What the run is to be.
+/// The plan of the run.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) connections: u64,
@@ -34,7 +34,7 @@ pub(crate) struct Sample {
     trips: Histogram,
 }
 
-/// What happened between two samples.
+/// The difference between two samples.
 pub(crate) struct Span {
     pub(crate) seconds: f64,
     pub(crate) turns: u64,

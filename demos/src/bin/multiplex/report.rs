@@ -1,4 +1,4 @@
-//! What the run says where there is no terminal, and at its end: lines, and a summary.
+//! The output where there is no terminal, and at the end: lines, and a summary.
 
 use std::time::Duration;
 
@@ -58,23 +58,48 @@ fn quantiles(times: &Histogram) -> [String; 3] {
     [times.quantile(0.5), times.quantile(0.99), times.max()].map(millis)
 }
 
-/// What the summary is made of.
+/// The parts of the summary.
 pub(crate) struct Run {
     pub(crate) plan: Plan,
     /// From the moment when everybody was connected to the end of the time asked for.
     pub(crate) whole: Span,
-    /// Of everything, goodbyes included.
+    /// The counts of everything, goodbyes included.
     pub(crate) counts: Counts,
     pub(crate) usage: Usage,
     pub(crate) connecting: Duration,
     /// `None` if nobody was given the time for it.
     pub(crate) leaving: Option<Duration>,
     pub(crate) first_problem: Option<String>,
-    /// What the server said at the end of the time, if it has a process of its own.
+    /// The server's words at the end of the time, if it has a process of its own.
     pub(crate) server: Option<Account>,
 }
 
 impl Run {
+    /// Prints the whole run for a script: one line, with `null` where this system does not tell.
+    pub(crate) fn print_json(&self) {
+        let Self { plan, whole, counts, usage, .. } = self;
+        let Counts { echoes, wrong, lost, fired, early, cut, half_closed, .. } = counts;
+        let ms = |time: Duration| format!("{:.3}", time.as_secs_f64() * 1e3);
+        let [trip, late] =
+            [&whole.trips, &whole.late].map(|times| [times.quantile(0.5), times.quantile(0.99), times.max()]);
+        let [[trip50, trip99, trip_max], [late50, late99, late_max]] = [trip.map(ms), late.map(ms)];
+        let known = |number: Option<u64>| number.map_or_else(|| "null".to_owned(), |number| number.to_string());
+        let (threads, memory) = (known(usage.threads), known(usage.memory_peak_kib));
+        let each = known(self.server.and_then(|server| server.each));
+        print(format_args!(
+            "{{\"ok\":{},\"connections\":{},\"timers\":{},\"seconds\":{:.3},\"threads\":{threads},\
+             \"echoes\":{echoes},\"wrong\":{wrong},\"lost\":{lost},\"reset\":{cut},\"half_closed\":{half_closed},\
+             \"echo_ms_p50\":{trip50},\"echo_ms_p99\":{trip99},\"echo_ms_max\":{trip_max},\
+             \"fired\":{fired},\"early\":{early},\
+             \"late_ms_p50\":{late50},\"late_ms_p99\":{late99},\"late_ms_max\":{late_max},\
+             \"memory_kib_max\":{memory},\"server_bytes_a_connection\":{each}}}",
+            counts.faultless(),
+            plan.connections,
+            plan.timers,
+            whole.seconds,
+        ));
+    }
+
     /// Prints the whole run in a few sentences.
     pub(crate) fn print_summary(&self) {
         let Self { whole, counts, usage, .. } = self;
@@ -89,40 +114,43 @@ impl Run {
 
         let row = |name: &str, text: String| print(format_args!("  {name:10}{text}"));
         let rate = |count| per_second(count, whole.seconds);
-        // Of no time there is no rate.
+        // There is no rate of no time.
         let tells = whole.seconds >= TELLING;
         let connecting = self.connecting.as_secs_f64();
         let left = self.leaving.map_or_else(String::new, |time| format!(", hung up in {:.2} s", time.as_secs_f64()));
         let percentiles = |times: &Histogram| {
             let [p50, p99, max] = quantiles(times);
-            format!("{p50} ms (p50), {p99} ms (p99), {max} ms (max)")
+            format!("{p50} ms p50, {p99} p99, {max} max")
         };
         row("echoes", format!("{} compared byte for byte: {} wrong", grouped(counts.echoes), counts.wrong));
         if tells {
-            row("", format!("{} a second; back after {}", rate(whole.echoes), percentiles(&whole.trips)));
+            row("", format!("{} a second", rate(whole.echoes)));
+            row("", format!("back after {}", percentiles(&whole.trips)));
         }
         row("sockets", format!("connected in {connecting:.2} s{left}: {} lost", counts.lost));
         if counts.cut + counts.half_closed > 0 {
             let (cut, half) = (grouped(counts.cut), grouped(counts.half_closed));
-            row("", format!("{cut} reset, {half} closed by half; all of them came back"));
+            row("", format!("{cut} reset, {half} closed by half; all came back"));
         }
         if let Some(Account { open, each, .. }) = self.server {
-            let each = each.map(|each| format!(", {} bytes of memory each", grouped(each))).unwrap_or_default();
-            row("server", format!("in a process of its own: {} connections{each}", grouped(open)));
+            let each =
+                each.map(|each| format!(",\n            {} bytes of memory each", grouped(each))).unwrap_or_default();
+            row("server", format!("a process of its own: {} connections{each}", grouped(open)));
         }
         row("timers", format!("{} fired: {} early", grouped(counts.fired), counts.early));
         let memory = megabytes(usage.memory_peak_kib);
         if tells {
-            row("", format!("{} a second; late by {}", rate(whole.fired), percentiles(&whole.late)));
+            row("", format!("{} a second", rate(whole.fired)));
+            row("", format!("late by {}", percentiles(&whole.late)));
             let [turns, polls, parks] = [whole.turns, whole.polls, whole.parks].map(rate);
             row("the loop", format!("{turns} turns, {polls} polls, {parks} parks a second"));
-            row("the cost", format!("{} of one core, {memory} of memory at most", percent(whole.cpu)));
+            row("the cost", format!("{} of one core, {memory} at most", percent(whole.cpu)));
         } else {
-            row("the cost", format!("{memory} of memory at most"));
+            row("the cost", format!("{memory} at most"));
         }
 
         print(match &self.first_problem {
-            _ if counts.faultless() => "\nok: every byte came back, nobody was lost, no timer was early".to_owned(),
+            _ if counts.faultless() => "\nok: every byte came back, nobody was lost, no timer early".to_owned(),
             Some(problem) => format!("\nFAILED; the first of it: {problem}"),
             None => {
                 let Counts { resets, cut, lost, .. } = counts;

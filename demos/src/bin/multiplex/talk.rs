@@ -77,7 +77,8 @@ pub(crate) async fn connect(to: SocketAddr, clients: u64, asks: bool, tally: &Rc
         }
         Ok::<_, io::Error>(streams)
     };
-    let lanes: Vec<_> = (0..LANES).map(|first| oneloop::spawn(lane(first, Rc::clone(tally)))).collect();
+    let start = |first| Builder::new().name(format!("connects {first}")).spawn(lane(first, Rc::clone(tally)));
+    let lanes: Vec<_> = (0..LANES).map(start).collect();
     let mut streams = Vec::new();
     for lane in lanes {
         streams.extend(lane.await.map_err(io::Error::other)??);
@@ -153,7 +154,7 @@ impl Client<'_> {
     async fn come_back(&mut self, message: &[u8], reply: &mut [u8]) -> io::Result<()> {
         let to = self.stream.peer_addr()?;
         if self.rng.bool() {
-            // What has come and is not read makes the kernel reset the connection at its close.
+            // A byte that has come and is not read makes the kernel reset the connection at its close.
             self.read_exactly(&mut reply[..1]).await?;
             self.tally.resets();
         } else {

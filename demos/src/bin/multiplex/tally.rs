@@ -1,4 +1,4 @@
-//! What is counted: echoes, timers, mistakes, and how long things took.
+//! The counts: echoes, timers, mistakes, and how long things took.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -97,7 +97,7 @@ impl Tally {
         self.counts.borrow_mut().resets += 1;
     }
 
-    /// What the server saw that has a process of its own.
+    /// The counts of a server that has a process of its own.
     pub(crate) fn server_saw(&self, resets: u64, lost: u64) {
         let mut counts = self.counts.borrow_mut();
         (counts.resets, counts.lost) = (resets, counts.lost + lost);
@@ -194,7 +194,7 @@ impl Histogram {
     }
 
     /// How many times there are in each quarter of an octave, from 16 microseconds to 33 ms.
-    /// What is shorter counts to the first, what is longer to the last.
+    /// Shorter ones count to the first, and longer ones to the last.
     pub(crate) fn octave_quarters(&self) -> [u64; 44] {
         let mut quarters = [0; 44];
         for (index, count) in self.buckets.iter().enumerate() {

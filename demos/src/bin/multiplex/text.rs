@@ -35,7 +35,7 @@ pub(crate) fn percent(share: Option<f64>) -> String {
     share.map_or("-".to_owned(), |share| format!("{:.0} %", share * 100.0))
 }
 
-/// What a terminal can show.
+/// The abilities of a terminal.
 #[derive(Clone, Copy)]
 pub(crate) struct Style {
     color: bool,
@@ -79,7 +79,7 @@ impl Style {
         self.paint("36", &done.repeat(filled)) + &self.dim(&open.repeat(width - filled))
     }
 
-    /// A curve of one character a value, the largest one full height. What is not zero shows.
+    /// A curve of one character a value, the largest one full height. Every value above zero shows.
     pub(crate) fn curve(self, values: impl Iterator<Item = f64> + Clone) -> String {
         let ramp = if self.unicode {
             [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']

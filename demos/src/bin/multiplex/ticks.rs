@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use oneloop::task::Builder;
 use oneloop::time::sleep;
 
 use crate::tally::Tally;
@@ -13,7 +14,7 @@ pub(crate) fn start(count: u32, seed: u64, tally: &Rc<Tally>) {
     for number in 0..count {
         let tally = Rc::clone(tally);
         let mut rng = Rng::with_seed(!seed.wrapping_add(u64::from(number)));
-        let task = oneloop::spawn(async move {
+        let task = Builder::new().name(format!("timer {number}")).spawn(async move {
             loop {
                 let asked = Duration::from_micros(rng.u64(1_000..=1_000_000));
                 // Judged by the system's clock, not by the runtime's.
