@@ -1,4 +1,4 @@
-//! What the demos share: reading seconds and addresses from flags, leaving with a sentence, what servers need,
+//! The tools that demos share: reading seconds and addresses from flags, leaving with a sentence, what servers need,
 //! and the stage for those that show the loop at work or in trouble.
 
 mod guests;
@@ -73,8 +73,8 @@ pub fn complain(line: impl Display) {
     let _: Result<(), _> = note(&line).recv_timeout(Duration::from_secs(1));
 }
 
-/// Has a thread write a line to stderr, so that nobody waits for whoever reads there. What this returns ends when the
-/// line is written.
+/// Has a thread write a line to stderr, so that nobody waits for whoever reads there. The channel that
+/// this returns ends when the line is written.
 fn note(line: &dyn Display) -> Receiver<()> {
     let (over, is_over) = channel();
     let line = format!("{line}\n");

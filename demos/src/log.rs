@@ -1,4 +1,4 @@
-//! What the demos write to stdout while a loop turns. A reader who stalls stops nobody but a thread that writes.
+//! The demos' way to stdout while a loop turns. A reader who stalls stops nobody but a thread that writes.
 //!
 //! A pipe that nobody reads is full after a few hundred lines, and who writes to it then waits. On the
 //! loop's thread that would be the end of all clients, and of every signal. So text waits in a queue with
@@ -40,7 +40,7 @@ struct Queue {
     has_a_thread: bool,
 }
 
-/// What is to be written, and whether the program is run for it. Then it ends where nobody takes it.
+/// The bytes to be written, and whether the program is run for it. Then it ends where nobody takes it.
 struct Text {
     bytes: Vec<u8>,
     is_output: bool,
@@ -135,7 +135,7 @@ fn write() {
         let written = io::stdout().write_all(&text.bytes).and_then(|()| io::stdout().flush());
         match written {
             Err(error) if text.is_output => end_without_output(&error),
-            // Where stdout is closed there is nobody to tell of a log.
+            // Nobody can be told of a log where stdout is closed.
             _ => self::queue().is_writing = false,
         }
         WRITTEN.notify_all();

@@ -28,7 +28,7 @@ impl<T> Patient<T> {
         self.inner
     }
 
-    /// What came of a write, or an error if nothing has come of any for too long.
+    /// The outcome of a write, or an error if nothing has come of any for too long.
     fn judge<R>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         if outcome.is_ready() {
             self.waits = None;

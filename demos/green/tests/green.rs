@@ -69,7 +69,7 @@ impl Client {
     }
 
     fn is_hung_up_on(&mut self) -> bool {
-        // What it had sent and nobody read may turn the end into a reset.
+        // Bytes that it had sent and nobody read may turn the end into a reset.
         self.0.read(&mut [0; 8]).unwrap_or(0) == 0
     }
 }

@@ -89,7 +89,7 @@ impl House {
         )
     }
 
-    /// What DNS says to a question for the TXT record of a name, by UDP and by TCP.
+    /// The answers of DNS to a question for the TXT record of a name, by UDP and by TCP.
     fn dns(&self, name: &str) -> [Vec<u8>; 2] {
         let question = question(name);
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -137,12 +137,12 @@ fn hear(from: &mut impl BufRead) -> String {
 }
 
 fn is_hung_up_on(stream: &mut impl Read) -> bool {
-    // What it had sent and nobody read may turn the end into a reset.
+    // Bytes that it had sent and nobody read may turn the end into a reset.
     let mut rest = Vec::new();
     !stream.read_to_end(&mut rest).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
-/// That a word is found at every door, under a name in any case.
+/// Asserts that a word is found at every door, under a name in any case.
 fn assert_found(house: &House, name: &str, word: &str) {
     for message in house.dns(&name.to_uppercase()) {
         assert!(is_answer(&message, 0, word), "{message:?}");

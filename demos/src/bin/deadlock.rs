@@ -5,7 +5,7 @@
 //! ONELOOP_SEE=1 cargo run --release --bin deadlock -- --real
 //! ```
 //!
-//! What to watch: `ann` takes the fork, `ben` takes the knife, and then each asks for the other thing. No
+//! Watch: `ann` takes the fork, `ben` takes the knife, and then each asks for the other thing. No
 //! thread is blocked and the loop goes on turning, as `main` shows. But the two will never be polled
 //! again. The diagnosis follows who waits for whom, and prints the circle. In the end `main`
 //! aborts one of them, its lock comes free, and the other goes on.

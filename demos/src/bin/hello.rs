@@ -4,7 +4,7 @@
 //! cargo run --release --bin hello
 //! ```
 //!
-//! It prints `hello world`, after one second and not two. In Python this is asyncio's `gather`.
+//! Watch the time: it prints `hello world`, after one second and not two. In Python this is asyncio's `gather`.
 
 use std::time::Duration;
 

@@ -5,14 +5,14 @@
 //! cargo run --release --bin hog
 //! ```
 //!
-//! What to watch: `ticker` wants to run ten times a second. While `hog` is in its poll, the ticks are
+//! Watch: `ticker` wants to run ten times a second. While `hog` is in its poll, the ticks are
 //! due and nobody fires them; then they come all at once. The diagnosis names the task that held the
 //! loop up, and the line it waited at before. The page shows it too, and while it goes on: it is served
 //! from a thread of its own.
 //!
 //! The way out: `task::spawn_blocking` for what blocks or computes for long, or a `yield_now().await`
 //! now and then. With `--polite` the hog does its work in slices of a millisecond; why the ticks are late by
-//! some sixty of them all the same, the demo `starvation` tells.
+//! some sixty of them all the same, the demo `starvation` tells. It prints each late tick, and the latest.
 
 use std::process::ExitCode;
 use std::time::Duration;

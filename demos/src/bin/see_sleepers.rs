@@ -5,14 +5,14 @@
 //! cargo run --release --bin see_sleepers
 //! ```
 //!
-//! What to watch, on the page that the first command names:
+//! Watch, on the page that the first command names:
 //! - turn 1: `main` spawns thirty tasks in one poll, and they stand in the ready queue;
 //! - each is polled once, hangs its timer on the wheel, and waits; no thread waits with it;
 //! - the loop parks, one second long: this is all the sleeping there is;
 //! - the thirty timers fire in one turn. Each wakes its task, and each task is polled once more;
 //! - `main` joined them in order, so the first that ends wakes it, and it finds all others over.
 //!
-//! docs/recordings/see_sleepers.ndjson is this run, for the page to play without a program.
+//! docs/recordings/see_sleepers.ndjson is this run, for the page to play without a program. It prints two lines.
 
 use std::process::ExitCode;
 use std::time::Duration;

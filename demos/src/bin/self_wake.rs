@@ -5,13 +5,13 @@
 //! cargo run --release --bin self_wake
 //! ```
 //!
-//! What to watch: two tasks wait for the same flag. `asker` looks, wakes itself and returns `Pending`,
+//! Watch: two tasks wait for the same flag. `asker` looks, wakes itself and returns `Pending`,
 //! so that it is polled again at once: other tasks run in between, and it gets its answer. But the loop
 //! never parks, and a processor is kept busy by a program that only waits. The diagnosis names the task
 //! that wakes itself. `waiter` leaves its waker with the flag, and is polled twice in all.
 //!
 //! On the virtual clock each look takes a millisecond, since there time passes only when the loop
-//! sleeps, or when work is pretended.
+//! sleeps, or when work is pretended. It prints how often each was polled.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;

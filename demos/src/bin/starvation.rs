@@ -6,18 +6,18 @@
 //! ONELOOP_SEE=1 cargo run --release --bin starvation -- --real
 //! ```
 //!
-//! What to watch: three acts, in each of which others have 150 ms of work, in pieces of half a
+//! Watch: three acts, in each of which others have 150 ms of work, in pieces of half a
 //! millisecond. `main` is polite, wants little, and says how long it was kept waiting at most.
 //!
 //! 1. `reader` reads from a pipe that is never empty, so no read ever has to wait. The runtime counts
 //!    what it completes: after 128 operations in one poll the next one says "not yet" and wakes the task,
-//!    which so goes to the end of the ready queue, behind `main`. That is its budget: 64 ms here.
+//!    which so goes to the end of the ready queue, behind `main`. This is its budget: 64 ms here.
 //! 2. a crowd of 100 tasks gives way after each piece. None of them is greedy, but together they keep the
 //!    queue from ever being empty, and `main` waits for a timer. After 64 polls the turn is over, and
-//!    timers and sockets are looked at, whoever else is ready. That is `polls_per_turn`: 32 ms here, and
+//!    timers and sockets are looked at, whoever else is ready. This is `polls_per_turn`: 32 ms here, and
 //!    then `main` stands in the queue as everybody does. With `--polls-per-turn 1000` see it missing.
 //! 3. `loner` awaits nothing at all. Nobody can interrupt a poll, so no limit helps; but the diagnosis
-//!    names it.
+//!    names it. Each act prints how long `main` was kept waiting.
 
 use std::process::ExitCode;
 use std::time::Duration;

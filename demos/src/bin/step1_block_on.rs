@@ -4,9 +4,9 @@
 //! cargo run --release --bin step1_block_on
 //! ```
 //!
-//! A future is a value that can be asked "done yet?". Whoever asks hands over a [`Waker`], and a
+//! A future is a value that can be asked "done yet?". The one who asks hands over a [`Waker`], and a
 //! future that answers `Pending` has promised to call it when asking again is worth the while.
-//! That promise is all there is between an `async fn` and a machine that does not spin:
+//! This promise is all there is between an `async fn` and a machine that does not spin:
 //!
 //! ```text
 //!                  poll: "done yet?"
@@ -18,7 +18,7 @@
 //!        '---------- wake ------------  that sleeps)
 //! ```
 //!
-//! Watch the trace: two polls, one park, and nothing at all in between.
+//! Watch the trace that it prints: two polls, one park, and nothing at all in between.
 
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +27,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-/// What a wake of this runtime does: ring, so that the one thread asks again.
+/// A wake of this runtime: ring, so that the one thread asks again.
 struct Bell {
     /// Set before the unpark and cleared before the poll. A wake that comes *during* a poll finds
     /// nobody parked; the flag remembers it. `unpark` alone would nearly do, but its token belongs
@@ -63,7 +63,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// What a [`Sleep`] and its helper thread share.
+/// The state that a [`Sleep`] and its helper thread share.
 #[derive(Default)]
 struct Shared {
     over: bool,
@@ -106,7 +106,7 @@ impl Future for Sleep {
     }
 }
 
-/// What `--help` says.
+/// The text of `--help`.
 const ABOUT: &str = "Step 1 of 3: `block_on`, a whole runtime for one future.\n\n\
     It prints a trace: two polls, one park, and nothing in between. The source is its explanation: demos/src/bin/step1_block_on.rs";
 

@@ -17,6 +17,8 @@
 //! The loop keeps no list of its tasks. A task lives as long as somebody can still wake it, and
 //! when nobody can, the queue's last sender goes with it: `recv` fails, and the loop is over.
 //! Pleasant, until a task keeps its own waker: then it stays for ever, and the loop with it.
+//!
+//! Watch how ten tasks sleep at once. It prints their starts and ends, and a question that leads on.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -96,7 +98,7 @@ impl Future for SleepUntil {
     }
 }
 
-/// What `--help` says.
+/// The text of `--help`.
 const ABOUT: &str = "Step 2 of 3: many tasks on one thread, each with a waker of its own.\n\n\
     It prints a trace of polls and wakes. The source is its explanation: demos/src/bin/step2_arc_waker.rs";
 

@@ -7,6 +7,8 @@
 //! The loop waits for a ready task, but no longer than until the next deadline: that makes it an
 //! event loop. To cancel a timer is to forget its waker; its heap entry stays until its hour, a
 //! tombstone. `main` cancels nearly every timer it sets, as servers do with their time limits.
+//!
+//! Watch the ends: all come at once. It prints how many tombstones are left, and a question that leads on.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -94,7 +96,7 @@ impl Drop for Sleep {
     }
 }
 
-/// What `--help` says.
+/// The text of `--help`.
 const ABOUT: &str = "Step 3 of 3: timers without threads, on a heap.\n\n\
     It prints what the loop does and when. The source is its explanation: demos/src/bin/step3_heap_timers.rs";
 

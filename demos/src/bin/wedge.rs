@@ -6,12 +6,13 @@
 //! nc 127.0.0.1 6062                       then type: ps, where 2, cancel 3
 //! ```
 //!
-//! What to watch: `blocker` makes the mistake that all loops suffer from. It calls something that blocks, and for
+//! Watch: `blocker` makes the mistake that all loops suffer from. It calls something that blocks, and for
 //! five seconds no other task runs, and Ctrl-C is not heard. The monitor is a thread of its own: `ps` answers at
 //! once, and its last line says who holds the loop and where it waited before. `cancel N` tells when the task will
 //! end; the line in the log is written by its destructor, as soon as the loop is back.
 //!
-//! The way out is `task::spawn_blocking`: with `--polite` the same call holds up nobody.
+//! It prints `tick` once a second, and nothing while it is wedged. The way out is `task::spawn_blocking`: with
+//! `--polite` the same call holds up nobody.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -28,7 +29,7 @@ use oneloop_demos::{address, fail, finish_log, flags, log, seconds};
 /// A loop that is wedged now and then, with a monitor that answers all the same. Ctrl-C ends it.
 #[derive(Parser, Clone, Copy)]
 struct Args {
-    /// Where the monitor is: an address of this machine; port 0 takes any free one
+    /// The address of the monitor, one of this machine; port 0 takes any free one
     #[arg(long, default_value = "127.0.0.1:6062", value_parser = address)]
     addr: SocketAddr,
     /// How long the loop is wedged each time, in seconds
@@ -48,7 +49,7 @@ struct Args {
     seconds: Option<Duration>,
 }
 
-/// What ought not to be called on a loop.
+/// A call that ought not to be made on a loop.
 fn blocks(time: Duration) {
     thread::sleep(time);
 }

@@ -1,4 +1,4 @@
-//! What the demos that speak HTTP share: a server's house, in which everything has an upper bound.
+//! The library of the demos that speak HTTP: a server's house, in which everything has an upper bound.
 
 pub mod house;
 pub mod pool;

@@ -199,7 +199,7 @@ fn a_stop_lets_what_is_being_answered_finish() {
     let mut fast = Fast::start(&["--loops", "2"]);
     let mut stream = connect(&fast.addr);
     write!(stream, "GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-    // Whoever comes later has been answered by some loop; by this one when it is the same loop.
+    // A later client has been answered by some loop; by this one when it is the same loop.
     thread::sleep(Duration::from_millis(100));
     fast.signal(Signal::TERM);
     let mut answer = String::new();

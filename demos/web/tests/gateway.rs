@@ -22,7 +22,7 @@ use support::{Demo, connect, has, run};
 const GATEWAY: &str = env!("CARGO_BIN_EXE_gateway");
 /// How much goes through the gateway where memory is watched. `ONELOOP_GATEWAY_BYTES` asks for more.
 const BYTES: usize = 10_000_000;
-/// What the gateway may take of memory meanwhile, at its most.
+/// The gateway's memory meanwhile, at its most.
 const MEMORY_KB: usize = 20_000;
 
 struct Gateway {
@@ -285,7 +285,7 @@ fn a_silent_upstream_is_a_504_and_a_pause_ends_an_answer() {
     let answer = gateway.get("/pause");
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("01234"), "{answer}");
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
-    // Who sends half of a request is not the upstream's fault.
+    // A client that sends half of a request is not the upstream's fault.
     let half = "POST / HTTP/1.1\nhost: localhost\nconnection: close\ncontent-length: 10\n\nabc";
     assert!(gateway.send(half).starts_with("HTTP/1.1 408 Request Timeout\r\n"));
     assert!(gateway.stop().contains("no byte came for 0.4 s"));

@@ -19,7 +19,7 @@ fn start(twin: &str, args: &[&str]) -> (Demo, String) {
     (demo, addr)
 }
 
-/// What both are asked, word by word.
+/// The script that asks both, word by word.
 const SCRIPT: &str = r#"
     ask() { curl -s -i -m 20 "$@" | grep -iv '^date:'; echo "-- $?"; }
     ask "http://$1/"
@@ -65,7 +65,7 @@ fn a_stop_lets_what_is_being_answered_finish_and_ends_idle_connections() {
         write!(idle, "GET /hello/you HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
         idle.read_exact(&mut [0; 40]).unwrap();
         write!(busy, "GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-        // Whoever comes later is answered, so the request above is being answered.
+        // A later client is answered, so the request above is being answered.
         let mut later = connect(&addr);
         write!(later, "GET /slow HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
         later.read_exact(&mut [0; 15]).unwrap();

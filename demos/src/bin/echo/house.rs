@@ -1,4 +1,4 @@
-//! What surrounds an echo: the flags, how many may be in, who has to go when it is full, and the log.
+//! The surroundings of an echo: the flags, how many may be in, who has to go when it is full, and the log.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use oneloop_demos::{address, files_allowed, log, seconds};
 /// An echo server on one thread, for `nc`. Ctrl-C stops it gracefully, a second one at once.
 #[derive(Parser, Clone, Copy)]
 pub(crate) struct Args {
-    /// Where to listen; port 0 takes any free one
+    /// The address to listen on; port 0 takes any free one
     #[arg(long, default_value = "127.0.0.1:7000", value_parser = address)]
     pub(crate) addr: SocketAddr,
     /// Stop by itself after this time
@@ -41,7 +41,7 @@ pub(crate) struct Args {
 /// A client that is in: its connection, and when it last sent something.
 type Known = (Rc<TcpStream>, Rc<Cell<Instant>>);
 
-/// What the server knows about its clients.
+/// The server's knowledge of its clients.
 pub(crate) struct House {
     pub(crate) args: Args,
     /// Those who are in, by number.
@@ -162,7 +162,7 @@ fn room_for(wanted: u32) -> usize {
     usize::try_from(allowed.min(wanted.into())).unwrap_or(usize::MAX)
 }
 
-/// What is wrong with the address, and the way out.
+/// The fault of the address, and the way out.
 pub(crate) fn cannot_listen(error: &io::Error) -> String {
     let way_out = match error.kind() {
         ErrorKind::AddrInUse => "another program has this port: stop it, or choose another port with --addr",

@@ -5,11 +5,13 @@
 //! nc 127.0.0.1 7000                     in as many others as you like
 //! ```
 //!
-//! What to watch: one line a connection, when it is over; all of them on one thread. Ctrl-C stops it in order:
+//! Watch: one line a connection, when it is over; all of them on one thread. Ctrl-C stops it in order:
 //! nobody new is let in, whoever is connected may finish for a while, and the last line is the account.
 //! The clients are children of a scope. They borrow the house from it, and it ends when the last of them has:
 //! no list of handles, no counter, nobody forgotten. In Python these are asyncio's streams in trio's nursery.
 //! `ONELOOP_LOG=1` before the command shows the loop turning for each byte.
+//!
+//! It prints a line a connection, and at last `stopped: 3 connections, 42 bytes echoed, 0 cut off`.
 
 use std::io;
 use std::net::Shutdown;
@@ -47,7 +49,7 @@ async fn accept<'house>(listener: &TcpListener, clients: &Scope<'house>, house: 
     loop {
         let (stream, peer) = listener.accept().await?;
         let guest = house.welcome(stream, peer);
-        clients.spawn(async move {
+        clients.spawn_named(&format!("client {peer}"), async move {
             let end = timeout(house.args.lifetime, echo(&guest)).await;
             guest.goodbye(end);
         });

@@ -5,10 +5,11 @@
 //! cargo run --release --bin happy_eyeballs -- --hours 240
 //! ```
 //!
-//! What to watch: the first address never answers, and costs a quarter of a second instead of minutes
+//! Watch: the first address never answers, and costs a quarter of a second instead of minutes
 //! (RFC 8305). [`race`] is all of it: a scope, whose end is the end of every attempt. Then a day of races
 //! is run on the virtual clock, and one race is dropped wherever it can be; the last line is the account.
 //!
+//! It prints the race, then `24 hours, 3871 races, in 0.1 s`, then `dropped at each of its 15 awaits`.
 //! The runtime has this ready to use, as `oneloop::net::happy_eyeballs`.
 
 use std::cell::{Cell, RefCell};
@@ -31,9 +32,9 @@ const HEAD_START: Duration = Duration::from_millis(250);
 async fn race<A: Future<Output = io::Result<T>>, T>(attempts: Vec<A>) -> Result<T, Vec<io::Error>> {
     let (winner, failures) = (Cell::new(None), RefCell::new(Vec::new()));
     let ended = scope(async |s| {
-        for attempt in attempts {
+        for (number, attempt) in (1..).zip(attempts) {
             let (winner, failures, others) = (&winner, &failures, s.canceller());
-            let child = s.spawn(async move {
+            let child = s.spawn_named(&format!("attempt {number}"), async move {
                 match attempt.await {
                     Ok(connection) => {
                         winner.set(Some(connection));
@@ -57,7 +58,7 @@ struct Args {
     /// How many hours of races to run on the virtual clock
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     hours: u64,
-    /// Where the random numbers start: the same seed, the same races
+    /// The seed of the random numbers: the same seed, the same races
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 }

@@ -1,4 +1,4 @@
-//! What is hard to see on sockets: a day of races on the virtual clock, and a race that is dropped
+//! The parts that are hard to see on sockets: a day of races on the virtual clock, and a race that is dropped
 //! wherever it can be.
 
 use std::io;
@@ -73,7 +73,7 @@ fn expected(addresses: &[Address]) -> (Duration, Option<usize>) {
         ends.push((begins + address.takes, number, address.answers));
         let lost_early = !address.answers && address.takes < HEAD_START;
         begins += if lost_early { address.takes } else { HEAD_START };
-        // Who comes after the end does not run at all.
+        // An attempt that comes after the end does not run at all.
         if ends.iter().any(|(end, _, answers)| *answers && *end < begins) {
             break;
         }

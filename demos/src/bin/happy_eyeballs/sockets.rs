@@ -12,7 +12,7 @@ use crate::race;
 
 /// More than a listener's queue holds.
 const CROWD: usize = 10_000;
-/// Who has not connected on loopback by then stands before a queue that is full.
+/// A client that has not connected on loopback by then stands before a queue that is full.
 const FULL: Duration = Duration::from_millis(100);
 
 /// Lets the two race, and says who won and what is left of the other.

@@ -5,9 +5,11 @@
 //! curl http://127.0.0.1:8080/hello/you        in as many others as you like
 //! ```
 //!
-//! What to watch: one line a request, and `/slow`, which sleeps for a second: ten at once take one
+//! Watch: one line a request, and `/slow`, which sleeps for a second: ten at once take one
 //! second in all. Ctrl-C stops it in order: nobody new is let in, requests that are being answered may
 //! finish for a while.
+//!
+//! It prints a line a request: who asked, for what, the status, and how long it took. This answers Quart.
 //!
 //! A server that strangers can reach needs an upper bound on everything they could use up. The bounds on
 //! connections, heads and time are the house's (`demos/web/src/house.rs`), as in all demos that speak HTTP; a body
@@ -54,7 +56,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is where.
+/// The paths, and their handlers.
 fn router() -> Router {
     Router::new()
         .route("/", get(async || "hello from one thread; try /hello/you, /slow, or POST to /length\n"))

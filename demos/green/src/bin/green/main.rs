@@ -7,12 +7,13 @@
 //! nc 127.0.0.1 7011                       in a third: an async task answers
 //! ```
 //!
-//! What to watch: both count the same words, one by one. `slow` is answered after a second, and holds up nobody.
+//! Watch: both count the same words, one by one. `slow` is answered after a second, and holds up nobody.
 //! `panic` ends the green thread that reads it, `kill 1` another one; a line in the log is written by its
 //! destructor. The crowd are 10,000 more green threads, which sleep; the log says what one costs.
 //!
 //! Read [`green_talk`] and [`async_talk`] side by side, then `thread.rs`: the switch of stacks is a library's
-//! (corosensei), and all unsafe code is there. The stacks do not grow: see `--stack`.
+//! (corosensei), and all unsafe code is there. The stacks do not grow: see `--stack`. It prints a line for each
+//! client that ends, and what one of the crowd costs.
 
 mod room;
 mod thread;

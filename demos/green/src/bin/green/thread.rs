@@ -52,7 +52,7 @@ impl<T: 'static> Thread<T> {
     ///
     /// # Errors
     ///
-    /// That of `mmap`, if there is no room for the stack.
+    /// The error of `mmap`, if there is no room for the stack.
     pub(crate) fn new(stack: usize, function: impl FnOnce(&Green<'_>) -> T + 'static) -> io::Result<Self> {
         let state = Rc::new(Cell::new(State::Running));
         let seen = Rc::clone(&state);

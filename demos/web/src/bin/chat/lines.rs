@@ -61,10 +61,10 @@ async fn listen(writer: &mut (impl AsyncWrite + Unpin), seat: &Seat) -> io::Resu
     writer.close().await
 }
 
-/// What comes, line by line.
+/// The client's words, line by line.
 struct Lines {
     reader: ReadHalf<Patient<TcpStream>>,
-    /// What has come and is not yet a line.
+    /// The bytes that have come and are not yet a line.
     buffer: Vec<u8>,
 }
 

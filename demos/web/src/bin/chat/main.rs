@@ -10,7 +10,8 @@
 //! What to watch: a word said at one door is heard at the others. Every client has a queue with a bound. Who
 //! does not read loses the place instead of holding up the rest ([`Room::say`]). A line a few seconds says
 //! how many are in the room, and what a client costs. Ctrl-C says goodbye to all, and gives the account.
-//! This answers Tornado. One room lives in one process: to share it between several takes a broker.
+//! It prints that line, and the account. This answers Tornado. One room lives in one process: to share it between
+//! several takes a broker.
 
 mod http;
 mod lines;

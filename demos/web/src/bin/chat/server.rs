@@ -22,10 +22,10 @@ use crate::{Room, http, lines};
 /// A chat room with four doors, on one thread. Ctrl-C closes it in order, a second one at once.
 #[derive(Parser, Clone)]
 pub(crate) struct Args {
-    /// Where the page, WebSocket, events and long poll are; port 0 takes any free one
+    /// The address of the page, WebSocket, events and long poll; port 0 takes any free one
     #[arg(long, default_value = "127.0.0.1:8000", value_parser = address)]
     pub(crate) addr: SocketAddr,
-    /// Where plain TCP is
+    /// The address of plain TCP
     #[arg(long, default_value = "127.0.0.1:8001", value_parser = address)]
     pub(crate) tcp: SocketAddr,
     /// A host name, beside those of loopback, under which browsers may ask for the room
@@ -65,13 +65,13 @@ pub(crate) struct Guest {
     pub(crate) place: Rc<Place>,
 }
 
-/// What a client holds among all who are connected.
+/// A client's place among all who are connected.
 pub(crate) type Place = oneloop_demos::Guest;
 
 /// A channel on which nothing is ever sent: it is closed when the server stops.
 pub(crate) type Stop = Receiver<Infallible>;
 
-/// What belongs to both doors.
+/// The state of both doors.
 struct House {
     room: Rc<Room>,
     args: Rc<Args>,

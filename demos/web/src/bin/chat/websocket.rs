@@ -79,7 +79,7 @@ async fn speak<T: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<(), Error> {
     let mut talk = Talk::new();
     while let Some(message) = receiver.next().await {
-        // Whatever it is, the client is there.
+        // The client is there, whatever it says.
         unanswered.set(0);
         place.has_spoken();
         match message? {

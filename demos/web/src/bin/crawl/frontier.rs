@@ -1,4 +1,4 @@
-//! What there is to fetch: a queue for each host, the pages that are known, and who waits for one.
+//! The pages to fetch: a queue for each host, the pages that are known, and who waits for one.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -164,7 +164,7 @@ pub(crate) fn beginning(text: &str) -> Result<(SocketAddr, String), String> {
     Ok((host, checked(format!("/{path}")).ok_or_else(expected)?))
 }
 
-/// Where a link of a page leads, if that is a page at all.
+/// The target of a page's link, if that is a page at all.
 fn resolve(page: &Page, link: &str) -> Option<(SocketAddr, String)> {
     let link = link.split('#').next()?;
     if let Some(rest) = link.strip_prefix("http://") {

@@ -6,9 +6,11 @@
 //! python3 -m http.server 8099 &  cargo run --release -p oneloop-web-demos --bin crawl -- --from http://127.0.0.1:8099/
 //! ```
 //!
-//! What to watch: a table of the hosts, live. The pages come from a server of its own, with five hosts that are slow
+//! Watch: a table of the hosts, live. The pages come from a server of its own, with five hosts that are slow
 //! at times, answer 503 at times, and hang up at times. The last line says how many connections the server ever saw
 //! at once; `ss -tn state established` shows them from outside.
+//!
+//! It prints the table, and the account: pages, bytes, tries, seconds. `--json` prints the account alone.
 //!
 //! Twenty workers, and each has one connection at most ([`work`]): so there is nothing to count. A worker stays with
 //! its host while that has pages, and leaves a connection only once the other side has closed it too.
@@ -37,7 +39,7 @@ use frontier::{Frontier, Page};
 /// A crawler that is polite: a bound on connections, on each host, and on retries. Ctrl-C ends it with its account.
 #[derive(Parser, Clone)]
 struct Args {
-    /// Where to begin, such as http://127.0.0.1:8099/; without it, a server of its own has 1,000 pages to fetch
+    /// The URL to begin at, such as http://127.0.0.1:8099/; without it, a server of its own has 1,000 pages to fetch
     #[arg(long, value_name = "URL", value_parser = frontier::beginning)]
     from: Option<(SocketAddr, String)>,
     /// How many pages to fetch at most
@@ -119,9 +121,9 @@ async fn crawl(args: Args) -> Result<bool, String> {
     let start = Instant::now();
     let mut show = show::Show::new(&args, std::io::stdout().is_terminal());
     let crawled = scope(async |workers| {
-        for _ in 0..args.connections {
+        for number in 1..=args.connections {
             let (frontier, args) = (&frontier, &args);
-            workers.spawn(work(frontier, args));
+            workers.spawn_named(&format!("worker {number}"), work(frontier, args));
         }
     });
     let looks = async {

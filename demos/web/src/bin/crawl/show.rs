@@ -1,4 +1,4 @@
-//! What is shown: a table of the hosts on a terminal, a line a second elsewhere, and the account.
+//! The view: a table of the hosts on a terminal, a line a second elsewhere, and the account.
 
 use std::time::Duration;
 

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FILE_MAX: usize = 64 << 20;
 const LIST_MAX: usize = 1_000;
 
-/// Where the files are.
+/// The server of the files.
 pub(crate) struct Server(SocketAddr);
 
 impl Server {

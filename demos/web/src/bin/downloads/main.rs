@@ -5,7 +5,7 @@
 //! cargo run --release -p oneloop-web-demos --bin downloads -- --to files > SHA256SUMS
 //! ```
 //!
-//! What to watch: a bar for each file that is on its way; they come from a server in the same program, which
+//! Watch: a bar for each file that is on its way; they come from a server in the same program, which
 //! gives each its own speed. The last line says how late a ticker was that runs beside it all: hashing does
 //! not hold up the loop. Into a file it prints what `sha256sum` prints, so `sha256sum --check` can have its say.
 //! Ctrl-C gives the account so far. This answers asyncio: `gather`, `Semaphore` and `to_thread`.

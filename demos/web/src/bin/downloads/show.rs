@@ -1,4 +1,4 @@
-//! What is seen: bars on a terminal, a line a file for whoever reads the output, and the account.
+//! The view: bars on a terminal, a line a file for whoever reads the output, and the account.
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal};

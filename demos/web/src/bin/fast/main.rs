@@ -6,13 +6,13 @@
 //! kill -HUP PID                                                          in a third, with the number that it printed
 //! ```
 //!
-//! What to watch: each answer names its loop and its process. The kernel deals connections out to the loops, as each
+//! Watch: each answer names its loop and its process. The kernel deals connections out to the loops, as each
 //! has a listener of its own on the same port (SO_REUSEPORT); they share nothing else. At SIGHUP a new process starts
 //! from the same file and inherits the listeners. When it is ready, the old one takes nobody new, and answers each
 //! guest once more with `connection: close`. So nobody is refused: connections that no process has taken yet wait in
 //! the listeners, which are never closed. If the new process does not come up, the old one goes on.
 //!
-//! What it prints: `hello from loop 1 of process 4711`. This answers Sanic: its workers, and its restarts.
+//! It prints: `hello from loop 1 of process 4711`. This answers Sanic: its workers, and its restarts.
 
 mod heir;
 

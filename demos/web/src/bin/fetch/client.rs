@@ -49,7 +49,7 @@ pub(crate) struct Settings {
     pub(crate) connections: u16,
 }
 
-/// What is asked.
+/// A question.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     pub(crate) method: Method,
@@ -69,12 +69,12 @@ impl Ask {
     }
 }
 
-/// What came.
+/// An answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Vec<u8>,
-    /// Where it came from in the end, and after how many redirects.
+    /// The URL that it came from in the end, and how many redirects led there.
     pub(crate) url: Url,
     pub(crate) hops: u8,
 }
@@ -165,7 +165,7 @@ impl Client {
     }
 }
 
-/// Where a redirect leads, if the answer is one.
+/// The target of a redirect, if the answer is one.
 fn next_of(ask: &Ask, reply: &Reply) -> Result<Option<Ask>, Failure> {
     let keeps_method = match reply.status().as_u16() {
         301..=303 => false,

@@ -6,11 +6,11 @@
 //! cargo run --release -p oneloop-web-demos --bin fetch -- --blocking --body https://example.org/
 //! ```
 //!
-//! What to watch: all URLs are fetched at once by the async front, and one after the other by `--blocking`, with the
+//! Watch: all URLs are fetched at once by the async front, and one after the other by `--blocking`, with the
 //! same answers. Each wait has a deadline of its own (`--pool`, `--connect`, `--write`, `--read`), and all of them
 //! together have `--total`; the error says which one it was. Redirects and decoded bytes are capped.
 //!
-//! What it prints: `200 24 bytes 0.003 s http://127.0.0.1:8080/`. This answers httpx.
+//! It prints: `200 24 bytes 0.003 s http://127.0.0.1:8080/`. This answers httpx.
 
 mod client;
 #[cfg(test)]
@@ -56,7 +56,7 @@ impl Blocking {
 /// A client by HTTP and HTTPS, with a deadline for each wait.
 #[derive(Parser, Clone)]
 struct Args {
-    /// What to fetch; without any, an app in this program is called
+    /// The URLs to fetch; without any, an app in this program is called
     urls: Vec<String>,
     /// Call the client as a program would that has no loop: one URL after the other
     #[arg(long)]

@@ -200,7 +200,7 @@ fn elsewhere(stream: &mut TcpStream, path: &str) -> bool {
     }
 }
 
-/// What came of it, in a line. The server's address is left out.
+/// The outcome, in a line. The server's address is left out.
 fn in_words(came: &Result<Answer, Failure>) -> String {
     match came {
         Ok(answer) => {
@@ -285,7 +285,7 @@ fn forty_seven_cases_end_alike_by_both_fronts() {
         let blocked = in_words(&blocking.send(ask(&addr, method, &path)));
         assert!(awaited.starts_with(expected), "{method} {path}: {awaited}, and not {expected}");
         assert_eq!(awaited, blocked, "{method} {path}");
-        // Whatever it was, the next request is answered.
+        // The next request is answered, whatever it was.
         assert_eq!(blocking.send(ask(&addr, "GET", "/hello")).unwrap().body, b"hello", "after {method} {path}");
     }
 }

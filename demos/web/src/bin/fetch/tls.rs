@@ -13,7 +13,7 @@ use futures_rustls::rustls::{ClientConfig, RootCertStore};
 use oneloop::net::TcpStream;
 use oneloop::task::spawn_blocking;
 
-/// Whom a client trusts. The certificates are read when the first of them is needed.
+/// The authorities that a client trusts. The certificates are read when the first of them is needed.
 pub(crate) struct Tls {
     ca: Option<PathBuf>,
     connector: OnceCell<TlsConnector>,

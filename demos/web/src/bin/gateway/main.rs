@@ -7,11 +7,11 @@
 //! curl --limit-rate 10M -o /dev/null http://127.0.0.1:8080/big/100000000
 //! ```
 //!
-//! What to watch: a line a request, with the milliseconds that it spent in each phase. The first one pays for `dns`
+//! Watch: a line a request, with the milliseconds that it spent in each phase. The first one pays for `dns`
 //! and `connect`; the next says `reuse`. While `/big` trickles into curl, `grep VmRSS /proc/PID/status` stays flat:
 //! no byte is read from the upstream before the client has room for it. Ctrl-C stops it in order.
 //!
-//! What it prints: `127.0.0.1:50000 GET / 200 | queue 0.0 | reuse 1 | first byte 0.4 | total 0.5 ms | 24 bytes`.
+//! It prints: `127.0.0.1:50000 GET / 200 | queue 0.0 | reuse 1 | first byte 0.4 | total 0.5 ms | 24 bytes`.
 //! This answers aiohttp: a client session and a server in one program.
 
 mod bodies;
@@ -47,7 +47,7 @@ struct Gateway {
     addr: SocketAddr,
     args: Args,
     upstreams: Vec<Upstream>,
-    /// Whose turn it is.
+    /// The upstream whose turn it is.
     next: Cell<usize>,
     /// How this gateway is called in `Via`.
     name: String,

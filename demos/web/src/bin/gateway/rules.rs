@@ -1,4 +1,4 @@
-//! What a gateway must not do: lead to addresses that are nobody's business, hand on what was said to it alone,
+//! A gateway's don'ts: it must not lead to addresses that are nobody's business, hand on what was said to it alone,
 //! and send a request round in circles.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -1,4 +1,4 @@
-//! What a request's time went into: a line in the log when it is over, however it ends.
+//! The phases that a request's time went into: a line in the log when it is over, however it ends.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ pub(crate) struct Trace {
     phases: Vec<(&'static str, f64)>,
     reused: Option<u32>,
     pub(crate) bytes: u64,
-    /// What went wrong; taken back when all went well.
+    /// The fault; taken back when all went well.
     pub(crate) problem: Option<String>,
     json: bool,
 }
@@ -121,7 +121,7 @@ impl Refusal {
         Self::new(StatusCode::GATEWAY_TIMEOUT, why)
     }
 
-    /// What the client reads of it. Where the upstreams are is not its business.
+    /// The client's part of it. The upstreams' addresses are not its business.
     pub(crate) fn told(&self) -> String {
         match self.status {
             StatusCode::BAD_GATEWAY => "no upstream could be reached, or none answered well\n".to_owned(),

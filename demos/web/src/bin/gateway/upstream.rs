@@ -21,7 +21,7 @@ use crate::trace::{Refusal, Trace};
 /// How long the head of an answer may be, in bytes.
 const HEAD_MAX: usize = 64 * 1024;
 
-/// Where an upstream is.
+/// The address of an upstream.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) name: String,
@@ -63,7 +63,7 @@ impl Place {
 
 pub(crate) struct Upstream {
     pub(crate) name: String,
-    /// What it is asked by.
+    /// The client that asks it.
     pub(crate) host: HeaderValue,
     pub(crate) pool: Rc<Pool<Upload>>,
     place: Place,

@@ -1,4 +1,4 @@
-//! What slow requests cost: each twin is a process of its own, asked by this one, and looked at meanwhile.
+//! The cost of slow requests: each twin is a process of its own, asked by this one, and looked at meanwhile.
 
 use std::convert::Infallible;
 use std::io::{self, BufRead, BufReader};
@@ -71,7 +71,7 @@ fn cost_of(twin: &str, requests: u16) -> Result<Cost, String> {
     let status = format!("/proc/{}/status", server.0.id());
     let runtime = oneloop::Runtime::new().map_err(failed)?;
     runtime.block_on(async {
-        // Who is connected has been answered once: a new connection may wait a second for its second try.
+        // A connected client has been answered once: a new connection may wait a second for its second try.
         let (doors, (start, started)) = (Rc::new(Semaphore::new(16)), async_channel::bounded::<Infallible>(1));
         let (mut ready, mut asks) = (Vec::new(), Vec::new());
         for number in 0..requests {

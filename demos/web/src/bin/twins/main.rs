@@ -7,11 +7,11 @@
 //! curl http://127.0.0.1:8080/hello/you        curl -d 'some words' http://127.0.0.1:8080/length
 //! ```
 //!
-//! What to watch: the handlers below are written once. On a thread, each `await` in them blocks; on the loop it lets
+//! Watch: the handlers below are written once. On a thread, each `await` in them blocks; on the loop it lets
 //! the others go on. Answers and times are the same. The threads and the memory are not. Ctrl-C or SIGTERM lets what
 //! is being answered finish, in both.
 //!
-//! What it prints, in a debug build; the second thread of the loop writes its log:
+//! It prints, in a debug build; the second thread of the loop writes its log:
 //!
 //! ```text
 //! 200 slow requests       threads        loop
@@ -39,7 +39,7 @@ use oneloop_web_demos::house::{Limits, why_refused};
 /// How long a body may be, in bytes.
 const BODY_MAX: usize = 64 * 1024;
 
-/// What a handler cannot do by itself: waiting is not the same on a thread and on a loop.
+/// The thing that a handler cannot do by itself: waiting is not the same on a thread and on a loop.
 trait World {
     async fn wait(&self, time: Duration);
 }

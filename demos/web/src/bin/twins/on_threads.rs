@@ -30,7 +30,7 @@ impl World for OnThread {
     }
 }
 
-/// Who is connected.
+/// The connected guests.
 #[derive(Default)]
 struct Guests {
     known: Mutex<Known>,

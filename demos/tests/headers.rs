@@ -1,0 +1,28 @@
+//! The headers of the demos: each says how it is run, what to watch, and what it prints.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The file of each demo that opens with its header, in all packages of demos.
+fn mains() -> Vec<PathBuf> {
+    let demos = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let packages = ["", "api", "comparisons", "green", "names", "web"];
+    let entries = packages.iter().flat_map(|package| fs::read_dir(demos.join(package).join("src/bin")).unwrap());
+    let main = |path: PathBuf| if path.is_dir() { path.join("main.rs") } else { path };
+    entries.map(|entry| main(entry.unwrap().path())).collect()
+}
+
+#[test]
+fn every_header_says_how_to_run_it_what_to_watch_and_what_it_prints() {
+    let mains = mains();
+    assert!(mains.len() >= 30, "{mains:?}");
+    for main in mains {
+        let source = fs::read_to_string(&main).unwrap();
+        let header: Vec<&str> = source.lines().take_while(|line| line.starts_with("//!")).collect();
+        // The idea is one sentence on the first line or two, and the whole fits on one screen.
+        assert!((5..=28).contains(&header.len()), "{}: a header of {} lines", main.display(), header.len());
+        for part in ["cargo run --release", "atch", "rints"] {
+            assert!(header.iter().any(|line| line.contains(part)), "{}: {part:?} is not in its header", main.display());
+        }
+    }
+}
