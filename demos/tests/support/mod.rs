@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod promises;
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::ops::{Deref, DerefMut};
