@@ -181,7 +181,9 @@ fn end_without_output(error: &io::Error) -> ! {
 
 /// Reads the flags of the command line. A `--help` that cannot be written ends as any output does.
 pub fn flags<T: Parser>() -> T {
-    T::try_parse().unwrap_or_else(|error| end_with(&error))
+    let command = T::command().term_width(log::columns().unwrap_or(100));
+    let read = command.try_get_matches().and_then(|mut matches| T::from_arg_matches_mut(&mut matches));
+    read.unwrap_or_else(|error| end_with(&error))
 }
 
 /// Says what clap has to say instead of flags: what is wrong with them, or the help.

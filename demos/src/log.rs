@@ -20,6 +20,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use rustix::termios::tcgetwinsize;
 
 use crate::end_without_output;
 
@@ -57,7 +58,7 @@ fn queue() -> MutexGuard<'static, Queue> {
 
 /// Writes a line of a log to stdout, soon. It never waits for whoever reads there.
 pub fn log(line: &str) {
-    queue().put(Text { bytes: format!("{line}\n").into(), is_output: false });
+    queue().put(Text { bytes: fit(line, columns()).into(), is_output: false });
 }
 
 /// Prints a line of what a demo is run for. It never waits for whoever reads. A reader that has seen enough, such as
@@ -65,7 +66,7 @@ pub fn log(line: &str) {
 ///
 /// At the end of the program belongs a [`finish_print`] or a [`finish_log`].
 pub fn print(line: impl Display) {
-    queue().write_or_put(format!("{line}\n").into());
+    queue().write_or_put(fit(&line.to_string(), columns()).into());
 }
 
 /// Prints a picture that the next one will replace, if there is room for it. Returns whether there was.
@@ -76,6 +77,34 @@ pub fn show(picture: String) -> bool {
         queue.write_or_put(picture.into());
     }
     has_room
+}
+
+/// How many columns the terminal has, if stdout is one.
+pub(crate) fn columns() -> Option<usize> {
+    let size = tcgetwinsize(rustix::stdio::stdout()).ok()?;
+    Some(size.ws_col.into()).filter(|columns| *columns > 0)
+}
+
+/// A text with its line feed, broken between words where a terminal would break it within them. JSON stays whole.
+fn fit(text: &str, columns: Option<usize>) -> String {
+    let columns = columns.filter(|_| !text.starts_with('{')).unwrap_or(usize::MAX);
+    let mut fitting = String::with_capacity(text.len() + 1);
+    for line in text.split('\n') {
+        let (mut rest, indent) = (line, line.len() - line.trim_start().len() + 2);
+        // The line is not broken before its first word.
+        let (mut before, mut room) = (indent - 2, columns);
+        while let Some((end, _)) = rest.char_indices().nth(room) {
+            // One word that is too long is the terminal's to break.
+            let space = if rest[end..].starts_with(' ') { Some(end) } else { rest[..end].rfind(' ') };
+            let Some(space) = space.filter(|space| *space > before) else { break };
+            fitting.push_str(&rest[..space]);
+            fitting.extend(["\n", &" ".repeat(indent)]);
+            rest = rest[space..].trim_start();
+            (before, room) = (0, columns.saturating_sub(indent).max(1));
+        }
+        fitting.extend([rest, "\n"]);
+    }
+    fitting
 }
 
 /// Waits until all lines are written, but for a second at most. To be called when a program ends that hears signals.
@@ -173,4 +202,22 @@ fn stdout_nowait() -> BorrowedFd<'static> {
         io::stdout().is_terminal().then(|| options.open("/dev/stdout").ok()).flatten()
     };
     TERMINAL.get_or_init(open).as_ref().map_or(rustix::stdio::stdout(), AsFd::as_fd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fit;
+
+    #[test]
+    fn a_line_is_broken_between_words_and_only_where_a_terminal_is_narrow() {
+        let line = "stopped: 3 connections, 42 bytes echoed, 0 cut off";
+        assert_eq!(fit(line, None), format!("{line}\n"));
+        assert_eq!(fit(line, Some(50)), format!("{line}\n"));
+        assert_eq!(fit(line, Some(49)), "stopped: 3 connections, 42 bytes echoed, 0 cut\n  off\n");
+        assert_eq!(fit("  a bb cc\n\nd", Some(6)), "  a bb\n    cc\n\nd\n");
+        assert_eq!(fit("http://127.0.0.1:8080/ is too long", Some(12)), "http://127.0.0.1:8080/ is too long\n");
+        assert_eq!(fit("wörter mit ümlauten", Some(10)), "wörter mit\n  ümlauten\n");
+        assert_eq!(fit("zwei füüüüüüüße", Some(7)), "zwei\n  füüüüüüüße\n");
+        assert_eq!(fit("{\"a\":\"b c\"}", Some(4)), "{\"a\":\"b c\"}\n");
+    }
 }

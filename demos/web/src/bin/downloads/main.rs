@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p oneloop-web-demos --bin downloads
-//! cargo run --release -p oneloop-web-demos --bin downloads -- --to files > SHA256SUMS
+//! mkdir files; cargo run --release -p oneloop-web-demos --bin downloads -- --to files > SHA256SUMS
 //! ```
 //!
 //! Watch: a bar for each file that is on its way; they come from a server in the same program, which
