@@ -139,13 +139,15 @@ fn run(args: &Args, program: &Path) -> Result<(), String> {
             named.spawn(move || turn(number, &listener.map_err(|error| error.to_string())?, limits, &stop))
         })
         .collect();
-    let process = std::process::id();
-    log(&format!("listening on {addr}; {} loops in process {process}; try: curl http://{addr}/", listeners.len()));
-    if let Some(testator) = testator {
-        testator.tell_ready();
-    }
+    let (process, loops) = (std::process::id(), listeners.len());
+    let is_ready = || {
+        log(&format!("listening on {addr}; {loops} loops in process {process}; try: curl http://{addr}/"));
+        if let Some(testator) = testator {
+            testator.tell_ready();
+        }
+    };
     let control = Runtime::new().map_err(|error| format!("cannot start a runtime: {error}"))?;
-    control.block_on(wait(args, program, listeners, stopping))?;
+    control.block_on(wait(args, program, listeners, stopping, is_ready))?;
     let mut answered = 0;
     for turn in turns {
         let turn = turn.map_err(|error| format!("cannot start a thread: {error}"))?;
@@ -161,10 +163,12 @@ async fn wait(
     program: &Path,
     listeners: Vec<TcpListener>,
     _stopping: Sender<Infallible>,
+    is_ready: impl FnOnce(),
 ) -> Result<(), String> {
     let listeners = Rc::new(listeners);
     let mut restarts = signal(SignalKind::hangup()).map_err(|error| format!("cannot hear SIGHUP: {error}"))?;
-    let mut stop = pin!(stop_asked_for(args.limits.seconds)); // from here on it is heard
+    let mut stop = pin!(stop_asked_for(args.limits.seconds));
+    is_ready(); // both signals are heard by now
     loop {
         let asked = or(async { stop.as_mut().await.map(|()| true) }, async { Ok(restarts.recv().await.is_none()) });
         if asked.await.map_err(|error| format!("cannot go on: {error}"))? {
