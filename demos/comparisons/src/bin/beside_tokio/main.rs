@@ -41,7 +41,7 @@ async fn hello(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible
 /// The settings of hyper, which both servers share, but for the clock.
 fn http(timer: impl hyper::rt::Timer + Send + Sync + 'static) -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.half_close(true).pipeline_flush(true).max_buf_size(16 * 1024);
+    http.half_close(true).max_buf_size(16 * 1024);
     http.timer(timer).header_read_timeout(Duration::from_secs(10));
     http
 }

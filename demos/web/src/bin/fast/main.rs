@@ -78,8 +78,7 @@ async fn talk(guest: Guest, number: usize, answered: Rc<Cell<u64>>) -> Result<()
         }
     });
     let mut http = http1::Builder::new();
-    http.half_close(true).pipeline_flush(true);
-    http.timer(Timer).header_read_timeout(limits.head).max_buf_size(16 * 1024);
+    http.half_close(true).timer(Timer).header_read_timeout(limits.head).max_buf_size(16 * 1024);
     let stream = Io::new(Patient::new(stream, limits.patience));
     pin!(http.serve_connection(stream, answer)).await.map_err(Into::into)
 }
