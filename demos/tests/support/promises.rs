@@ -76,13 +76,13 @@ impl Server<'_> {
     fn hangs_up_on_whoever_holds_it_up(&self) {
         let (demo, addrs) = self.start(self.hurry, None);
         for addr in &addrs {
-            // Whoever says nothing; and whoever says a little now and then, so that no single wait is long.
+            // One client says nothing; another says a little now and then, so that no single wait is long.
             assert_is_hung_up_on(&mut connect(addr), || Ok(()), &format!("{} lets one be silent", self.program));
             let mut slow = connect(addr);
             let mut sends = slow.try_clone().unwrap();
             let trickle = || sends.write_all(b"a");
             assert_is_hung_up_on(&mut slow, trickle, &format!("{} lets one trickle", self.program));
-            // What never comes to an end is not kept.
+            // A request that never comes to an end is not kept.
             let before = resident(demo.child.id());
             let mut endless = connect(addr);
             endless.set_write_timeout(Some(LIMIT)).unwrap();
@@ -176,7 +176,7 @@ impl Server<'_> {
     }
 }
 
-/// That the server ends the connection, while the client does something now and then.
+/// Asserts that the server ends the connection, while the client does something now and then.
 #[track_caller]
 fn assert_is_hung_up_on(client: &mut TcpStream, mut does: impl FnMut() -> std::io::Result<()>, complaint: &str) {
     client.set_read_timeout(Some(Duration::from_millis(20))).unwrap();

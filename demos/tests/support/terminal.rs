@@ -1,16 +1,16 @@
 //! A program on a terminal of which nobody reads, as on one whose window was stopped by Ctrl-S.
 
 use std::os::fd::OwnedFd;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::fs::{Mode, OFlags, fcntl_setfl, open};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::support::until;
+use crate::support::{Process, until};
 
 pub(crate) struct Stopped {
-    child: Child,
+    child: Process,
     _screen: OwnedFd,
 }
 
@@ -18,7 +18,7 @@ impl Stopped {
     pub(crate) fn start(mut command: Command) -> Self {
         let (screen, terminal) = full_terminal();
         command.env("TERM", "xterm").stdin(Stdio::null()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
-        Self { child: command.spawn().unwrap(), _screen: screen }
+        Self { child: Process::start(&mut command), _screen: screen }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

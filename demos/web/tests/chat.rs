@@ -136,7 +136,7 @@ fn what_is_said_at_one_door_is_heard_at_every_other() {
     assert_eq!(line(&mut tcp), "tim: by tcp");
     assert_eq!(line(&mut tcp), "paula: by post");
     told(&heard(&mut socket), r#""from":"paula","text":"by post""#);
-    // Who comes late hears what was said before, if it asks.
+    // A latecomer hears what was said before, if it asks.
     assert!(heard(&mut room.websocket(&format!("name=late&since={second}"))).contains("by post"));
     assert!(heard(&mut room.websocket("name=late&since=0")).contains("by websocket"));
     let answer = room.get(&format!("/poll?since={second}"), &format!("host: {}\n", room.web));

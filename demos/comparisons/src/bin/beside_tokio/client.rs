@@ -28,7 +28,7 @@ impl Client {
         Self { has_wrk, seconds, connections: if has_wrk { connections } else { connections.min(THREADS) } }
     }
 
-    /// Who asks, as the account says it.
+    /// The name of the client, for the account.
     pub(crate) fn name(&self) -> &'static str {
         if self.has_wrk { "wrk" } else { "a client of our own: no wrk is here" }
     }

@@ -5,7 +5,7 @@
 //! cargo run --release --manifest-path demos/comparisons/Cargo.toml --bin beside_tokio -- --rounds 20 --connections 200
 //! ```
 //!
-//! What to watch: both servers are hyper with the same settings and the same [`hello`]; each has one thread. They are
+//! Watch: both servers are hyper with the same settings and the same [`hello`]; each has one thread. They are
 //! asked in turns, so whatever else the machine does falls on both. The client is `wrk`, where it is installed.
 //! A round alone says little on a busy machine: look at the last line, the median of all rounds and their spread.
 //! It prints a row a round and `oneloop gives 1.14 times the answers`; Ctrl-C ends it with the rounds so far.
@@ -117,7 +117,7 @@ async fn compare(args: &Args) -> Result<(), String> {
     let mut rounds: Vec<Round> = Vec::new();
     let all = async {
         for number in 0..args.rounds {
-            // Who is first takes turns, too.
+            // The two take turns in being first, too.
             let first = usize::from(number % 2);
             let mut round = [0.0; 2];
             for server in [first, 1 - first] {

@@ -1,6 +1,6 @@
 //! The doors by HTTP: the page, WebSocket, events, long poll, and a word by POST.
 //!
-//! What shows the room or changes it is for those only who ask for this server by its own name, from its own
+//! The room is shown to, and changed by, those only who ask for this server by its own name, from its own
 //! page: a page of somebody else's that is open in the same browser gets nothing.
 
 use std::convert::Infallible;
@@ -55,7 +55,7 @@ pub(crate) async fn serve(guest: Guest) {
     }
 }
 
-/// What the requests of one connection share.
+/// The state that the requests of one connection share.
 #[derive(Clone)]
 struct Visit {
     room: Rc<Room>,
@@ -137,7 +137,7 @@ fn upgrade(mut request: Request<Incoming>, visit: Visit) -> Response<Reply> {
     };
     let seat = visit.room.enter();
     let name = name_or(&parameter(&request, "name"), || seat.guest());
-    // Who has been here before asks for what was said meanwhile.
+    // A client that has been here before asks for what was said meanwhile.
     let since = Some(parameter(&request, "since")).filter(|since| !since.is_empty());
     let past = since.map(|since| visit.room.since(&since)).unwrap_or_default();
     let upgraded = hyper::upgrade::on(&mut request);
@@ -240,7 +240,7 @@ fn event(line: &Line) -> String {
     format!("{id}data: {}\n\n", websocket::json(line))
 }
 
-/// What is answered.
+/// An answer.
 enum Reply {
     Whole(Option<Bytes>),
     Events(Events),

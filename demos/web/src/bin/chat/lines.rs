@@ -1,4 +1,4 @@
-//! The door for plain TCP: a name first, then a line is a line. What the room itself says begins with a star.
+//! The door for plain TCP: a name first, then a line is a line. A line of the room itself begins with a star.
 
 use std::io::{self, ErrorKind};
 

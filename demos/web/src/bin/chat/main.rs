@@ -7,8 +7,8 @@
 //! curl -d 'hello' http://127.0.0.1:8000/say?name=curl     says something
 //! ```
 //!
-//! What to watch: a word said at one door is heard at the others. Every client has a queue with a bound. Who
-//! does not read loses the place instead of holding up the rest ([`Room::say`]). A line a few seconds says
+//! Watch: a word said at one door is heard at the others. Every client has a queue with a bound. One
+//! that does not read loses the place instead of holding up the rest ([`Room::say`]). A line a few seconds says
 //! how many are in the room, and what a client costs. Ctrl-C says goodbye to all, and gives the account.
 //! It prints that line, and the account. This answers Tornado. One room lives in one process: to share it between
 //! several takes a broker.
@@ -103,7 +103,7 @@ impl Room {
         history.push_back(Rc::clone(line));
     }
 
-    /// What was said after this line; all that is remembered, if that line is not, or was said in another run.
+    /// The lines said after this one; all that is remembered, if that line is not, or was said in another run.
     fn since(&self, id: &str) -> Vec<Rc<Line>> {
         let history = self.history.borrow();
         let start = history.iter().rposition(|line| line.id == id).map_or(0, |place| place + 1);
@@ -150,7 +150,7 @@ impl Drop for Seat {
     }
 }
 
-/// What somebody said. What the room itself says has no name on it, and no place among the lines.
+/// The words of somebody. Those of the room itself have no name on them, and no place among the lines.
 #[derive(Default, serde::Serialize)]
 struct Line {
     #[serde(skip_serializing_if = "String::is_empty")]

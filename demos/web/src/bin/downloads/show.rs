@@ -39,7 +39,7 @@ impl Show {
         }
     }
 
-    /// Where there is a bar for this file, it is that.
+    /// The bar of this file, if there is one.
     pub(crate) fn begin(&self, name: &str) -> Option<Bar> {
         self.bars().map(|bars| bars.begin(name))
     }

@@ -60,7 +60,7 @@ fn sleep_beside() -> Arc<Mutex<Vec<Duration>>> {
             due = due.max(now - TICK);
         }
     };
-    // Where no thread can be had, its columns stay empty.
+    // Its columns stay empty where no thread can be had.
     drop(thread::Builder::new().name("bare".to_owned()).spawn(sleeps));
     woke
 }
