@@ -76,6 +76,19 @@ impl SourceFd {
         self.socket.poll_io(cx, interest.0, self.at, owner, |_| Ok(())).map(drop)
     }
 
+    /// Notes that an attempt moved `moved` bytes where it could have moved `asked`. If that is less, a stream has been
+    /// read empty, or written full: until the kernel calls it ready again, it is not. So the kernel need not be asked.
+    ///
+    /// It is for sockets of TCP and for pipes. On a Unix socket a read may also end at a descriptor that was sent
+    /// along, and on a socket of datagrams with each of them.
+    ///
+    /// # Panics
+    ///
+    /// If the runtime that it was registered with does not run on this thread.
+    pub fn moved(&self, interest: Interest, moved: usize, asked: usize) {
+        self.socket.moved(interest.0, moved, asked);
+    }
+
     /// Forgets what the kernel has said, and asks it again, for these directions. If the descriptor is ready as it
     /// is, the kernel says so when the loop looks at it next.
     ///

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
@@ -13,6 +14,12 @@ use crate::kit::sockets::{on_a_loop, poll_once, turns};
 
 async fn ready(source: &SourceFd, interest: Interest) {
     poll_fn(|cx| source.poll_ready(cx, interest)).await;
+}
+
+fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let here = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (here, listener.accept().unwrap().0)
 }
 
 /// Whether it is ready as far as is known, without waiting.
@@ -36,6 +43,30 @@ fn what_is_ready_is_reported_each_time_the_kernel_is_asked_again() {
         assert!(!is_ready(&source, Interest::READABLE).await, "it was read, and is ready no longer");
         drop(there);
         ready(&source, Interest::READABLE).await;
+    });
+}
+
+#[test]
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg_attr(mio_unsupported_force_poll_poll, ignore = "poll(2) speaks again only after it would block")]
+fn a_short_read_tells_without_the_kernel_that_all_was_read() {
+    on_a_loop(async {
+        let (mut here, mut there) = tcp_pair();
+        let source = SourceFd::new(here.as_raw_fd(), true, false).unwrap();
+        there.write_all(b"two").unwrap();
+        ready(&source, Interest::READABLE).await;
+        source.moved(Interest::READABLE, 3, 3);
+        assert!(is_ready(&source, Interest::READABLE).await, "there may be more behind what was read");
+        assert_eq!(here.read(&mut [0; 8]).unwrap(), 3);
+        source.moved(Interest::READABLE, 3, 8);
+        assert!(!is_ready(&source, Interest::READABLE).await);
+        there.write_all(b"more").unwrap();
+        ready(&source, Interest::READABLE).await;
+        assert_eq!(here.read(&mut [0; 2]).unwrap(), 2);
+        drop(there);
+        turns(3).await;
+        source.moved(Interest::READABLE, 2, 8);
+        assert!(is_ready(&source, Interest::READABLE).await, "the end is still to be read");
     });
 }
 
