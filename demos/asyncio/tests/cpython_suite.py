@@ -10,6 +10,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -74,6 +75,8 @@ def run_here(loop, names):
             if error is not None:
                 self.tell(test, "failure")
 
+    # A shell ignores it for what it runs in the background, and the tests of SIGINT would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Tests may close the standard descriptors.
     out = os.fdopen(os.dup(1), "w")
     from test import support
