@@ -136,6 +136,7 @@ impl Future for Watcher {
                     handle.map(|handle| handle.clone_ref(py))
                 };
                 let Some(handle) = handle else { return Poll::Ready(()) };
+                home.forget_reads();
                 told::run_watcher(slf, &self, handle.bind(py));
                 home.ask_again(&self);
             }

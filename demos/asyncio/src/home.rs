@@ -3,7 +3,7 @@
 //! A runtime never leaves its thread, and asyncio's loops may run on one thread today and on another tomorrow. So
 //! a home can be left for another: the core knows all that is to be done, and tells it anew.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
@@ -28,6 +28,8 @@ use crate::told;
 pub(crate) struct Home {
     number: u64,
     sources: RefCell<BTreeMap<i32, Source>>,
+    /// The descriptor that was read just now, how much that brought, and how much it could have brought.
+    read: Cell<Option<(i32, usize, usize)>>,
     runtime: Runtime,
 }
 
@@ -223,6 +225,11 @@ pub(crate) fn unwatch(slf: &Bound<'_, Core>, fd: i32) {
     }
 }
 
+/// A descriptor of the loop that turns here was read: it brought so much, where it could have brought `most`.
+pub(crate) fn has_read(fd: i32, length: usize, most: usize) {
+    TURNING.with_borrow(|turning| turning.iter().for_each(|turning| turning.home.read.set(Some((fd, length, most)))));
+}
+
 /// Ends the home of a loop on this thread.
 pub(crate) fn leave(number: u64) {
     let home = HOMES.try_with(|homes| homes.borrow_mut().remove(&number));
@@ -240,7 +247,8 @@ impl Home {
             None => {
                 leave(core.number);
                 let runtime = Runtime::builder().around_park(sleep_without_the_interpreter).build()?;
-                let home = Rc::new(Self { number: serial(), sources: RefCell::default(), runtime });
+                let home =
+                    Rc::new(Self { number: serial(), sources: RefCell::default(), read: Cell::default(), runtime });
                 HOMES.with_borrow_mut(|homes| homes.insert(core.number, Rc::clone(&home)));
                 let left = core.state().settle(home.number);
                 drop(left);
@@ -324,8 +332,22 @@ impl Home {
         }
     }
 
-    /// Asks the kernel whether a descriptor is still ready: asyncio's are reported for as long as they are.
+    /// What is read from here on is of the callback that is about to run.
+    pub(crate) fn forget_reads(&self) {
+        self.read.set(None);
+    }
+
+    /// Asks the kernel whether a descriptor is still ready: asyncio's are reported for as long as they are. The kernel
+    /// need not be asked where a read has shown it.
     pub(crate) fn ask_again(&self, watcher: &Watcher) {
+        let read = self.read.take().filter(|(fd, moved, most)| *fd == watcher.fd && moved < most);
+        if let (Some((fd, moved, most)), 0) = (read, watcher.way) {
+            let sources = self.sources.borrow();
+            if let Some(source) = sources.get(&fd).filter(|source| source.serial == watcher.serial) {
+                source.fd.moved(Interest::READABLE, moved, most);
+            }
+            return;
+        }
         if let Some(source) = self.sources.borrow_mut().get_mut(&watcher.fd) {
             if source.serial == watcher.serial {
                 // It fails where somebody has closed the descriptor. asyncio hears nothing of that either.

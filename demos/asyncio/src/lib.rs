@@ -13,12 +13,14 @@
 //! ```
 //!
 //! Read `core.rs` first, then `bodies.rs`; `handle.rs` is a callback as Python holds it; `home.rs` is a runtime on its thread, and how it sleeps without the
-//! interpreter's lock; `told.rs` is what the page is told of a Python program.
+//! interpreter's lock; `stream.rs` reads and writes sockets for
+//! asyncio's transports; `told.rs` is what the page is told of a Python program.
 
 mod bodies;
 mod core;
 mod handle;
 mod home;
+mod stream;
 mod told;
 
 use pyo3::prelude::*;
@@ -30,4 +32,6 @@ mod _oneloop {
     use crate::core::Core;
     #[pymodule_export]
     use crate::handle::{Handle, TimerHandle};
+    #[pymodule_export]
+    use crate::stream::Stream;
 }

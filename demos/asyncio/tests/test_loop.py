@@ -89,6 +89,120 @@ class Loops(unittest.TestCase):
         loop.run_forever()
         self.assertEqual(order, ["same", "next 1", "next 2", "later"])
 
+    def test_a_batch_of_many_is_ended_by_stop_and_not_cut_short(self):
+        loop, order = self.loop(), []
+        loop.call_soon(loop.stop)
+        for n in range(1000):
+            loop.call_soon(order.append, n)
+        loop.call_soon(lambda: loop.call_soon(order.append, "next"))
+        loop.run_forever()
+        self.assertEqual(order, list(range(1000)))
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        self.assertEqual(order[1000:], ["next"])
+
+    def test_what_was_left_and_what_was_queued_between_two_runs_run_in_their_order(self):
+        loop, order = self.loop(), []
+
+        def leave():
+            raise SystemExit(3)
+
+        loop.call_soon(leave)
+        for n in range(100):
+            loop.call_soon(order.append, n)
+        with self.assertRaises(SystemExit):
+            loop.run_forever()
+        for n in range(100, 200):
+            loop.call_soon(order.append, n)
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        self.assertEqual(order, list(range(200)))
+
+    def test_callbacks_that_queue_themselves_starve_neither_timers_nor_descriptors(self):
+        loop, seen = self.loop(), []
+        here, there = socket.socketpair()
+        self.addCleanup(here.close)
+        self.addCleanup(there.close)
+
+        def again():
+            loop.call_soon(again)
+
+        for _ in range(1000):
+            again()
+        loop.add_reader(here, lambda: (seen.append(here.recv(10)), loop.stop()))
+        loop.call_later(0.005, there.send, b"x")
+        loop.run_forever()
+        self.assertEqual(seen, [b"x"])
+        loop.remove_reader(here)
+
+    def test_a_transport_hands_on_and_sends_all_bytes_in_their_order(self):
+        sent = random.Random(3).randbytes(3_000_000)
+
+        async def echo(reader, writer):
+            while data := await reader.read(100_000):
+                writer.write(data)
+                await writer.drain()
+            writer.write_eof()
+            writer.close()
+
+        async def main(family):
+            if family == "unix":
+                with __import__("tempfile").TemporaryDirectory() as folder:
+                    server = await asyncio.start_unix_server(echo, f"{folder}/s")
+                    return await converse(server, *await asyncio.open_unix_connection(f"{folder}/s"))
+            server = await asyncio.start_server(echo, "127.0.0.1", 0)
+            port = server.sockets[0].getsockname()[1]
+            return await converse(server, *await asyncio.open_connection("127.0.0.1", port))
+
+        async def converse(server, reader, writer):
+            async def send():
+                for at in range(0, len(sent), 70_001):
+                    writer.write(sent[at : at + 70_001])
+                writer.write(bytearray(b"end"))
+                writer.write(memoryview(b"."))
+                writer.write(b"")
+                await writer.drain()
+                writer.write_eof()
+
+            received, _ = await asyncio.gather(reader.read(-1), send())
+            writer.close()
+            server.close()
+            return received
+
+        for family in ("tcp", "unix"):
+            self.assertEqual(oneloop.run(main(family)), sent + b"end.", family)
+
+    def test_a_connection_that_is_reset_is_lost_by_an_error_with_its_number(self):
+        lost = []
+
+        class Server(asyncio.Protocol):
+            def connection_made(self, transport):
+                self.transport = transport
+
+            def data_received(self, data):
+                if data == b"fail":
+                    raise ValueError("in data_received")
+
+            def connection_lost(self, error):
+                lost.append(error)
+                asyncio.get_running_loop().stop()
+
+        loop, said = self.loop(), []
+        loop.set_exception_handler(lambda loop, context: said.append(context["message"]))
+        server = loop.run_until_complete(loop.create_server(Server, "127.0.0.1", 0))
+        for sends in (b"reset", b"fail"):
+            with socket.create_connection(server.sockets[0].getsockname()) as client:
+                client.sendall(sends)
+                if sends == b"reset":
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                    client.close()
+                loop.run_forever()
+        server.close()
+        self.assertEqual(lost[0].args, (104 if sys.platform == "linux" else 54, lost[0].strerror))
+        self.assertIsInstance(lost[0], ConnectionResetError)
+        self.assertIsInstance(lost[1], ValueError)
+        self.assertEqual(said, ["Fatal error: protocol.data_received() call failed."])
+
     def test_a_stopped_loop_still_looks_at_the_kernel_once(self):
         loop, read = self.loop(), []
         here, there = socket.socketpair()

@@ -9,11 +9,12 @@ import asyncio.unix_events
 import os
 import selectors
 import signal
+import socket
 import sys
 import threading
-from asyncio import base_events, coroutines, events, format_helpers, futures, tasks
+from asyncio import base_events, coroutines, events, format_helpers, futures, protocols, selector_events, tasks
 
-from ._oneloop import Core
+from ._oneloop import Core, Stream
 
 _ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
 _HERE = os.path.dirname(__file__) + os.sep
@@ -61,11 +62,26 @@ class _Selector(selectors._BaseSelectorImpl):
         raise NotImplementedError("oneloop waits by itself")
 
 
-class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
-    """An event loop of asyncio that turns on oneloop."""
+class Transport(Stream, selector_events._SelectorSocketTransport):
+    """asyncio's transport of a socket, whose reads and writes are made by the loop where that can be done at once."""
 
     # A longer read asks the system for memory each time.
-    _MAX_READ = 64 * 1024
+    max_size = 64 * 1024
+
+    def __init__(self, loop, sock, protocol, waiter=None, extra=None, server=None):
+        # A read that brings less than it could has brought all. On a Unix socket it may end at a descriptor instead,
+        # which was sent along.
+        self._short_is_all = sock.family != socket.AF_UNIX
+        super(Stream, self).__init__(loop, sock, protocol, waiter, extra, server)
+
+    def set_protocol(self, protocol):
+        super().set_protocol(protocol)
+        # asyncio reads for a protocol that has a buffer of its own.
+        self._is_buffered = isinstance(protocol, protocols.BufferedProtocol)
+
+
+class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
+    """An event loop of asyncio that turns on oneloop."""
 
     def __init__(self, selector=None):
         if selector is not None:
@@ -216,10 +232,9 @@ class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
 
     # Sockets.
 
-    def _make_socket_transport(self, sock, protocol, waiter=None, **more):
-        transport = super()._make_socket_transport(sock, protocol, waiter, **more)
-        transport.max_size = min(transport.max_size, self._MAX_READ)
-        return transport
+    def _make_socket_transport(self, sock, protocol, waiter=None, *, extra=None, server=None):
+        self._ensure_fd_no_transport(sock)
+        return Transport(self, sock, protocol, waiter, extra, server)
 
     # What the page is told, while somebody looks.
 
