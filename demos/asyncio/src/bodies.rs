@@ -30,18 +30,47 @@ impl Future for Soon {
 fn run_in_turn(slf: &Bound<'_, Core>, id: Id, waker: &Waker) -> Poll<()> {
     let mut state = slf.get().state();
     let Some(seq) = state.entries.get(id).map(|entry| entry.seq) else { return Poll::Ready(()) };
-    if state.beginning || state.raised.is_some() || state.stop_at.is_some_and(|last| seq > last) {
-        state.held[0].push(waker.clone());
+    if !state.may_run(seq, waker) {
         return Poll::Pending;
-    }
-    if seq > state.batch_end {
-        // The first of a new batch: all that is queued by now.
-        state.batch_end = state.last_seq;
     }
     let entry = state.entries.remove(id);
     drop(state);
     run_handle(slf, entry.handle.bind(slf.py()));
     Poll::Ready(())
+}
+
+/// All callbacks that are queued, where nobody looks. It ends with the last of them.
+pub(crate) struct Drain;
+
+impl Drain {
+    /// How many of them run in one poll. A turn has 64 polls, and then timers and the kernel have theirs.
+    const IN_A_POLL: usize = 16;
+}
+
+impl Future for Drain {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        with_loop(|slf, _| {
+            for _ in 0..Self::IN_A_POLL {
+                let mut state = slf.get().state();
+                let Some(&(seq, _)) = state.ready.front() else {
+                    state.drains = false;
+                    return Poll::Ready(());
+                };
+                if !state.may_run(seq, cx.waker()) {
+                    return Poll::Pending;
+                }
+                let next = state.ready.pop_front();
+                drop(state);
+                if let Some((_, handle)) = next {
+                    run_handle(slf, handle.bind(slf.py()));
+                }
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+    }
 }
 
 /// A callback that runs when its time has come.

@@ -13,6 +13,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use oneloop::event::TaskId;
+use oneloop::see;
 use oneloop::task::AbortHandle;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -78,6 +79,10 @@ pub(crate) struct Shown {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) entries: Slab<Entry>,
+    /// Callbacks that one task runs by turns, each with its number, because nobody looks.
+    pub(crate) ready: VecDeque<(u64, Py<PyAny>)>,
+    /// Whether that task is there.
+    pub(crate) drains: bool,
     pub(crate) watched: BTreeMap<i32, Watched>,
     /// Timers by when they are due, and then by when they were set.
     pub(crate) timers: BTreeMap<(u64, u64), Id>,
@@ -191,14 +196,32 @@ impl Core {
 }
 
 impl State {
+    /// Whether the callback of this number must wait for the next run. Then the waker is kept for that. If not, and
+    /// it is the first of a new batch, the batch is all that is queued by now.
+    pub(crate) fn may_run(&mut self, seq: u64, waker: &Waker) -> bool {
+        if self.beginning || self.raised.is_some() || self.stop_at.is_some_and(|last| seq > last) {
+            self.held[0].push(waker.clone());
+            return false;
+        }
+        if seq > self.batch_end {
+            self.batch_end = self.last_seq;
+        }
+        true
+    }
+
     fn insert(&mut self, handle: Py<PyAny>, due: Option<f64>) -> Id {
         self.last_seq += 1;
         let seq = self.last_seq;
-        let id = self.entries.insert(Entry { handle, seq, due, abort: None, held_back: None });
+        let id = self.keep(seq, handle, due);
         if let Some(due) = due {
             self.timers.insert((ordered(due), seq), id);
         }
         id
+    }
+
+    /// Gives a handle a place in the slab.
+    pub(crate) fn keep(&mut self, seq: u64, handle: Py<PyAny>, due: Option<f64>) -> Id {
+        self.entries.insert(Entry { handle, seq, due, abort: None, held_back: None })
     }
 
     /// A new home begins with all that is to be done, in its order. Returns what is left of the old one.
@@ -206,9 +229,13 @@ impl State {
         self.home = home;
         self.held = [Vec::new(), Vec::new()];
         self.readers.clear();
+        for (seq, handle) in std::mem::take(&mut self.ready) {
+            self.keep(seq, handle, None);
+        }
         let mut all: Vec<(u64, Id)> = self.entries.iter().map(|(id, entry)| (entry.seq, id)).collect();
         all.sort_unstable();
         self.outside = all.into_iter().map(|(_, id)| id).collect();
+        self.drains = false;
         std::mem::take(&mut self.shown)
     }
 
@@ -298,6 +325,12 @@ impl Core {
 
     /// Queues a handle.
     fn _soon(slf: &Bound<'_, Self>, handle: Py<PyAny>) {
+        if home::turns_here(slf) && !see::is_observed() {
+            let mut state = slf.get().state();
+            state.last_seq += 1;
+            let seq = state.last_seq;
+            return home::queue(state, seq, handle);
+        }
         Self::insert(slf, handle, None);
     }
 
@@ -357,6 +390,7 @@ impl Core {
         // It is in use only where Python code cannot run, so nobody misses what is not visited now.
         let Ok(state) = self.state.try_lock() else { return Ok(()) };
         state.entries.iter().try_for_each(|(_, entry)| visit.call(&entry.handle))?;
+        state.ready.iter().try_for_each(|(_, handle)| visit.call(handle))?;
         for watched in state.watched.values() {
             visit.call(&watched.reader)?;
             visit.call(&watched.writer)?;

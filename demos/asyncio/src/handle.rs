@@ -11,9 +11,37 @@ use crate::core::{Core, Id};
 /// The handle that `call_soon` returns. It looks like `asyncio.Handle`.
 #[pyclass(subclass, weakref, module = "oneloop._oneloop")]
 pub(crate) struct Handle {
-    /// The context, the callback and its arguments, as `Context.run` takes them; `None` once it is cancelled.
-    call: Option<Py<PyTuple>>,
+    /// `None` once it is cancelled.
+    call: Option<Call>,
     owner: Option<Py<Core>>,
+}
+
+/// What is called, and in which context.
+struct Call {
+    context: Py<PyAny>,
+    callback: Py<PyAny>,
+    args: Py<PyTuple>,
+}
+
+impl Call {
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        let Self { context, callback, args } = self;
+        Self { context: context.clone_ref(py), callback: callback.clone_ref(py), args: args.clone_ref(py) }
+    }
+
+    /// `Context.run`, which calls it. The tuple of its arguments is made here, and lives as long as the call: one
+    /// that waits would be looked through by the garbage collector.
+    fn run<'py>(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let (run, args) = (context_run(py)?, self.args.bind(py));
+        match args.len() {
+            0 => run.call1((self.context, self.callback)),
+            1 => run.call1((self.context, self.callback, args.get_item(0)?)),
+            _ => {
+                let first = [self.context.into_bound(py), self.callback.into_bound(py)];
+                run.call1(PyTuple::new(py, first.into_iter().chain(args.iter()).collect::<Vec<_>>())?)
+            }
+        }
+    }
 }
 
 /// The handle that `call_later` and `call_at` return. It looks like `asyncio.TimerHandle`.
@@ -35,13 +63,8 @@ impl Handle {
             Some(context) if !context.is_none() => context,
             _ => copy_context(py)?,
         };
-        let call = if args.is_empty() {
-            PyTuple::new(py, [&context, callback])?
-        } else {
-            let all = [context, callback.clone()].into_iter().chain(args.iter());
-            PyTuple::new(py, all.collect::<Vec<_>>())?
-        };
-        Ok(Self { call: Some(call.unbind()), owner: Some(owner.clone().unbind()) })
+        let call = Call { context: context.unbind(), callback: callback.clone().unbind(), args: args.clone().unbind() };
+        Ok(Self { call: Some(call), owner: Some(owner.clone().unbind()) })
     }
 
     /// Runs the callback, unless it was cancelled. Its exception is told to the loop's handler of exceptions, as
@@ -50,14 +73,14 @@ impl Handle {
         let py = slf.py();
         let call = slf.borrow().call.as_ref().map(|call| call.clone_ref(py));
         let Some(call) = call else { return Ok(()) };
-        match context_run(py)?.call1(call.into_bound(py)) {
+        match call.run(py) {
             Ok(_) => Ok(()),
             Err(error) => owner.call_method1(intern!(py, "_failed"), (slf, error)).map(drop),
         }
     }
 
-    fn part(&self, py: Python<'_>, at: usize) -> Option<Py<PyAny>> {
-        self.call.as_ref().and_then(|call| call.bind(py).get_item(at).ok()).map(Bound::unbind)
+    fn context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.call.as_ref().map(|call| call.context.clone_ref(py))
     }
 }
 
@@ -106,7 +129,7 @@ impl Handle {
     }
 
     fn get_context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.part(py, 0)
+        self.context(py)
     }
 
     fn _run(slf: &Bound<'_, Self>) -> PyResult<()> {
@@ -121,17 +144,17 @@ impl Handle {
 
     #[getter]
     fn _context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.part(py, 0)
+        self.context(py)
     }
 
     #[getter]
     fn _callback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.part(py, 1)
+        self.call.as_ref().map(|call| call.callback.clone_ref(py))
     }
 
     #[getter]
-    fn _args<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
-        self.call.as_ref().map(|call| call.bind(py).get_slice(2, usize::MAX))
+    fn _args(&self, py: Python<'_>) -> Option<Py<PyTuple>> {
+        self.call.as_ref().map(|call| call.args.clone_ref(py))
     }
 
     #[getter]
@@ -150,7 +173,11 @@ impl Handle {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.call)?;
+        if let Some(Call { context, callback, args }) = &self.call {
+            visit.call(context)?;
+            visit.call(callback)?;
+            visit.call(args)?;
+        }
         visit.call(&self.owner)
     }
 
@@ -192,8 +219,7 @@ impl TimerHandle {
             _ if mine.to_bits() != theirs.to_bits() => false,
             (None, None) => true,
             (Some(mine), Some(theirs)) => {
-                let rest = |call: Py<PyTuple>| call.bind(py).get_slice(1, usize::MAX);
-                rest(mine).eq(rest(theirs))?
+                mine.callback.bind(py).eq(&theirs.callback)? && mine.args.bind(py).eq(&theirs.args)?
             }
             _ => false,
         };

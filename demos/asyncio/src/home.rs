@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -20,8 +21,8 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use send_wrapper::SendWrapper;
 
-use crate::bodies::{Later, Soon, Watcher};
-use crate::core::{Core, Id, seconds};
+use crate::bodies::{Drain, Later, Watcher};
+use crate::core::{Core, Id, State, seconds};
 use crate::told;
 
 /// A runtime, and the descriptors that are registered with it.
@@ -151,7 +152,12 @@ fn root(slf: &Bound<'_, Core>, home: &Home, look: &mut Look, cx: &mut Context<'_
     if state.raised.is_some() {
         return Poll::Ready(());
     }
-    if state.stop_at.is_some() && !state.beginning {
+    if let Some(last) = state.stop_at.filter(|_| !state.beginning) {
+        if state.ready.front().is_some_and(|(seq, _)| *seq <= last) {
+            // The batch comes to its end first.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         drop(state);
         return told::at(slf, || look.poll(home, cx));
     }
@@ -188,7 +194,21 @@ pub(crate) fn spawn_soon(slf: &Bound<'_, Core>, id: Id) {
     if see::is_observed() {
         return told::spawn_soon(slf, id);
     }
-    drop(oneloop::spawn(Soon(id)));
+    let mut state = slf.get().state();
+    if let Some(entry) = state.entries.try_remove(id) {
+        queue(state, entry.seq, entry.handle);
+    }
+}
+
+/// Queues a callback of the loop that turns here, where nobody looks. That is so for all the time of a home: whoever
+/// looks at a Python program does so from its start.
+pub(crate) fn queue(mut state: MutexGuard<'_, State>, seq: u64, handle: Py<PyAny>) {
+    state.ready.push_back((seq, handle));
+    let drains = std::mem::replace(&mut state.drains, true);
+    drop(state);
+    if !drains {
+        drop(oneloop::spawn(Drain));
+    }
 }
 
 /// Sets a timer of the loop that turns here.
