@@ -53,6 +53,10 @@ pub(crate) fn check(words: &[&str]) -> Said<()> {
     for case in clinic::cases() {
         faults.extend(clinic::faults(&case).into_iter().map(|fault| format!("{}: {fault}", case.display())));
     }
+    if let Some(last) = stages.last().filter(wanted) {
+        let found = same::beyond(last, &tree::solution(&stages, last.number)?, words.contains(&"--write"))?;
+        faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", last.folder)));
+    }
     let mut jobs = Vec::new();
     for stage in stages.iter().filter(wanted) {
         let found = look(&stages, stage, &mut jobs)?;

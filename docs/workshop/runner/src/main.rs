@@ -26,6 +26,7 @@ mod doctor;
 mod events;
 mod hints;
 mod holes;
+mod items;
 mod judge;
 mod learner;
 mod patch;

@@ -51,7 +51,8 @@ impl Stage {
     }
 }
 
-fn collect(folder: &Path, name: &str, files: &mut Vec<(String, String)>) -> Said<()> {
+/// The files below a folder, with `name` in front of their path there.
+pub(crate) fn collect(folder: &Path, name: &str, files: &mut Vec<(String, String)>) -> Said<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
