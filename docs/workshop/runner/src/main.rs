@@ -29,6 +29,7 @@ mod holes;
 mod items;
 mod judge;
 mod learner;
+mod loom;
 mod patch;
 mod report;
 mod run;
@@ -60,7 +61,9 @@ cargo stage skip           takes the solution of this stage, and brings the next
 cargo stage reset          empties the holes of this stage; what you wrote is kept in .stage/before
 cargo stage clinic         deals a sealed case: a recording; then `clinic source`, then `clinic answer`
 cargo stage conformance    runs the conformance suite on your crate, and prints the table with your column
-cargo stage check          holds the workshop itself to its rules [--fresh] [--write] [--conformance] [STAGE...]";
+cargo stage loom [WORD]    tries loom's models on your inbox, from stage 11 on
+cargo stage check          holds the workshop itself to its rules
+                           [--fresh] [--write] [--conformance] [--loom] [STAGE...]";
 
 fn main() -> ExitCode {
     sigpipe::reset();
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         ["reset"] => learner::reset(),
         ["clinic", rest @ ..] => clinic::clinic(rest),
         ["conformance", rest @ ..] => conformance::conformance(rest),
+        ["loom", rest @ ..] => loom::loom(rest),
         ["check", rest @ ..] => check::check(rest),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

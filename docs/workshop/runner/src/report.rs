@@ -17,14 +17,16 @@ const LAST: usize = 20;
 /// How many tests that fail are told of at length.
 const AT_LENGTH: usize = 2;
 
-/// Runs the tests. Returns whether all of them passed.
-fn run_tests(word: Option<&str>) -> Said<bool> {
+/// Runs the tests, and tells what to do next unless that `goes_on` at once. Returns whether all of them passed.
+fn run_tests(word: Option<&str>, goes_on: bool) -> Said<bool> {
     let (learner, stages) = (Learner::find()?, stages::all()?);
     let program = run::build(&learner.folder)?;
     let tests = run::tests(&program)?;
     let mut wanted: Vec<&String> = tests.iter().filter(|test| word.is_none_or(|word| test.contains(word))).collect();
     wanted.sort_by_key(|test| place(&stages, test));
     let (mut failed, mut stage_told) = (Vec::new(), None);
+    learner.remember("failed", "")?;
+    let mut to_see = None;
     for test in &wanted {
         let (stage, name) = test.split_once("::").unwrap_or(("", test));
         if stage_told.replace(stage) != Some(stage) {
@@ -39,7 +41,9 @@ fn run_tests(word: Option<&str>) -> Said<bool> {
         };
         println!("  {sign:<6}  {}", name.replace('_', " "));
         if ran.verdict != Verdict::Passed {
-            if failed.is_empty() {
+            // A test that polls by hand runs no loop, and so there is nothing to see of it.
+            if to_see.is_none() && recording.exists() {
+                to_see = Some(name.replace('_', " "));
                 learner.remember("failed", test)?;
             }
             if failed.len() < AT_LENGTH {
@@ -49,10 +53,17 @@ fn run_tests(word: Option<&str>) -> Said<bool> {
         }
     }
     println!("\n{} of {} tests pass", wanted.len() - failed.len(), wanted.len());
-    if failed.is_empty() && word.is_none() {
-        println!("Look at your own loop: `cargo stage see`. Then go on: `cargo stage next`.");
+    if failed.len() > AT_LENGTH {
+        println!("Only the first {AT_LENGTH} that fail are told of at length; mend them first.");
+    }
+    if let Some(name) = to_see {
+        println!("See \"{name}\" on the page: `cargo stage see`");
     } else if !failed.is_empty() {
-        println!("See the first that failed on the page: `cargo stage see`");
+        println!("The tests that fail poll by hand, so the page has nothing to show of them.");
+    } else if word.is_none() && !goes_on {
+        let is_last = learner.stage() + 1 >= stages.len();
+        let then = if is_last { "That was the last test." } else { "Then go on: `cargo stage next`." };
+        println!("Look at your own loop: `cargo stage see`. {then}");
     }
     Ok(failed.is_empty())
 }
@@ -95,12 +106,12 @@ pub(crate) fn explain(stages: &[Stage], test: &str, verdict: &Verdict, recording
 
 /// `cargo stage test`.
 pub(crate) fn test(word: Option<&str>) -> Said<()> {
-    if run_tests(word)? { Ok(()) } else { Err("not yet".to_owned()) }
+    if run_tests(word, false)? { Ok(()) } else { Err("not yet".to_owned()) }
 }
 
 /// `cargo stage next`.
 pub(crate) fn next() -> Said<()> {
-    if !run_tests(None)? {
+    if !run_tests(None, true)? {
         return Err("this stage is not through; `cargo stage skip` takes its solution".to_owned());
     }
     advance(&Learner::find()?, &stages::all()?)

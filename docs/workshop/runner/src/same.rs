@@ -90,7 +90,7 @@ pub(crate) fn beyond(stage: &Stage, solution: &Files, may_write: bool) -> Said<V
             (true, 0) | (false, 1) => {}
             (true, _) => faults.push(format!("stage.toml names `{item}`, which is equal by now")),
             (false, 0) => {
-                faults.push(format!("`{item}` differs from the solution, and stage.toml has no reason for it"))
+                faults.push(format!("`{item}` differs from the solution, and stage.toml has no reason for it"));
             }
             (false, _) => faults.push(format!("stage.toml has {times} reasons for `{item}`; one is enough")),
         }

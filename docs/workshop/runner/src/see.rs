@@ -17,7 +17,7 @@ fn page(folder: &Path) -> PathBuf {
 pub(crate) fn see(test: Option<&str>) -> Said<()> {
     let learner = Learner::find()?;
     let recording = match test {
-        None => learner.recall("failed").map(|test| learner.recording(&test)).filter(|path| path.exists()),
+        None => learner.recall("failed").filter(|test| !test.is_empty()).map(|test| learner.recording(&test)),
         Some(_) => None,
     };
     let recording = match recording {

@@ -20,8 +20,29 @@ pub(crate) fn solution(stages: &[Stage], number: usize) -> Said<Files> {
         for folder in ["src", "tests"] {
             files.extend(stage.files(folder)?);
         }
+        for test in stage.toml.list("", "drops") {
+            let (module, name) = test.split_once("::").unwrap_or(("", &test));
+            let text = files.get_mut(&format!("tests/{module}.rs"));
+            let rest = text.and_then(|text| Some((without_test(text, name)?, text)));
+            let (rest, text) = rest.ok_or_else(|| format!("{}: there is no test {test} to drop", stage.folder))?;
+            *text = rest;
+        }
     }
     Ok(files)
+}
+
+/// A file of tests without one of them, which a later stage no longer holds to.
+fn without_test(text: &str, name: &str) -> Option<String> {
+    let (before, after) = text.split_once(&format!("\nfn {name}() {{\n"))?;
+    let (before, after) = (before.rsplit_once("\n\n")?.0, after.split_once("\n}\n")?.1);
+    Some(format!("{before}\n{after}"))
+}
+
+#[test]
+fn a_test_is_dropped_with_what_stands_above_it() {
+    let text = "use a;\n\n/// hint: a\n#[test]\nfn a() {\n    1\n}\n\n/// hint: b\n#[test]\nfn b() {\n    2\n}\n";
+    assert_eq!(without_test(text, "a").as_deref(), Some("use a;\n\n/// hint: b\n#[test]\nfn b() {\n    2\n}\n"));
+    assert_eq!(without_test(text, "c"), None);
 }
 
 /// Which stage each hole is from: the first that has it.

@@ -39,7 +39,10 @@ fn a_key_frees_its_slot_once() {
     assert_eq!(slab.get_mut(new.0, new.1), Some(&mut 2), "and that is still there");
     assert_eq!(slab.remove(new.0, new.1), Some(2));
     assert_eq!(slab.remove(new.0, new.1), None);
-    assert_eq!(slab.len(), 0);
+    assert_eq!(slab.remove(new.0, 0), None, "a vacant slot has serial 0, and nobody's key frees it");
+    let (one, two) = (slab.insert(3), slab.insert(4));
+    assert_ne!(one.0, two.0, "a slot that is freed twice is given to two");
+    assert_eq!(slab.len(), 2, "len() counts the values: insert counts up, and remove counts down");
 }
 
 /// hint: remove
@@ -52,7 +55,8 @@ fn slots_are_used_again() {
             assert!(slab.remove(slot, serial).is_some());
         }
     }
-    assert_eq!((slab.len(), slab.slots()), (0, 10), "ten values at a time need ten slots");
+    assert_eq!(slab.len(), 0, "len() counts the values: insert counts up, and remove counts down");
+    assert_eq!(slab.slots(), 10, "ten values at a time need ten slots");
 }
 
 /// hint: insert

@@ -27,6 +27,23 @@ fn the_queue_is_first_in_first_out_while_things_come_and_go() {
     assert_eq!((rest, queue.len()), (vec![3, 4, 5], 0));
 }
 
+/// hint: Ready::begin_round
+#[test]
+fn a_seed_picks_another_order_and_the_same_each_time() {
+    let order = |seed| {
+        let mut queue = Ready::new(Some(seed));
+        (0..8).for_each(|n| queue.push(n));
+        let all: Vec<i32> = std::iter::from_fn(|| queue.pop()).collect();
+        (all, queue.picks())
+    };
+    let (mut first, picks) = order(1);
+    assert_eq!(order(1), (first.clone(), picks), "the same seed is the same order");
+    assert_ne!(first, order(2).0, "another seed is another order");
+    assert_eq!(picks, 7, "where only one is left, there is nothing to pick");
+    first.sort_unstable();
+    assert_eq!(first, [0, 1, 2, 3, 4, 5, 6, 7], "and all of them come");
+}
+
 /// hint: poll_ready
 #[test]
 fn tasks_run_in_the_order_in_which_they_were_spawned() {
@@ -177,6 +194,51 @@ fn a_wake_for_a_former_tenant_swallows_none_for_the_next() {
     assert_eq!(new_polls.get(), 2, "the wake that was meant for it was swallowed");
 }
 
+/// A task that ends while its wake is in the queue leaves that entry there.
+/// hint: Tasks::next
+#[test]
+fn an_entry_of_a_former_tenant_is_thrown_away() {
+    let order: Log = Log::default();
+    Runtime::new().block_on(async {
+        let theirs = Rc::clone(&order);
+        spawn(poll_fn(move |cx| {
+            cx.waker().wake_by_ref();
+            let other = Rc::clone(&theirs);
+            spawn(async move { log(&other, "it was queued first") });
+            Poll::Ready(())
+        }));
+        yield_now().await;
+        let mine = Rc::clone(&order);
+        // It gets the slot of the one that is over, and stands last in the queue.
+        spawn(async move { log(&mine, "the new tenant") });
+        for _ in 0..3 {
+            yield_now().await;
+        }
+    });
+    assert_eq!(*order.borrow(), ["it was queued first", "the new tenant"]);
+}
+
+/// hint: wake
+#[test]
+fn a_wake_for_another_runtime_wakes_nobody_here() {
+    let (theirs, mine) = (Rc::default(), Rc::default());
+    let (their_polls, my_polls) = (Rc::default(), Rc::default());
+    let other = Runtime::new();
+    other.block_on(async {
+        spawn(keeper(&theirs, &their_polls));
+        yield_now().await;
+    });
+    Runtime::new().block_on(async {
+        // The same slot and the same serial as the other's task.
+        spawn(keeper(&mine, &my_polls));
+        yield_now().await;
+        let stranger: Waker = theirs.borrow_mut().take().expect("it was polled");
+        stranger.wake();
+        yield_now().await;
+    });
+    assert_eq!(my_polls.get(), 1, "a word names its runtime, too");
+}
+
 /// hint: poll_ready
 #[test]
 fn a_loop_that_nobody_can_wake_says_so() {
@@ -196,7 +258,11 @@ fn one_that_is_over_is_dropped_and_one_that_waits_goes_at_the_end() {
     let runtime = Runtime::new();
     runtime.block_on(async {
         let (ends, waits) = (Rc::clone(&shared), Rc::clone(&shared));
-        spawn(async move { drop(ends) });
+        // It owns its share until it is dropped itself.
+        spawn(poll_fn(move |_| {
+            let _ = &ends;
+            Poll::Ready(())
+        }));
         spawn(async move {
             Event::new().wait().await;
             drop(waits);

@@ -2,8 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use crate::leaf::yield_now;
 use crate::{JoinError, Runtime, spawn};
@@ -132,4 +135,90 @@ fn a_panic_belongs_to_its_task() {
     let (Err(JoinError::Panicked(payload)), good) = ended else { unreachable!("it panicked") };
     assert_eq!(payload.downcast_ref::<&str>(), Some(&"in the task"));
     assert_eq!(good, "the other goes on");
+}
+
+/// A value whose shares are counted, and how many were left when the waker was called.
+#[derive(Default)]
+struct Looks {
+    owned: Arc<()>,
+    left: AtomicUsize,
+}
+
+impl Wake for Looks {
+    fn wake(self: Arc<Self>) {
+        self.left.store(Arc::strong_count(&self.owned), Ordering::SeqCst);
+    }
+}
+
+/// hint: poll_task, and its end
+#[test]
+fn all_that_a_task_owned_is_gone_when_its_joiner_is_woken() {
+    Runtime::new().block_on(async {
+        let looks = Arc::new(Looks::default());
+        let owned = Arc::clone(&looks.owned);
+        let mut polls = 0;
+        let handle = spawn(poll_fn(move |cx| {
+            let _ = &owned;
+            polls += 1;
+            cx.waker().wake_by_ref();
+            if polls == 2 { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        let mut handle = pin!(handle);
+        let waker = Waker::from(Arc::clone(&looks));
+        assert!(handle.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        for _ in 0..3 {
+            yield_now().await;
+        }
+        let left = looks.left.load(Ordering::SeqCst);
+        assert_eq!(left, 1, "2: the task's own share was still there; 0: nobody woke the joiner");
+        handle.await.expect("it returned");
+    });
+}
+
+/// hint: JoinHandle::poll
+#[test]
+fn the_newest_joiner_is_the_one_that_is_woken() {
+    Runtime::new().block_on(async {
+        let mut handle = pin!(spawn(async { yield_now().await }));
+        let old = Arc::new(Looks::default());
+        let waker = Waker::from(Arc::clone(&old));
+        assert!(handle.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        handle.await.expect("it returns");
+        assert_eq!(old.left.load(Ordering::SeqCst), 0, "who polled before is not woken");
+    });
+}
+
+/// Comes back into the runtime when it is dropped.
+struct Spawns;
+
+impl Drop for Spawns {
+    fn drop(&mut self) {
+        drop(spawn(async {}));
+    }
+}
+
+impl Wake for Spawns {
+    fn wake(self: Arc<Self>) {}
+}
+
+/// hint: detach
+#[test]
+fn what_a_detached_task_leaves_is_dropped_outside_of_the_store() {
+    let runtime = Runtime::new();
+    runtime.block_on(async {
+        let ended = spawn(async { Spawns });
+        yield_now().await;
+        // Its output is dropped here.
+        drop(ended);
+        let mut waits = Box::pin(spawn(async { yield_now().await }));
+        let waker = Waker::from(Arc::new(Spawns));
+        assert!(waits.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        // And here the last of its joiner's waker.
+        drop(waits);
+        for _ in 0..3 {
+            yield_now().await;
+        }
+    });
+    assert_eq!(runtime.tasks(), 0);
 }

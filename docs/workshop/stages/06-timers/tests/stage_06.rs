@@ -179,3 +179,33 @@ fn a_task_that_never_rests_does_not_hold_up_a_sleep() {
         assert!(took >= ms(20) && took < ms(2000), "a sleep of 20 ms took {took:?}");
     });
 }
+
+/// hint: until_next
+#[test]
+fn a_deadline_that_has_passed_makes_no_park() {
+    Runtime::new().block_on(async {
+        let before = Instant::now();
+        let late = spawn(async move {
+            sleep(ms(10)).await;
+            before.elapsed()
+        });
+        yield_now().await;
+        // The loop can do nothing meanwhile, and its next deadline has passed when it asks.
+        std::thread::sleep(ms(30));
+        let took = late.await.expect("it returns");
+        assert!(took >= ms(30) && took < ms(2000), "a sleep of 10 ms, held up for 30 ms, took {took:?}");
+    });
+}
+
+/// hint: fire_timers
+#[test]
+fn all_that_is_due_fires_in_one_turn() {
+    let runtime = Runtime::virtual_clock();
+    runtime.block_on(async {
+        let handles: Vec<_> = (0..50).map(|_| spawn(sleep(ms(10)))).collect();
+        for handle in handles {
+            handle.await.expect("it returns");
+        }
+    });
+    assert!(runtime.turns() <= 10, "fifty sleeps to one deadline took {} turns", runtime.turns());
+}

@@ -64,6 +64,25 @@ fn a_deadline_across_the_next_round_comes_in_time() {
     }
 }
 
+/// hint: Wheel::hang
+#[test]
+fn a_deadline_that_has_passed_does_not_turn_the_wheel_back() {
+    let mut wheel = Wheel::new();
+    wheel.advance(100);
+    wheel.insert(101, 101);
+    wheel.insert(3, 3);
+    assert_eq!(wheel.next_deadline().map(|tick| tick <= 100), Some(true), "it is due at once");
+    wheel.advance(100);
+    assert_eq!(due(&mut wheel), [(3, 3)], "and the one of the next tick waits");
+    let mut wheel = Wheel::new();
+    wheel.advance(128);
+    for deadline in [127, 128, 130] {
+        wheel.insert(deadline, deadline);
+    }
+    wheel.advance(140);
+    assert_eq!(due(&mut wheel), [(127, 127), (128, 128), (130, 130)]);
+}
+
 /// hint: Wheel::cascade
 #[test]
 fn a_cascade_marks_the_lists_that_it_fills() {

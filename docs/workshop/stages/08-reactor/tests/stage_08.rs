@@ -199,3 +199,54 @@ fn an_event_for_a_former_tenant_is_nobodys() {
         assert!(!reactor.is_ready(new.key, Direction::Read), "an event of yesterday is no news of today's socket");
     });
 }
+
+/// hint: attempt
+#[test]
+fn an_attempt_that_was_interrupted_is_made_again_at_once() {
+    let attempts = Cell::new(0);
+    Runtime::new().block_on(async {
+        let (one, _peer) = pair();
+        let mut written = pin!(one.attempt(Direction::Write, |_: &UnixStream| {
+            attempts.set(attempts.get() + 1);
+            if attempts.get() == 1 { Err(ErrorKind::Interrupted.into()) } else { Ok(()) }
+        }));
+        let polled = written.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Poll::Ready(Ok(()))), "a signal is no error, and no reason to wait");
+    });
+    assert_eq!(attempts.get(), 2);
+}
+
+/// hint: would_block
+#[test]
+fn news_of_one_direction_leaves_the_other_as_it_was() {
+    Runtime::new().block_on(async {
+        let (one, _peer) = pair();
+        let reactor = &expect_current("the test").reactor;
+        let ready = || [Direction::Read, Direction::Write].map(|direction| reactor.is_ready(one.key, direction));
+        reactor.would_block(one.key, Direction::Read);
+        assert_eq!(ready(), [false, true], "the kernel has said nothing of writing");
+        reactor.would_block(one.key, Direction::Write);
+        reactor.dispatch(token(one.key), Latches::ready(Direction::Read));
+        reactor.dispatch(token(one.key), Latches::ready(Direction::Write));
+        assert_eq!(ready(), [true, true], "an event adds to what was said before");
+    });
+}
+
+/// hint: wait for a source
+#[test]
+fn two_readers_of_one_socket_wait_at_the_same_time() {
+    Runtime::new().block_on(async {
+        let (one, two) = pair();
+        let two = Rc::new(two);
+        let readers: Vec<_> = (0..2).map(|_| Rc::clone(&two)).map(|two| spawn(async move { read(&two, 1).await })).collect();
+        for _ in 0..3 {
+            yield_now().await;
+        }
+        write(&one, b"ab").await;
+        let mut read = Vec::new();
+        for reader in readers {
+            read.extend(reader.await.expect("it returns"));
+        }
+        assert_eq!(read, b"ab");
+    });
+}

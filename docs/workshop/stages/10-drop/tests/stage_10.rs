@@ -1,8 +1,10 @@
 //! Stage 10: drop, abort, timeout. Nothing is left.
 
 use std::cell::{Cell, RefCell};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use mio::net::UnixStream;
@@ -71,6 +73,42 @@ fn an_event_forgets_who_went_away() {
             assert!(timeout(SHORT, event.wait()).await.is_err());
         }
         assert_eq!(event.waiting(), 0);
+        // A waker may look at the event when it is dropped, and then no lock is held.
+        let mut wait = Box::pin(event.wait());
+        let waker = Waker::from(Arc::new(Looks(event.clone())));
+        assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        drop(wait);
+        assert_eq!(event.waiting(), 0);
+    });
+}
+
+/// Looks at an event when it is dropped.
+struct Looks(Event);
+
+impl Drop for Looks {
+    fn drop(&mut self) {
+        let _is_set = self.0.is_set();
+    }
+}
+
+impl Wake for Looks {
+    fn wake(self: Arc<Self>) {}
+}
+
+/// hint: forget
+#[test]
+fn one_who_goes_away_leaves_the_others_waiting() {
+    Runtime::new().block_on(async {
+        let (one, mut peer) = UnixStream::pair().expect("the kernel gives a pair");
+        let socket = Rc::new(Socket::new(one, "unix stream").expect("it is registered"));
+        let theirs = Rc::clone(&socket);
+        let stays = spawn(async move { theirs.attempt(Direction::Read, |mut io: &UnixStream| io.read(&mut [0])).await });
+        yield_now().await;
+        let read = socket.attempt(Direction::Read, |mut io: &UnixStream| io.read(&mut [0]));
+        assert!(timeout(SHORT, read).await.is_err(), "nobody has written yet");
+        peer.write_all(b"x").expect("there is room for a byte");
+        assert_eq!(stays.await.expect("it returns").expect("it reads"), 1);
     });
 }
 

@@ -7,6 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::Runtime;
+use crate::leaf::yield_now;
 use crate::scope::scope;
 use crate::time::{sleep, timeout, uptime};
 
@@ -128,4 +129,23 @@ fn dropping_a_scope_drops_its_children() {
         assert_eq!(Rc::strong_count(&owned), 1);
     });
     assert_eq!(runtime.timers_and_sockets(), (0, 0));
+}
+
+/// hint: Child::poll
+#[test]
+fn a_wake_during_the_poll_of_a_child_is_kept() {
+    Runtime::virtual_clock().block_on(async {
+        let rounds = Cell::new(0);
+        let done: Result<(), ()> = scope(async |s| {
+            s.spawn(async {
+                for _ in 0..3 {
+                    yield_now().await;
+                    rounds.set(rounds.get() + 1);
+                }
+                Ok(())
+            });
+        })
+        .await;
+        assert_eq!((done, rounds.get()), (Ok(()), 3));
+    });
 }
