@@ -366,9 +366,16 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 3, what: "the loop sleeps although the hook around the park has made a task ready",
         file: "heart/turn.rs", inside: "fn park_within(",
-        right: "let is_ready = core.tasks.ready() > 0;",
-        wrong: "let is_ready = false;",
+        right: "core.tasks.ready() > 0",
+        wrong: "false",
         test: "it heart::outside_turns::a_hook_may_spawn_and_the_loop_does_not_sleep_over_it",
+    },
+    Bug {
+        rule: 6, what: "the loop sleeps until a deadline that is no longer the next: the hook has set a timer",
+        file: "heart/turn.rs", inside: "fn park_within(",
+        right: "core.timers.until_next()",
+        wrong: "None",
+        test: "it heart::outside_turns::a_hook_may_set_the_earliest_timer_and_the_virtual_clock_stops_there",
     },
     Bug {
         rule: 4, what: "a source that is asked again keeps what the kernel said before",

@@ -197,8 +197,8 @@ pub(crate) fn park(core: &Core) {
     }
 }
 
-/// With the virtual clock, time passes only here. If nothing outside can happen before the next deadline, the clock
-/// jumps there. While anything outside is awaited, the wait is real, and the clock moves by its length.
+/// With the virtual clock, time passes only while the loop parks. If nothing outside can happen before the next
+/// deadline, the clock jumps there. While anything outside is awaited, the wait is real.
 fn park_virtually(core: &Core, timeout: Option<Duration>) {
     match timeout {
         Some(timeout) if !core.reactor.is_awaited() && core.jobs_away.get() == 0 => {
@@ -207,11 +207,7 @@ fn park_virtually(core: &Core, timeout: Option<Duration>) {
             core.timers.move_virtual_clock(timeout);
             core.observe(|| Event::ParkEnd { events: 0 });
         }
-        _ => {
-            let before = Instant::now();
-            look_at_kernel(core, timeout);
-            core.timers.move_virtual_clock(before.elapsed().min(timeout.unwrap_or(Duration::MAX)));
-        }
+        _ => look_at_kernel(core, timeout),
     }
 }
 
@@ -219,8 +215,8 @@ fn park_virtually(core: &Core, timeout: Option<Duration>) {
 fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
     core.observe_between_steps(|| Event::ParkStart { timeout });
     let parked = match &core.around_park {
-        Some(around) if timeout != Some(Duration::ZERO) => park_within(core, timeout, around),
-        _ => core.reactor.park(timeout),
+        Some(around) if timeout != Some(Duration::ZERO) => park_within(core, around),
+        _ => sleep_in_kernel(core, timeout),
     };
     core.inbox.unparked();
     let events = parked.unwrap_or_else(|error| panic!("the kernel's event queue failed: {error}"));
@@ -233,15 +229,25 @@ fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
 
 /// Sleeps inside the hook around the parks, which is foreign code: it may have woken a task, or set a timer.
 #[cold]
-fn park_within(core: &Core, timeout: Option<Duration>, around: &AroundPark) -> io::Result<usize> {
+fn park_within(core: &Core, around: &AroundPark) -> io::Result<usize> {
     let mut parked = None;
     around(&mut || {
-        let is_ready = core.tasks.ready() > 0;
-        let until_next = if core.timers.is_virtual() { timeout } else { core.timers.until_next() };
-        parked = Some(core.reactor.park(if is_ready { Some(Duration::ZERO) } else { until_next }));
+        let timeout = if core.tasks.ready() > 0 { Some(Duration::ZERO) } else { core.timers.until_next() };
+        parked = Some(sleep_in_kernel(core, timeout));
     });
     // A hook that does not let the loop sleep gets a look without a sleep.
-    parked.unwrap_or_else(|| core.reactor.park(Some(Duration::ZERO)))
+    parked.unwrap_or_else(|| sleep_in_kernel(core, Some(Duration::ZERO)))
+}
+
+/// Sleeps until an event, the bell or the end of `timeout`. The virtual clock moves by the length of the sleep.
+fn sleep_in_kernel(core: &Core, timeout: Option<Duration>) -> io::Result<usize> {
+    if !core.timers.is_virtual() {
+        return core.reactor.park(timeout);
+    }
+    let before = Instant::now();
+    let events = core.reactor.park(timeout);
+    core.timers.move_virtual_clock(before.elapsed().min(timeout.unwrap_or(Duration::MAX)));
+    events
 }
 
 /// Wakes those who were left asleep when a stored waker panicked.

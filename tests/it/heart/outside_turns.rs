@@ -5,16 +5,17 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
 use futures_lite::AsyncReadExt;
 use oneloop::io::AsyncFd;
 use oneloop::task::yield_now;
-use oneloop::time::sleep;
+use oneloop::time::{Instant, Sleep, sleep};
 use oneloop::{Runtime, spawn};
 
 use crate::kit::support::{alone, panic_of};
@@ -145,6 +146,46 @@ fn a_hook_may_spawn_and_the_loop_does_not_sleep_over_it() {
         let runtime = Runtime::builder().on_thread_park(|| drop(spawn(async { TOLD.with(Flag::set_ready) }))).build();
         runtime.unwrap().block_on(TOLD.with(|told| told.clone().until_ready()));
     });
+}
+
+#[test]
+fn a_hook_may_set_the_earliest_timer_and_the_virtual_clock_stops_there() {
+    watch(|| {
+        let runtime = Runtime::builder().virtual_clock().on_thread_park(set_the_timer).build().unwrap();
+        runtime.block_on(async {
+            // While a socket is awaited the wait is real, and the hook is called.
+            let (here, _there) = UnixStream::pair().unwrap();
+            here.set_nonblocking(true).unwrap();
+            let mut here = AsyncFd::new(here).unwrap();
+            drop(spawn(async move { here.read(&mut [0]).await }));
+            // The kernel says that the socket can be written, and nothing after that.
+            sleep(Duration::from_millis(1)).await;
+            let begun = Instant::now();
+            poll_fn(|cx| {
+                let mut timer = TIMER.take();
+                let polled = timer.as_mut().map_or(Poll::Pending, |timer| Pin::new(timer).poll(cx));
+                TIMER.set(timer);
+                WAITS.set(Some(cx.waker().clone()));
+                polled
+            })
+            .await;
+            assert_eq!(begun.elapsed(), Duration::from_millis(5));
+        });
+    });
+}
+
+/// Sets a timer for one who waits, once.
+fn set_the_timer() {
+    if let Some(waker) = WAITS.take() {
+        let mut timer = TIMER.take().unwrap_or_else(|| sleep(Duration::from_millis(5)));
+        assert!(Pin::new(&mut timer).poll(&mut Context::from_waker(&waker)).is_pending());
+        TIMER.set(Some(timer));
+    }
+}
+
+thread_local! {
+    static TIMER: Cell<Option<Sleep>> = const { Cell::new(None) };
+    static WAITS: Cell<Option<Waker>> = const { Cell::new(None) };
 }
 
 thread_local! {
