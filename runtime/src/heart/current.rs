@@ -29,29 +29,51 @@ use crate::heart::inbox::Registry;
 pub(crate) static REGISTRY: LazyLock<Registry<Message>> = LazyLock::new(Registry::new);
 
 thread_local! {
-    /// An [`Entered`] takes out again all that it puts here: such guards nest, and `EnterGuard` holds users to that. So
-    /// there is nothing to drop when the thread ends, and no look has to ask whether the thread is ending.
+    /// An [`Entered`] takes out again all that it puts here and into `BELOW`. So there is nothing to drop when the
+    /// thread ends, and no look has to ask whether the thread is ending.
     static CURRENT: Cell<Option<ManuallyDrop<Rc<Core>>>> = const { Cell::new(None) };
+    /// The cores that were entered before the current one, and are not left yet.
+    static BELOW: Cell<ManuallyDrop<Vec<ManuallyDrop<Rc<Core>>>>> = const { Cell::new(ManuallyDrop::new(Vec::new())) };
     static THREAD: Cell<u64> = const { Cell::new(0) };
     /// The process in which a loop turns, or ends, on this thread; 0 if none does. A forked child has its parent's.
     static TURNING: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Makes a core the current one until the guard is dropped.
+/// Makes a core the current one until the guard is dropped. Then the one that was entered before it is current again.
 pub(crate) struct Entered {
-    before: Option<ManuallyDrop<Rc<Core>>>,
+    number: u32,
 }
 
 impl Entered {
     pub(crate) fn new(core: &Rc<Core>) -> Self {
-        Self { before: CURRENT.replace(Some(ManuallyDrop::new(Rc::clone(core)))) }
+        if let Some(before) = CURRENT.replace(Some(ManuallyDrop::new(Rc::clone(core)))) {
+            let mut below = BELOW.take();
+            below.push(before);
+            BELOW.set(below);
+        }
+        Self { number: core.number }
+    }
+
+    /// Whether no core was entered since this one.
+    pub(crate) fn is_innermost(&self) -> bool {
+        with_home(self.number, |_| ()).is_some()
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        // Bound to a name: it may be the last owner of a core, whose end must not happen in a borrow.
-        let _left = CURRENT.replace(self.before.take()).map(ManuallyDrop::into_inner);
+        let mut below = ManuallyDrop::into_inner(BELOW.take());
+        let left = if self.is_innermost() {
+            CURRENT.replace(below.pop())
+        } else {
+            // A user's guard, dropped before one that was made later. The later one stays current.
+            below.iter().rposition(|core| core.number == self.number).map(|place| below.remove(place))
+        };
+        if !below.is_empty() {
+            BELOW.set(ManuallyDrop::new(below));
+        }
+        // Last, where no look is under way: this may be the last owner of a core.
+        drop(left.map(ManuallyDrop::into_inner));
     }
 }
 

@@ -64,12 +64,21 @@ fn a_runtime_turns_while_it_is_entered_and_is_left_with_the_guard() {
 }
 
 #[test]
-fn guards_that_are_dropped_out_of_order_say_so() {
-    let (one, other) = (Runtime::new().unwrap(), Runtime::new().unwrap());
-    let (outer, inner) = (one.enter(), other.enter());
-    let error = panic_of(|| drop(outer));
-    assert!(error.contains("in the order of their making"), "{error}");
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(inner)));
+fn a_guard_dropped_out_of_order_says_so_and_keeps_no_runtime() {
+    let (one, other, third) = (Runtime::new().unwrap(), Runtime::new().unwrap(), Runtime::new().unwrap());
+    for inner_is_dropped_first in [true, false] {
+        let (outer, middle, inner) = (one.enter(), other.enter(), third.enter());
+        let error = panic_of(|| drop(outer));
+        assert!(error.contains("in the order of their making"), "{error}");
+        let (first, last) = if inner_is_dropped_first { (inner, middle) } else { (middle, inner) };
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(first)));
+        drop(spawn(async {}));
+        assert_eq!(one.metrics().tasks, 0, "the runtime that was left first is entered still");
+        drop(last);
+        let error = panic_of(|| drop(spawn(async {})));
+        assert!(error.contains("needs a running oneloop runtime"), "{error}");
+    }
+    assert_eq!((other.metrics().tasks, third.metrics().tasks), (1, 1), "each spawn went to the guard that was left");
 }
 
 #[test]
