@@ -51,7 +51,7 @@ pub struct TcpStream {
 
 impl TcpStream {
     /// Connects to the first address that answers, trying one after the other.
-    /// [`happy_eyeballs`](crate::net::happy_eyeballs) does not wait for each to fail.
+    /// [`happy_eyeballs`](crate::net::happy_eyeballs()) does not wait for each to fail.
     ///
     /// # Errors
     ///

@@ -17,7 +17,7 @@ use crate::heart::budget::ready_at_a_price;
 /// The request is for the whole process and stays. Any number of tasks, in any number of runtimes, may
 /// await it; those who do so only after it came are told at once.
 ///
-/// The default dispositions are over as [`signal`](crate::signal::signal) says. The page `docs/shutdown.md` shows the
+/// The default dispositions are over as [`signal`](fn@crate::signal::signal) says. The page `docs/shutdown.md` shows the
 /// pattern.
 ///
 /// # Errors

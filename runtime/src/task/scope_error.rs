@@ -11,7 +11,7 @@ use crate::heart::tasks::Asker;
 use crate::task::asker::asker;
 use crate::task::join::panic_text;
 
-/// A [`scope`](crate::task::scope) failed: children failed, or it was cancelled, or both.
+/// A [`scope`](crate::task::scope()) failed: children failed, or it was cancelled, or both.
 #[derive(Debug)]
 pub struct ScopeError {
     cancelled: Option<Cancelled>,

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use crate::heart::budget::ready_at_a_price;
 
-/// Waits for a child of a [`scope`](crate::task::scope) and gives its output.
+/// Waits for a child of a [`scope`](crate::task::scope()) and gives its output.
 ///
 /// There is no error to handle: when the child fails, the scope ends, and with it the future that waits here.
 ///
