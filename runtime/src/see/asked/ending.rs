@@ -19,14 +19,14 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use crate::ground::signals;
 use crate::see::model::whole::Occasion;
-use crate::see::serve::bell::Bell;
+use crate::see::serve::bell::SignalBell;
 use crate::see::stderr;
 
 /// The files still to be written, and the thread that hears the signals meanwhile.
 struct Unwritten {
     last_number: u64,
     all: BTreeMap<u64, Box<dyn FnMut(Occasion) + Send>>,
-    bell: Option<Bell>,
+    bell: Option<SignalBell>,
     /// The process that is to write it.
     process: u32,
 }
@@ -59,7 +59,7 @@ impl AtTheEnd {
             let signals = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
             let signals = signals.into_iter().filter(|signal| signals::is_default(*signal)).collect();
             // Without it a signal ends the process as ever, and nothing is written.
-            unwritten.bell = Bell::hang(signals, ended_by).ok();
+            unwritten.bell = SignalBell::hang(signals, ended_by).ok();
         }
         unwritten.last_number += 1;
         let number = unwritten.last_number;

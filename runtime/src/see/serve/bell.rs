@@ -13,7 +13,7 @@ use crate::see::helper::Helper;
 
 /// The thread that waits for signals. It ends when this is dropped, and what handled them before does so
 /// again.
-pub(crate) struct Bell {
+pub(crate) struct SignalBell {
     mouth: UnixStream,
     borrowed: Vec<Borrowed>,
     reached: Option<Reached>,
@@ -22,7 +22,7 @@ pub(crate) struct Bell {
     thread: Helper,
 }
 
-impl Bell {
+impl SignalBell {
     /// From here on `heard` is called for each of these signals that comes.
     pub(crate) fn hang(signals: Vec<i32>, heard: impl Fn(i32) + Send + 'static) -> io::Result<Self> {
         let (ears, mouth) = UnixStream::pair()?;
@@ -59,7 +59,7 @@ fn listen(mut bell: &UnixStream, counts: &mut [(i32, usize)], over: &AtomicBool,
     }
 }
 
-impl Drop for Bell {
+impl Drop for SignalBell {
     fn drop(&mut self) {
         self.borrowed.clear();
         if self.thread.is_in_the_parent() {

@@ -54,7 +54,7 @@ use crate::heart::current::{current, expect_current};
 use crate::see::Ring;
 use crate::see::model::ndjson::Quoted;
 use crate::see::model::state::State;
-use crate::see::serve::bell::Bell;
+use crate::see::serve::bell::SignalBell;
 use crate::see::stderr::say;
 
 /// The address at which `ONELOOP_SEE=1` shows a loop.
@@ -213,7 +213,7 @@ fn invalid(why: String) -> io::Error {
 struct Shown {
     watched: OnceCell<Arc<Watched>>,
     doors: RefCell<Vec<Door>>,
-    bell: RefCell<Option<Bell>>,
+    bell: RefCell<Option<SignalBell>>,
 }
 
 /// A loop as the server's threads know it.
@@ -249,9 +249,9 @@ fn show(core: &Rc<Core>, listener: TcpListener, token: Option<String>) -> io::Re
 }
 
 /// While a loop is shown, SIGUSR1, and SIGQUIT, which Ctrl-\ on the terminal sends, print its task table.
-fn table_on_signals(watched: &Arc<Watched>) -> io::Result<Bell> {
+fn table_on_signals(watched: &Arc<Watched>) -> io::Result<SignalBell> {
     let watched = Arc::clone(watched);
-    Bell::hang(vec![libc::SIGUSR1, libc::SIGQUIT], move |_| {
+    SignalBell::hang(vec![libc::SIGUSR1, libc::SIGQUIT], move |_| {
         // A terminal has shown the keys on a line that is not over.
         say(format!("\n{}", monitor::table(&watched)));
     })
