@@ -88,7 +88,7 @@ impl Core {
         sizes.ready.set(self.tasks.ready() as u64);
         sizes.timers.set(self.timers.len() as u64);
         sizes.sources.set(self.reactor.len() as u64);
-        if self.jobs_away.get() > 0 || sizes.blocking_threads.get() > 0 {
+        if self.outside_waits.get() > 0 || sizes.blocking_threads.get() > 0 {
             sizes.blocking_jobs.set(self.pool.jobs() as u64);
             sizes.blocking_threads.set(self.pool.threads() as u64);
         }

@@ -31,7 +31,7 @@ impl<M> Loop<M> {
     fn receive(&self, count: usize) -> Vec<M> {
         let mut received = self.drain();
         while received.len() < count {
-            if self.may_park() {
+            if self.announce_park() {
                 self.poll.wait();
                 self.inbox.unparked();
             }
@@ -44,14 +44,14 @@ impl<M> Loop<M> {
         (0..self.incoming.len()).map(|_| self.incoming.pop()).collect()
     }
 
-    fn may_park(&self) -> bool {
+    fn announce_park(&self) -> bool {
         self.poll.expect_a_ring();
-        self.inbox.may_park(&self.incoming)
+        self.inbox.announce_park(&self.incoming)
     }
 
     /// Parks until a deadline that has come already.
     fn park_in_vain(&self) {
-        if self.may_park() {
+        if self.announce_park() {
             self.poll.time_out();
             self.inbox.unparked();
         }
@@ -123,7 +123,7 @@ fn nobody_rings_while_the_loop_is_awake() {
         let home = Loop::new();
         home.park_in_vain();
         start_sending(&home, vec![1]).join().unwrap();
-        assert!(!home.may_park(), "a message has come");
+        assert!(!home.announce_park(), "a message has come");
         start_sending(&home, vec![2]).join().unwrap();
         assert_eq!(home.poll.rings(), 0);
         assert_eq!(home.receive(2), [1, 2]);
@@ -175,7 +175,7 @@ fn after_a_park_that_was_not_begun_nobody_rings() {
     explore(|| {
         let home = Loop::new();
         start_sending(&home, vec![1]).join().unwrap();
-        assert!(!home.may_park(), "a message has come");
+        assert!(!home.announce_park(), "a message has come");
         let senders = [2, 3].map(|message| start_sending(&home, vec![message]));
         for sender in senders {
             sender.join().unwrap();

@@ -2,10 +2,10 @@
 //! loses a message, and loom says so: a model that could not fail would prove nothing.
 //!
 //! It is told a second time here because the inbox itself has but one order. There is one message,
-//! one sender, and a loop that waits for it; [`Inbox::send`] and [`Inbox::may_park`] are the originals.
+//! one sender, and a loop that waits for it; [`Inbox::send`] and [`Inbox::announce_park`] are the originals.
 //!
 //! [`Inbox::send`]: crate::heart::inbox::Inbox::send
-//! [`Inbox::may_park`]: crate::heart::inbox::Inbox::may_park
+//! [`Inbox::announce_park`]: crate::heart::inbox::Inbox::announce_park
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -55,7 +55,7 @@ impl Miniature {
         }
     }
 
-    fn may_park(&self, order: Order) -> bool {
+    fn announce_park(&self, order: Order) -> bool {
         let looked_early = self.pushed.load(Ordering::Acquire);
         self.parked.store(true, Ordering::Relaxed);
         if order != Order::NoFenceInMayPark {
@@ -71,7 +71,7 @@ impl Miniature {
     fn receive(&self, poll: &Poll, order: Order) {
         while !self.pushed.load(Ordering::Acquire) {
             poll.expect_a_ring();
-            if self.may_park(order) {
+            if self.announce_park(order) {
                 poll.wait();
             }
             self.parked.store(false, Ordering::Relaxed);

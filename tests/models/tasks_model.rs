@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use crate::check;
 use crate::heart::key::{Key, MAX_SLOTS, TaskKey, WakeWord};
 use crate::heart::tasks::peek::State;
-use crate::heart::tasks::{Abort, Answer, Body, Failure, Left, Step, Tasks, Woken, body};
+use crate::heart::tasks::{Abort, Answer, Body, Ended, Failure, Left, Step, Tasks, Woken, body};
 
 const RUNTIME: u32 = 3;
 
@@ -196,7 +196,7 @@ impl Pair {
         let name = named.then(|| format!("task {id}"));
         let body = body(Probe(id, Rc::clone(&self.ledger)), self.store.spare());
         let key = self.store.insert(body, Location::caller());
-        self.store.introduce(key, name.as_deref(), None);
+        self.store.give_name(key, name.as_deref(), None);
         self.admit(key, name, false);
     }
 
@@ -294,7 +294,7 @@ impl Pair {
 
     /// Makes sure whose body this is.
     fn polled(&self, id: Id, mut body: Body) -> Body {
-        let poll = body.as_mut().poll_task(&mut Context::from_waker(Waker::noop()));
+        let poll = body.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(poll.is_pending());
         assert_eq!(self.ledger.polled.take(), Some(id));
         body
@@ -319,7 +319,7 @@ impl Pair {
             failure = Some(Box::new(Failure::Panicked(Box::new(id))));
         } else if failure.is_none() {
             self.ledger.ends.set(true);
-            assert!(body.as_mut().poll_task(&mut Context::from_waker(Waker::noop())).is_ready());
+            assert!(body.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
             self.ledger.ends.set(false);
         }
         assert!(self.ledger.dropped.take().is_none_or(|dropped| dropped == id));
@@ -328,13 +328,16 @@ impl Pair {
         self.queue.retain(|&queued| queued != id);
         let task = &mut self.tasks[id];
         let joiner = task.joiner.take();
-        assert_same(ended.as_ref().ok().and_then(Option::as_ref), joiner.as_ref());
-        assert_eq!(ended.is_err(), task.detached);
         task.stage = Stage::Over;
-        if let Err(mut left) = ended {
-            assert_eq!(owner_of_left(&mut left), Some(id));
-            self.store.forget(word, left.body);
-            self.vacate(id);
+        assert_eq!(matches!(ended, Ended::Unwanted(_)), task.detached);
+        match ended {
+            Ended::Kept(waker) => assert_same(waker.as_ref(), joiner.as_ref()),
+            Ended::Unwanted(mut left) => {
+                assert_same(None, joiner.as_ref());
+                assert_eq!(owner_of_left(&mut left), Some(id));
+                self.store.forget(word, left.body);
+                self.vacate(id);
+            }
         }
     }
 
@@ -592,8 +595,8 @@ fn a_stale_wake_never_swallows_a_real_one() {
     let old = keys[0];
     drop(store.detach(old));
     assert_eq!(wake(&store, old), Woken::Queued);
-    let unwanted = store.finish(word, polled, None).expect_err("nobody wants it");
-    store.forget(word, unwanted.body);
+    let Ended::Unwanted(left) = store.finish(word, polled, None) else { panic!("nobody wants it") };
+    store.forget(word, left.body);
     let new = store.insert(body(async {}, store.spare()), Location::caller());
     assert_eq!((old, new.0.slot), (keys[0], old.0.slot), "the slot is used again");
     // The old task's last wake is still in the queue, in front.
@@ -609,8 +612,8 @@ fn a_stale_wake_never_swallows_a_real_one() {
 fn empty_bodies_are_kept_for_the_next_tasks_but_not_those_of_a_peak() {
     let (store, keys) = store_with(1000, None);
     while let Some(Step::Poll(word, mut polled)) = store.next() {
-        assert!(polled.as_mut().poll_task(&mut Context::from_waker(Waker::noop())).is_ready());
-        assert!(store.finish(word, polled, None).is_ok());
+        assert!(polled.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        assert!(matches!(store.finish(word, polled, None), Ended::Kept(None)));
     }
     assert!(keys.into_iter().all(|key| store.take_output(key, &mut None::<()>)));
     let kept = (0..1000).filter(|_| {

@@ -345,8 +345,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 1, what: "an output that nobody wants is dropped while the tasks are borrowed",
         file: "heart/tasks/mod.rs", inside: "fn finish(",
-        right: "return Err(Left { joiner: None, body: Some(body), failure });",
-        wrong: "drop((body, failure)); return Err(Left::default());",
+        right: "return Ended::Unwanted(Left { joiner: None, body: Some(body), failure });",
+        wrong: "drop((body, failure)); return Ended::Unwanted(Left::default());",
         test: "it heart::reentrancy::the_drop_of_an_output_or_of_a_panics_payload_may_do_anything",
     },
     Bug {
@@ -359,8 +359,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 1, what: "a task is polled while the thread-local is borrowed",
         file: "heart/turn.rs", inside: "fn poll_task(",
-        right: "|| body.as_mut().poll_task(&mut Context::from_waker(&waker))",
-        wrong: "|| crate::heart::current::with_current(|_| body.as_mut().poll_task(&mut Context::from_waker(&waker))).unwrap()",
+        right: "|| body.as_mut().poll(&mut Context::from_waker(&waker))",
+        wrong: "|| crate::heart::current::with_current(|_| body.as_mut().poll(&mut Context::from_waker(&waker))).unwrap()",
         test: "it heart::reentrancy::a_poll_may_do_anything",
     },
     Bug {
@@ -500,14 +500,14 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 3, what: "the loop's look at the messages may come before its flag is seen",
-        file: "heart/inbox.rs", inside: "fn may_park(",
+        file: "heart/inbox.rs", inside: "fn announce_park(",
         right: "fence(Ordering::SeqCst);",
         wrong: "",
         test: "loom models::a_message_that_races_with_the_park_arrives",
     },
     Bug {
         rule: 3, what: "the loop looks first and then says that it is parked",
-        file: "heart/inbox.rs", inside: "fn may_park(",
+        file: "heart/inbox.rs", inside: "fn announce_park(",
         right: "self.parked.store(true, Ordering::Relaxed);",
         wrong: "let nothing = incoming.is_empty(); self.parked.store(true, Ordering::Relaxed); if nothing { return true; }",
         test: "loom models::a_message_that_races_with_the_park_arrives",
@@ -536,8 +536,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 3, what: "the loop parks without asking its inbox",
         file: "heart/turn.rs", inside: "fn park(",
-        right: " && !core.inbox.may_park(&core.incoming)",
-        wrong: " && false",
+        right: " && core.inbox.announce_park(&core.incoming)",
+        wrong: "",
         test: "it heart::threads::a_wake_reaches_a_loop_that_sleeps",
     },
     Bug {
@@ -591,28 +591,28 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 3, what: "the loop does not look a second time before it parks",
-        file: "heart/inbox.rs", inside: "fn may_park(",
+        file: "heart/inbox.rs", inside: "fn announce_park(",
         right: "incoming.is_empty()",
         wrong: "incoming.is_empty() || true",
         test: "loom models::a_flood_arrives_in_order",
     },
     Bug {
         rule: 3, what: "a loop never says that it is parked",
-        file: "heart/inbox.rs", inside: "fn may_park(",
+        file: "heart/inbox.rs", inside: "fn announce_park(",
         right: "self.parked.store(true, Ordering::Relaxed);",
         wrong: "self.parked.store(false, Ordering::Relaxed);",
         test: "loom models::two_loops_wake_each_other",
     },
     Bug {
         rule: 3, what: "the loop's fence is too weak to keep its flag before its look",
-        file: "heart/inbox.rs", inside: "fn may_park(",
+        file: "heart/inbox.rs", inside: "fn announce_park(",
         right: "fence(Ordering::SeqCst);",
         wrong: "fence(Ordering::Acquire);",
         test: "loom models::a_loop_that_parks_again_is_woken_again",
     },
     Bug {
         rule: 3, what: "a loop that found a message still counts as parked",
-        file: "heart/inbox.rs", inside: "fn may_park(",
+        file: "heart/inbox.rs", inside: "fn announce_park(",
         right: "self.parked.store(false, Ordering::Relaxed);",
         wrong: "",
         test: "loom models::after_a_park_that_was_not_begun_nobody_rings",
@@ -862,8 +862,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 7, what: "a panic in a poll is not caught",
         file: "heart/turn.rs", inside: "fn poll_task(",
-        right: "catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_task(&mut Context::from_waker(&waker))))",
-        wrong: "Ok::<_, Box<dyn std::any::Any + Send>>(body.as_mut().poll_task(&mut Context::from_waker(&waker)))",
+        right: "catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(&mut Context::from_waker(&waker))))",
+        wrong: "Ok::<_, Box<dyn std::any::Any + Send>>(body.as_mut().poll(&mut Context::from_waker(&waker)))",
         test: "it task::panics::a_panic_in_a_task_reaches_whoever_joins_it_and_nobody_else",
     },
     Bug {
@@ -946,7 +946,7 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 8, what: "an exhausted task is not queued behind the others",
-        file: "heart/budget.rs", inside: "fn is_exhausted(",
+        file: "heart/budget.rs", inside: "fn must_yield(",
         right: "if exhausted {",
         wrong: "if exhausted && false {",
         test: "it heart::executor::a_task_whose_joins_are_always_ready_does_not_starve_its_siblings",
@@ -1159,7 +1159,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 10, what: "the virtual clock jumps although a blocking job is away",
         file: "heart/turn.rs", inside: "fn park_virtually(",
-        right: " && core.jobs_away.get() == 0",
+        right: " && core.outside_waits.get() == 0",
         wrong: "",
         test: "it time::timers::the_virtual_clock_does_not_jump_while_a_blocking_job_is_away",
     },

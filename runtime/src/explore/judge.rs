@@ -78,7 +78,7 @@ impl Judge {
 /// The loop is about to sleep for ever.
 fn look_if_stuck() {
     let core = expect_current("explore");
-    if !core.reactor.is_awaited() && core.jobs_away.get() == 0 {
+    if !core.reactor.is_awaited() && core.outside_waits.get() == 0 {
         panic!(
             "the program is stuck: none of its tasks is ready, and there is no timer, socket or blocking job to \
              wait for\n{}",

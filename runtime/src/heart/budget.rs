@@ -46,7 +46,7 @@ impl Core {
 
     /// Whether the task has had its share of this poll. If so, it is woken at once, and the caller returns Pending.
     /// Every leaf future that may complete again and again without waiting asks.
-    pub(crate) fn is_exhausted(&self, cx: &Context<'_>) -> bool {
+    pub(crate) fn must_yield(&self, cx: &Context<'_>) -> bool {
         let exhausted = !self.may_complete();
         if exhausted {
             cx.waker().wake_by_ref();
@@ -54,7 +54,7 @@ impl Core {
         exhausted
     }
 
-    /// Counts one operation. Every leaf future that asked [`is_exhausted`](Self::is_exhausted) says so when it
+    /// Counts one operation. Every leaf future that asked [`must_yield`](Self::must_yield) says so when it
     /// completes.
     pub(crate) fn spend(&self) {
         self.operations_left.set(self.operations_left.get().saturating_sub(1));
@@ -70,7 +70,7 @@ impl Core {
 /// are asked.
 pub(crate) fn ready_at_a_price(cx: &Context<'_>) -> Poll<()> {
     if let Some(core) = current() {
-        if core.is_exhausted(cx) {
+        if core.must_yield(cx) {
             return Poll::Pending;
         }
         core.spend();

@@ -1,4 +1,5 @@
-//! The core: the stores of a loop in one place, and the cells of the poll that is going on.
+//! The core: all that one loop has. These are its stores, its inbox, those who observe it, its settings, and the cells
+//! of the poll that is going on.
 //!
 //! The runtime owns it, and so does the thread-local of `current.rs` while the loop runs. No future, socket or
 //! handle keeps a core alive. Each store stands for itself; what is done to one and told to the observers stands
@@ -29,7 +30,7 @@ pub(crate) enum Message {
     Run(Box<dyn FnOnce(&Core) + Send>, u64),
 }
 
-/// The stores of one loop, and the cells of the poll that is going on.
+/// All that one loop has.
 pub(crate) struct Core {
     /// The runtime's number, as in every key of its stores.
     pub(crate) number: u32,
@@ -37,7 +38,9 @@ pub(crate) struct Core {
     pub(crate) timers: Timers,
     pub(crate) reactor: Reactor,
     pub(crate) pool: Pool,
+    /// Where other threads send messages. They share it.
     pub(crate) inbox: Arc<Inbox<Message>>,
+    /// The inbox's other end, from which this loop alone takes them.
     pub(crate) incoming: Consumer<Message>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) observers: Observers,
@@ -46,7 +49,7 @@ pub(crate) struct Core {
     pub(crate) actor: Cell<Actor>,
     /// How many waits for the outside the reactor does not know of: blocking jobs, the standard input, and attempts
     /// that pause. A virtual clock does not jump meanwhile.
-    pub(crate) jobs_away: Cell<usize>,
+    pub(crate) outside_waits: Cell<usize>,
     /// How much the task may still do in this poll.
     pub(crate) operations_left: Cell<u32>,
     /// Whether there are observers.
@@ -55,9 +58,9 @@ pub(crate) struct Core {
     pub(crate) around_park: Option<AroundPark>,
     /// The line that the program says it is at, in place of a line of Rust.
     pub(crate) place: Cell<Option<Place>>,
-    /// One value of a type, for layers that the heart must not know. Its tenants: the signals that are listened for,
-    /// the children that are waited for, and the panics that were heard. In `see/` they are the state that a follower
-    /// of the events keeps, and the server that shows the loop.
+    /// One value of a type, for layers that the heart must not know. Its tenants are the signals that are listened for,
+    /// the children that are waited for, and the panics that were heard. `see/` keeps here the state that follows the
+    /// events, and the server that shows the loop.
     annex: RefCell<Vec<Rc<dyn Any>>>,
 }
 
@@ -93,7 +96,7 @@ impl Core {
             observers,
             waker_table,
             actor: Cell::new(Actor::Other(Cause::Outside)),
-            jobs_away: Cell::new(0),
+            outside_waits: Cell::new(0),
             operations_left: Cell::new(0),
             observed,
             around_park: None,

@@ -36,7 +36,7 @@ thread_local! {
     static BELOW: Cell<ManuallyDrop<Vec<ManuallyDrop<Rc<Core>>>>> = const { Cell::new(ManuallyDrop::new(Vec::new())) };
     static THREAD: Cell<u64> = const { Cell::new(0) };
     /// The process in which a loop turns, or ends, on this thread; 0 if none does. A forked child has its parent's.
-    static TURNING: Cell<u32> = const { Cell::new(0) };
+    static TURNING_PROCESS: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Makes a core the current one until the guard is dropped. Then the one that was entered before it is current again.
@@ -84,13 +84,13 @@ impl Turning {
     /// `None` if one does already, in this process.
     pub(crate) fn begin() -> Option<Self> {
         let process = std::process::id();
-        if TURNING.get() == process { None } else { Some(Self(TURNING.replace(process))) }
+        if TURNING_PROCESS.get() == process { None } else { Some(Self(TURNING_PROCESS.replace(process))) }
     }
 }
 
 impl Drop for Turning {
     fn drop(&mut self) {
-        TURNING.set(self.0);
+        TURNING_PROCESS.set(self.0);
     }
 }
 

@@ -61,7 +61,7 @@ impl<M> Inbox<M> {
 
     /// Marks the loop as about to park: from here on senders ring, until [`unparked`](Self::unparked). False, and
     /// unmarked again, if there are messages: then the loop must not park.
-    pub(crate) fn may_park(&self, incoming: &Consumer<M>) -> bool {
+    pub(crate) fn announce_park(&self, incoming: &Consumer<M>) -> bool {
         self.parked.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         let nothing_came = incoming.is_empty();

@@ -7,8 +7,8 @@
 //! - a [`Key`] is *exact*. Slot and serial together are never used twice within a runtime, and a runtime's number is
 //!   never used twice within a process. So a key that fits is the right one. All that would be wrong when mistaken
 //!   takes a key: abort, join, cancel a timer, deregister.
-//! - a [`WakeWord`] is a *hint*. It is a key cut down to the 64 bits that fit a `Waker`, so two tasks
-//!   can in principle share one. A mistaken wake costs one spurious poll and nothing else.
+//! - a [`WakeWord`] is a *hint*. It is a key cut down to the 64 bits that fit a `Waker`, so two tasks may share one: a
+//!   slot's word comes again after 2^24 serials. A mistaken wake costs one spurious poll and nothing else.
 //!
 //! ```text
 //!     Key       runtime u32 ............ slot u32 ............ serial u64        128 bits, exact
@@ -26,7 +26,8 @@ const SERIAL_BITS: u32 = 24;
 /// The most slots a store of wakeable things may have.
 pub(crate) const MAX_SLOTS: usize = 1 << SLOT_BITS;
 
-/// A slot, its tenant that is meant (`serial`), and the runtime that has them.
+/// Names one tenant of one slot of one runtime. A slot has many tenants, one after the other; each has a serial of its
+/// own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct Key {
     pub(crate) runtime: u32,
@@ -75,7 +76,8 @@ impl WakeWord {
 
     /// Whether the slot's tenant of today may be the one that was meant.
     pub(crate) fn fits(self, serial: u64) -> bool {
-        (self.0 as u64 >> SLOT_BITS ^ serial) & ((1 << SERIAL_BITS) - 1) == 0
+        let meant = (self.0 as u64) >> SLOT_BITS;
+        (meant ^ serial) & ((1 << SERIAL_BITS) - 1) == 0
     }
 }
 

@@ -5,19 +5,21 @@
 //! ```text
 //!     runtime.rs   READ FIRST: block_on is the loop, turn is one turn, and the end of a runtime
 //!     turn.rs      the steps of a turn in their order: inbox, timers, polls, park
+//!     core.rs      all that a loop has, in one place
+//!     key.rs       keys, which are exact, and the word inside a waker, which is a hint
 //!     tasks/       the bodies of the tasks, and which of them are ready
 //!     ready.rs     the ready queue: in order, or as a seed has it
-//!     key.rs       keys, which are exact, and the word inside a waker, which is a hint
 //!     waker.rs     the waker: one word, and the two roads of a wake
+//!     current.rs   how code on this thread finds its loop: the one road
+//!     inbox.rs     how another thread reaches a loop: the other
 //!     timers.rs    the clock, real or virtual, and who waits for which deadline
 //!     wheel.rs     the wheel that keeps the deadlines
 //!     reactor/     the kernel's poll, and a slab of the sources registered with it
-//!     inbox.rs     how another thread reaches a loop
 //!     budget.rs    how much a task may do in one poll
-//!     current.rs   how code on this thread finds its loop
-//!     core.rs      the stores in one place, and the cells of the poll that is going on
 //!     tell.rs      what is done to a store and told: spawn, wake, attach
 //! ```
+//!
+//! A file `peek.rs` holds what a dump or a diagnosis asks; no turn needs it.
 //!
 //! The story of a wake, by the functions that it passes:
 //!

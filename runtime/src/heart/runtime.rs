@@ -3,6 +3,9 @@
 //! [`Runtime::block_on`] is the loop and [`Runtime::turn`] is one turn of it. All that runs on the loop's thread is
 //! called from there, or by a future that is polled there. This file says in which order things happen, and how a
 //! runtime begins and ends. It does none of the steps itself.
+//!
+//! `core` is all that the loop has (`core.rs`). `observe` and its kin tell those who watch the loop, and do nothing where
+//! nobody does: pass over them on a first reading.
 
 use std::panic::Location;
 use std::pin::{Pin, pin};
@@ -57,7 +60,8 @@ impl Runtime {
             )
         };
         self.expect_own_process("block_on");
-        // From here on, keys that are used on this thread lead to this core.
+        // From here on, keys that are used on this thread lead to this core. A core may be entered without being turned,
+        // and several may be, one inside the other; only one turns.
         let _entered = Entered::new(&self.core);
         // The root future is a task too. Its slot is 0, and its body stays here.
         let mut root = pin!(future);
@@ -109,6 +113,7 @@ impl Runtime {
         if self.core.reactor.is_foreign_process() {
             self.core.abandon_observers();
         }
+        // A runtime that is dropped inside another's `block_on` begins no turning: a loop turns already.
         let (_turning, _entered) = (Turning::begin(), Entered::new(&self.core));
         // First, so that no new sender finds the inbox while it is emptied.
         REGISTRY.leave(self.core.number);
@@ -145,6 +150,7 @@ impl Runtime {
                 dropped += 1;
             }
             core.actor.set(Actor::Other(Cause::Outside));
+            // No handle will take these outcomes any more.
             for key in core.tasks.keys().filter(|key| core.tasks.is_over(*key)) {
                 without_panic(|| drop(core.tasks.detach(key)));
             }
@@ -188,6 +194,7 @@ impl<'a> RootSlot<'a> {
         // A panic of an observer may be left, if the last root panicked too. One panic was enough.
         std::mem::forget(core.observers.take_panic());
         let key = core.tasks.start_root(at);
+        // A place that the program has said before `block_on` is the root's alone.
         let place = core.place.take().unwrap_or(at.into());
         core.observe(|| Event::Spawn { task: TaskId(key), by: Cause::Outside, name: Some("main"), at: place });
         Self { core, key, outcome: Finished::Panicked }

@@ -1,7 +1,8 @@
 //! Telling: what is done to a store, and told to the observers.
 //!
 //! Spawning and waking are here, and leaving a waker is told from here. Observers are foreign code: no borrow of a
-//! store is alive while they are told.
+//! store is alive while they are told. Two verbs name the functions, here and elsewhere. `observe` asks whether anybody
+//! observes, and makes the event only then. `tell` is called where somebody does.
 
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
@@ -77,7 +78,7 @@ impl Core {
 
     #[cold]
     fn introduce(&self, key: TaskKey, name: Option<&str>, at: &'static Location<'static>) {
-        self.tasks.introduce(key, name, self.place.get());
+        self.tasks.give_name(key, name, self.place.get());
         let at = self.place(at);
         self.observe(|| Event::Spawn { task: TaskId(key), by: self.cause(), name, at });
     }

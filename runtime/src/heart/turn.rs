@@ -15,7 +15,7 @@ use crate::ground::foreign::without_panic;
 use crate::heart::core::{Actor, AroundPark, Core, Message};
 use crate::heart::key::WakeWord;
 use crate::heart::reactor::{Arrival, Direction, Latches};
-use crate::heart::tasks::{Body, Failure, Step};
+use crate::heart::tasks::{Body, Ended, Failure, Step};
 use crate::heart::waker::waker_of;
 
 /// Takes all that other threads have sent up to now. Messages that they send meanwhile wait for the next turn.
@@ -94,7 +94,7 @@ fn poll_root<F: Future>(core: &Core, root: Pin<&mut F>, word: WakeWord) -> Optio
 fn poll_task(core: &Core, word: WakeWord, mut body: Body) {
     begin_poll(core, word);
     let waker = waker_of(core, word);
-    let polled = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_task(&mut Context::from_waker(&waker))));
+    let polled = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(&mut Context::from_waker(&waker))));
     let outcome = match polled {
         Ok(Poll::Pending) => {
             core.tasks.put_back(word, body);
@@ -140,12 +140,12 @@ fn end_task(core: &Core, word: WakeWord, body: Body, failure: Option<Box<Failure
     // Told when the task is over in the store, and before its joiner is woken.
     observe_task(core, word, |task| Event::Finish { task, outcome });
     match ended {
-        Ok(joiner) => joiner.into_iter().for_each(Waker::wake),
-        // The task has its slot until this is dropped, so all that happens meanwhile has the task as its cause.
-        Err(mut unwanted) => {
-            without_panic(|| drop(unwanted.failure.take()));
-            unwanted.body.iter_mut().for_each(|body| without_panic(|| body.as_mut().empty()));
-            core.tasks.forget(word, unwanted.body);
+        Ended::Kept(joiner) => joiner.into_iter().for_each(Waker::wake),
+        // The task has its slot until `forget`, so all that happens meanwhile has the task as its cause.
+        Ended::Unwanted(mut left) => {
+            without_panic(|| drop(left.failure.take()));
+            left.body.iter_mut().for_each(|body| without_panic(|| body.as_mut().empty()));
+            core.tasks.forget(word, left.body);
         }
     }
 }
@@ -177,23 +177,15 @@ fn finished(failure: Option<&Failure>) -> Finished {
 /// else for ever.
 pub(crate) fn park(core: &Core) {
     // An overdue timer gives zero, too.
-    let mut timeout = if core.tasks.ready() > 0 { Some(Duration::ZERO) } else { core.timers.until_next() };
-    // From here on other threads ring. With messages that they sent before, the loop must not sleep.
-    if timeout != Some(Duration::ZERO) && !core.inbox.may_park(&core.incoming) {
-        timeout = Some(Duration::ZERO);
-    }
-    if timeout == Some(Duration::ZERO) {
+    let timeout = if core.tasks.ready() > 0 { Some(Duration::ZERO) } else { core.timers.until_next() };
+    // Once a park is announced, other threads ring. With messages that they sent before, the loop must not sleep.
+    let may_sleep = timeout != Some(Duration::ZERO) && core.inbox.announce_park(&core.incoming);
+    if may_sleep {
+        core.counters.parks.add(1);
+        if core.timers.is_virtual() { park_virtually(core, timeout) } else { look_at_kernel(core, timeout) }
+    } else if core.reactor.len() > 0 {
         // Without a source there is nothing to hear, and a system call is saved.
-        if core.reactor.len() > 0 {
-            look_at_kernel(core, timeout);
-        }
-        return;
-    }
-    core.counters.parks.add(1);
-    if core.timers.is_virtual() {
-        park_virtually(core, timeout);
-    } else {
-        look_at_kernel(core, timeout);
+        look_at_kernel(core, Some(Duration::ZERO));
     }
 }
 
@@ -201,7 +193,8 @@ pub(crate) fn park(core: &Core) {
 /// deadline, the clock jumps there. While anything outside is awaited, the wait is real.
 fn park_virtually(core: &Core, timeout: Option<Duration>) {
     match timeout {
-        Some(timeout) if !core.reactor.is_awaited() && core.jobs_away.get() == 0 => {
+        Some(timeout) if !core.reactor.is_awaited() && core.outside_waits.get() == 0 => {
+            // The park that was announced is none.
             core.inbox.unparked();
             core.observe_between_steps(|| Event::ParkStart { timeout: Some(timeout) });
             core.timers.move_virtual_clock(timeout);
@@ -222,7 +215,7 @@ fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
     let events = parked.unwrap_or_else(|error| panic!("the kernel's event queue failed: {error}"));
     core.observe(|| Event::ParkEnd { events });
     while let Some(arrival) = core.reactor.pop_arrival() {
-        wake_by(core, arrival);
+        deliver(core, arrival);
     }
     core.actor.set(Actor::Other(Cause::Outside));
 }
@@ -254,14 +247,14 @@ fn sleep_in_kernel(core: &Core, timeout: Option<Duration>) -> io::Result<usize> 
 #[cold]
 pub(crate) fn wake_left_over(core: &Core) {
     for arrival in core.reactor.take_batch() {
-        without_panic(|| wake_by(core, arrival));
+        without_panic(|| deliver(core, arrival));
     }
     core.actor.set(Actor::Other(Cause::Outside));
 }
 
 /// Tells the news of a source, and wakes one who waited for it.
 #[inline(always)]
-fn wake_by(core: &Core, arrival: Arrival) {
+fn deliver(core: &Core, arrival: Arrival) {
     let source = SourceId(arrival.key);
     core.actor.set(Actor::Other(Cause::Source(source)));
     if let Some(news) = arrival.news {

@@ -18,9 +18,9 @@
 //!
 //! From this one rule follows all the rest. An entry on a lower level is always due before one on a higher. On one
 //! level all occupied lists lie ahead of now's own digit, or on level 0 at it. So the next one is the lowest set bit
-//! of a 64-bit map. When now reaches the first tick of a list, its entries agree with now in one digit more. They cascade: each is hung
-//! again on a lower level, at most ten times in its life. And 11 levels hold every `u64`, so there is no far future
-//! to treat specially.
+//! of a 64-bit map. When now reaches the first tick of a list, its entries agree with now in one digit more. They
+//! cascade: each is hung again on a lower level, at most ten times in its life. And 11 levels hold every `u64`, so there
+//! is no far future to treat specially.
 //!
 //! Source: G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987.
 

@@ -150,7 +150,7 @@ pub(super) fn poll_take<T>(
     mut take: impl FnMut(&mut Desk) -> Option<io::Result<T>>,
 ) -> Poll<io::Result<T>> {
     let core = expect_current("the standard input");
-    if core.is_exhausted(cx) {
+    if core.must_yield(cx) {
         return Poll::Pending;
     }
     // Made before the desk is locked, and dropped after: a waker may be anybody's.
@@ -167,7 +167,7 @@ pub(super) fn poll_take<T>(
     }
     if !desk.for_whom.contains(&core.number) {
         desk.for_whom.push(core.number);
-        core.jobs_away.set(core.jobs_away.get() + 1);
+        core.outside_waits.set(core.outside_waits.get() + 1);
     }
     let number = *seat.0.get_or_insert_with(|| desk.waiting.new_number());
     let left = desk.waiting.leave(Some(&core), number, waker);
@@ -204,7 +204,7 @@ fn read_once() {
     // In this order: with nobody awake and nothing away, a virtual clock would jump.
     waiting.for_each(Waker::wake);
     for runtime in for_whom {
-        at_home(runtime, |core| core.jobs_away.set(core.jobs_away.get() - 1));
+        at_home(runtime, |core| core.outside_waits.set(core.outside_waits.get() - 1));
     }
 }
 

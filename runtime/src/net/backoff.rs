@@ -32,7 +32,7 @@ pub(crate) struct Pause {
 
 impl Pause {
     pub(crate) fn new(core: &Core, length: Duration, at: &'static Location<'static>) -> Self {
-        core.jobs_away.set(core.jobs_away.get() + 1);
+        core.outside_waits.set(core.outside_waits.get() + 1);
         Self { sleep: Sleep::new(core, core.timers.deadline(length), at), runtime: core.number }
     }
 }
@@ -47,7 +47,7 @@ impl Future for Pause {
 
 impl Drop for Pause {
     fn drop(&mut self) {
-        at_home(self.runtime, |core| core.jobs_away.set(core.jobs_away.get() - 1));
+        at_home(self.runtime, |core| core.outside_waits.set(core.outside_waits.get() - 1));
     }
 }
 

@@ -211,7 +211,7 @@ impl Pipe {
         attempt: impl FnOnce(&mut State) -> Option<R>,
     ) -> Poll<R> {
         let core = current();
-        if core.as_ref().is_some_and(|core| core.is_exhausted(cx)) {
+        if core.as_ref().is_some_and(|core| core.must_yield(cx)) {
             return Poll::Pending;
         }
         let waker = cx.waker().clone();

@@ -56,7 +56,7 @@ where
     if let Err(why) = core.pool.submit(Box::new(thread_half(work, job, home)), at) {
         core.tasks.abort(task, Abort::Refused(why));
     } else {
-        core.jobs_away.set(core.jobs_away.get() + 1);
+        core.outside_waits.set(core.outside_waits.get() + 1);
     }
     JoinHandle::new(task, at)
 }
@@ -107,7 +107,7 @@ impl<F> Drop for Work<F> {
 
 /// The part of the loop, when the result is there.
 fn come_home<T>(core: &Core, job: &Shared<T>, result: Option<thread::Result<T>>) {
-    core.jobs_away.set(core.jobs_away.get() - 1);
+    core.outside_waits.set(core.outside_waits.get() - 1);
     let Some(result) = result else { return };
     let mut state = job.lock().unwrap_or_else(PoisonError::into_inner);
     match std::mem::replace(&mut *state, Job::Unwanted) {

@@ -132,7 +132,7 @@ fn wait(task: TaskKey, spawned: Line, awaited: Line, cx: &Context<'_>) -> Poll<J
         std::task::ready!(ready_at_a_price(cx));
         return Poll::Ready(JoinError::new(task, core.tasks.info(task), Reason::JoinsItself));
     }
-    if !core.is_exhausted(cx) {
+    if !core.must_yield(cx) {
         drop(core.tasks.leave_joiner(task, cx.waker().clone()));
         if core.is_observed() {
             let at = if is_users(awaited) { awaited } else { spawned };

@@ -101,7 +101,7 @@ impl Interval {
     /// As [`tick`](Self::tick), for use in a `poll` function.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         let core = expect_home(self.runtime, "an Interval was polled");
-        if core.is_exhausted(cx) {
+        if core.must_yield(cx) {
             return Poll::Pending;
         }
         let planned = self.sleep.deadline();

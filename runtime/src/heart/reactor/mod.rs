@@ -241,8 +241,8 @@ impl Reactor {
         Some(waiting.waker)
     }
 
-    /// Takes out those who share a source, poll it directly and may not stay. The newest are asked about first. All
-    /// stay if there are at most `few` beside the first.
+    /// Takes out those who share a source, poll it directly and may not stay: `net/waiters.rs` says who may. The newest
+    /// are asked about first. All stay if there are at most `few` beside the first.
     pub(crate) fn thin_out(
         &self,
         key: SourceKey,

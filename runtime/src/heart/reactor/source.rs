@@ -17,6 +17,7 @@ pub(super) struct Source {
     pub(super) others: Option<Box<Others>>,
 }
 
+/// It stands behind a box, because most sources have none: a pointer is 16 bytes less of each source than a `Vec`.
 pub(super) struct Others(pub(super) Vec<Waiting>);
 
 pub(super) struct Waiting {

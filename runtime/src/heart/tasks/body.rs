@@ -22,7 +22,7 @@ pub(crate) type Body = Pin<Box<dyn Task>>;
 /// All that the loop does with a body.
 pub(crate) trait Task {
     /// Polls the future. At its end its output has taken its place.
-    fn poll_task(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Drops the future or the output.
     fn empty(self: Pin<&mut Self>);
@@ -57,7 +57,7 @@ pub(crate) fn body<F: Future<Output: 'static> + 'static>(future: F, spare: Optio
 }
 
 impl<F: Future<Output: 'static> + 'static> Task for Held<F> {
-    fn poll_task(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let HeldPinned::Future { future } = self.as_mut().project() else {
             panic!("a task was polled after its end");
         };

@@ -6,20 +6,20 @@
 //! A task's life, each edge with the function that takes it:
 //!
 //! ```text
-//!                   1 insert                      2 next                    5 finish
-//!     (no slot) ---------------> Idle, queued ---------------> Polling -----------------> Done
-//!                                  ^      ^                       |                         |
-//!                                  | wake |                       | 3 put_back              | 6 take_output / detach
-//!                                  |      |                       v                         v
-//!                                  |      +---- wake ----------- Idle, not queued       (no slot)
-//!                                  4 a wake during the poll queues it again
+//!                  1 insert           2 next                5 finish
+//!     (no slot) ------------> Ready ----------> Running ----------------> Done
+//!                             ^   ^               | |                       |
+//!                             |   '- 4 put_back --' | 3 put_back            | 6 take_output / detach
+//!                             |      after a wake   v                       v
+//!                             '------ wake ------ Waiting               (no slot)
 //! ```
 //!
 //! `abort` only leaves a note and queues the task; `next` then gives the body out to be dropped
 //! instead of polled, so that aborting never runs foreign code by itself.
 //!
-//! In the fields of a slot: Idle is a body in its place, Polling a body that is out, queued `Queued::Yes`, and Done
-//! `Queued::Over`. A detached task has no Done: after `finish`, `forget` vacates its slot.
+//! A slot keeps no state by name; its fields say it. A Running task's body is out. A Waiting task has its body, and
+//! `Queued::No`; a Ready one has it, and `Queued::Yes` or `ToDrop`. A task that is Done has `Queued::Over`. A detached
+//! task is never Done: after `finish`, `forget` vacates its slot.
 //!
 //! The queue holds plain numbers. Two rules make that safe:
 //!
@@ -101,6 +101,14 @@ pub(crate) struct Left {
     pub(crate) failure: Option<Box<Failure>>,
 }
 
+/// The answer to the end of a task.
+pub(crate) enum Ended {
+    /// Its outcome stays in the slot until it is joined. The waker is that of the joiner, if one waits.
+    Kept(Option<Waker>),
+    /// Nobody will join it.
+    Unwanted(Left),
+}
+
 /// The answer to a wake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Woken {
@@ -118,7 +126,7 @@ struct Slot {
     at: &'static Location<'static>,
     queued: Queued,
     end: End,
-    /// Whether `Inner::rare` has an entry for this slot.
+    /// Whether `Inner::rare` has an entry for this slot. A task without one is not looked up there.
     has_rare: bool,
     next_vacant: u32,
 }
@@ -246,7 +254,7 @@ impl Tasks {
     }
 
     /// Gives a task its name, and a place of the program's own, if it is to have one.
-    pub(crate) fn introduce(&self, key: TaskKey, name: Option<&str>, place: Option<Place>) {
+    pub(crate) fn give_name(&self, key: TaskKey, name: Option<&str>, place: Option<Place>) {
         if name.is_none() && place.is_none() {
             return;
         }
@@ -317,7 +325,7 @@ impl Tasks {
             match slot.body.take() {
                 Some(body) => return Some(Step::Poll(word, body)),
                 None if word.slot() == ROOT => return Some(Step::PollRoot),
-                // It is being dropped, further up the stack, at the end of the runtime.
+                // `Runtime::drop_tasks` has taken it, and is dropping it further up the stack.
                 None => {}
             }
         }
@@ -331,21 +339,15 @@ impl Tasks {
         fill(&mut slot.body, body);
     }
 
-    /// Ends a task whose body was given out; its future is dropped by now. Returns the joiner's waker, if one was
-    /// left. If nobody will ever join the task, returns body and failure: the caller drops them, and then calls
-    /// [`forget`](Self::forget).
+    /// Ends a task whose body was given out; its future is dropped by now. The caller wakes the joiner, or empties what
+    /// is unwanted and then calls [`forget`](Self::forget).
     #[inline]
-    pub(crate) fn finish(
-        &self,
-        word: WakeWord,
-        body: Body,
-        failure: Option<Box<Failure>>,
-    ) -> Result<Option<Waker>, Left> {
+    pub(crate) fn finish(&self, word: WakeWord, body: Body, failure: Option<Box<Failure>>) -> Ended {
         let inner = &mut *self.inner.borrow_mut();
         inner.live -= 1;
         let slot = inner.never_queue_again(word.slot());
         if slot.end == End::Unwanted {
-            return Err(Left { joiner: None, body: Some(body), failure });
+            return Ended::Unwanted(Left { joiner: None, body: Some(body), failure });
         }
         slot.end = End::Returned;
         fill(&mut slot.body, body);
@@ -353,7 +355,7 @@ impl Tasks {
         if let Some(failure) = failure {
             inner.keep_failure(word.slot(), failure);
         }
-        Ok(joiner)
+        Ended::Kept(joiner)
     }
 
     /// Makes the slot of a task that is over and unwanted free for another, with its body, which is empty.
@@ -439,8 +441,7 @@ impl Tasks {
         (ROOT + 1..slots).filter_map(move |index| tenant(index).map(|serial| self.key(index, serial)))
     }
 
-    /// Takes the body of a task that is not over out of its slot, as `next` does, for the end of the
-    /// runtime.
+    /// Takes the body of a task that is not over out of its slot, ready or not, for the end of the runtime.
     pub(crate) fn take(&self, key: TaskKey) -> Option<Body> {
         self.inner.borrow_mut().find(key).filter(|slot| slot.queued != Queued::Over)?.body.take()
     }

@@ -155,7 +155,7 @@ impl Diagnosis {
     /// The loop is about to sleep until somebody outside wakes it. If nobody can, it says who waits
     /// for whom.
     fn look_for_the_end(&self, core: &Core) {
-        if core.reactor.is_awaited() || core.jobs_away.get() > 0 || somebody_outside(core) || is_called(core) {
+        if core.reactor.is_awaited() || core.outside_waits.get() > 0 || somebody_outside(core) || is_called(core) {
             return;
         }
         let told = &mut *self.told.borrow_mut();

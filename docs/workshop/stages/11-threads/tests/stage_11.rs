@@ -74,9 +74,9 @@ fn nobody_rings_while_the_loop_is_awake() {
     }));
     assert!(inbox.send(1).is_ok());
     assert_eq!(rings.load(Ordering::SeqCst), 0, "the loop is awake, and will look by itself");
-    assert!(!inbox.may_park(&incoming), "a message is there");
+    assert!(!inbox.announce_park(&incoming), "a message is there");
     assert_eq!(incoming.try_recv(), Ok(1));
-    assert!(inbox.may_park(&incoming));
+    assert!(inbox.announce_park(&incoming));
     (2..5).for_each(|message| assert!(inbox.send(message).is_ok()));
     assert_eq!(rings.load(Ordering::SeqCst), 1, "three messages to a loop that sleeps are one ring");
     inbox.unparked();
@@ -123,7 +123,7 @@ impl Baton {
 
 /// A sender and a loop that is about to park, in each of a thousand orders of their steps. What a processor may
 /// reorder by itself, this does not try: the project's loom models of the same file do.
-/// hint: Inbox::may_park
+/// hint: Inbox::announce_park
 #[test]
 fn the_model_loses_no_message_in_any_order_of_steps() {
     for order in 0..1024 {
@@ -148,7 +148,7 @@ fn the_model_loses_no_message_in_any_order_of_steps() {
             theirs.begin(1);
             let steps = Arc::clone(&theirs);
             between_steps(move || steps.step(1));
-            let sleeps = parks.may_park(&incoming);
+            let sleeps = parks.announce_park(&incoming);
             theirs.end(1);
             between_steps(|| {});
             (sleeps, incoming)

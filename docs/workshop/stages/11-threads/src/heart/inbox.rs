@@ -62,8 +62,8 @@ impl<M> Inbox<M> {
     }
 
     /// The loop is about to park. False if there are messages after all: then it must not.
-    pub(crate) fn may_park(&self, incoming: &Consumer<M>) -> bool {
-        // stage: hole "Inbox::may_park"
+    pub(crate) fn announce_park(&self, incoming: &Consumer<M>) -> bool {
+        // stage: hole "Inbox::announce_park"
         self.parked.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         let nothing_came = incoming.is_empty();

@@ -119,7 +119,7 @@ pub(crate) fn park(core: &Core) {
     let mut timeout = if core.tasks.ready() > 0 { Some(Duration::ZERO) } else { core.timers.until_next() };
     if timeout != Some(Duration::ZERO) {
         // stage: hole "park, and lose no message"
-        if !core.inbox.may_park(&core.incoming) {
+        if !core.inbox.announce_park(&core.incoming) {
             timeout = Some(Duration::ZERO);
         }
         // stage: end
