@@ -769,8 +769,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 5, what: "a forked child deregisters its parent's sockets",
         file: "heart/reactor/mod.rs", inside: "fn is_foreign_process(",
-        right: "std::process::id() != self.process",
-        wrong: "std::process::id() != self.process && false",
+        right: "forks() != self.forks",
+        wrong: "forks() != self.forks && false",
         test: "it process::system_faults::a_forked_child_may_drop_all_it_inherited_without_disturbing_its_parent",
     },
     Bug {

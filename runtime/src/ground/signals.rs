@@ -263,7 +263,8 @@ pub(crate) fn at_exit(last: extern "C" fn()) {
     unsafe { libc::atexit(last) };
 }
 
-/// How often this process was forked off: another number than before says that this is a child.
+/// How often this process was forked off. All that a forked child must leave to its parent keeps the number of its
+/// maker: another one says that this is a child. Unlike a process id, it is no system call.
 pub(crate) fn forks() -> u32 {
     static FORKS: AtomicU32 = AtomicU32::new(0);
     static IS_WATCHED: Once = Once::new();
@@ -347,8 +348,8 @@ impl Doorbell {
 /// pipe.
 pub(crate) struct Reached {
     doorbell: &'static Doorbell,
-    /// The process that took the doorbell.
-    process: u32,
+    /// The process that took the doorbell, by its count of forks.
+    forks: u32,
     /// Closed after the doorbell was given back.
     _pipe: OwnedFd,
 }
@@ -368,7 +369,7 @@ impl Reached {
             break doorbell;
         };
         doorbell.pipe.store(pipe.as_raw_fd(), Ordering::SeqCst);
-        Self { doorbell, process: std::process::id(), _pipe: pipe }
+        Self { doorbell, forks: forks(), _pipe: pipe }
     }
 }
 
@@ -376,7 +377,7 @@ impl Drop for Reached {
     fn drop(&mut self) {
         self.doorbell.pipe.store(-1, Ordering::SeqCst);
         // A forked child has no other threads; had one of them been ringing, it would seem to for ever.
-        if self.process == std::process::id() {
+        if self.forks == forks() {
             while self.doorbell.ringing.load(Ordering::SeqCst) > 0 {
                 thread::yield_now();
             }

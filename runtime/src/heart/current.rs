@@ -3,17 +3,18 @@
 //! While a loop runs, one thread-local, `CURRENT`, points at its core. Every key that a user holds is turned into
 //! something through that pointer. Another thread finds the loop's inbox by its number, in the `REGISTRY`.
 //!
-//! Two questions choose a function: which loop, and is the `Rc` cloned or only borrowed? `no_loop` and `not_at_home`
-//! are the panics for a loop that is not there.
+//! Four doors lead to a loop. The one that runs on this thread may be there, or must be. A key leads to the loop with its
+//! number, which must run here, or may be on another thread:
 //!
 //! ```text
-//!                          the loop that runs here       the loop with this number
-//!     clone the Rc         current, expect_current       expect_home
-//!     borrow it            with_current, or no_loop      with_home, or not_at_home
-//!                                                        at_home: do it here, or send it there
+//!     current          the loop that runs here, if one does
+//!     expect_current   the loop that runs here: a panic says that none does
+//!     expect_home      the loop with this number, which must run here: a panic says where it was missed
+//!     at_home          does something to the loop with this number: here, or by its inbox on its thread
 //! ```
 //!
-//! A clone costs a count up and down, and foreign code may run while it is held. A borrow costs less, and allows none.
+//! The first three give a share, an `Rc`: foreign code may run while it is held. `with_current` and `with_home` are quick
+//! looks for what tasks do all the time. They take no share, and nothing foreign may run meanwhile.
 
 use std::cell::Cell;
 use std::fmt;
@@ -22,6 +23,7 @@ use std::rc::Rc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::ground::signals::forks;
 use crate::heart::core::{Core, Message};
 use crate::heart::inbox::Registry;
 
@@ -35,8 +37,9 @@ thread_local! {
     /// The cores that were entered before the current one, and are not left yet.
     static BELOW: Cell<ManuallyDrop<Vec<ManuallyDrop<Rc<Core>>>>> = const { Cell::new(ManuallyDrop::new(Vec::new())) };
     static THREAD: Cell<u64> = const { Cell::new(0) };
-    /// The process in which a loop turns, or ends, on this thread; 0 if none does. A forked child has its parent's.
-    static TURNING_PROCESS: Cell<u32> = const { Cell::new(0) };
+    /// The process in which a loop turns, or ends, on this thread, by its count of forks. A forked child finds its
+    /// parent's here, and may turn a loop of its own.
+    static TURNS_IN: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
 /// Makes a core the current one until the guard is dropped. Then the one that was entered before it is current again.
@@ -78,19 +81,21 @@ impl Drop for Entered {
 }
 
 /// Says that a loop turns on this thread, until it is dropped.
-pub(crate) struct Turning(u32);
+pub(crate) struct Turning {
+    before: Option<u32>,
+}
 
 impl Turning {
     /// `None` if one does already, in this process.
     pub(crate) fn begin() -> Option<Self> {
-        let process = std::process::id();
-        if TURNING_PROCESS.get() == process { None } else { Some(Self(TURNING_PROCESS.replace(process))) }
+        let process = Some(forks());
+        if TURNS_IN.get() == process { None } else { Some(Self { before: TURNS_IN.replace(process) }) }
     }
 }
 
 impl Drop for Turning {
     fn drop(&mut self) {
-        TURNING_PROCESS.set(self.0);
+        TURNS_IN.set(self.before);
     }
 }
 

@@ -32,6 +32,7 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use self::source::{Source, Waiting};
+use crate::ground::signals::forks;
 use crate::heart::key::{Key, SourceKey};
 
 pub(crate) use self::latches::{Direction, Latches};
@@ -79,8 +80,8 @@ struct Batch {
 /// The reactor.
 pub(crate) struct Reactor {
     runtime: u32,
-    /// The process that made the epoll set. A forked child shares the set and must not touch it.
-    process: u32,
+    /// The process that made the epoll set, by its count of forks. A forked child shares the set and must not touch it.
+    forks: u32,
     /// The kernel's event queue, which is asked by `park` alone.
     poll: RefCell<Poll>,
     /// The room into which the kernel writes a batch of events. It is made once.
@@ -104,7 +105,7 @@ impl Reactor {
         let bell = mio::Waker::new(poll.registry(), BELL)?;
         let reactor = Self {
             runtime: 0,
-            process: std::process::id(),
+            forks: forks(),
             poll: RefCell::new(poll),
             events: RefCell::new(Events::with_capacity(BATCH)),
             sources: RefCell::new(Slab::new()),
@@ -124,7 +125,7 @@ impl Reactor {
 
     /// Whether this is a forked child of the process that made the reactor.
     pub(crate) fn is_foreign_process(&self) -> bool {
-        std::process::id() != self.process
+        forks() != self.forks
     }
 
     /// How many sources are registered.
