@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use crate::check;
 use crate::heart::key::{Key, MAX_SLOTS, TaskKey, WakeWord};
 use crate::heart::tasks::peek::State;
-use crate::heart::tasks::{Abort, Answer, Body, Ended, Failure, Left, Step, Tasks, Woken, body};
+use crate::heart::tasks::{Abort, Answer, Body, Ended, Failure, Left, Step, Tasks, Woken};
 
 const RUNTIME: u32 = 3;
 
@@ -194,8 +194,7 @@ impl Pair {
     fn insert(&mut self, named: bool) {
         let id = self.tasks.len();
         let name = named.then(|| format!("task {id}"));
-        let body = body(Probe(id, Rc::clone(&self.ledger)), self.store.spare());
-        let key = self.store.insert(body, Location::caller());
+        let key = self.store.insert(Probe(id, Rc::clone(&self.ledger)), Location::caller());
         self.store.give_name(key, name.as_deref(), None);
         self.admit(key, name, false);
     }
@@ -536,7 +535,7 @@ fn a_seed_gives_one_order_and_loses_nobody() {
 /// A store with tasks that have nothing to do.
 fn store_with(tasks: usize, seed: Option<u64>) -> (Tasks, Vec<TaskKey>) {
     let store = Tasks::new(RUNTIME, seed);
-    let keys = (0..tasks).map(|_| store.insert(body(async {}, store.spare()), Location::caller()));
+    let keys = (0..tasks).map(|_| store.insert(async {}, Location::caller()));
     let keys = keys.collect();
     (store, keys)
 }
@@ -597,7 +596,7 @@ fn a_stale_wake_never_swallows_a_real_one() {
     assert_eq!(wake(&store, old), Woken::Queued);
     let Ended::Unwanted(left) = store.finish(word, polled, None) else { panic!("nobody wants it") };
     store.forget(word, left.body);
-    let new = store.insert(body(async {}, store.spare()), Location::caller());
+    let new = store.insert(async {}, Location::caller());
     assert_eq!((old, new.0.slot), (keys[0], old.0.slot), "the slot is used again");
     // The old task's last wake is still in the queue, in front.
     assert_eq!(poll_next(&store, drop), Some(new));
@@ -616,13 +615,10 @@ fn empty_bodies_are_kept_for_the_next_tasks_but_not_those_of_a_peak() {
         assert!(matches!(store.finish(word, polled, None), Ended::Kept(None)));
     }
     assert!(keys.into_iter().all(|key| store.take_output(key, &mut None::<()>)));
-    let kept = (0..1000).filter(|_| {
-        let spare = store.spare();
-        let was_there = spare.is_some();
-        store.insert(body(async {}, spare), Location::caller());
-        was_there
-    });
-    assert_eq!(kept.count(), 256);
+    assert_eq!(store.spares(), 256);
+    let newest = (0..1000).map(|_| store.insert(async {}, Location::caller()));
+    assert_eq!(newest.count(), 1000);
+    assert_eq!(store.spares(), 0);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use crate::ground::event::{Cause, Event, Observer, Place, TaskId, WaitsFor};
 use crate::heart::core::Core;
 use crate::heart::key::{TaskKey, WakeWord};
-use crate::heart::tasks::{Woken, body};
+use crate::heart::tasks::Woken;
 
 impl Core {
     /// Whether anybody observes. Observers are foreign code: where they are, no borrow may be alive.
@@ -69,7 +69,7 @@ impl Core {
     where
         F: Future<Output: 'static> + 'static,
     {
-        let key = self.tasks.insert(body(future, self.tasks.spare()), at);
+        let key = self.tasks.insert(future, at);
         if name.is_some() || self.is_observed() {
             self.introduce(key, name, at);
         }

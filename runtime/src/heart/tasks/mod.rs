@@ -41,7 +41,8 @@ use crate::ground::place::Place;
 use crate::heart::key::{Key, MAX_SLOTS, TaskKey, WakeWord};
 use crate::heart::ready::Ready;
 
-pub(crate) use self::body::{Body, body};
+pub(crate) use self::body::Body;
+use self::body::body;
 
 /// Why a task has no output.
 pub(crate) enum Failure {
@@ -222,21 +223,16 @@ impl Tasks {
         inner.ready.len() - inner.stale
     }
 
-    /// The empty body that waits in the next vacant slot, if there is one.
-    #[inline]
-    pub(crate) fn spare(&self) -> Option<Body> {
-        let inner = &mut *self.inner.borrow_mut();
-        let spare = inner.slots.get_mut(inner.vacant as usize)?.body.take()?;
-        inner.spares -= 1;
-        Some(spare)
-    }
-
-    /// Takes a task in and queues it.
+    /// Takes a task in and queues it. Its body is the empty one in the next vacant slot, where that fits.
     ///
     /// # Panics
     ///
     /// If there are 2^24 tasks.
-    pub(crate) fn insert(&self, body: Body, at: &'static Location<'static>) -> TaskKey {
+    #[inline]
+    pub(crate) fn insert<F>(&self, future: F, at: &'static Location<'static>) -> TaskKey
+    where
+        F: Future<Output: 'static> + 'static,
+    {
         let inner = &mut *self.inner.borrow_mut();
         if inner.vacant == NONE {
             inner.add_slot(at);
@@ -249,7 +245,9 @@ impl Tasks {
         let slot = &mut inner.slots[index as usize];
         inner.vacant = slot.next_vacant;
         (slot.serial, slot.at, slot.queued, slot.end) = (key.0.serial, at, Queued::Yes, End::ToCome);
-        fill(&mut slot.body, body);
+        let spare = slot.body.take();
+        inner.spares -= usize::from(spare.is_some());
+        fill(&mut slot.body, body(future, spare));
         key
     }
 

@@ -32,6 +32,12 @@ impl Tasks {
         look(&mut self.inner.borrow_mut().ready)
     }
 
+    /// How many empty bodies are kept for the next tasks.
+    #[allow(dead_code, reason = "asked by a test of the store alone")]
+    pub(crate) fn spares(&self) -> usize {
+        self.inner.borrow().spares
+    }
+
     /// Whether the task waits for a wake.
     pub(crate) fn is_waiting(&self, key: TaskKey) -> bool {
         let inner = &mut *self.inner.borrow_mut();
