@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::ground::event::{Event, Readiness, Resource, SourceId};
 use crate::heart::core::Core;
-use crate::heart::current::{at_home, expect_current, expect_home, not_at_home, with_home};
+use crate::heart::current::{at_home, expect_current, expect_home, with_home};
 use crate::heart::key::SourceKey;
 use crate::heart::reactor::{Direction, WaiterId};
 use crate::net::told::{left_beside, taken_back, tell_drained};
@@ -139,29 +139,23 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         who: impl FnOnce(&Core) -> (WaiterId, &'static Location<'static>),
         mut attempt: impl FnMut(&S) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        while self.may_attempt(direction) {
+        let core = expect_home(self.key.0.runtime, "a socket was polled");
+        while core.may_complete() && core.reactor.is_ready(self.key, direction) {
+            core.spend();
             match attempt(self.io()) {
-                Err(error) if self.came_to_nothing(direction, &error) => self.give_back(),
+                Err(error) if self.came_to_nothing(direction, &error) => core.give_back(),
                 result => return Poll::Ready(result),
             }
         }
         // Nothing is lost between the attempt and here: the kernel is heard only between two turns.
-        self.wait(cx, direction, who);
-        Poll::Pending
-    }
-
-    /// Whether an attempt may succeed, as far as is known, and the task has something left of its share of this poll.
-    /// The attempt takes one operation of that.
-    #[inline]
-    fn may_attempt(&self, direction: Direction) -> bool {
-        let may = with_home(self.key.0.runtime, |core| {
-            let may = core.may_complete() && core.reactor.is_ready(self.key, direction);
-            if may {
-                core.spend();
+        if !core.must_yield(cx) {
+            let (waiter, at) = who(&core);
+            let replaced = core.reactor.wait(self.key, direction, waiter, cx.waker().clone(), at);
+            if replaced.is_some() || core.is_observed() {
+                left_beside(&core, cx.waker(), self.key, direction, replaced, at);
             }
-            may
-        });
-        may.unwrap_or_else(|| not_at_home(self.key.0.runtime, "a socket was polled"))
+        }
+        Poll::Pending
     }
 
     /// Whether an attempt has shown no more than that it is to be made again, at once or later.
@@ -175,34 +169,6 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
             }
         }
         matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-    }
-
-    #[cold]
-    fn give_back(&self) {
-        expect_home(self.key.0.runtime, "a socket was used").give_back();
-    }
-
-    /// Leaves the waker, unless the task has had its share of this poll: then it is queued again.
-    fn wait(
-        &self,
-        cx: &Context<'_>,
-        direction: Direction,
-        who: impl FnOnce(&Core) -> (WaiterId, &'static Location<'static>),
-    ) {
-        let waker = cx.waker().clone();
-        let left = with_home(self.key.0.runtime, |core| {
-            if !core.may_complete() {
-                return Err(waker);
-            }
-            let (waiter, at) = who(core);
-            Ok((core.reactor.wait(self.key, direction, waiter, waker, at), at, core.is_observed()))
-        });
-        match left {
-            Some(Ok((None, _, false))) => {}
-            Some(Ok((replaced, at, _))) => left_beside(cx.waker(), self.key, direction, replaced, at),
-            Some(Err(waker)) => waker.wake(),
-            None => not_at_home(self.key.0.runtime, "a socket was polled"),
-        }
     }
 
     /// To be called after an attempt that moved `moved` bytes where it could have moved `asked`.

@@ -28,15 +28,15 @@ pub(super) fn tell_drained(key: SourceKey, direction: Direction) {
 /// A waker was left where another was, or where somebody is to be told.
 #[cold]
 pub(super) fn left_beside(
+    core: &Core,
     waker: &Waker,
     key: SourceKey,
     direction: Direction,
     replaced: Option<Waker>,
     at: &'static Location<'static>,
 ) {
-    let core = expect_home(key.0.runtime, "a socket was polled");
-    taken_back(&core, key, direction, replaced);
-    core.observe_wait(waiter_of(&core, waker), waits_for(key, direction), at);
+    taken_back(core, key, direction, replaced);
+    core.observe_wait(waiter_of(core, waker), waits_for(key, direction), at);
 }
 
 /// A waker came back that no event has taken. Its task may have left another here, and still wait.
