@@ -4,9 +4,10 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
+use crate::ground::event::thread_number;
 use crate::ground::metrics::{Counters, Metrics};
 use crate::heart::core::{Core, Message};
-use crate::heart::current::{REGISTRY, expect_current, thread_number};
+use crate::heart::current::{REGISTRY, expect_current};
 
 /// A way to reach a runtime from any thread. It does not keep the runtime alive.
 #[derive(Clone)]

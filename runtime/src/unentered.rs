@@ -19,7 +19,7 @@ use crate::ground::pool::{Limits, Pool};
 use crate::ground::sync::Consumer;
 use crate::handle::Handle;
 use crate::heart::core::{AroundPark, Core, Message};
-use crate::heart::current::{Entered, REGISTRY, current};
+use crate::heart::current::{Entered, REGISTRY, current, with_home};
 use crate::heart::inbox::Inbox;
 use crate::heart::reactor::Reactor;
 use crate::heart::runtime::Runtime;
@@ -147,7 +147,7 @@ impl Runtime {
         if current().is_none() {
             self.core.renew_budget();
         }
-        EnterGuard { number: self.core.number, entered: Entered::new(&self.core), runtime: PhantomData }
+        EnterGuard { number: self.core.number, _entered: Entered::new(&self.core), runtime: PhantomData }
     }
 }
 
@@ -157,14 +157,14 @@ impl Runtime {
 #[must_use = "a runtime is left again when the guard is dropped"]
 pub struct EnterGuard<'a> {
     number: u32,
-    entered: Entered,
+    _entered: Entered,
     runtime: PhantomData<&'a Runtime>,
 }
 
 impl Drop for EnterGuard<'_> {
     fn drop(&mut self) {
         assert!(
-            self.entered.is_innermost() || std::thread::panicking(),
+            with_home(self.number, |_| ()).is_some() || std::thread::panicking(),
             "guards of Runtime::enter are dropped in the order of their making: drop the last one first"
         );
     }

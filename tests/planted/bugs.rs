@@ -883,8 +883,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 7, what: "a panic of the root future leaves the thread inside the runtime",
         file: "heart/current.rs", inside: "impl Drop for Entered",
-        right: "let mut below",
-        wrong: "if std::thread::panicking() { return; } let mut below",
+        right: "let mut all",
+        wrong: "if std::thread::panicking() { return; } let mut all",
         test: "it task::panics::a_panic_of_the_root_future_is_the_callers_and_the_runtime_can_go_on",
     },
     Bug {

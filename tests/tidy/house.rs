@@ -65,7 +65,7 @@ pub(crate) const HOUSE: [Room; 37] = [
     room(1, "heart/inbox.rs",      90, "what other threads leave for the loop"),
     room(2, "ground/observers.rs", 66, "who is told of events, whether anybody is, and where the loop can be held"),
     room(3, "heart/core.rs",      100, "the stores in one place, and the cells of the poll that is going on"),
-    room(4, "heart/current.rs",   110, "how code on a thread finds its loop"),
+    room(4, "heart/current.rs",   116, "how code on a thread finds its loop"),
     room(4, "heart/tell.rs",      100, "what is done to a store and told"),
     room(5, "heart/budget.rs",     42, "how much a task may do in one poll"),
     room(5, "heart/waker.rs",      58, "the waker: one packed word, a local and a remote route"),

@@ -5,6 +5,7 @@
 //! nobody observes, an event costs one look at a flag, and a branch that is not taken.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
@@ -251,4 +252,13 @@ pub struct Readiness {
     pub read_closed: bool,
     /// Nothing more can be sent, or the source failed.
     pub write_closed: bool,
+}
+
+/// This thread's number, for [`Cause::Thread`]. Threads are numbered when they first ask.
+pub(crate) fn thread_number() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    thread_local! {
+        static NUMBER: u64 = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+    }
+    NUMBER.with(|number| *number)
 }

@@ -21,8 +21,8 @@ use std::fmt;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::ground::event::thread_number;
 use crate::ground::signals::forks;
 use crate::heart::core::{Core, Message};
 use crate::heart::inbox::Registry;
@@ -36,7 +36,6 @@ thread_local! {
     static CURRENT: Cell<Option<ManuallyDrop<Rc<Core>>>> = const { Cell::new(None) };
     /// The cores that were entered before the current one, and are not left yet.
     static BELOW: Cell<ManuallyDrop<Vec<ManuallyDrop<Rc<Core>>>>> = const { Cell::new(ManuallyDrop::new(Vec::new())) };
-    static THREAD: Cell<u64> = const { Cell::new(0) };
     /// The process in which a loop turns, or ends, on this thread, by its count of forks. A forked child finds its
     /// parent's here, and may turn a loop of its own.
     static TURNS_IN: Cell<Option<u32>> = const { Cell::new(None) };
@@ -56,24 +55,17 @@ impl Entered {
         }
         Self { number: core.number }
     }
-
-    /// Whether no core was entered since this one.
-    pub(crate) fn is_innermost(&self) -> bool {
-        with_home(self.number, |_| ()).is_some()
-    }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let mut below = ManuallyDrop::into_inner(BELOW.take());
-        let left = if self.is_innermost() {
-            CURRENT.replace(below.pop())
-        } else {
-            // A user's guard, dropped before one that was made later. The later one stays current.
-            below.iter().rposition(|core| core.number == self.number).map(|place| below.remove(place))
-        };
-        if !below.is_empty() {
-            BELOW.set(ManuallyDrop::new(below));
+        let mut all = ManuallyDrop::into_inner(BELOW.take());
+        all.extend(CURRENT.take());
+        // A user's guard may be dropped before one that was made later; then the later one's core stays current.
+        let left = all.iter().rposition(|core| core.number == self.number).map(|place| all.remove(place));
+        CURRENT.set(all.pop());
+        if !all.is_empty() {
+            BELOW.set(ManuallyDrop::new(all));
         }
         // Last, where no look is under way: this may be the last owner of a core.
         drop(left.map(ManuallyDrop::into_inner));
@@ -189,15 +181,4 @@ fn send_home(number: u32, f: impl FnOnce(&Core) + Send + 'static) {
         // A runtime that is gone meanwhile has nothing left to do it to.
         let _ = inbox.send(Message::Run(Box::new(f), thread_number()));
     }
-}
-
-/// This thread's number, for events. Threads are numbered when they first ask.
-pub(crate) fn thread_number() -> u64 {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    THREAD.with(|number| {
-        if number.get() == 0 {
-            number.set(LAST.fetch_add(1, Ordering::Relaxed) + 1);
-        }
-        number.get()
-    })
 }

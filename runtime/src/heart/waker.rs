@@ -15,8 +15,9 @@ use std::ptr;
 use std::sync::OnceLock;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
+use crate::ground::event::thread_number;
 use crate::heart::core::{Core, Message};
-use crate::heart::current::{REGISTRY, current, thread_number, with_current};
+use crate::heart::current::{REGISTRY, current, with_current};
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::tasks::Woken;
 

@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
+use crate::ground::event::thread_number;
 use crate::ground::foreign::without_panic;
 use crate::ground::wishes::{Deaf, is_deaf};
 use crate::heart::core::{Core, Message};
-use crate::heart::current::{expect_current, thread_number};
+use crate::heart::current::expect_current;
 use crate::heart::inbox::Inbox;
 use crate::heart::tasks::Abort;
 use crate::task::join::JoinHandle;
