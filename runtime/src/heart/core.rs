@@ -38,7 +38,7 @@ pub(crate) struct Core {
     pub(crate) timers: Timers,
     pub(crate) reactor: Reactor,
     pub(crate) pool: Pool,
-    /// Where other threads send messages. They share it.
+    /// Other threads share it, and send their messages here.
     pub(crate) inbox: Arc<Inbox<Message>>,
     /// The inbox's other end, from which this loop alone takes them.
     pub(crate) incoming: Consumer<Message>,

@@ -42,9 +42,10 @@ pub(crate) mod ready;
 pub(crate) mod wheel;
 
 pub(crate) mod inbox;
-pub(crate) mod reactor;
 pub(crate) mod tasks;
 pub(crate) mod timers;
+
+pub(crate) mod reactor;
 
 pub(crate) mod core;
 

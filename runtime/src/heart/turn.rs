@@ -10,11 +10,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::ground::event::{Cause, Event, Finished, Polled, Readiness, SourceId, TaskId, TimerId};
+use crate::ground::event::{Cause, Event, Finished, Polled, SourceId, TaskId, TimerId};
 use crate::ground::foreign::without_panic;
 use crate::heart::core::{Actor, AroundPark, Core, Message};
 use crate::heart::key::WakeWord;
-use crate::heart::reactor::{Arrival, Direction, Latches};
+use crate::heart::reactor::Arrival;
 use crate::heart::tasks::{Body, Ended, Failure, Step};
 use crate::heart::waker::waker_of;
 
@@ -258,19 +258,9 @@ fn deliver(core: &Core, arrival: Arrival) {
     let source = SourceId(arrival.key);
     core.actor.set(Actor::Other(Cause::Source(source)));
     if let Some(news) = arrival.news {
-        core.observe(|| Event::SourceReady { source, ready: readiness(news) });
+        core.observe(|| Event::SourceReady { source, ready: news.readiness() });
     }
     if let Some(waker) = arrival.waker {
         waker.wake();
-    }
-}
-
-fn readiness(latches: Latches) -> Readiness {
-    use Direction::{Read, Write};
-    Readiness {
-        read: latches.any(Latches::ready(Read)),
-        write: latches.any(Latches::ready(Write)),
-        read_closed: latches.any(Latches::closed(Read)),
-        write_closed: latches.any(Latches::closed(Write)),
     }
 }

@@ -6,7 +6,21 @@ use std::task::Waker;
 
 use super::source::Source;
 use super::{Direction, Latches, Reactor};
+use crate::ground::event::Readiness;
 use crate::heart::key::{Key, SourceKey};
+
+impl Latches {
+    /// The directions in which the source is ready, as an event tells them.
+    pub(crate) fn readiness(self) -> Readiness {
+        use Direction::{Read, Write};
+        Readiness {
+            read: self.any(Self::ready(Read)),
+            write: self.any(Self::ready(Write)),
+            read_closed: self.any(Self::closed(Read)),
+            write_closed: self.any(Self::closed(Write)),
+        }
+    }
+}
 
 impl Reactor {
     /// The descriptor of the kernel's event queue, where that is an epoll set.

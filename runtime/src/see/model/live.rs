@@ -10,7 +10,7 @@ use crate::ground::event::{Place, Readiness, SourceId, TaskId, TimerId, WaitsFor
 use crate::heart::core::Core;
 use crate::heart::current::expect_current;
 use crate::heart::key::TaskKey;
-use crate::heart::reactor::{Direction, Latches};
+use crate::heart::reactor::Direction;
 use crate::heart::tasks::peek::Row;
 use crate::heart::waker::task_of;
 use crate::see::TaskState;
@@ -80,7 +80,7 @@ impl Live {
             timers.push(LiveTimer { timer: TimerId(key), deadline, at: at.into(), waiter: task_of(core, waker) });
         });
         let mut sources = Vec::with_capacity(core.reactor.len());
-        core.reactor.each_source(|key, latches, at| sources.push((SourceId(key), readiness(latches), at.into())));
+        core.reactor.each_source(|key, latches, at| sources.push((SourceId(key), latches.readiness(), at.into())));
         let mut waits = Vec::new();
         let mut note = |waker: &Waker, on: WaitsFor, at: Option<Place>| {
             waits.extend(task_of(core, waker).map(|task| LiveWait { task, on, at }));
@@ -153,14 +153,5 @@ impl Row {
             TaskState::Ready => TaskState::Waiting,
             state => state,
         }
-    }
-}
-
-fn readiness(latches: Latches) -> Readiness {
-    Readiness {
-        read: latches.any(Latches::ready(Direction::Read)),
-        write: latches.any(Latches::ready(Direction::Write)),
-        read_closed: latches.any(Latches::closed(Direction::Read)),
-        write_closed: latches.any(Latches::closed(Direction::Write)),
     }
 }
