@@ -8,13 +8,16 @@
 //! ```
 //!
 //! Watch: a word said at one door is heard at the others. Every client has a queue with a bound. One
-//! that does not read loses the place instead of holding up the rest ([`Room::say`]). A line a few seconds says
+//! that does not read loses the place instead of holding up the rest ([`Room::say_here`]). A line a few seconds says
 //! how many are in the room, and what a client costs. Ctrl-C says goodbye to all, and gives the account.
-//! It prints that line, and the account. This answers Tornado. One room lives in one process: to share it between
-//! several takes a broker.
+//! It prints that line, and the account. This answers Tornado. One room lives in one process. Several processes, on
+//! one machine or more, share it through a Redis (`broker.rs`): start each with `--broker redis://127.0.0.1:6379` and
+//! ports of its own, and then kill one, or the Redis. The others say so, go on, and come back together by themselves.
 
+mod broker;
 mod http;
 mod lines;
+mod link;
 mod names;
 mod server;
 mod websocket;
@@ -29,6 +32,8 @@ use async_lock::Mutex;
 use oneloop::task::yield_now;
 use oneloop_demos::{fail, finish_log, flags};
 
+use broker::Broker;
+use link::Address;
 use names::printable;
 
 /// How many lines may wait for one client, and how many the room remembers.
@@ -44,27 +49,53 @@ struct Room {
     floor: Mutex<()>,
     is_closed: Cell<bool>,
     counts: Counts,
+    /// The way to other processes, if the room is shared with any.
+    broker: Option<Rc<Broker>>,
 }
 
 impl Room {
-    fn new() -> Self {
+    /// A room, shared through this Redis under that name if there is one.
+    fn new(shared: Option<(Address, String)>) -> Self {
+        let run = format!("{:016x}", fastrand::u64(..));
+        let broker = shared.map(|(address, name)| Rc::new(Broker::new(address, name, run.clone())));
         Self {
-            run: format!("{:016x}", fastrand::u64(..)),
+            run,
             clients: RefCell::default(),
             history: RefCell::default(),
             floor: Mutex::new(()),
             is_closed: Cell::new(false),
             counts: Counts::default(),
+            broker,
         }
     }
 
-    /// Says a line to everybody. Nobody is waited for: whose queue is full loses the place. One speaks at a
-    /// time, and whoever listens is polled before the next: so a full queue means a client that does not read.
+    /// Says a line to everybody, here and in the processes that share the room.
     async fn say(&self, from: &str, text: &str) {
+        self.say_here(|| {
+            let number = self.counts.said.next();
+            let line = Line { id: format!("{}-{number}", self.run), from: from.to_owned(), text: printable(text) };
+            if let Some(broker) = &self.broker {
+                broker.pass_on(number, &line);
+            }
+            line
+        })
+        .await;
+    }
+
+    /// Says a line of the room's own. It is not remembered.
+    async fn announce(&self, text: &str) {
+        self.say_here(|| Line { text: text.to_owned(), ..Line::default() }).await;
+    }
+
+    /// Says a line in this process. Nobody is waited for: whose queue is full loses the place. One speaks at a
+    /// time, and whoever listens is polled before the next: so a full queue means a client that does not read.
+    async fn say_here(&self, line: impl FnOnce() -> Line) {
         let _floor = self.floor.lock().await;
-        let id = format!("{}-{}", self.run, self.counts.lines.next());
-        let line = Rc::new(Line { id, from: from.to_owned(), text: printable(text) });
-        self.remember(&line);
+        let line = Rc::new(line());
+        if !line.id.is_empty() {
+            self.counts.lines.next();
+            self.remember(&line);
+        }
         self.clients.borrow_mut().retain(|_, queue| {
             let has_room = queue.try_send(Rc::clone(&line)).is_ok();
             if !has_room {
@@ -162,6 +193,8 @@ struct Line {
 
 #[derive(Default)]
 struct Counts {
+    /// Said here, and said at all.
+    said: Count,
     lines: Count,
     entered: Count,
     slow: Count,
@@ -203,7 +236,7 @@ impl Talk {
 }
 
 fn main() -> ExitCode {
-    let args: server::Args = flags();
+    let args = flags::<server::Args>().checked();
     match oneloop::Runtime::new().map(|runtime| runtime.block_on(server::serve(args))) {
         Ok(Ok(())) => {
             finish_log();

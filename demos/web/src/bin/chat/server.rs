@@ -2,14 +2,15 @@
 
 use std::convert::Infallible;
 use std::future::pending;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use async_channel::{Receiver, bounded};
-use clap::Parser;
-use futures_lite::future::{or, race};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use futures_lite::future::{or, race, zip};
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::signal::stop_requested;
 use oneloop::task::Builder;
@@ -17,7 +18,8 @@ use oneloop::time::{interval, sleep, timeout};
 use oneloop_demos::server::resident;
 use oneloop_demos::{Guests, Patient, address, log, seconds};
 
-use crate::{Room, http, lines};
+use crate::broker::Sharing;
+use crate::{Room, http, lines, link};
 
 /// A chat room with four doors, on one thread. Ctrl-C closes it in order, a second one at once.
 #[derive(Parser, Clone)]
@@ -31,6 +33,12 @@ pub(crate) struct Args {
     /// A host name, beside those of loopback, under which browsers may ask for the room
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Vec<String>,
+    /// Share the room with other processes through this Redis, such as redis://127.0.0.1:6379
+    #[arg(long, value_name = "URL", value_parser = link::address)]
+    broker: Option<link::Address>,
+    /// The name of the room in the Redis, `oneloop-chat` if none is given: a stream and a channel have it
+    #[arg(long, value_name = "NAME")]
+    room: Option<String>,
     /// Stop by itself after this time, in seconds
     #[arg(long, value_name = "F", value_parser = seconds)]
     seconds: Option<Duration>,
@@ -49,6 +57,22 @@ pub(crate) struct Args {
     /// How long a stop waits for goodbyes, in seconds
     #[arg(long, value_name = "F", default_value = "2", value_parser = seconds)]
     grace: Duration,
+}
+
+impl Args {
+    /// The flags, if they go together; if not, the program ends with a sentence.
+    pub(crate) fn checked(self) -> Self {
+        if self.room.is_some() && self.broker.is_none() {
+            let why = "--room NAME needs --broker URL: without one, the room is this process's own";
+            Self::command().error(ErrorKind::MissingRequiredArgument, why).exit();
+        }
+        self
+    }
+
+    /// The Redis that the room is shared through, and its name there.
+    fn shared(&self) -> Option<(link::Address, String)> {
+        Some((self.broker.clone()?, self.room.clone().unwrap_or_else(|| "oneloop-chat".to_owned())))
+    }
 }
 
 fn some_seconds(text: &str) -> Result<Duration, String> {
@@ -91,7 +115,9 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
 
     let (stopping, stop) = bounded(1);
     let guests = Guests::at_most(args.connections.into());
-    let house = House { room: Rc::new(Room::new()), args: Rc::new(args), guests, stop };
+    let room = Rc::new(Room::new(args.shared()));
+    let sharing = Sharing::of(&room);
+    let house = House { room, args: Rc::new(args), guests, stop };
     let doors = async {
         let doors = race(house.let_in("web", &web, http::serve), house.let_in("tcp", &tcp, lines::serve));
         or(doors, house.tell()).await
@@ -102,11 +128,13 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     drop((web, tcp)); // from here on the kernel refuses whoever comes
     house.room.close(); // every client is told
     drop(stopping); // and every connection hears it
-    let cut =
-        if timeout(house.args.grace, house.guests.all_gone()).await.is_err() { "; not everybody had gone" } else { "" };
+    let grace = house.args.grace;
+    let shared = async { if let Some(sharing) = sharing { sharing.end(grace).await } else { String::new() } };
+    let (gone, shared) = zip(timeout(grace, house.guests.all_gone()), shared).await;
+    let cut = if gone.is_err() { "; not everybody had gone" } else { "" };
     let counts = &house.room.counts;
     let [entered, lines, slow] = [&counts.entered, &counts.lines, &counts.slow].map(|count| count.0.get());
-    log(&format!("stopped: {entered} came, {lines} lines were said, {slow} lost their place{cut}"));
+    log(&format!("stopped: {entered} came, {lines} lines were said, {slow} lost their place{cut}{shared}"));
     Ok(())
 }
 
@@ -153,7 +181,9 @@ impl House {
 
 async fn listen(addr: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr), String> {
     let way_out = |error: &io::Error| match error.kind() {
-        ErrorKind::AddrInUse => format!("another program has this port: stop it, or choose another port with {flag}"),
+        io::ErrorKind::AddrInUse => {
+            format!("another program has this port: stop it, or choose another port with {flag}")
+        }
         _ => format!("try another address with {flag}, such as 127.0.0.1:0"),
     };
     let listener = TcpListener::bind(addr).await.map_err(|error| format!("{error}; {}", way_out(&error)))?;
