@@ -76,8 +76,7 @@ impl WakeWord {
 
     /// Whether the slot's tenant of today may be the one that was meant.
     pub(crate) fn fits(self, serial: u64) -> bool {
-        let meant = (self.0 as u64) >> SLOT_BITS;
-        (meant ^ serial) & ((1 << SERIAL_BITS) - 1) == 0
+        (((self.0 as u64) >> SLOT_BITS) ^ serial) & ((1 << SERIAL_BITS) - 1) == 0
     }
 }
 

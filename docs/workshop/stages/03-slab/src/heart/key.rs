@@ -83,8 +83,7 @@ impl WakeWord {
     /// Whether the slot's tenant of today may be the one that was meant.
     pub(crate) fn fits(self, serial: u64) -> bool {
         // stage: hole "WakeWord::fits"
-        let meant = (self.0 as u64) >> SLOT_BITS;
-        (meant ^ serial) & ((1 << SERIAL_BITS) - 1) == 0
+        (((self.0 as u64) >> SLOT_BITS) ^ serial) & ((1 << SERIAL_BITS) - 1) == 0
         // stage: end
     }
 }
