@@ -32,6 +32,7 @@ impl Core {
     /// Polls a part of a task with a full share of its own, and returns how much the part spent. The task's own share
     /// pays for that, but keeps its last operation, so that the part's siblings go on as well.
     pub(crate) fn with_own_share<R>(&self, poll: impl FnOnce() -> R) -> (R, u32) {
+        // The share of the task around the part, kept meanwhile.
         let around = self.operations_left.replace(OPERATIONS_PER_POLL);
         let result = poll();
         let spent = OPERATIONS_PER_POLL.saturating_sub(self.operations_left.get());

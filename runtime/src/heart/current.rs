@@ -32,7 +32,7 @@ pub(crate) static REGISTRY: LazyLock<Registry<Message>> = LazyLock::new(Registry
 
 thread_local! {
     /// An [`Entered`] takes out again all that it puts here and into `BELOW`. So there is nothing to drop when the
-    /// thread ends, and no look has to ask whether the thread is ending.
+    /// thread ends. A thread-local with something to drop asks, at each look, whether the thread is ending.
     static CURRENT: Cell<Option<ManuallyDrop<Rc<Core>>>> = const { Cell::new(None) };
     /// The cores that were entered before the current one, and are not left yet.
     static BELOW: Cell<ManuallyDrop<Vec<ManuallyDrop<Rc<Core>>>>> = const { Cell::new(ManuallyDrop::new(Vec::new())) };

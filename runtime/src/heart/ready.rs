@@ -75,7 +75,8 @@ impl<T: Copy> Ready<T> {
         self.now[self.taken..].iter().chain(&self.later)
     }
 
-    /// Takes the first of all that were added since the last round began; with a seed, any of them.
+    /// Takes the first of all that were added since the last round began. With a seed it takes any of them, and the rest
+    /// waits for the next round: each round is one pick long.
     #[inline(never)]
     fn begin_round(&mut self) -> Option<T> {
         if self.later.len() < 2 {

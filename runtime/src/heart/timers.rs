@@ -39,7 +39,7 @@ pub(crate) struct Timers {
     started: Instant,
     /// The virtual clock: the time since `started`. `None` for the real clock.
     virtual_time: Option<Cell<Duration>>,
-    /// The tick in which a deadline was last counted from now. Its instant is the end of that tick.
+    /// The tick in which the clock was when a deadline was last counted from it, and the instant at which that tick ends.
     current_tick: Cell<Deadline>,
     wheel: RefCell<Wheel<Pending>>,
 }

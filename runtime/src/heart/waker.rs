@@ -24,7 +24,8 @@ use crate::heart::tasks::Woken;
 /// The four functions of a waker.
 pub(crate) static PLAIN: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, drop_nothing);
 
-/// The one other table, from `see/diagnose/counted.rs`: a diagnosis counts how many wakers of a task are kept.
+/// The one other table. A diagnosis counts how many wakers of a task are kept; it sets this one, from
+/// `see/diagnose/counted.rs`.
 pub(crate) static COUNTING: OnceLock<RawWakerVTable> = OnceLock::new();
 
 /// The waker of a task. It is lent for one poll, and never dropped.

@@ -118,6 +118,15 @@ pub(crate) enum Woken {
     Stale,
 }
 
+/// The slot of the future of `block_on`.
+const ROOT: usize = 0;
+
+/// How many empty bodies are kept for the next tasks. More would keep the memory of a peak for ever.
+const MOST_SPARES: usize = 256;
+
+/// No slot: the end of the list of vacant ones.
+const NONE: u32 = u32::MAX;
+
 /// A task's place. A vacant one has serial 0, and perhaps an empty body for the next task.
 struct Slot {
     serial: u64,
@@ -129,6 +138,7 @@ struct Slot {
     end: End,
     /// Whether `Inner::rare` has an entry for this slot. A task without one is not looked up there.
     has_rare: bool,
+    /// In a vacant slot, the next one, or `NONE`.
     next_vacant: u32,
 }
 
@@ -186,14 +196,6 @@ struct Inner {
     /// Vacant slots that have a body.
     spares: usize,
 }
-
-const ROOT: usize = 0;
-
-/// How many empty bodies are kept for the next tasks. More would keep the memory of a peak for ever.
-const MOST_SPARES: usize = 256;
-
-/// No slot: the end of the list of vacant ones.
-const NONE: u32 = u32::MAX;
 
 impl Tasks {
     /// An empty store. With a seed, [`next`](Self::next) picks among the ready tasks by a generator that starts
