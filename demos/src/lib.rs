@@ -181,9 +181,7 @@ fn end_without_output(error: &io::Error) -> ! {
 
 /// Reads the flags of the command line. A `--help` that cannot be written ends as any output does.
 pub fn flags<T: Parser>() -> T {
-    let command = T::command().term_width(log::columns().unwrap_or(100));
-    let read = command.try_get_matches().and_then(|mut matches| T::from_arg_matches_mut(&mut matches));
-    read.unwrap_or_else(|error| end_with(&error))
+    T::try_parse().unwrap_or_else(|error| end_with(&error))
 }
 
 /// Says what clap has to say instead of flags: what is wrong with them, or the help.
@@ -191,7 +189,11 @@ fn end_with(said: &clap::Error) -> ! {
     if said.use_stderr() {
         said.exit();
     }
-    match said.print().and_then(|()| io::stdout().flush()) {
+    let mut stdout = io::stdout();
+    match stdout
+        .write_all(log::fit(said.to_string().trim_end(), log::columns()).as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Ok(()) => exit(0),
         Err(error) => end_without_output(&error),
     }

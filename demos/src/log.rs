@@ -86,7 +86,7 @@ pub(crate) fn columns() -> Option<usize> {
 }
 
 /// A text with its line feed, broken between words where a terminal would break it within them. JSON stays whole.
-fn fit(text: &str, columns: Option<usize>) -> String {
+pub(crate) fn fit(text: &str, columns: Option<usize>) -> String {
     let columns = columns.filter(|_| !text.starts_with('{')).unwrap_or(usize::MAX);
     let mut fitting = String::with_capacity(text.len() + 1);
     for line in text.split('\n') {
