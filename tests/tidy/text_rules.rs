@@ -49,10 +49,14 @@ pub(crate) fn page_titles(repo: &Repo) -> Vec<Finding> {
 const LATE_SUBJECTS: [&str; 10] =
     ["Of", "That", "What", "Whatever", "Where", "Wherever", "Who", "Whoever", "Whom", "Whose"];
 
-/// Each sentence of a comment in the runtime opens with its subject.
+/// The folders whose comments open with their subjects.
+const SUBJECT_FIRST: [&str; 3] = ["runtime/src/", "demos/", "tests/"];
+
+/// Each sentence of a comment in these folders opens with its subject.
 pub(crate) fn subjects(repo: &Repo) -> Vec<Finding> {
     let mut found = Vec::new();
-    for file in repo.runtime_files() {
+    let is_held = |file: &&File| SUBJECT_FIRST.iter().any(|folder| file.path.starts_with(folder));
+    for file in repo.rust_files().filter(is_held) {
         let (mut opens, mut fenced) = (true, false);
         for (line, text) in file.lines() {
             let Some(comment) = text.trim_start().strip_prefix("//") else {
@@ -333,7 +337,7 @@ fn a_sentence_that_does_not_open_with_its_subject_is_found() {
                 //! ```text\n//! What a drawing\n//! ```\nfn f() {\n    // Whoever asks. The loop\n    // What it says.\n\
                     // The loop. That is it.\n}\n";
     assert_eq!(
-        findings(subjects, &[("runtime/src/heart/a.rs", text), ("tests/a.rs", text)]),
+        findings(subjects, &[("runtime/src/heart/a.rs", text), ("docs/a.rs", text)]),
         [
             "runtime/src/heart/a.rs:1",
             "runtime/src/heart/a.rs:3",
@@ -341,6 +345,11 @@ fn a_sentence_that_does_not_open_with_its_subject_is_found() {
             "runtime/src/heart/a.rs:10",
             "runtime/src/heart/a.rs:12"
         ]
+    );
+    let late = "/// What it is.\n";
+    assert_eq!(
+        findings(subjects, &[("demos/web/a.rs", late), ("tests/a.rs", late)]),
+        ["demos/web/a.rs:1", "tests/a.rs:1"]
     );
 }
 
