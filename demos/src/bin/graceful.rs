@@ -25,6 +25,7 @@ use oneloop::net::{TcpListener, TcpStream};
 use oneloop::signal::stop_requested;
 use oneloop::task::{Builder, JoinHandle};
 use oneloop::time::{Instant, sleep, timeout};
+use oneloop_demos::server::cannot_listen;
 use oneloop_demos::{Guest, Guests, address, fail, finish_log, flags, log, seconds};
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -70,7 +71,8 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> io::Result<()> {
     // First of all: from here on, a signal is a request and not the end.
     let stop = stop_requested();
-    let listener = TcpListener::bind(args.addr).await?;
+    let cannot = |error: io::Error| io::Error::new(error.kind(), cannot_listen(&error, "--addr"));
+    let listener = TcpListener::bind(args.addr).await.map_err(cannot)?;
     let addr = listener.local_addr()?;
     log(&format!("listening on {addr}; Ctrl-C stops it"));
     for client in 1..=3 {
