@@ -10,9 +10,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process_group};
 
-use support::{Demo, Ended, connect, run};
+use support::{Demo, Ended, connect, has, run};
 
 const ECHO: &str = env!("CARGO_BIN_EXE_echo");
 const MULTIPLEX: &str = env!("CARGO_BIN_EXE_multiplex");
@@ -410,6 +410,21 @@ fn multiplex_loses_nothing_in_two_processes_to_unruly_clients() {
     let numbers: Vec<u64> = line("closed by half").split_whitespace().filter_map(|word| word.parse().ok()).collect();
     assert!(numbers.len() == 2 && numbers.iter().all(|number| *number > 0), "{}", ended.stdout);
     assert!(ended.stdout.ends_with("ok: every byte came back, nobody was lost, no timer early\n"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_terminal_s_ctrl_c_leaves_multiplex_its_server_to_ask() {
+    if !has("setsid", "a group of processes, as a terminal has one") {
+        return;
+    }
+    let args = ["--two-processes", "--connections", "20", "--timers", "0", "--seconds", "50"];
+    let mut multiplex = Demo::start("setsid", &[&[MULTIPLEX], &args[..]].concat());
+    while !multiplex.line().contains(" s ") {}
+    // A terminal sends it to all processes of the group.
+    kill_process_group(Pid::from_child(&multiplex.child), Signal::INT).unwrap();
+    let ended = multiplex.end();
+    ended.assert_code(0);
+    assert!(ended.stdout.contains("a process of its own: 20 connections"), "{}", ended.stdout);
 }
 
 #[test]
