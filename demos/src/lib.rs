@@ -59,6 +59,25 @@ pub fn files_allowed() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
+/// Runs a server to its end: what it has logged is written, and a problem is told.
+#[track_caller]
+pub fn end_of<E: Display>(server: impl Future<Output = Result<(), E>>) -> ExitCode {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(format_args!("cannot start a runtime: {error}")),
+    };
+    let ended = runtime.block_on(server);
+    // The destructors of tasks may log, too.
+    drop(runtime);
+    match ended {
+        Ok(()) => {
+            finish_log();
+            ExitCode::SUCCESS
+        }
+        Err(problem) => fail(problem),
+    }
+}
+
 /// Says on stderr what went wrong, and returns the exit code that goes with it.
 ///
 /// A reader who stalls is waited for, but for a moment only: a server must be able to end.

@@ -26,7 +26,7 @@ use oneloop::signal::stop_requested;
 use oneloop::task::{Builder, JoinHandle};
 use oneloop::time::{Instant, sleep, timeout};
 use oneloop_demos::server::cannot_listen;
-use oneloop_demos::{Guest, Guests, address, fail, finish_log, flags, log, seconds};
+use oneloop_demos::{Guest, Guests, address, end_of, flags, log, seconds};
 use rustix::process::{Signal, getpid, kill_process};
 
 /// A server that stops in order, and three clients that keep it busy. Ctrl-C stops it.
@@ -56,15 +56,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args: Args = flags();
-    match oneloop::Runtime::new().map(|runtime| runtime.block_on(run(args))) {
-        Ok(Ok(())) => {
-            finish_log();
-            ExitCode::SUCCESS
-        }
-        Ok(Err(error)) => fail(error),
-        Err(error) => fail(format_args!("cannot start a runtime: {error}")),
-    }
+    end_of(run(flags()))
 }
 
 /// The four steps of a stop are the last four paragraphs.

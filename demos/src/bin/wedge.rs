@@ -24,7 +24,7 @@ use futures_lite::future::or;
 use oneloop::task::{Builder, spawn_blocking};
 use oneloop::time::{Instant, sleep};
 use oneloop_demos::server::{cannot_listen, some_seconds, stop_asked_for};
-use oneloop_demos::{address, fail, finish_log, flags, log, seconds};
+use oneloop_demos::{address, end_of, flags, log, seconds};
 
 /// A loop that is wedged now and then, with a monitor that answers all the same. Ctrl-C ends it.
 #[derive(Parser, Clone, Copy)]
@@ -101,13 +101,5 @@ async fn run(args: Args) -> Result<(), String> {
 }
 
 fn main() -> ExitCode {
-    let args: Args = flags();
-    match oneloop::Runtime::new().map(|runtime| runtime.block_on(run(args))) {
-        Ok(Ok(())) => {
-            finish_log();
-            ExitCode::SUCCESS
-        }
-        Ok(Err(problem)) => fail(problem),
-        Err(error) => fail(format_args!("cannot start a runtime: {error}")),
-    }
+    end_of(run(flags()))
 }

@@ -30,7 +30,7 @@ use clap::Parser;
 use hyper::body::{Bytes, Incoming};
 use oneloop::time::{Instant, sleep, timeout};
 use oneloop_demos::server::{listen, stop_asked_for};
-use oneloop_demos::{fail, finish_log, flags, log, seconds};
+use oneloop_demos::{end_of, flags, log, seconds};
 use oneloop_web_demos::house::{House, Limits, why_refused};
 use tower_service::Service;
 
@@ -45,15 +45,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args: Args = flags();
-    match oneloop::Runtime::new().map(|runtime| runtime.block_on(serve(args))) {
-        Ok(Ok(())) => {
-            finish_log();
-            ExitCode::SUCCESS
-        }
-        Ok(Err(problem)) => fail(problem),
-        Err(error) => fail(format_args!("cannot start a runtime: {error}")),
-    }
+    end_of(serve(flags()))
 }
 
 /// The paths, and their handlers.

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use oneloop_demos::{fail, finish_log, flags, seconds};
+use oneloop_demos::{end_of, flags, seconds};
 use oneloop_web_demos::house::Limits;
 
 /// An API over SQLite on one thread. Ctrl-C stops it gracefully, a second one at once.
@@ -42,13 +42,5 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args: Args = flags();
-    match oneloop::Runtime::new().map(|runtime| runtime.block_on(serve::serve(args))) {
-        Ok(Ok(())) => {
-            finish_log();
-            ExitCode::SUCCESS
-        }
-        Ok(Err(problem)) => fail(problem),
-        Err(error) => fail(format_args!("cannot start a runtime: {error}")),
-    }
+    end_of(serve::serve(flags()))
 }

@@ -23,9 +23,9 @@ use std::process::ExitCode;
 
 use futures_lite::io::{AsyncBufReadExt, AsyncReadExt, BufReader as AsyncBufReader};
 use oneloop::time::{sleep, timeout};
-use oneloop_demos::{fail, finish_log, flags};
+use oneloop_demos::{end_of, flags};
 
-use room::{Args, Reply, Room, Visit};
+use room::{Reply, Room, Visit};
 use thread::{Green, Stream};
 
 /// Talks to a client from a green thread: `BufRead` and `writeln!` of the standard library.
@@ -69,13 +69,5 @@ fn stand_around(green: &Green<'_>, room: &Room) {
 }
 
 fn main() -> ExitCode {
-    let args: Args = flags();
-    match oneloop::Runtime::new().map(|runtime| runtime.block_on(room::serve(args))) {
-        Ok(Ok(())) => {
-            finish_log();
-            ExitCode::SUCCESS
-        }
-        Ok(Err(problem)) => fail(problem),
-        Err(error) => fail(format_args!("cannot start a runtime: {error}")),
-    }
+    end_of(room::serve(flags()))
 }

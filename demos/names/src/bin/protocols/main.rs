@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::process::ExitCode;
 
 use oneloop_demos::server::printable;
-use oneloop_demos::{fail, finish_log, flags};
+use oneloop_demos::{end_of, flags};
 
 /// How many words are kept, and how long one is in bytes: as long as one string of a TXT record.
 const WORDS_MAX: usize = 1_000;
@@ -98,13 +98,5 @@ fn good_name(name: &str) -> Result<String, String> {
 }
 
 fn main() -> ExitCode {
-    let args: house::Args = flags();
-    match oneloop::Runtime::new().map(|runtime| runtime.block_on(house::serve(args))) {
-        Ok(Ok(())) => {
-            finish_log();
-            ExitCode::SUCCESS
-        }
-        Ok(Err(problem)) => fail(problem),
-        Err(error) => fail(format_args!("cannot start a runtime: {error}")),
-    }
+    end_of(house::serve(flags()))
 }

@@ -30,7 +30,7 @@ use std::time::Duration;
 use async_channel::{Receiver, Sender, bounded};
 use async_tungstenite::tungstenite::Message;
 use oneloop::time::{MissedTickBehavior, interval};
-use oneloop_demos::{fail, finish_log, flags};
+use oneloop_demos::{end_of, flags};
 
 use jitter::Late;
 use world::{Id, World};
@@ -126,15 +126,7 @@ impl Drop for Seat {
 }
 
 fn main() -> ExitCode {
-    let args: house::Args = flags();
-    match oneloop::Runtime::new().map(|runtime| runtime.block_on(house::serve(args))) {
-        Ok(Ok(())) => {
-            finish_log();
-            ExitCode::SUCCESS
-        }
-        Ok(Err(problem)) => fail(problem),
-        Err(error) => fail(format_args!("cannot start a runtime: {error}")),
-    }
+    end_of(house::serve(flags()))
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ use hyper::{Method, Request, Response, StatusCode, Uri};
 use oneloop::task::Builder;
 use oneloop::time::{interval, sleep, timeout};
 use oneloop_demos::server::{listen, stop_asked_for};
-use oneloop_demos::{fail, finish_log, flags, log, seconds};
+use oneloop_demos::{end_of, flags, log, seconds};
 use oneloop_web_demos::house::{House, Limits, is_own_host, why_refused};
 use oneloop_web_demos::pool::Lease;
 
@@ -239,15 +239,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args: Args = flags();
-    match oneloop::Runtime::new().map(|runtime| runtime.block_on(serve(args))) {
-        Ok(Ok(())) => {
-            finish_log();
-            ExitCode::SUCCESS
-        }
-        Ok(Err(problem)) => fail(problem),
-        Err(error) => fail(format_args!("cannot start a runtime: {error}")),
-    }
+    end_of(serve(flags()))
 }
 
 async fn serve(mut args: Args) -> Result<(), String> {
