@@ -16,7 +16,7 @@ pub(crate) struct Handle {
     owner: Option<Py<Core>>,
 }
 
-/// What is called, and in which context.
+/// The function to call, and its context.
 struct Call {
     context: Py<PyAny>,
     callback: Py<PyAny>,

@@ -200,7 +200,7 @@ pub(crate) fn spawn_soon(slf: &Bound<'_, Core>, id: Id) {
     }
 }
 
-/// Queues a callback of the loop that turns here, where nobody looks. That is so for all the time of a home: whoever
+/// Queues a callback of the loop that turns here, where nobody looks. It is so for all the time of a home: whoever
 /// looks at a Python program does so from its start.
 pub(crate) fn queue(mut state: MutexGuard<'_, State>, seq: u64, handle: Py<PyAny>) {
     state.ready.push_back((seq, handle));
@@ -352,7 +352,7 @@ impl Home {
         }
     }
 
-    /// What is read from here on is of the callback that is about to run.
+    /// All that is read from here on is of the callback that is about to run.
     pub(crate) fn forget_reads(&self) {
         self.read.set(None);
     }

@@ -21,7 +21,7 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MOST]);
 }
 
-/// It stands before asyncio's class of a transport: `Transport`, in Python, inherits both. What it knows is in that
+/// It stands before asyncio's class of a transport: `Transport`, in Python, inherits both. Its knowledge is in that
 /// class's attributes, because two classes with fields of their own have no common heir.
 #[pyclass(frozen, subclass, module = "oneloop._oneloop")]
 pub(crate) struct Stream;

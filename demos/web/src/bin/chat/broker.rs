@@ -47,7 +47,7 @@ struct Word {
     text: String,
 }
 
-/// The way to the other processes. Whatever is said in the room is offered to it.
+/// The way to the other processes. Every word said in the room is offered to it.
 pub(crate) struct Broker {
     address: Address,
     /// The name of the stream and of the channel.
@@ -117,7 +117,7 @@ impl Broker {
         }
     }
 
-    /// From the first byte to the end: an error, or that all has been passed on. Who listens to a channel can ask
+    /// From the first byte to the end: an error, or that all has been passed on. One who listens to a channel can ask
     /// nothing meanwhile, so there are two connections.
     async fn connection(&self, room: &Room) -> Result<(), String> {
         let mut ear = Link::open(&self.address).await?;
