@@ -2,7 +2,7 @@
 
 const app = {
   rec: new Recording(), view: new State(), cursor: 0, tail: true,
-  live: false, link: "none", held: null, pausing: false, server: null, source: "",
+  live: false, link: "none", held: null, pausing: false, delay: 0, server: null, source: "",
   playing: false, until: null, pace: null, head: 0, selected: null, lastPolled: null, wedged: new Set(),
   predict: null, score: { right: 0, all: 0, row: 0 }, trouble: null, dirty: true, stale: true, painted: 0, cost: 0, heard: 0,
 
@@ -14,6 +14,11 @@ const app = {
 
   /** Whose poll the loop is held before. */
   next() { return this.live && this.tail && !this.asking() ? this.held?.next ?? null : null; },
+
+  /** Whether one sees for a while that this task had the thread just now: nobody has it, and polls come one by one. */
+  hadThread(id) {
+    return id === this.lastPolled && this.view.phase === "poll" && this.view.running === null && (!this.live || !this.tail || this.held !== null || this.delay > 0);
+  },
 
   /** Nothing moves by itself. */
   paused() { return this.live && this.tail ? this.held !== null : !this.playing; },
@@ -94,7 +99,7 @@ function frame(at) {
   frames.asked = false;
   if (app.playing) play(Math.min(250, at - (frames.last ?? at)));
   frames.last = app.playing ? at : null;
-  if (document.body.classList.contains("bare")) return;
+  if (document.body.classList.contains("bare")) return paintPill();
   const moving = app.playing || (app.live && app.link === "live" && !app.held);
   app.stale ||= app.dirty || app.playing;
   app.dirty = false;

@@ -61,7 +61,7 @@ function connect() {
   };
   const lost = () => {
     app.link = "lost";
-    app.held = null;
+    Object.assign(app, { held: null, delay: 0 });
     timeline.hold(false);
     if (document.body.classList.contains("bare")) heroSays("No connection", "The program that served this page has ended, or does not send events. Watch a recording instead.");
     else if (app.tail) end.show();
@@ -90,6 +90,7 @@ function received(data) {
     if (what.oneloop && app.run && app.rec.run === app.run) app.rec.goOn(what);
     else if (what.oneloop) (app.rec = fresh = new Recording(what)).run = app.run;
     else if (what.fact) app.rec.fact(what);
+    else if (what.found) app.rec.foundBefore(what.found);
     else if (["held", "running"].includes(what.status)) turned = what;
     else if (what.status) status(what);
     else if (what.e) {
@@ -135,10 +136,11 @@ function status(what) {
     app.held = what;
     if (app.predict?.waiting) askWhenHeld();
   }
-  timeline.hold(app.held !== null);
+  if (what.delay !== undefined) app.delay = what.delay;
+  timeline.hold(app.held !== null || app.delay > 0);
   if (what.delay !== undefined) {
     const select = $("speed");
-    if (![...select.options].some(({ value }) => Number(value) === what.delay)) select.append(el("option", { value: what.delay }, `${what.delay} ms a poll`));
+    if (![...select.options].some(({ value }) => Number(value) === what.delay)) select.append(el("option", { value: what.delay }, `slow: ${what.delay} ms`));
     select.value = what.delay;
   }
 }

@@ -16,7 +16,7 @@ function paintBar() {
   const scrub = $("scrub");
   const { n: from } = rec.start, to = rec.seat(rec.last), here = rec.seat(cursor);
   // An end that moves with the present changes nothing that one sees.
-  const key = here === to && live ? "present" : `${from} ${to} ${here}`;
+  const key = here === to && live && to > from ? "present" : `${from} ${to} ${here}`;
   if (scrub.dataset.key !== key || !live) {
     scrub.dataset.key = key;
     scrub.min = from;
@@ -53,8 +53,8 @@ function caption() {
 }
 
 function paintPill() {
-  const { live, link, held } = app;
-  const [kind, words] = !live ? ["replay", "Replay"] : link === "lost" ? (end.isOver() ? ["", "Ended"] : ["lost", "Disconnected"]) : link !== "live" ? ["", "Connecting"] : held ? ["held", "Paused"] : app.pausing ? ["held", "Pausing"] : ["live", "Live"];
+  const { live, link, held } = app, empty = document.body.classList.contains("bare");
+  const [kind, words] = !live ? (empty ? ["", "Nothing open"] : ["replay", "Replay"]) : link === "lost" ? (end.isOver() ? ["", "Ended"] : ["lost", "Disconnected"]) : link !== "live" ? ["", "Connecting"] : held ? ["held", "Paused"] : app.pausing ? ["held", "Pausing"] : ["live", "Live"];
   $("pill").className = `pill ${kind}`;
   say($("pill"), words);
   say($("source"), app.source);

@@ -13,7 +13,7 @@ const end = {
       ["ran", `${several(rec.names.size, "task")} in ${several(turn, "turn")}, for ${span(rec.tip.t - rec.begun)}`],
       ["polled", `${several(totals.polls, "time")}${rec.start.n ? ", since this page looked first" : ""}`],
       longest.task && ["longest poll", `${span(longest.t1 - longest.t)}, by ${title(longest.task)}`],
-      ["findings", rec.findings.length ? several(rec.findings.length, "finding") : "none"],
+      ["findings", rec.findings.length ? group(rec.findings.length) : "none"],
     ];
     $("end-facts").replaceChildren(...rows.filter((row) => row).flatMap(([name, words]) => [el("dt", {}, name), el("dd", {}, words)]));
     $("end-how").hidden = true;

@@ -46,6 +46,9 @@ function key(event) {
 
 function about(show) {
   const dialog = $("about");
+  // At full speed most loops do all they do between two frames.
+  $("about-slow").hidden = !app.live;
+  $("about-close").classList.toggle("main", !app.live);
   if (show && !dialog.open) dialog.showModal();
   if (!show) dialog.close();
   remember("oneloop-seen", "yes");
@@ -98,6 +101,7 @@ function wire() {
   on("banner-close", () => ((app.trouble = null), paintBanner()));
   on("help", () => about(true));
   on("about-close", () => about(false));
+  on("about-slow", () => (about(false), command("slow", { ms: SLOWLY })));
   for (const id of ["open", "hero-open"]) on(id, () => $("file").click());
   on("file", () => (openFile($("file").files[0]), ($("file").value = "")), "change");
   on("hero-tour", () => tour.begin());
@@ -153,7 +157,6 @@ function start() {
   if (query.has("tour")) tour.begin(query.get("tour"));
   else if (query.has("recording")) openAddress(query.get("recording"));
   else if (http) connect();
-  else say($("pill"), "Nothing open");
   $("open").hidden = app.live;
   $("save").hidden = !app.live;
   if (!remember("oneloop-seen") && app.live) about(true);

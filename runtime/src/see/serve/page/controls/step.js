@@ -57,7 +57,10 @@ function toggle() {
 
 const SPEEDS = [["1 event/s", 1], ["5 events/s", 5], ["20 events/s", 20], ["100 events/s", 100], ["1000 events/s", 1000], ["real time / 10", "0.1"], ["real time", "1"], ["real time × 10", "10"]];
 
-const DELAYS = [["full speed", 0], ["10 ms a poll", 10], ["100 ms a poll", 100], ["500 ms a poll", 500], ["2 s a poll", 2000]];
+/** Slow motion in which one can read what happens. */
+const SLOWLY = 250;
+
+const DELAYS = [["full speed", 0], ["slow: 10 ms", 10], ["slow: 100 ms", 100], ["slow: 250 ms", SLOWLY], ["slow: 500 ms", 500], ["slow: 2 s", 2000]];
 
 /** A sleep longer than this on the screen tells nothing more. */
 const LONGEST_SLEEP = 1200;

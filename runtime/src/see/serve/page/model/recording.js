@@ -105,6 +105,11 @@ class Recording {
     this.stale = true;
   }
 
+  /** A finding from before the first event that is shown. */
+  foundBefore(finding) {
+    if (finding.n <= this.start.n) this.findings.push(finding);
+  }
+
   fact(fact) {
     if (this.knows) return;
     const { base } = this.piece, { task: id } = fact, { lives, gaps } = this.history;

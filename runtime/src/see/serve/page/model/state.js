@@ -78,7 +78,6 @@ class State {
     task.waits.set(on, { at, since });
     // A join whose own line is unknown is told by the line that spawned the other task: nobody waits there.
     task.awaited = this.waitsAt(on, at);
-    task.waitsFor = on[0];
   }
 
   /** Where a task waits that told of this line; null where that is unknown. */

@@ -9,9 +9,10 @@ function chip(id, extra = "") {
 
 /** Makes a chip that of another task. */
 function relabel(node, id) {
-  const name = app.rec.names.get(id)?.name ?? "—", [number, label] = node.querySelectorAll("span");
+  const name = app.rec.names.get(id)?.name ?? "", [number, label] = node.querySelectorAll("span");
   node.dataset.task = id;
-  node.title = name;
+  node.title = name || `task ${id}`;
+  number.classList.toggle("alone", !name);
   say(number, String(id));
   say(label, name);
 }

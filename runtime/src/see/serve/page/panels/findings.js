@@ -10,7 +10,7 @@ function paintFindings() {
   $("findings").classList.toggle("nothing", count === 0);
   const stuck = !$("banner").hidden;
   refill($("finding-list"), `${shown[0]?.n}|${shown.length}|${stuck}`, () => {
-    if (!shown.length) return [el("li", { class: "empty", style: "padding-left:0" }, stuck ? "Nothing is reported yet. The banner shows what goes on now." : "Nothing so far: no slow poll, no self-wake storm, no forgotten task.")];
+    if (!shown.length) return [el("li", { class: "empty", style: "padding-left:0" }, stuck ? "Nothing is reported yet. The banner shows what goes on now." : `Nothing ${app.live && app.rec.start.n > 0 ? "since this page looked first" : "so far"}: no slow poll, no self-wake storm, no forgotten task.`)];
     return shown.map((finding) => {
       const sign = svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" });
       sign.append(svg("path", { d: "M8 1 15.5 14.5H.5zM7.2 6v4.4h1.6V6zm0 5.4V13h1.6v-1.6z", "fill-rule": "evenodd" }));

@@ -33,7 +33,7 @@ const picture = {
     const { circle, alone } = this, shows = circle || (alone !== null ? [alone] : null);
     $("picture").hidden = !shows;
     if (!shows) return;
-    const key = `${shows.join()}|${app.view.tasks.size}|${placesOf(shows)}`;
+    const key = `${shows.join()}|${app.view.tasks.size}|${placesOf(shows)}|${this.isNarrow()}`;
     if (this.drawn === key && this.drawnOf === app.rec) return;
     Object.assign(this, { drawn: key, drawnOf: app.rec });
     if (circle) this.drawCircle(circle);
@@ -57,12 +57,14 @@ const picture = {
 
   /** Two boxes, and an arrow each way. */
   drawPair(circle) {
-    $("drawing").setAttribute("viewBox", "0 0 660 172");
+    // On a narrow page the boxes stand nearer, and the words keep their size.
+    const wide = this.isNarrow() ? 370 : 660, half = wide / 2 - 8 < 240 ? 62 : 82, a = 8 + 2 * half, b = wide - a, bend = (b - a) / 4;
+    $("drawing").setAttribute("viewBox", `0 0 ${wide} 172`);
     const [one, two] = circle.length === 2 ? circle : [circle[0], circle[0]];
     return [
-      this.node(one, 90, 86), this.node(two, 570, 86),
-      ...this.arrow("M172 70C260 34 400 34 480 66", [488, 69], 24), ...this.label(one, 330, 12, 30),
-      ...this.arrow("M488 102C400 138 260 138 180 106", [172, 103], 204), ...this.label(two, 330, 145, 163),
+      this.node(one, 8 + half, 86, half), this.node(two, wide - 8 - half, 86, half),
+      ...this.arrow(`M${a} 70C${a + bend} 34 ${b - bend} 34 ${b - 8} 66`, [b, 69], 24), ...this.label(one, wide / 2, 12, 30),
+      ...this.arrow(`M${b} 102C${b - bend} 138 ${a + bend} 138 ${a + 8} 106`, [a, 103], 204), ...this.label(two, wide / 2, 145, 163),
     ];
   },
 
@@ -88,14 +90,17 @@ const picture = {
   drawAlone(id) {
     const name = shortName(id);
     this.says(`Nobody can wake ${name}`, "It returned Pending, and no waker of it is left. So nothing can put it into the ready queue, whatever happens.");
-    $("drawing").setAttribute("viewBox", "0 0 660 96");
-    const missing = svg("circle", { class: "missing", cx: 590, cy: 48, r: 38 }), path = svg("path", { class: "missing", d: "M550 48L330 48" });
+    const narrow = this.isNarrow(), wide = narrow ? 370 : 660, half = narrow ? 74 : 150, from = 15 + 2 * half, to = wide - 110, between = (from + to) / 2;
+    $("drawing").setAttribute("viewBox", `0 0 ${wide} 96`);
+    const missing = svg("circle", { class: "missing", cx: wide - 70, cy: 48, r: 38 }), path = svg("path", { class: "missing", d: `M${to} 48L${from + 15} 48` });
     $("drawing").replaceChildren(
-      this.node(id, 165, 48, 150), path, ...this.arrow("", [318, 48], 180),
-      missing, svg("text", { x: 590, y: 49 }, "no waker"), svg("text", { x: 440, y: 32 }, "its waker would wake it"),
-      svg("text", { x: 440, y: 68 }, "but poll left none"),
+      this.node(id, 15 + half, 48, half), path, ...this.arrow("", [from + 3, 48], 180),
+      missing, svg("text", { x: wide - 70, y: 49 }, "no waker"), svg("text", { x: between, y: 32 }, narrow ? "would wake it" : "its waker would wake it"),
+      svg("text", { x: between, y: 68 }, narrow ? "poll left none" : "but poll left none"),
     );
   },
+
+  isNarrow() { return innerWidth < 560; },
 
   node(id, x, y, half = 82) {
     const box = svg("g", { class: "node", "data-task": id }), name = shortName(id), room = Math.floor((2 * half) / 9.5);

@@ -67,14 +67,15 @@ const slab = {
       say(top.firstChild, id === undefined ? "·" : String(id));
       // Cut, if it must be, before its end: names often differ there.
       const full = id === undefined ? "" : app.rec.names.get(id)?.name ?? "—", end = full.length > 8 ? /\S{0,3}$/u.exec(full)[0] : "";
+      top.firstChild.classList.toggle("alone", id === undefined || !app.rec.names.get(id)?.name);
       below.replaceChildren(el("span", {}, full.slice(0, full.length - end.length)), el("span", {}, end));
     }
-    const looks = `${kind}|${sign}|${words}|${chosen}`;
+    const had = id !== undefined && app.hadThread(id), looks = `${kind}|${sign}|${words}|${chosen}|${had}`;
     if (cell.looks === looks) return;
     cell.looks = looks;
-    cell.className = `cell ${kind}`;
+    cell.className = `cell ${kind}${had ? " had" : ""}`;
     cell.setAttribute("aria-pressed", chosen);
-    cell.title = id === undefined ? `slot ${slot}, free` : `slot ${slot}: ${title(id)}, ${words}`;
+    cell.title = id === undefined ? `slot ${slot}, free` : `slot ${slot}: ${title(id)}, ${words}${had ? "; it had the thread just now" : ""}`;
     cell.setAttribute("aria-label", cell.title);
     top.lastChild.replaceChildren(el("i", {}, word ? word + " " : ""), sign);
   },
@@ -123,7 +124,7 @@ const slab = {
     const task = id === undefined ? undefined : app.view.tasks.get(id);
     if (!task) return 0;
     let kind = task.state === "running" ? 1 : task.state === "ready" ? 2 : 3;
-    if (kind === 3 && task.waits.size) kind = 4 + "tjrw".indexOf(task.waitsFor);
+    if (kind === 3 && task.waits.size) kind = 5 + "tjrw".indexOf(task.waits.keys().next().value[0]);
     const age = task.polls ? Math.max(0, Math.min(2, Math.floor((time - Math.floor(task.since / 1e8)) / 2))) : 2;
     return kind + 16 * age + (id === app.selected ? 128 : 0) + (app.wedged.has(id) ? 256 : 0);
   },

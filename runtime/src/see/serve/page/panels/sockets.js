@@ -10,14 +10,14 @@ function paintSockets() {
   $("sockets").classList.toggle("nothing", sources.size === 0);
   // A long list starts with what somebody waits for, or what is ready.
   const key = JSON.stringify([shown, shown.map(({ id }) => [...(waiters.get(`read ${id}`) || []), "w", ...(waiters.get(`write ${id}`) || [])]), app.selected, sources.size]);
-  say($("sockets-note"), sources.size ? `${group(sources.size)}; R, W: latched ready` : "");
+  say($("sockets-note"), sources.size ? `${group(sources.size)}; lit: ready to Read, to Write` : "");
   refill($("socket-list"), key, () => {
     if (!shown.length) return [el("li", { class: "empty" }, "No socket is registered with the kernel.")];
     const rows = shown.map((source) => {
       const waits = ["read", "write"].flatMap((way) => [...(waiters.get(`${way} ${source.id}`) || [])].slice(0, 4).map((id) => [way, id]));
       return el("li", { class: "row" },
         el("span", { class: "mono dim" }, String(source.id)),
-        el("span", { class: "what", title: `registered by ${cause(source.by)} at ${plain(source.at)}` }, `${source.kind} `, el("bdi", { class: "mono" }, plain(source.address || ""))),
+        el("span", { class: "what", title: `registered by ${cause(source.by)} at ${plain(source.at)}` }, `${source.kind} `, source.kind === "signals" ? el("span", { class: "dim" }, "such as Ctrl-C") : el("bdi", { class: "mono" }, plain(source.address || ""))),
         el("span", {}, lamp("R", "read", source.read, source.read_closed), " ", lamp("W", "write", source.write, source.write_closed)),
         waits.length > 0 && el("span", { class: "wait" }, ...waits.flatMap(([way, id], i) => [i ? ", " : "", taskLink(id), ` waits to ${way}`])));
     });

@@ -327,12 +327,14 @@ class Timeline {
   /** Where a viewer held the loop: by time a line without a width. */
   drawHolds(top) {
     const c = this.c, { holds } = app.rec.history;
-    let free = -999;
+    let free = -999, last = -999;
     for (let i = History.from(holds, this.end.replace("n1", "n"), this.left); i < holds.length && holds[i].n <= app.cursor; i++) {
       const { n, t, t1 } = holds[i], x = this.x(this.mode === "order" ? n : t1);
       if (x < this.gutter || x > this.w) continue;
       c.fillStyle = colours.thread;
-      c.globalAlpha = 0.6;
+      // In slow motion there is one before each poll.
+      c.globalAlpha = x - last < 40 ? 0.2 : 0.6;
+      last = x;
       c.fillRect(x - 0.5, top, 1, this.h);
       c.globalAlpha = 1;
       const half = this.tag(`held ${span(t1 - t)}`, x, top, colours.thread, x - free);
@@ -364,6 +366,7 @@ class Timeline {
     c.textAlign = "center";
     const wide = this.textWidth(words) + 12;
     if (room < wide) return 0;
+    x = Math.max(x, this.gutter + wide / 2);
     c.fillStyle = colours.panel;
     c.fillRect(x - wide / 2, top + 5, wide, LOOP - 10);
     c.fillStyle = colour;

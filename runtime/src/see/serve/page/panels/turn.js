@@ -51,7 +51,7 @@ const clock = {
       return [`polls task ${view.running}`, name.length > 16 ? name.slice(0, 15) + "…" : name];
     }
     if (view.phase === "park" && view.park) return [view.park.timeout === 0 ? "asks the kernel" : "sleeps", view.park.timeout === null ? "until it is woken" : view.park.timeout ? `up to ${span(view.park.timeout)}` : ""];
-    return [{ inbox: "looks at its inbox", timers: "fires timers", poll: "between two polls", park: "hears the news" }[view.phase] || "between two turns", ""];
+    return [{ inbox: "looks at its inbox", timers: "fires timers", poll: "between two polls", park: "hears the news" }[view.phase] || "between two turns", app.live && app.tail && app.delay && view.phase === "poll" ? "slow motion" : ""];
   },
 
   angleOf(view) {

@@ -98,18 +98,17 @@ const wheel = {
 
   list(rings, levels) {
     const words = rings.map((level, i) => {
-      const held = levels.get(level), where = rings.length > 1 ? (i === 0 ? "outermost: " : i === rings.length - 1 ? "innermost: " : "") : "";
-      const count = held ? `${several(held.count, "timer")}, next ${dueIn(held.next)}` : "holds nothing";
-      return [level, `${where}${round(MS * SLOTS ** level)} a slot, ${round(MS * SLOTS ** (level + 1))} a round`, count, Math.floor(app.view.tick / SLOTS ** level) % SLOTS];
+      const held = levels.get(level), where = rings.length === 1 ? "" : i === 0 ? ", outermost" : i === rings.length - 1 ? ", innermost" : "";
+      return [held ? several(held.count, "timer") : "No timer", held ? `, next ${dueIn(held.next)}` : "", `level ${level}: ${round(MS * SLOTS ** level)} a slot`, `level ${level}${where}: ${round(MS * SLOTS ** (level + 1))} a round`];
     });
     refill($("levels"), JSON.stringify(words), () => [
-      ...words.map(([level, size, count, digit]) => el("li", {}, el("b", {}, `Level ${level}`), `  hand at ${digit}`, el("br"), count, el("br"), el("span", { class: "dim" }, size))),
-      el("li", { class: "fold" }, folded(rings)),
+      ...words.map(([count, next, size, full]) => el("li", { title: full }, el("b", {}, count), next, el("br"), el("span", { class: "dim" }, size))),
+      el("li", { class: "fold", title: folded(rings) }, rings.length > 1 ? folded(rings) : "A timer hangs in the slot of its deadline. The hand is now."),
     ]);
   },
 };
 
-/** "Levels 2 to 10 hold nothing." */
+/** "Levels 2 to 10 are empty." */
 function folded(rings) {
   const empty = [];
   for (let level = 0; level < LEVELS; level++) {
@@ -118,5 +117,5 @@ function folded(rings) {
     if (run && run[1] === level - 1) run[1] = level;
     else empty.push([level, level]);
   }
-  return `Empty, and not drawn: levels ${empty.map(([a, b]) => (a === b ? a : b === a + 1 ? `${a}, ${b}` : `${a} to ${b}`)).join(", ")}.`;
+  return `Levels ${empty.map(([a, b]) => (a === b ? a : b === a + 1 ? `${a}, ${b}` : `${a} to ${b}`)).join(", ")} are empty.`;
 }
