@@ -1,4 +1,4 @@
-//! Writes the page as a file for the disk, and packs the recordings that are built into it.
+//! Writes the page as a file for the disk and as one for programs, and packs the recordings that are built into it.
 //!
 //! ```text
 //! cargo run -p oneloop-browser-tests --bin page
@@ -7,10 +7,10 @@
 //! Run it after a change of the page's source or of docs/recordings, and keep what it writes.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use flate2::{Compression, write::GzEncoder};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 
 #[path = "../../runtime/src/see/serve/page/mod.rs"]
 mod page;
@@ -23,8 +23,21 @@ fn main() -> std::io::Result<()> {
     let recordings = top.join("runtime/src/see/serve/page/recordings.html");
     let before = fs::read_to_string(&recordings)?;
     let now = packed(&kept(&top)?)?;
+    let whole = page::PAGE.replacen(&before, &now, 1);
     fs::write(&recordings, &now)?;
-    fs::write(top.join("docs/see.html"), page::PAGE.replacen(&before, &now, 1))
+    fs::write(top.join("docs/see.html"), &whole)?;
+    if unpacked(page::PACKED)? == whole.as_bytes() {
+        return Ok(());
+    }
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(whole.as_bytes())?;
+    fs::write(top.join("runtime/src/see/serve/page/page.html.gz"), gzip.finish()?)
+}
+
+fn unpacked(packed: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut whole = Vec::new();
+    GzDecoder::new(packed).read_to_end(&mut whole)?;
+    Ok(whole)
 }
 
 /// The kept recordings, by name.

@@ -1,6 +1,7 @@
 //! The page from the disk, with a recording.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use oneloop::see::Recording;
@@ -238,11 +239,14 @@ fn a_recorded_name_is_text_too() {
 }
 
 #[test]
-fn the_page_on_the_disk_is_the_page_that_is_served() {
+fn the_page_on_the_disk_and_the_packed_one_are_its_rooms() {
     #[path = "../../../runtime/src/see/serve/page/mod.rs"]
     mod page;
     let on_disk = fs::read_to_string(&FROM_DISK["file://".len()..]).expect("the page is there");
-    assert!(on_disk == page::PAGE, "write docs/see.html anew: cargo run -p oneloop-browser-tests --bin page");
+    let mut packed = String::new();
+    flate2::read::GzDecoder::new(page::PACKED).read_to_string(&mut packed).expect("it is packed by gzip");
+    let is_same = on_disk == page::PAGE && packed == page::PAGE;
+    assert!(is_same, "write the page anew: cargo run -p oneloop-browser-tests --bin page");
 }
 
 #[test]

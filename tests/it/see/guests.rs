@@ -69,7 +69,7 @@ impl Shown {
 
     /// A request as a browser makes it.
     pub(crate) fn get(&self, path: &str) -> String {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address))
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nAccept-Encoding: gzip\r\n\r\n", self.address))
     }
 
     #[track_caller]
@@ -108,7 +108,8 @@ pub(crate) fn ask(address: SocketAddr, request: &str) -> String {
 pub(crate) fn read_all(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let _reset = stream.read_to_end(&mut answer);
-    String::from_utf8(answer).unwrap()
+    // The page is packed, and no text.
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// Somebody who reads the stream of events.

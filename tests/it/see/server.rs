@@ -23,13 +23,28 @@ use crate::kit::watch::{runtime, watch};
 fn the_page_is_served_and_lives_on_nothing_from_elsewhere() {
     watch(|| {
         let shown = Shown::new(|| async {});
-        let page = shown.get("/");
-        let (head, body) = page.split_once("\r\n\r\n").unwrap();
+        let mut browser = TcpStream::connect(shown.address).unwrap();
+        let (host, mut page) = (shown.address, Vec::new());
+        write!(browser, "GET / HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: br;q=1.0, gzip;q=0.8\r\n\r\n").unwrap();
+        browser.read_to_end(&mut page).unwrap();
+        let end = page.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        let (head, body) = (std::str::from_utf8(&page[..end]).unwrap(), &page[end..]);
         assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("text/html; charset=utf-8"), "{head}");
         assert!(head.contains("default-src 'none'") && head.contains("frame-ancestors 'none'"), "{head}");
         assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
-        assert!(body.to_lowercase().contains("<!doctype html>") && body.contains("EventSource"));
+        assert!(head.contains("Content-Encoding: gzip") && body.starts_with(b"\x1f\x8b"), "{head}");
         assert!(shown.ask("GET / HTTP/1.0\nHost: elsewhere:1\n\n").starts_with("HTTP/1.1 403 "));
+    });
+}
+
+#[test]
+fn a_guest_that_cannot_unpack_the_page_is_told_so_in_a_line() {
+    watch(|| {
+        let shown = Shown::new(|| async {});
+        for accepts in ["", "Accept-Encoding: identity\r\n", "Accept-Encoding: gzip;q=0, br\r\n"] {
+            let answer = shown.ask(&format!("GET / HTTP/1.1\r\nHost: {}\r\n{accepts}\r\n", shown.address));
+            assert!(answer.starts_with("HTTP/1.1 406 ") && answer.contains("curl --compressed"), "{accepts}: {answer}");
+        }
     });
 }
 
@@ -776,8 +791,9 @@ fn with_a_token_only_who_knows_it_may_ask_and_then_by_any_name() {
             let server = serve_with_token("0.0.0.0:0", "open-sesame").unwrap();
             let address = SocketAddr::from(([127, 0, 0, 1], server.address().port()));
             let viewer = thread::spawn(move || {
-                let get =
-                    |path: &str, host: &str| ask(address, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+                let get = |path: &str, host: &str| {
+                    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: gzip\r\n\r\n"))
+                };
                 assert!(ask(address, "cancel 2\n").contains("token"), "a line without it is not obeyed");
                 for path in ["/", "/?token=", "/?token=open-sesamE", "/?token=open-sesame1", "/events"] {
                     assert!(get(path, &address.to_string()).starts_with("HTTP/1.1 403 "), "{path}");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Watched;
 use super::gate::Command;
 use super::guest::Guest;
-use super::page::PAGE;
+use super::page::PACKED;
 use super::request::{BY_GET, BY_POST, Refusal, Rules, Wanted, wanted};
 
 /// The page's rights: to run its own script, and to talk to us. Nobody may put it into a frame.
@@ -64,9 +64,9 @@ pub(super) fn refuse(guest: &mut Guest, refusal: Refusal) -> io::Result<()> {
 }
 
 fn page() -> Vec<u8> {
-    let mut answer = answer(200, "text/html; charset=utf-8", PAGE.as_bytes());
+    let mut answer = answer(200, "text/html; charset=utf-8", PACKED);
     let first_line = answer.windows(2).position(|two| two == b"\r\n").map_or(0, |end| end + 2);
-    answer.splice(first_line..first_line, POLICY.bytes());
+    answer.splice(first_line..first_line, POLICY.bytes().chain(*b"Content-Encoding: gzip\r\n"));
     answer
 }
 
@@ -171,6 +171,7 @@ pub(super) fn head(status: u16, kind: &str) -> Vec<u8> {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        406 => "Not Acceptable",
         408 => "Request Timeout",
         413 => "Content Too Large",
         431 => "Request Header Fields Too Large",

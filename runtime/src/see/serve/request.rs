@@ -37,6 +37,8 @@ pub(super) enum Wanted {
 pub(super) struct Refusal(pub(super) u16, pub(super) &'static str);
 
 pub(super) const BY_GET: Refusal = Refusal(405, "this is to be had by GET");
+const PACKED: Refusal =
+    Refusal(406, "the page is packed by gzip: ask with Accept-Encoding: gzip, as browsers and curl --compressed do");
 pub(super) const BY_POST: Refusal = Refusal(405, "a command must be a POST");
 
 /// Whether the first line of a connection is an HTTP request, and not the monitor's.
@@ -96,6 +98,7 @@ struct Request<'a> {
     origin: Option<&'a str>,
     site: Option<&'a str>,
     last_event: Option<&'a str>,
+    takes_gzip: bool,
 }
 
 /// Reads the head of a request, which ends with an empty line, and says what is wanted.
@@ -121,7 +124,8 @@ impl<'a> Request<'a> {
             return Err(Refusal(400, "the target of a request is a path"));
         }
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let mut request = Self { method, path, query, host: None, origin: None, site: None, last_event: None };
+        let mut request =
+            Self { method, path, query, host: None, origin: None, site: None, last_event: None, takes_gzip: false };
         lines.take_while(|line| !line.is_empty()).try_for_each(|line| request.header(line))?;
         Ok(request)
     }
@@ -137,6 +141,10 @@ impl<'a> Request<'a> {
             "origin" => &mut self.origin,
             "sec-fetch-site" => &mut self.site,
             "last-event-id" => &mut self.last_event,
+            "accept-encoding" => {
+                self.takes_gzip |= value.split(',').any(is_gzip);
+                return Ok(());
+            }
             "content-length" if value != "0" => return Err(Refusal(413, "a request has no body here")),
             "transfer-encoding" => return Err(Refusal(413, "a request has no body here")),
             _ => return Ok(()),
@@ -165,6 +173,7 @@ impl<'a> Request<'a> {
             return Err(if by_get { BY_GET } else { BY_POST });
         }
         Ok(match self.path {
+            "/" if !self.takes_gzip => return Err(PACKED),
             "/" => Wanted::Page,
             "/events" => Wanted::Events(self.last_event.and_then(place)),
             "/pause" => Wanted::Turn(Command::Pause),
@@ -182,6 +191,12 @@ impl<'a> Request<'a> {
             }
         })
     }
+}
+
+/// Whether a part of `Accept-Encoding` admits gzip: one such as `gzip;q=0` does not.
+fn is_gzip(part: &str) -> bool {
+    let (name, quality) = part.split_once(';').unwrap_or((part, "q=1"));
+    matches!(name.trim(), "gzip" | "*") && quality.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
 }
 
 /// An event's place, as [`Wanted::Events`] has it: the run in hexadecimal, a dash, the event's number.

@@ -13,15 +13,20 @@
 //!     transport.js             where events come from: a program that runs, or a file
 //! ```
 //!
-//! Nothing is built: the compiler joins the files as they are. docs/see.html is the same page as a file for
-//! the disk; `cargo run -p oneloop-browser-tests --bin page` writes it anew, and a test compares.
+//! Nothing is built: the compiler joins the files as they are. Two files are the same page again: `page.html.gz`, which
+//! programs carry and browsers unpack, and docs/see.html for the disk. After a change of a room,
+//! `cargo run -p oneloop-browser-tests --bin page` writes both anew, and a test compares.
 
 /// A file of the page's source, in a line of its own.
 macro_rules! joined {
     ($($text:expr),* $(,)?) => { concat!($($text, "\n"),*) };
 }
 
-/// The page.
+/// The page, packed by gzip: this is what is served, a third of the size.
+pub(super) const PACKED: &[u8] = include_bytes!("page.html.gz");
+
+/// The page as its rooms make it, to be packed.
+#[allow(dead_code, reason = "a program carries the packed page only")]
 pub(super) const PAGE: &str = joined!(
     include_str!("head.html"),
     "<style>",
