@@ -49,6 +49,27 @@ fn a_guest_that_cannot_unpack_the_page_is_told_so_in_a_line() {
 }
 
 #[test]
+fn a_late_viewer_is_told_of_the_findings_before_it_came() {
+    watch(|| {
+        oneloop::Runtime::builder().diagnose(true).build().unwrap().block_on(async {
+            let address = serve("127.0.0.1:0").unwrap().address();
+            let lost = Builder::new().name("lost").spawn(std::future::pending::<()>());
+            // The loop sleeps, and the diagnosis looks before that.
+            sleep(5 * MILLISECOND).await;
+            let viewer = oneloop::task::spawn_blocking(move || {
+                Viewer::new(address, "").until(&[
+                    r#"{"found":{"n":"#,
+                    r#""e":"finding","kind":"nobody_can_wake""#,
+                    "lost",
+                ]);
+            });
+            viewer.await.unwrap();
+            lost.abort();
+        });
+    });
+}
+
+#[test]
 fn a_late_viewer_gets_a_header_facts_and_then_what_happens() {
     watch(|| {
         let (go, wait) = channel::<()>();

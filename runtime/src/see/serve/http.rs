@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
-use super::Watched;
 use super::gate::Command;
 use super::guest::Guest;
 use super::page::PACKED;
 use super::request::{BY_GET, BY_POST, Refusal, Rules, Wanted, wanted};
+use super::{Watched, why};
 
 /// The page's rights: to run its own script, and to talk to us. Nobody may put it into a frame.
 const POLICY: &str = "Content-Security-Policy: default-src 'none'; script-src 'unsafe-inline'; \
@@ -130,9 +130,13 @@ impl Place {
         if watched.ring.has_lost(cursor) && self.rested.is_some_and(|rested| began < rested) {
             return (String::new(), false);
         }
-        let batch = watched.ring.since(cursor, AT_ONCE);
+        let mut batch = watched.ring.since(cursor, AT_ONCE);
         if batch.anew {
             self.rested = Some(Instant::now() + began.elapsed() * REST);
+        }
+        if self.cursor.is_none() {
+            // A program that hangs has been found to, mostly, before somebody comes to look.
+            batch.text.push_str(&why::findings(&watched.ring, batch.cursor));
         }
         // Before the first event there is nothing new in beginning anew.
         let again = self.cursor == Some(0) && batch.cursor == 0;

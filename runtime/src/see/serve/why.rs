@@ -6,24 +6,44 @@ use std::time::Duration;
 use super::report::{name, resource, since};
 use crate::ground::event::{Event, Place};
 use crate::see::Ring;
+use crate::see::model::ndjson::Line;
 use crate::see::model::state::State;
 use crate::see::model::things::Who;
 use crate::see::record::Record;
 
 /// How many events are looked at in one go, during which the loop cannot tell any.
 const PAGE: usize = 1024;
+/// How many findings a viewer who comes late is told of.
+const FINDINGS: usize = 50;
 /// How many links of a chain are told.
 const LINKS: usize = 8;
 
 /// The events of a ring, the latest first. The ring is not held while somebody looks at one.
 fn backwards(ring: &Ring) -> impl Iterator<Item = Record> {
-    let mut before = ring.last() + 1;
+    backwards_from(ring, ring.last())
+}
+
+fn backwards_from(ring: &Ring, last: u64) -> impl Iterator<Item = Record> {
+    let mut before = last + 1;
     std::iter::from_fn(move || {
         let page = ring.page(before, PAGE);
         before -= page.len() as u64;
         (!page.is_empty()).then_some(page)
     })
     .flat_map(|page| page.into_iter().rev())
+}
+
+/// The findings up to event `last`, the oldest first, for a viewer who comes after them. Each is a line.
+pub(super) fn findings(ring: &Ring, last: u64) -> String {
+    let numbered = (1..=last).rev().zip(backwards_from(ring, last));
+    let found = numbered.filter(|(_, record)| matches!(record.event(), Event::Finding { .. })).take(FINDINGS);
+    let line = |(n, record): (u64, Record)| {
+        let event = Line { n, at: record.at, event: record.event() }.to_string();
+        format!("{{\"found\":{}}}\n", event.trim_end())
+    };
+    let mut lines: Vec<_> = found.map(line).collect();
+    lines.reverse();
+    lines.concat()
 }
 
 /// The line at which a task last waited, if that is not long ago.
