@@ -1,6 +1,6 @@
 //! The monitor of a loop that is shown: what `nc` is answered, and what a signal prints.
 
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -21,6 +21,44 @@ fn the_monitor_greets_whoever_presses_enter_in_two_lines() {
         let greeting = shown.monitor("");
         assert_eq!(greeting.lines().count(), 2, "{greeting}");
         assert!(greeting.contains("browser") && greeting.contains("Ask: ps"), "{greeting}");
+    });
+}
+
+/// `nc` is a shell here, by another name: the monitor knows its guests by that.
+#[test]
+#[cfg(target_os = "linux")]
+fn nc_is_greeted_before_it_has_said_a_word() {
+    watch(|| {
+        let shown = Shown::new(|| async {});
+        let folder = std::env::temp_dir().join(format!("oneloop-nc-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let nc = folder.join("nc");
+        let shell = ["/bin/bash", "/usr/bin/bash"].into_iter().find(|shell| std::path::Path::new(shell).exists());
+        std::os::unix::fs::symlink(shell.expect("bash is installed"), &nc).unwrap();
+        let (ip, port) = (shown.address.ip(), shown.address.port());
+        let script = format!("exec 3<>/dev/tcp/{ip}/{port}; read -r a <&3; read -r b <&3; echo \"$a\"; echo \"$b\"");
+        let output = std::process::Command::new(&nc).arg("-c").arg(script).output();
+        std::fs::remove_dir_all(folder).unwrap();
+        let output = output.unwrap();
+        let greeting = String::from_utf8_lossy(&output.stdout);
+        assert!(greeting.lines().nth(1).is_some_and(|line| line.starts_with("Ask: ps")), "{greeting:?} {output:?}");
+    });
+}
+
+/// A browser opens connections ahead of its requests, and takes what comes first for the answer.
+#[test]
+fn a_silent_guest_that_is_not_nc_hears_nothing_before_its_answer() {
+    watch(|| {
+        let shown = Shown::new(|| async {});
+        let mut early = TcpStream::connect(shown.address).unwrap();
+        early.set_read_timeout(Some(600 * MILLISECOND)).unwrap();
+        let unasked = early.read(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(unasked, Err(ErrorKind::WouldBlock));
+        early.set_read_timeout(None).unwrap();
+        early
+            .write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\nAccept-Encoding: gzip\r\n\r\n", shown.address).as_bytes())
+            .unwrap();
+        assert!(read_all(&mut early).starts_with("HTTP/1.1 "));
     });
 }
 

@@ -5,11 +5,14 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::caller::is_a_talker;
 use super::door::{Stay, TO_LEAVE};
 use super::request::Refusal;
 
 /// How long a guest may take to begin: somebody may sit at a terminal and think.
 const TO_BEGIN: Duration = Duration::from_secs(60);
+/// For how long somebody at a terminal says nothing, and is greeted.
+const TO_GREET: Duration = Duration::from_millis(200);
 /// How long it may then take to say what it wants.
 const TO_SAY: Duration = Duration::from_secs(2);
 /// How many bytes it may use for that.
@@ -89,6 +92,14 @@ impl Guest {
     /// The same for a guest who has just come in.
     pub(super) fn hear_first(&mut self, whole: Whole) -> Result<&str, Trouble> {
         self.hear(whole, Some(TO_BEGIN))
+    }
+
+    /// Whether this is `nc` or its like, with a person who has not said anything for a moment.
+    pub(super) fn is_silent_at_a_terminal(&self) -> bool {
+        let is_silent = self.stream.set_read_timeout(Some(TO_GREET)).is_ok()
+            && self.stream.peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        let ends = || Some((self.stream.peer_addr().ok()?, self.stream.local_addr().ok()?));
+        is_silent && ends().is_some_and(|(guest, us)| is_a_talker(guest, us.port()))
     }
 
     /// Takes away what was heard.

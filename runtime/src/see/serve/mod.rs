@@ -15,6 +15,7 @@
 //! for a viewer who holds it on purpose; for no socket, and for nobody's reading.
 
 pub(crate) mod bell;
+mod caller;
 mod clock;
 mod door;
 mod gate;
@@ -259,6 +260,9 @@ fn table_on_signals(watched: &Arc<Watched>) -> io::Result<SignalBell> {
 
 /// Finds out what a guest speaks, and answers in its language.
 fn talk(guest: &mut Guest, rules: &Rules, watched: &Watched) -> io::Result<()> {
+    if guest.is_silent_at_a_terminal() {
+        guest.say(monitor::greeting(rules))?;
+    }
     let heard = match guest.hear_first(a_line).map(is_http) {
         Ok(true) => guest.hear_first(a_head).map(|head| Some(head.to_owned())),
         Ok(false) => Ok(None),

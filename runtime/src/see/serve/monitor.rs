@@ -16,8 +16,7 @@ use crate::task::AbortHandle;
 /// How long somebody may say nothing before the line is hung up, which others may need.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// For somebody who presses Enter to see what this is. A guest who says nothing at all may be a browser that came in
-/// ahead of its request, so nothing is said to that.
+/// For somebody who comes by `nc`, and for anybody who presses Enter to see what this is.
 const GREETING: &str = "\
 This is the monitor of a running oneloop. The same address in a browser shows the loop.
 Ask: ps, where N, why N, wheel, fds, cancel N, help, quit.
@@ -33,6 +32,15 @@ cancel N   end task N: an abort, which takes effect when the loop comes to it
 help       this
 quit       goodbye
 ";
+
+/// The words to somebody who has not said anything.
+pub(super) fn greeting(rules: &Rules) -> &'static str {
+    if rules.ask_for_a_token() {
+        "This is the monitor of a running oneloop.\nSend its token as the first line.\n"
+    } else {
+        GREETING
+    }
+}
 
 /// Answers until the guest has had enough.
 pub(super) fn converse(guest: &mut Guest, rules: &Rules, watched: &Watched) -> io::Result<()> {
