@@ -12,7 +12,6 @@
 //! job, or about to end, cannot be mistaken for one that is free. `tests/loom` tries every interleaving of this file,
 //! too.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::panic::Location;
@@ -83,12 +82,13 @@ struct Shared {
 #[derive(Default)]
 struct State {
     unfinished: usize,
-    threads: BTreeMap<u64, thread::JoinHandle<()>>,
+    /// By number. They are few, and one that ends is looked for.
+    threads: Vec<(u64, thread::JoinHandle<()>)>,
     /// Those that have nothing more to do, and are ending.
     ended: Vec<thread::JoinHandle<()>>,
     last_thread: u64,
     /// The lines that spawned the jobs that are being run, by thread.
-    running: BTreeMap<u64, &'static Location<'static>>,
+    running: Vec<(u64, &'static Location<'static>)>,
     closed: bool,
 }
 
@@ -148,7 +148,7 @@ impl Pool {
         let name = format!("blocking-{number}");
         let thread = thread::Builder::new().name(name).spawn(move || shared.work(number, &queue))?;
         state.last_thread = number;
-        state.threads.insert(number, thread);
+        state.threads.push((number, thread));
         state.ended.clear();
         Ok(())
     }
@@ -176,7 +176,7 @@ impl Pool {
             let waited = self.shared.a_thread_ended.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let abandoned = Abandoned { jobs: state.running.values().copied().collect() };
+        let abandoned = Abandoned { jobs: state.running.iter().map(|(_, at)| *at).collect() };
         let ended = std::mem::take(&mut state.ended);
         drop(state);
         for thread in ended {
@@ -201,11 +201,11 @@ impl Shared {
                     if state.closed {
                         break self.end(state, number);
                     }
-                    state.running.insert(number, job.at);
+                    state.running.push((number, job.at));
                     drop(state);
                     (job.work)();
                     let mut state = self.lock();
-                    state.running.remove(&number);
+                    state.running.retain(|(thread, _)| *thread != number);
                     state.unfinished -= 1;
                     if state.closed {
                         break self.end(state, number);
@@ -224,8 +224,10 @@ impl Shared {
     }
 
     fn end(&self, mut state: MutexGuard<'_, State>, number: u64) {
-        let ended = state.threads.remove(&number);
-        state.ended.extend(ended);
+        if let Some(place) = state.threads.iter().position(|(thread, _)| *thread == number) {
+            let (_, ended) = state.threads.swap_remove(place);
+            state.ended.push(ended);
+        }
         self.a_thread_ended.notify_all();
     }
 }

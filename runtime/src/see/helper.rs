@@ -6,7 +6,7 @@
 
 use std::io;
 use std::process;
-use std::sync::mpsc;
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 use crate::ground::signals;
@@ -23,7 +23,7 @@ pub(super) struct Helper {
 
 impl Helper {
     pub(super) fn start(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        let thread = spawn(name, body)?;
+        let thread = spawn(name, Box::new(body))?;
         Ok(Self { thread: Some(thread), process: process::id() })
     }
 
@@ -52,18 +52,20 @@ impl Drop for Helper {
 
 /// A helper that nobody waits for: it lasts as long as the process.
 pub(super) fn start_for_good(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    spawn(name, body).map(drop)
+    spawn(name, Box::new(body)).map(drop)
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
-    let (starts, has_started) = mpsc::channel::<()>();
+fn spawn(name: &str, body: Box<dyn FnOnce() + Send>) -> io::Result<thread::JoinHandle<()>> {
+    let starts = Arc::new(Barrier::new(2));
+    let has_started = Arc::clone(&starts);
     let body = move || {
         signals::block_signals();
+        starts.wait();
         drop(starts);
         body();
     };
     let thread = thread::Builder::new().name(format!("{NAMED}{name}")).spawn(body)?;
     // Until then the thread bears the name of this one, and takes the program's signals.
-    let _ = has_started.recv();
+    has_started.wait();
     Ok(thread)
 }

@@ -23,6 +23,7 @@ pub(crate) use serve::show_if_asked;
 
 pub use chrome::ChromeTrace;
 pub use model::dump::{Dump, Past, TaskRow, TaskState, Wait, dump};
+pub use model::numbered::Numbered;
 pub use model::state::{Phase, State};
 pub use model::things::{On, Source, Task, Timer, Waiting, Who};
 pub use model::whole::Occasion;

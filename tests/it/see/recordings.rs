@@ -2,7 +2,7 @@
 //! recording of them says the same at each of its events.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::fs::File;
 use std::future::poll_fn;
@@ -19,7 +19,7 @@ use std::time::Duration;
 use futures_lite::future::{or, poll_once};
 use oneloop::event::{Event, Observer, Readiness};
 use oneloop::net::UnixStream;
-use oneloop::see::{Occasion, On, Recording, Ring, State, TaskState, Who, attach};
+use oneloop::see::{Numbered, Occasion, On, Recording, Ring, State, TaskState, Who, attach};
 use oneloop::spawn;
 use oneloop::task::{Builder, JoinHandle, scope, yield_now};
 use oneloop::time::{Instant, advance, sleep, timeout};
@@ -241,10 +241,10 @@ impl Observer for Referee {
 /// Takes waits out of a state, on both sides.
 fn forget_waits(state: &mut State, is_one: impl Fn(On) -> bool) {
     state.tasks.values_mut().for_each(|task| task.waits.retain(|wait| !is_one(wait.on)));
-    for (id, timer) in &mut state.timers {
+    for (id, timer) in state.timers.iter_mut() {
         timer.waiter = timer.waiter.filter(|_| !is_one(On::Timer(*id)));
     }
-    for (id, source) in &mut state.sources {
+    for (id, source) in state.sources.iter_mut() {
         [(On::Read(*id), &mut source.readers), (On::Write(*id), &mut source.writers)]
             .into_iter()
             .filter(|(on, _)| is_one(*on))
@@ -254,7 +254,7 @@ fn forget_waits(state: &mut State, is_one: impl Fn(On) -> bool) {
 
 /// The first difference between the model and the stores.
 fn difference(model: &State, live: &State) -> Option<String> {
-    fn entries<T: PartialEq + Debug>(model: &BTreeMap<u64, T>, live: &BTreeMap<u64, T>) -> Option<String> {
+    fn entries<T: PartialEq + Debug>(model: &Numbered<T>, live: &Numbered<T>) -> Option<String> {
         let ids: BTreeSet<_> = model.keys().chain(live.keys()).collect();
         let id = ids.into_iter().find(|id| model.get(id) != live.get(id))?;
         Some(format!("{id}:\n  model {:?}\n  live  {:?}", model.get(id), live.get(id)))
@@ -282,7 +282,7 @@ impl Inner {
             });
             forget_waits(&mut state, |on| matches!(on, On::Read(id) | On::Write(id) if is_ahead(id)));
         }
-        for (id, task) in &mut state.tasks {
+        for (id, task) in state.tasks.iter_mut() {
             task.queued &= !aborted.contains(id);
             task.state = if task.queued { TaskState::Ready } else { TaskState::Waiting };
             (task.polls, task.longest, task.woken, task.since) = (0, Duration::ZERO, None, Duration::ZERO);

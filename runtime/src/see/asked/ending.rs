@@ -14,7 +14,6 @@
 //! A signal that the program handles itself is none of our business: its runtimes will be dropped. Against
 //! SIGKILL and abort(3) there is no remedy.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use crate::ground::signals;
@@ -22,17 +21,20 @@ use crate::see::model::whole::Occasion;
 use crate::see::serve::bell::SignalBell;
 use crate::see::stderr;
 
+/// The writer of a file.
+type Write = Box<dyn FnMut(Occasion) + Send>;
+
 /// The files still to be written, and the thread that hears the signals meanwhile.
 struct Unwritten {
     last_number: u64,
-    all: BTreeMap<u64, Box<dyn FnMut(Occasion) + Send>>,
+    /// By number, the oldest first.
+    all: Vec<(u64, Write)>,
     bell: Option<SignalBell>,
     /// The process that is to write it.
     process: u32,
 }
 
-static UNWRITTEN: Mutex<Unwritten> =
-    Mutex::new(Unwritten { last_number: 0, all: BTreeMap::new(), bell: None, process: 0 });
+static UNWRITTEN: Mutex<Unwritten> = Mutex::new(Unwritten { last_number: 0, all: Vec::new(), bell: None, process: 0 });
 
 fn unwritten() -> MutexGuard<'static, Unwritten> {
     UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -63,7 +65,7 @@ impl AtTheEnd {
         }
         unwritten.last_number += 1;
         let number = unwritten.last_number;
-        unwritten.all.insert(number, Box::new(write));
+        unwritten.all.push((number, Box::new(write)));
         Self { number, process }
     }
 }
@@ -75,7 +77,9 @@ impl Drop for AtTheEnd {
         }
         let mut unwritten = unwritten();
         // The lock is kept, so that a process that ends meanwhile waits until the file is whole.
-        unwritten.all.remove(&self.number).into_iter().for_each(|mut write| write(Occasion::RuntimeEnd));
+        let place = unwritten.all.iter().position(|(number, _)| *number == self.number);
+        let own = place.map(|place| unwritten.all.remove(place));
+        own.into_iter().for_each(|(_, mut write)| write(Occasion::RuntimeEnd));
         let bell = if unwritten.all.is_empty() { unwritten.bell.take() } else { None };
         drop(unwritten);
         drop(bell);
@@ -85,7 +89,7 @@ impl Drop for AtTheEnd {
 impl Unwritten {
     fn write_all(&mut self, occasion: Occasion) {
         if self.process == std::process::id() {
-            self.all.values_mut().for_each(|write| write(occasion));
+            self.all.iter_mut().for_each(|(_, write)| write(occasion));
         }
     }
 }

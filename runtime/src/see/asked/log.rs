@@ -9,7 +9,6 @@
 //! ```
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,6 +16,8 @@ use std::time::Duration;
 use crate::ground::event::{Cause, Event, Finished, Observer, Polled, TaskId};
 use crate::ground::shown::Shown;
 use crate::ground::wishes::is_wished;
+use crate::see::model::numbered::Numbered;
+use crate::see::model::words::several;
 use crate::see::stderr;
 
 /// How many tasks of one turn are named before the rest is only counted.
@@ -30,12 +31,13 @@ pub(crate) struct Log {
 
 #[derive(Default)]
 struct Line {
-    names: BTreeMap<TaskId, String>,
+    names: Numbered<String>,
     began: Duration,
     inbox: usize,
     timers: usize,
     polls: Vec<(TaskId, &'static str)>,
-    wakes: BTreeMap<&'static str, usize>,
+    /// How many wakes each kind of cause made.
+    wakes: Vec<(&'static str, usize)>,
     parked: Option<(Duration, Option<Duration>)>,
     park: String,
 }
@@ -53,7 +55,7 @@ impl Observer for Log {
         match *event {
             Event::TurnStart { inbox, .. } => (line.inbox, line.began) = (inbox, at),
             Event::Spawn { task, name: Some(name), .. } => {
-                line.names.insert(task, name.to_owned());
+                line.names.insert(task.as_u64(), name.to_owned());
             }
             // The end of `block_on`'s own future comes after its last turn, and its last poll in it.
             Event::PollEnd { task, outcome } => line.polled(
@@ -66,7 +68,7 @@ impl Observer for Log {
             ),
             Event::Finish { task, outcome: Finished::Aborted } => line.polled(task, " aborted"),
             Event::TimerFired { .. } => line.timers += 1,
-            Event::Wake { cause, queued: true, .. } => *line.wakes.entry(kind(cause)).or_default() += 1,
+            Event::Wake { cause, queued: true, .. } => line.woken(kind(cause)),
             Event::ParkStart { timeout } => line.parked = Some((at, timeout)),
             Event::ParkEnd { events } => line.parked_until(at, events),
             Event::TurnEnd { turn, .. } => {
@@ -79,6 +81,13 @@ impl Observer for Log {
 }
 
 impl Line {
+    fn woken(&mut self, by: &'static str) {
+        match self.wakes.iter_mut().find(|(known, _)| *known == by) {
+            Some((_, count)) => *count += 1,
+            None => self.wakes.push((by, 1)),
+        }
+    }
+
     fn polled(&mut self, task: TaskId, how: &'static str) {
         match self.polls.last_mut() {
             Some(last) if last.0 == task => last.1 = how,
@@ -89,15 +98,16 @@ impl Line {
     fn parked_until(&mut self, now: Duration, events: usize) {
         let Some((since, timeout)) = self.parked.take() else { return };
         self.park = match (timeout, events) {
-            (Some(Duration::ZERO), _) => format!("looked, {events} events"),
+            (Some(Duration::ZERO), _) => format!("looked, {}", several(events, "event")),
             (_, 0) => format!("parked {:.1?}", now.saturating_sub(since)),
-            (_, _) => format!("parked {:.1?}, {events} events", now.saturating_sub(since)),
+            (_, _) => format!("parked {:.1?}, {}", now.saturating_sub(since), several(events, "event")),
         };
     }
 
     /// Writes out the turn and makes ready for the next.
     fn finish(&mut self, turn: u64) -> String {
-        let mut text = format!("turn {turn:<5} {:>9.3}s", self.began.as_secs_f64());
+        let began = self.began.as_millis();
+        let mut text = format!("turn {turn:<5} {:>5}.{:03}s", began / 1000, began % 1000);
         if self.inbox > 0 {
             let _ = write!(text, " | inbox {}", self.inbox);
         }
@@ -105,7 +115,7 @@ impl Line {
             text.push_str(" | polled");
         }
         for (task, how) in self.polls.iter().take(NAMED) {
-            match self.names.get(task) {
+            match self.names.get(&task.as_u64()) {
                 Some(name) => drop(write!(text, " {task} {}{how}", Shown(name))),
                 None => drop(write!(text, " {task}{how}")),
             }
@@ -122,12 +132,13 @@ impl Line {
         if !self.wakes.is_empty() {
             text.push_str(" | woken by");
         }
+        self.wakes.sort_unstable();
         for (by, count) in &self.wakes {
             let _ = write!(text, " {by} {count}");
         }
         text.push('\n');
         for (task, _) in self.polls.iter().filter(|(_, how)| !how.is_empty()) {
-            self.names.remove(task);
+            self.names.remove(&task.as_u64());
         }
         let names = std::mem::take(&mut self.names);
         *self = Self { names, ..Self::default() };

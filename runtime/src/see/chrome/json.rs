@@ -10,7 +10,6 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -19,6 +18,7 @@ use super::text::{Args, Micros};
 use super::{ChromeTrace, Picture};
 use crate::ground::event::{Cause, TaskId, WaitsFor};
 use crate::see::model::ndjson::Quoted;
+use crate::see::model::numbered::Numbered;
 
 const TASKS: u8 = 1;
 const LOOP: Track = Track { process: 2, thread: 2 };
@@ -46,7 +46,7 @@ enum Kind<'a> {
     Note(&'a str),
 }
 
-type Names = BTreeMap<TaskId, Arc<About>>;
+type Names = Numbered<(TaskId, Arc<About>)>;
 
 impl ChromeTrace {
     /// Writes the trace as JSON. A slice that still goes on is drawn as if it ended now.
@@ -55,21 +55,27 @@ impl ChromeTrace {
     ///
     /// The errors of the writer.
     pub fn write_to(&self, mut out: impl Write) -> io::Result<()> {
+        self.write_all_to(&mut out)
+    }
+
+    fn write_all_to(&self, out: &mut dyn Write) -> io::Result<()> {
         let picture = self.picture();
         let unfinished = unfinished(&picture);
-        let mut names: Names = picture.tasks.iter().map(|(id, task)| (*id, Arc::clone(&task.about))).collect();
+        let mut names = Names::default();
+        let mut know = |id: TaskId, about: &Arc<About>| drop(names.insert(id.as_u64(), (id, Arc::clone(about))));
+        picture.tasks.values().for_each(|task| know(task.id, &task.about));
         let mut rows = Vec::new();
         // Lives stand first, so that they hold even what begins and ends with them.
         for (number, drawn) in unfinished.iter().chain(&picture.drawn).enumerate() {
             if let What::Life(id, about, _) = &drawn.what {
-                names.insert(*id, Arc::clone(about));
+                know(*id, about);
             }
             drawn.rows(number, picture.dropped_until, &mut rows);
         }
         rows.sort_by_key(|row| (row.at, Reverse(row.end)));
         write!(out, "{{\"otherData\":{{\"dropped\":\"{}\"}},\"traceEvents\":[", picture.dropped)?;
         let has_findings = rows.iter().any(|row| matches!(row.kind, Kind::Note(_)));
-        write_names(&mut out, &picture, &names, has_findings)?;
+        write_names(out, &picture, &names, has_findings)?;
         for row in &rows {
             write!(out, ",\n{}", row.text(&names))?;
         }
@@ -82,12 +88,12 @@ fn unfinished(picture: &Picture) -> Vec<Drawn> {
     let end = picture.now.saturating_add(1);
     let mut unfinished: Vec<Drawn> = Vec::new();
     let mut add = |start, what| unfinished.push(Drawn { start, end, what });
-    for (id, task) in &picture.tasks {
-        let step = picture.step.as_ref().filter(|step| step.what.task() == Some(*id));
-        add(task.since, What::Life(*id, Arc::clone(&task.about), step.and_then(|step| step.finished)));
+    for task in picture.tasks.values() {
+        let step = picture.step.as_ref().filter(|step| step.what.task() == Some(task.id));
+        add(task.since, What::Life(task.id, Arc::clone(&task.about), step.and_then(|step| step.finished)));
     }
-    for (id, task) in &picture.tasks {
-        task.idling(*id).into_iter().for_each(|(since, what)| add(since, what));
+    for task in picture.tasks.values() {
+        task.idling().into_iter().for_each(|(since, what)| add(since, what));
     }
     picture.turn.iter().for_each(|(turn, since)| add(*since, What::Turn(*turn)));
     picture.step.iter().for_each(|step| add(step.since, step.what.clone()));
@@ -95,7 +101,7 @@ fn unfinished(picture: &Picture) -> Vec<Drawn> {
 }
 
 /// The names of the tracks, in the order in which they are to be shown.
-fn write_names(out: &mut impl Write, picture: &Picture, names: &Names, has_findings: bool) -> io::Result<()> {
+fn write_names(out: &mut dyn Write, picture: &Picture, names: &Names, has_findings: bool) -> io::Result<()> {
     let dropped = match picture.dropped {
         0 => String::new(),
         dropped => format!(" (the oldest {dropped} slices, arrows and counts were dropped)"),
@@ -118,7 +124,7 @@ fn write_names(out: &mut impl Write, picture: &Picture, names: &Names, has_findi
     if !names.is_empty() {
         name("process", Track { process: TASKS, thread: u64::from(TASKS) }, "tasks", 2)?;
     }
-    for (id, about) in names {
+    for (id, about) in names.values() {
         name("thread", Track::of(*id), &full_name(*id, about.name.as_deref()), id.as_u64())?;
     }
     Ok(())
@@ -183,7 +189,7 @@ impl Row<'_> {
 impl What {
     /// Its category, and what stands on the slice. On its own track a task need not be named.
     fn title(&self, on_the_loop: bool, names: &Names) -> (&'static str, Cow<'static, str>) {
-        let named = |id: TaskId| full_name(id, names.get(&id).and_then(|about| about.name.as_deref()));
+        let named = |id: TaskId| full_name(id, names.get(&id.as_u64()).and_then(|(_, about)| about.name.as_deref()));
         match *self {
             Self::Turn(turn) => ("turn", format!("turn {turn}").into()),
             Self::Poll(task, _) if on_the_loop => ("poll", format!("poll {}", named(task)).into()),
@@ -208,7 +214,7 @@ impl What {
     fn args(&self) -> Args {
         let mut args = Args::new();
         match self {
-            Self::Poll(_, Some(outcome)) => args.add("outcome", &format!("{outcome:?}").to_lowercase()),
+            Self::Poll(_, Some(outcome)) => args.add("outcome", &format!("{outcome:?}").to_ascii_lowercase()),
             Self::Timer(_, late) => args.add("late", &format!("{late:?}")),
             Self::Source(_, ready) => args.add("ready", &format!("{ready:?}")),
             Self::Park(timeout, events) => {
@@ -224,7 +230,7 @@ impl What {
                     args.add("spawned by", &cause(by));
                 }
                 let outcome = outcome.map_or_else(|| String::from("not over"), |outcome| format!("{outcome:?}"));
-                args.add("outcome", &outcome.to_lowercase());
+                args.add("outcome", &outcome.to_ascii_lowercase());
             }
             Self::Waits(_, Some((_, at)), more) => {
                 args.add("at", &at.to_string());

@@ -12,11 +12,12 @@ mod json;
 mod parts;
 mod text;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::ground::event::{Cause, Event, Observer, Polled, Readiness, TaskId, WaitsFor};
+use crate::see::model::numbered::Numbered;
 use parts::{Counted, Counter, Drawn, Step, Task, What};
 
 /// Draws the run of a loop as a Chrome trace, which <https://ui.perfetto.dev> opens. It is an observer,
@@ -48,7 +49,7 @@ struct Picture {
     now: u64,
     turn: Option<(u64, u64)>,
     step: Option<Step>,
-    tasks: BTreeMap<TaskId, Task>,
+    tasks: Numbered<Task>,
     counters: [Counter; 4],
 }
 
@@ -76,7 +77,7 @@ impl ChromeTrace {
             now: 0,
             turn: None,
             step: None,
-            tasks: BTreeMap::new(),
+            tasks: Numbered::default(),
             counters,
         })))
     }
@@ -115,7 +116,7 @@ impl Picture {
             }
             Event::TurnEnd { .. } => self.end_turn(),
             Event::Spawn { task, by, name, at } => {
-                self.tasks.insert(task, Task::new(self.now, name, Some((by, at))));
+                self.tasks.insert(task.as_u64(), Task::new(task, self.now, name, Some((by, at))));
                 self.counters[TASKS].value += 1;
                 self.queue(task, "spawn", by);
             }
@@ -179,7 +180,7 @@ impl Picture {
         self.add(since, what);
         if let Some((id, outcome)) = task.zip(finished) {
             self.set_queued(id, false);
-            if let Some(task) = self.tasks.remove(&id) {
+            if let Some(task) = self.tasks.remove(&id.as_u64()) {
                 self.counters[TASKS].take_one();
                 self.add(task.since, What::Life(id, task.about, Some(outcome)));
             }
@@ -251,7 +252,7 @@ impl Picture {
 
     fn end_idling(&mut self, id: TaskId) {
         let task = self.task(id);
-        if let Some((since, what)) = task.idling(id) {
+        if let Some((since, what)) = task.idling() {
             self.add(since, what);
         }
     }
@@ -268,9 +269,9 @@ impl Picture {
     /// A task by its id, also one that was there before the trace began.
     fn task(&mut self, id: TaskId) -> &mut Task {
         let (now, tasks) = (self.now, &mut self.counters[TASKS]);
-        self.tasks.entry(id).or_insert_with(|| {
+        self.tasks.get_or_insert_with(id.as_u64(), || {
             tasks.value += 1;
-            Task::new(now, None, None)
+            Task::new(id, now, None, None)
         })
     }
 

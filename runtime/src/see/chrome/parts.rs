@@ -51,6 +51,7 @@ pub(super) struct About {
 
 /// A task that is not over.
 pub(super) struct Task {
+    pub(super) id: TaskId,
     pub(super) about: Arc<About>,
     pub(super) since: u64,
     /// Since when it has not been polled, if it is not being polled now.
@@ -97,9 +98,9 @@ impl What {
 }
 
 impl Task {
-    pub(super) fn new(since: u64, name: Option<&str>, spawned: Option<(Cause, Place)>) -> Self {
+    pub(super) fn new(id: TaskId, since: u64, name: Option<&str>, spawned: Option<(Cause, Place)>) -> Self {
         let about = Arc::new(About { name: name.map(String::from), spawned });
-        Self { about, since, idle_since: None, queued: false, waits: Vec::new(), arrow: None }
+        Self { id, about, since, idle_since: None, queued: false, waits: Vec::new(), arrow: None }
     }
 
     pub(super) fn wait(&mut self, on: WaitsFor, at: Place) {
@@ -109,11 +110,11 @@ impl Task {
     }
 
     /// Its state while it is not polled, and since when.
-    pub(super) fn idling(&self, id: TaskId) -> Option<(u64, What)> {
+    pub(super) fn idling(&self) -> Option<(u64, What)> {
         let what = if self.queued {
-            What::Ready(id)
+            What::Ready(self.id)
         } else {
-            What::Waits(id, self.waits.first().copied(), self.waits.len().saturating_sub(1))
+            What::Waits(self.id, self.waits.first().copied(), self.waits.len().saturating_sub(1))
         };
         Some((self.idle_since?, what))
     }

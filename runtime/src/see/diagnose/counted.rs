@@ -4,7 +4,7 @@
 //! a waker is counted, on any thread. The wake itself is the plain waker's.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{RawWaker, RawWakerVTable};
@@ -16,7 +16,7 @@ use crate::heart::waker::{COUNTING, wake};
 /// How many wakers of each task are kept; and by runtime the tasks whose last one went, until they are taken.
 struct Counts {
     kept: HashMap<usize, usize, ByWord>,
-    bereft: BTreeMap<u16, HashSet<usize, ByWord>>,
+    bereft: Vec<(u16, HashSet<usize, ByWord>)>,
 }
 
 type ByWord = BuildHasherDefault<WordHasher>;
@@ -40,8 +40,7 @@ impl Hasher for WordHasher {
     }
 }
 
-static COUNTS: Mutex<Counts> =
-    Mutex::new(Counts { kept: HashMap::with_hasher(ByWord::new()), bereft: BTreeMap::new() });
+static COUNTS: Mutex<Counts> = Mutex::new(Counts { kept: HashMap::with_hasher(ByWord::new()), bereft: Vec::new() });
 
 fn counts() -> MutexGuard<'static, Counts> {
     COUNTS.lock().unwrap_or_else(PoisonError::into_inner)
@@ -59,7 +58,7 @@ pub(super) fn kept_wakers(task: TaskKey) -> usize {
 
 /// Takes the tasks of a runtime whose last waker went since the last time. A diagnosis takes them every turn.
 pub(super) fn take_bereft(runtime: u32) -> impl Iterator<Item = WakeWord> {
-    let mut words: Vec<_> = counts().bereft.remove(&(runtime as u16)).into_iter().flatten().collect();
+    let mut words: Vec<_> = std::mem::take(counts().bereft_of(runtime as u16)).into_iter().collect();
     // Not in the order of a hash: findings come in the order of numbers.
     words.sort_unstable();
     words.into_iter().map(WakeWord)
@@ -67,7 +66,7 @@ pub(super) fn take_bereft(runtime: u32) -> impl Iterator<Item = WakeWord> {
 
 #[cfg(test)]
 pub(super) fn bereft(runtime: u32) -> usize {
-    counts().bereft.get(&(runtime as u16)).map_or(0, HashSet::len)
+    counts().bereft_of(runtime as u16).len()
 }
 
 fn clone(data: *const ()) -> RawWaker {
@@ -86,11 +85,21 @@ fn drop_one(data: *const ()) {
     let runtime = WakeWord(data.addr()).runtime();
     // Nobody takes those of a runtime that is gone.
     if counts.one_less(data.addr()) && REGISTRY.hint(runtime).is_some() {
-        counts.bereft.entry(runtime).or_default().insert(data.addr());
+        counts.bereft_of(runtime).insert(data.addr());
     }
 }
 
 impl Counts {
+    /// A runtime's tasks whose last waker went. A program has few runtimes.
+    fn bereft_of(&mut self, runtime: u16) -> &mut HashSet<usize, ByWord> {
+        let known = self.bereft.iter().position(|(number, _)| *number == runtime);
+        let place = known.unwrap_or_else(|| {
+            self.bereft.push((runtime, HashSet::default()));
+            self.bereft.len() - 1
+        });
+        &mut self.bereft[place].1
+    }
+
     /// Counts one waker less. True if it was the last.
     fn one_less(&mut self, word: usize) -> bool {
         match self.kept.entry(word) {

@@ -1,6 +1,5 @@
 //! Outside: whether anybody there could still wake a loop whose own tasks all wait.
 
-use std::collections::BTreeMap;
 use std::fs::{self, DirEntry};
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use crate::heart::waker::word_of;
 use crate::see::TaskRow;
 use crate::see::diagnose::counted::kept_wakers;
 use crate::see::helper::NAMED;
+use crate::see::model::numbered::Numbered;
 
 /// Whether anybody but the loop's own tasks may hold one of their wakers, or a handle that spawns.
 /// Wakers that wait for a task's end are the loop's own; those in a channel may be anybody's.
@@ -18,16 +18,16 @@ pub(super) fn somebody_outside(core: &Core) -> bool {
     if Arc::strong_count(&core.counters) > 1 {
         return true;
     }
-    let mut joiners: BTreeMap<TaskKey, usize> = BTreeMap::new();
+    let mut joiners: Numbered<usize> = Numbered::default();
     core.tasks.each_joiner(|_, waker| {
-        let task = word_of(waker).and_then(|word| core.tasks.named_by(word));
-        *joiners.entry(task.unwrap_or(TaskKey::NOBODY)).or_default() += 1;
+        let task = word_of(waker).and_then(|word| core.tasks.named_by(word)).unwrap_or(TaskKey::NOBODY);
+        *joiners.get_or_insert_with(task.0.serial, || 0) += 1;
     });
     let rows = core.tasks.rows(core.current_task());
     let mut waiting = rows.iter().map(|row| row.key).filter(|key| core.tasks.is_waiting(*key));
     // This one is the loop's.
     let other_threads = threads().is_none_or(|threads| threads > 1);
-    other_threads && waiting.any(|key| kept_wakers(key) > joiners.get(&key).copied().unwrap_or(0))
+    other_threads && waiting.any(|key| kept_wakers(key) > joiners.get(&key.0.serial).copied().unwrap_or(0))
 }
 
 /// How many threads this process has, helpers of a loop apart, where the system says.

@@ -3,11 +3,12 @@
 //! Both are seen in the event stream. Only whether a task that wakes itself waits for something, or makes
 //! room for the others, is not; the latter is its right.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::ground::event::{Cause, Event, TaskId};
 use crate::heart::current::current;
+use crate::see::model::numbered::Numbered;
 use crate::task::take_yielded;
 
 /// From how many polls on end, each of which the task itself asked for, one speaks of a storm.
@@ -37,7 +38,7 @@ pub(super) enum Seen {
 /// Watches for both. A delay below the limit is not worth a word.
 pub(super) struct Overload {
     limit: Duration,
-    streaks: BTreeMap<TaskId, Streak>,
+    streaks: Numbered<Streak>,
     polled: Option<(TaskId, Duration)>,
     /// The longest poll since the timers were last looked at.
     longest: Option<(TaskId, Duration)>,
@@ -91,7 +92,7 @@ struct Streak {
 
 impl Overload {
     pub(super) fn new(limit: Duration) -> Self {
-        let (streaks, worst) = (BTreeMap::new(), Duration::ZERO);
+        let (streaks, worst) = (Numbered::default(), Duration::ZERO);
         Self { limit, streaks, polled: None, longest: None, late: 0, worst, told: None, held: Holds::default() }
     }
 
@@ -111,7 +112,7 @@ impl Overload {
             Event::Wake { task, cause: Cause::Task(by), queued: true } if task == by && !made_room() => {
                 return self.woke_itself(task, at);
             }
-            Event::Wake { task, .. } | Event::Finish { task, .. } => drop(self.streaks.remove(&task)),
+            Event::Wake { task, .. } | Event::Finish { task, .. } => drop(self.streaks.remove(&task.as_u64())),
             Event::Held { lasted } => self.held.note(at, lasted),
             Event::TimerFired { late, .. } if late > self.limit => {
                 let late = self.held.free(at.saturating_sub(late), at);
@@ -125,7 +126,8 @@ impl Overload {
     }
 
     fn woke_itself(&mut self, task: TaskId, at: Duration) -> Option<Seen> {
-        let streak = self.streaks.entry(task).or_insert(Streak { polls: 0, since: at, told: false });
+        let begin = || Streak { polls: 0, since: at, told: false };
+        let streak = self.streaks.get_or_insert_with(task.as_u64(), begin);
         streak.polls = streak.polls.saturating_add(1);
         let (polls, lasts) = (streak.polls, self.held.free(streak.since, at));
         let is_storm = !streak.told && polls >= STORM && lasts > self.limit;

@@ -5,6 +5,7 @@ mod json;
 pub(crate) mod kept;
 pub(crate) mod live;
 pub(crate) mod ndjson;
+pub(crate) mod numbered;
 pub(crate) mod parse;
 pub(crate) mod slots;
 pub(crate) mod state;

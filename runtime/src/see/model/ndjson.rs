@@ -2,11 +2,11 @@
 //!
 //! Everything here is a `Display` of a line without its end. The way back is in `parse.rs`.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter, Write as _};
 use std::time::Duration;
 
 use crate::ground::event::{Event, Readiness};
+use crate::see::model::numbered::places;
 use crate::see::model::state::State;
 use crate::see::model::things::{Source, Task, Timer};
 use crate::see::model::whole::Whole;
@@ -146,7 +146,7 @@ impl Display for Facts<'_> {
         let State { at, turn, phase, running, ready, tasks, timers, sources } = self.0;
         let (t, phase, running) = (at.as_nanos(), word(&PHASES, *phase), Nullable(*running));
         writeln!(f, r#"{{"fact":"loop","t":{t},"turn":{turn},"phase":"{phase}","running":{running}}}"#)?;
-        let places: BTreeMap<_, _> = ready.iter().enumerate().map(|(place, id)| (id, place)).collect();
+        let places = places(ready.iter().zip(0..).map(|(id, place)| (*id, place)).collect());
         tasks.iter().try_for_each(|(id, task)| task_fact(f, *id, task, places.get(id).copied()))?;
         timers.iter().try_for_each(|(id, timer)| timer_fact(f, *id, timer))?;
         sources.iter().try_for_each(|(id, source)| source_fact(f, *id, source))?;
@@ -158,7 +158,7 @@ impl Display for Facts<'_> {
     }
 }
 
-fn task_fact(f: &mut Formatter<'_>, id: u64, task: &Task, place: Option<usize>) -> fmt::Result {
+fn task_fact(f: &mut Formatter<'_>, id: u64, task: &Task, place: Option<u32>) -> fmt::Result {
     let Task { slot, polls, by, .. } = task;
     let (name, state, at) = (Field("name", task.name.as_ref()), word(&STATES, task.state), Quoted(task.at));
     let (longest, since) = (task.longest.as_nanos(), task.since.as_nanos());

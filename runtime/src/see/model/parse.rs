@@ -11,6 +11,7 @@ use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
 use crate::see::TaskState;
 use crate::see::model::json::Object;
 use crate::see::model::ndjson::{Header, Run, VERSION};
+use crate::see::model::numbered::{Numbered, places};
 use crate::see::model::state::State;
 use crate::see::model::things::{On, Source, Task, Timer, Waiting, Who};
 use crate::see::model::whole::Whole;
@@ -66,13 +67,17 @@ fn key(serial: u64, slots: &BTreeMap<u64, u32>) -> Key {
     Key { runtime: 0, slot: slots.get(&serial).copied().unwrap_or(0), serial }
 }
 
+fn slots_of<T>(things: &Numbered<T>, slot: fn(&T) -> u32) -> BTreeMap<u64, u32> {
+    places(things.iter().map(|(number, thing)| (*number, slot(thing))).collect())
+}
+
 impl Slots {
     /// Notes where the things of a state live.
     pub(crate) fn of(state: &State) -> Self {
         Self {
-            tasks: state.tasks.iter().map(|(id, task)| (*id, task.slot)).collect(),
-            timers: state.timers.iter().map(|(id, timer)| (*id, timer.slot)).collect(),
-            sources: state.sources.iter().map(|(id, source)| (*id, source.slot)).collect(),
+            tasks: slots_of(&state.tasks, |task| task.slot),
+            timers: slots_of(&state.timers, |timer| timer.slot),
+            sources: slots_of(&state.sources, |source| source.slot),
         }
     }
 
@@ -211,7 +216,8 @@ fn readiness(o: &Object<'_>) -> Result<Readiness, String> {
 #[derive(Default)]
 pub(crate) struct Facts {
     state: State,
-    queue: BTreeMap<u64, u64>,
+    /// Tasks by their places.
+    queue: Numbered<u64>,
     waits: Vec<(u64, Waiting)>,
 }
 
@@ -270,7 +276,7 @@ impl Facts {
     /// The state that the facts tell.
     pub(crate) fn finish(self) -> State {
         let Self { mut state, queue, waits } = self;
-        state.ready = queue.into_values().collect();
+        state.ready = queue.values().copied().collect();
         waits.into_iter().for_each(|(task, wait)| state.wait(task, wait));
         state
     }

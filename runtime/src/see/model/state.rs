@@ -4,11 +4,12 @@
 //! at any of its events. It knows numbers and no keys, so a state that was read from a file equals the one
 //! that was there when the file was written.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::ground::event::{Event, Place, Polled, Readiness};
 use crate::see::TaskState;
+use crate::see::model::numbered::Numbered;
 use crate::see::model::things::{On, Source, Task, Timer, Waiting, Who};
 
 /// The look of a loop. It begins empty, and each event that is applied takes it one step further.
@@ -28,11 +29,11 @@ pub struct State {
     /// The ready queue, the next to be polled first (where a seed picks, any may be next).
     pub ready: VecDeque<u64>,
     /// The tasks that are not over.
-    pub tasks: BTreeMap<u64, Task>,
+    pub tasks: Numbered<Task>,
     /// The timers that are pending.
-    pub timers: BTreeMap<u64, Timer>,
+    pub timers: Numbered<Timer>,
     /// The sources that are open.
-    pub sources: BTreeMap<u64, Source>,
+    pub sources: Numbered<Source>,
 }
 
 /// A part of a turn.

@@ -176,3 +176,8 @@ pub(crate) fn to_place(text: &str) -> Result<Place, String> {
         _ => Err(format!("{text:?} is no place, such as \"src/main.rs:3:14\"")),
     }
 }
+
+/// A count and what is counted, such as "1 timer" and "2 timers".
+pub(crate) fn several(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}

@@ -32,13 +32,13 @@ impl SignalBell {
         let mut counts: Vec<_> = signals.iter().map(|signal| (*signal, signals::count(*signal))).collect();
         let borrowed = signals.into_iter().map(Borrowed::new).collect::<io::Result<_>>()?;
         let over = Arc::clone(&is_over);
-        let listen = move || listen(&ears, &mut counts, &over, heard);
+        let listen = move || listen(&ears, &mut counts, &over, &heard);
         let thread = Helper::start("signals", listen)?;
         Ok(Self { mouth, borrowed, reached, is_over, thread })
     }
 }
 
-fn listen(mut bell: &UnixStream, counts: &mut [(i32, usize)], over: &AtomicBool, heard: impl Fn(i32)) {
+fn listen(mut bell: &UnixStream, counts: &mut [(i32, usize)], over: &AtomicBool, heard: &dyn Fn(i32)) {
     let mut rings = [0; 512];
     loop {
         match bell.read(&mut rings) {

@@ -5,7 +5,6 @@
 //! has been standing in the door the longest without a word has to leave. None of this is the loop's
 //! business, whose thread is never waited for and never waits, but for a moment at the very end.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -49,11 +48,13 @@ struct House {
 #[derive(Default)]
 struct Inside {
     last_number: u64,
-    guests: BTreeMap<u64, Known>,
+    /// Those who came first stand first.
+    guests: Vec<Known>,
 }
 
 /// A guest, as the house knows it.
 struct Known {
+    number: u64,
     stream: Arc<TcpStream>,
     /// It has not said yet what it wants.
     is_silent: bool,
@@ -137,7 +138,7 @@ impl Stay {
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        self.house.lock().guests.remove(&self.number);
+        self.house.lock().guests.retain(|known| known.number != self.number);
         self.house.left.notify_all();
     }
 }
@@ -172,28 +173,30 @@ impl Inside {
     /// The number of a new guest, if there is room or somebody can be asked to leave.
     fn enter(&mut self, stream: &Arc<TcpStream>) -> Option<u64> {
         if self.guests.len() >= GUESTS {
-            let silent = self.guests.iter().find(|(_, known)| known.is_silent).map(|(number, _)| *number)?;
-            let silent = self.guests.remove(&silent)?;
+            let silent = self.guests.iter().position(|known| known.is_silent)?;
+            let silent = self.guests.remove(silent);
             let _ = silent.stream.shutdown(Shutdown::Both);
         }
         self.last_number += 1;
-        self.guests.insert(self.last_number, Known { stream: Arc::clone(stream), is_silent: true });
-        Some(self.last_number)
+        let number = self.last_number;
+        self.guests.push(Known { number, stream: Arc::clone(stream), is_silent: true });
+        Some(number)
     }
 
     /// A guest stays. If too many do, the one that came first has to leave: viewers, however slow, lock nobody out.
     fn stays(&mut self, number: u64) {
-        let Some(known) = self.guests.get_mut(&number) else { return };
+        let Some(known) = self.guests.iter_mut().find(|known| known.number == number) else { return };
         known.is_silent = false;
-        let mut staying = self.guests.iter().filter(|(_, known)| !known.is_silent).map(|(number, _)| *number);
+        let mut staying = (0..self.guests.len()).filter(|place| !self.guests[*place].is_silent);
         let (first, more) = (staying.next(), staying.count());
-        if let Some(first) = first.filter(|_| more >= STAYING).and_then(|first| self.guests.remove(&first)) {
+        if let Some(first) = first.filter(|_| more >= STAYING) {
+            let first = self.guests.remove(first);
             let _ = first.stream.shutdown(Shutdown::Both);
         }
     }
 
     fn shut(&self, how: Shutdown) {
-        for known in self.guests.values() {
+        for known in &self.guests {
             let _ = known.stream.shutdown(how);
         }
     }

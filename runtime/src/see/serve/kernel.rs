@@ -1,13 +1,14 @@
 //! The sources, beside what the kernel watches: what Linux says in `/proc/self/fdinfo` of an epoll set.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::fd::RawFd;
 
 use super::report::{name, resource};
+use crate::see::model::numbered::Numbered;
 use crate::see::model::state::State;
 use crate::see::model::things::Source;
+use crate::see::model::words::several;
 
 /// epoll's bits, as the kernel shows them (`sys/epoll.h`), but those for errors and hang-ups, which it
 /// always watches for.
@@ -43,9 +44,13 @@ pub(super) fn sources(state: &State, epoll: Option<RawFd>) -> String {
     }
     let _ = match watches.map(|others| others.len()) {
         Some(others) => {
-            writeln!(text, "{watched} sources; epoll watches {others} more: the bell, by which threads wake it")
+            writeln!(
+                text,
+                "{}; epoll watches {others} more: the bell, by which threads wake it",
+                several(watched, "source")
+            )
         }
-        None => writeln!(text, "{} sources; this system does not say what it watches", state.sources.len()),
+        None => writeln!(text, "{}; this system does not say what it watches", several(state.sources.len(), "source")),
     };
     text
 }
@@ -70,7 +75,7 @@ fn bits(events: u64) -> String {
 /// The watched descriptors, by what the kernel gives back with their events. The lines of fdinfo that are
 /// about them are such as
 /// `tfd:        5 events: 8000201f data:        100000000  pos:0 ino:1 sdev:9`.
-fn watches(fdinfo: &str) -> BTreeMap<u64, Watch> {
+fn watches(fdinfo: &str) -> Numbered<Watch> {
     let watch = |line: &str| {
         let mut words = line.strip_prefix("tfd:")?.split_whitespace();
         let fd = words.next()?.parse().ok()?;
@@ -85,7 +90,7 @@ fn watches(fdinfo: &str) -> BTreeMap<u64, Watch> {
 #[test]
 fn the_kernel_s_lines_are_read() {
     let text = "pos:\t0\nflags:\t02000002\ntfd:        5 events: 8000201f data:        100000003  pos:0 ino:1 sdev:9\n";
-    assert_eq!(watches(text), [(0x1_0000_0003, Watch { fd: 5, events: 0x8000_201f })].into());
+    assert_eq!(watches(text).get(&0x1_0000_0003), Some(&Watch { fd: 5, events: 0x8000_201f }));
     assert_eq!(bits(0x8000_2007), "in pri out rdhup et");
-    assert_eq!(watches("tfd: nonsense\nino: 1"), [].into());
+    assert!(watches("tfd: nonsense\nino: 1").is_empty());
 }

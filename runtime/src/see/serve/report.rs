@@ -2,7 +2,6 @@
 //!
 //! Names are anybody's text, and a terminal obeys what it is sent: they are shown with escapes.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -12,7 +11,8 @@ use crate::heart::wheel;
 use crate::see::TaskState;
 use crate::see::model::state::{Phase, State};
 use crate::see::model::table::{self, listed};
-use crate::see::model::things::{On, Task, Waiting};
+use crate::see::model::things::{On, Task, Timer, Waiting};
+use crate::see::model::words::several;
 
 /// From how long on a poll, or anything else that the loop is busy with, holds it up.
 const LONG: Duration = Duration::from_millis(100);
@@ -61,23 +61,22 @@ pub(super) fn task(state: &State, id: u64, now: Duration) -> Option<String> {
     if task.waits.is_empty() && task.state == TaskState::Waiting {
         text.push_str("it waits for something that the runtime cannot see, such as a channel\n");
     }
-    let _ = writeln!(text, "{} polls, the longest took {}", task.polls, in_words(task.longest));
+    let _ = writeln!(text, "{}, the longest took {}", several(task.polls as usize, "poll"), in_words(task.longest));
     Some(text)
 }
 
 /// The timers, level by level: in which list of the wheel each hangs.
 pub(super) fn wheel(state: &State, now: Duration) -> String {
     let hand = state.at.as_millis() as u64;
-    let mut text = format!("the hand is at tick {hand}; {} timers\n", state.timers.len());
-    let mut lists: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (id, timer) in &state.timers {
-        let tick = timer.deadline.as_nanos().div_ceil(1_000_000) as u64;
-        lists.entry(wheel::place(hand, tick.max(hand))).or_default().push((timer.deadline, id, timer));
-    }
-    for ((level, list), mut timers) in lists {
-        timers.sort_by_key(|(deadline, id, _)| (*deadline, **id));
+    let mut text = format!("the hand is at tick {hand}; {}\n", several(state.timers.len(), "timer"));
+    let tick = |timer: &Timer| (timer.deadline.as_nanos().div_ceil(1_000_000) as u64).max(hand);
+    let mut timers: Vec<_> =
+        state.timers.iter().map(|(id, timer)| (wheel::place(hand, tick(timer)), timer.deadline, id, timer)).collect();
+    timers.sort_unstable_by_key(|(place, deadline, id, _)| (*place, *deadline, **id));
+    for timers in timers.chunk_by(|one, two| one.0 == two.0) {
+        let (level, list) = timers[0].0;
         let _ = write!(text, "level {level:>2} list {list:>2}:");
-        for (deadline, id, timer) in timers.iter().take(4) {
+        for (_, deadline, id, timer) in timers.iter().take(4) {
             let waiter = timer.waiter.map_or_else(String::new, |task| format!(" for {}", name(state, task)));
             let _ = write!(text, " timer {id}{waiter} {};", due(*deadline, now));
         }
@@ -92,7 +91,8 @@ pub(super) fn culprit(state: &State, now: Duration, silence: Duration, last_wait
     if let Some((id, task)) = state.running.and_then(|id| Some((id, state.tasks.get(&id)?))) {
         // By a virtual clock, a poll takes no time.
         let long = now.saturating_sub(task.since).max(silence);
-        let place = last_wait.map_or_else(|| format!("spawned at {}", task.at), |at| format!("since {at}"));
+        let place =
+            last_wait.map_or_else(|| format!("spawned at {}", task.at), |at| format!("since {at}"));
         return (long >= LONG)
             .then(|| format!("{} has been in one poll for {}, {place}", name(state, id), in_words(long)));
     }
