@@ -489,7 +489,10 @@ fn a_stuck_loop_is_still_shown_and_who_sticks_is_named() {
         let mut viewer = shown.viewer();
         let first =
             viewer.until(&[r#""status":"clock""#, r#""culprit":"task "#, r#"\"hog\" has been in one poll for "#]);
-        assert!(first.contains("since ") && first.contains(r#","awaited":"tests/it/see/server.rs:"#), "{first}");
+        assert!(
+            first.contains("last waited at ") && first.contains(r#","awaited":"tests/it/see/server.rs:"#),
+            "{first}"
+        );
         let time = |line: &str| {
             let t = line.split(r#""t":"#).nth(1).unwrap();
             t.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse::<u64>().unwrap()

@@ -87,7 +87,7 @@ fn answer(question: &str, watched: &Watched) -> Option<String> {
         ("wheel", None, None) => watched.look(report::wheel),
         ("fds", None, None) => watched.look(|state, _| kernel::sources(state, watched.epoll)),
         ("quit" | "exit", None, None) => return None,
-        _ => String::from("that is not known here: try help\n"),
+        _ => String::from("this question is unknown: try help\n"),
     })
 }
 

@@ -53,7 +53,7 @@ pub(super) fn task(state: &State, id: u64, now: Duration) -> Option<String> {
     let mut text = format!("{} was spawned by {} at {}\n", name(state, id), task.by, task.at);
     let _ = match (task.state, state.ready.iter().position(|ready| *ready == id)) {
         (TaskState::Ready, Some(place)) => writeln!(text, "it is number {} in the ready queue", place + 1),
-        (task_state, _) => writeln!(text, "it is {} since {}", task_state, since(task.since, now)),
+        (task_state, _) => writeln!(text, "it has been {} for {}", task_state, since(task.since, now)),
     };
     for wait in &task.waits {
         let _ = writeln!(text, "it waits for {}", wait_in_words(state, wait, now));
@@ -92,9 +92,9 @@ pub(super) fn culprit(state: &State, now: Duration, silence: Duration, last_wait
         // By a virtual clock, a poll takes no time.
         let long = now.saturating_sub(task.since).max(silence);
         let place =
-            last_wait.map_or_else(|| format!("spawned at {}", task.at), |at| format!("since {at}"));
+            last_wait.map_or_else(|| format!("was spawned at {}", task.at), |at| format!("last waited at {at}"));
         return (long >= LONG)
-            .then(|| format!("{} has been in one poll for {}, {place}", name(state, id), in_words(long)));
+            .then(|| format!("{} has been in one poll for {}; it {place}", name(state, id), in_words(long)));
     }
     let busy = !matches!(state.phase, Phase::Park | Phase::Idle);
     (busy && silence >= LONG).then(|| {
@@ -109,7 +109,7 @@ fn phase(state: &State, now: Duration) -> String {
         (Phase::Inbox, _) => String::from("taking in what other threads sent"),
         (Phase::Timers, _) => String::from("firing timers"),
         (Phase::Poll, _) => String::from("polling"),
-        (Phase::Park, _) => format!("asleep since {}", since(state.at, now)),
+        (Phase::Park, _) => format!("asleep for {}", since(state.at, now)),
     }
 }
 
@@ -130,7 +130,7 @@ fn wait_in_words(state: &State, wait: &Waiting, now: Duration) -> String {
     };
     let what = what.map_or_else(String::new, |what| format!(" ({what})"));
     let at = state.waits_at(wait).map_or_else(String::new, |at| format!(" at {at}"));
-    format!("{}{what}{at} since {}", wait.on, since(wait.since, now))
+    format!("{}{what}{at} for {}", wait.on, since(wait.since, now))
 }
 
 /// A source's kind and address.

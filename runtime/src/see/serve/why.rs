@@ -92,9 +92,9 @@ pub(super) fn chain(ring: &Ring, state: &State, id: u64, now: Duration) -> Optio
     if links == 0 {
         let _ = match task.woken {
             Some((by, when)) => writeln!(text, "{} was woken by {by} {} ago", name(state, id), since(when, now)),
-            None => writeln!(text, "{} has not been woken since this loop is watched", name(state, id)),
+            None => writeln!(text, "{} has not been woken since this loop began to be watched", name(state, id)),
         };
     }
-    let _ = writeln!(text, "what led to that is longer ago than the events that are kept");
+    let _ = writeln!(text, "the events that led to that are no longer kept");
     Some(text)
 }
