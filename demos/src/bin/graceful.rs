@@ -41,13 +41,13 @@ struct Args {
     /// How long a stop waits for the answers that were begun, in seconds
     #[arg(long, value_name = "F", default_value = "2", value_parser = seconds)]
     grace: Duration,
-    /// How many may be connected at a time; one more, and whoever has been silent the longest is hung up on
+    /// The most connections at a time; one more takes the place of the one that has been silent the longest
     #[arg(long, value_name = "N", default_value = "1000", value_parser = clap::value_parser!(u16).range(4..))]
     connections: u16,
-    /// Hang up on whoever neither asks nor takes an answer for so many seconds
+    /// The seconds without a request or an answer after which a client is disconnected
     #[arg(long, value_name = "F", default_value = "60", value_parser = seconds)]
     idle: Duration,
-    /// Hang up on everybody so many seconds after the connection was made
+    /// The seconds that a connection may last
     #[arg(long, value_name = "F", default_value = "3600", value_parser = seconds)]
     lifetime: Duration,
     /// Stop by itself after this time, in seconds, as if by `kill`

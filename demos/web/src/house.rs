@@ -46,19 +46,19 @@ pub struct Limits {
     /// Stop by itself after this time
     #[arg(long, value_name = "F", value_parser = seconds)]
     pub seconds: Option<Duration>,
-    /// How many may be connected at a time; one more, and whoever has been silent the longest is hung up on
+    /// The most connections at a time; one more takes the place of the one that has been silent the longest
     #[arg(long, value_name = "N", default_value = "512", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub connections: u16,
     /// How long a stop waits for requests that are being answered, in seconds
     #[arg(long, value_name = "F", default_value = "5", value_parser = seconds)]
     pub grace: Duration,
-    /// Hang up on whoever takes longer than so many seconds to send the head of a request
+    /// The seconds a client may take to send the head of a request
     #[arg(long, value_name = "F", default_value = "10", value_parser = seconds)]
     pub head: Duration,
-    /// Hang up on whoever takes nothing of an answer for so many seconds
+    /// The seconds for which a client may take nothing of an answer
     #[arg(long, value_name = "F", default_value = "10", value_parser = seconds)]
     pub patience: Duration,
-    /// Hang up on everybody after so many seconds
+    /// The seconds that a connection may last
     #[arg(long, value_name = "F", default_value = "300", value_parser = seconds)]
     pub lifetime: Duration,
 }

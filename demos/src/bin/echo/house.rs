@@ -27,13 +27,13 @@ pub(crate) struct Args {
     /// How long a stop waits for those who are still connected, in seconds
     #[arg(long, value_name = "F", default_value = "5", value_parser = seconds)]
     pub(crate) grace: Duration,
-    /// Hang up on whoever neither sends nor reads for so many seconds
+    /// The seconds without a byte in either direction after which a client is disconnected
     #[arg(long, value_name = "F", default_value = "300", value_parser = seconds)]
     pub(crate) idle: Duration,
-    /// How many may be connected at a time; one more, and whoever has been silent the longest is hung up on
+    /// The most connections at a time; one more takes the place of the one that has been silent the longest
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     connections: u32,
-    /// Hang up on everybody after so many seconds
+    /// The seconds that a connection may last
     #[arg(long, value_name = "F", default_value = "86400", value_parser = seconds)]
     pub(crate) lifetime: Duration,
 }

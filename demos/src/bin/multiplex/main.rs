@@ -65,7 +65,7 @@ struct Args {
     /// How many timers run beside them, up to 100000
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     timers: u32,
-    /// How long they do, once everybody is connected: 10, or up to an hour where ONELOOP_SEE shows them
+    /// For how many seconds they talk, once all are connected: 10, or up to an hour where ONELOOP_SEE shows them
     #[arg(long, value_name = "F", value_parser = seconds)]
     seconds: Option<Duration>,
     /// Talk to an echo server that runs already, on this machine, such as the demo `echo`

@@ -39,7 +39,7 @@ use tower_service::Service;
 struct Args {
     #[command(flatten)]
     limits: Limits,
-    /// Answer 503 if a handler has not answered after so many seconds
+    /// The seconds that a handler may take; then the answer is 503
     #[arg(long, value_name = "F", default_value = "10", value_parser = seconds)]
     answer: Duration,
 }

@@ -36,7 +36,7 @@ struct Args {
     /// A host name, beside those of loopback, under which the API may be asked
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
-    /// Answer 503 if a handler has not answered after so many seconds
+    /// The seconds that a handler may take; then the answer is 503
     #[arg(long, value_name = "F", default_value = "10", value_parser = seconds)]
     answer: Duration,
 }

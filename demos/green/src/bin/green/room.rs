@@ -32,19 +32,19 @@ pub(crate) struct Args {
     /// The address of async tasks
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7011", value_parser = address)]
     tasks: SocketAddr,
-    /// How many more green threads stand around
+    /// How many more green threads there are, which do nothing
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=30_000))]
     crowd: u32,
-    /// The stack of a green thread, in KiB. It does not grow: who needs more ends the program
+    /// The stack of a green thread, in KiB. It does not grow: a thread that needs more ends the program
     #[arg(long, value_name = "KIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(64..=65_536))]
     stack: u32,
-    /// How many clients may be connected at a time; one more, and whoever has been silent the longest has to go
+    /// The most connections at a time; one more takes the place of the one that has been silent the longest
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     connections: u32,
-    /// Hang up on whoever neither sends nor reads for so many seconds
+    /// The seconds without a byte in either direction after which a client is disconnected
     #[arg(long, value_name = "F", default_value = "300", value_parser = some_seconds)]
     pub(crate) patience: Duration,
-    /// Hang up on everybody after so many seconds
+    /// The seconds that a connection may last
     #[arg(long, value_name = "F", default_value = "86400", value_parser = some_seconds)]
     lifetime: Duration,
     /// Stop by itself after this time, in seconds

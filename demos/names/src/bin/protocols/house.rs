@@ -35,16 +35,16 @@ pub(crate) struct Args {
     /// A host name, beside those of loopback, under which the page may be asked for
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Vec<String>,
-    /// How many may be connected at a time; one more, and whoever has been silent the longest has to go
+    /// The most connections at a time; one more takes the place of the one that has been silent the longest
     #[arg(long, value_name = "N", default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     connections: u32,
-    /// Hang up on whoever takes so many seconds to say one thing, or to take an answer
+    /// The seconds a client may take to send one request, or to take an answer
     #[arg(long, value_name = "F", default_value = "10", value_parser = some_seconds)]
     pub(crate) patience: Duration,
-    /// Hang up on whoever says nothing for so many seconds
+    /// The seconds of silence after which a client is disconnected
     #[arg(long, value_name = "F", default_value = "300", value_parser = some_seconds)]
     pub(crate) idle: Duration,
-    /// Hang up on everybody after so many seconds
+    /// The seconds that a connection may last
     #[arg(long, value_name = "F", default_value = "3600", value_parser = some_seconds)]
     lifetime: Duration,
     /// How long a stop waits for goodbyes, in seconds

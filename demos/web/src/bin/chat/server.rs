@@ -42,16 +42,16 @@ pub(crate) struct Args {
     /// Stop by itself after this time, in seconds
     #[arg(long, value_name = "F", value_parser = seconds)]
     seconds: Option<Duration>,
-    /// How many may be connected at a time; one more, and whoever has been silent the longest is hung up on
+    /// The most connections at a time; one more takes the place of the one that has been silent the longest
     #[arg(long, value_name = "N", default_value = "10000", value_parser = clap::value_parser!(u16).range(1..=60_000))]
     connections: u16,
-    /// Hang up on whoever does not answer two pings, so many seconds apart
+    /// The seconds between two pings; a client that answers neither is disconnected
     #[arg(long, value_name = "F", default_value = "20", value_parser = some_seconds)]
     pub(crate) ping: Duration,
-    /// Hang up on whoever takes nothing for so many seconds, and on whoever takes so long to ask
+    /// The seconds a client may take to send its request, and to take what it is sent
     #[arg(long, value_name = "F", default_value = "10", value_parser = some_seconds)]
     pub(crate) patience: Duration,
-    /// Hang up on everybody after so many seconds
+    /// The seconds that a connection may last
     #[arg(long, value_name = "F", default_value = "86400", value_parser = seconds)]
     pub(crate) lifetime: Duration,
     /// How long a stop waits for goodbyes, in seconds

@@ -31,16 +31,16 @@ pub(crate) struct Args {
     /// A host name, beside those of loopback, under which browsers may ask for the game
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Vec<String>,
-    /// How many may be connected at a time; one more, and whoever has done nothing the longest has to go
+    /// The most connections at a time; one more takes the place of the one that has done nothing the longest
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     connections: u32,
-    /// Hang up on whoever answers none of two pings, so many seconds apart
+    /// The seconds between two pings; a client that answers neither is disconnected
     #[arg(long, value_name = "F", default_value = "20", value_parser = some_seconds)]
     pub(crate) ping: Duration,
-    /// Hang up on whoever takes so many seconds to ask, or takes nothing for as long
+    /// The seconds a client may take to send its request, and to take what it is sent
     #[arg(long, value_name = "F", default_value = "10", value_parser = some_seconds)]
     pub(crate) patience: Duration,
-    /// Hang up on everybody after so many seconds
+    /// The seconds that a connection may last
     #[arg(long, value_name = "F", default_value = "86400", value_parser = some_seconds)]
     pub(crate) lifetime: Duration,
     /// Stop by itself after this time, in seconds

@@ -212,7 +212,7 @@ struct Args {
     /// An upstream, such as http://10.0.0.7:9000; more than one take turns. Without any, one of its own
     #[arg(long, value_name = "URL", value_parser = upstream::parse)]
     to: Vec<upstream::Place>,
-    /// Upstreams may be on loopback; without this they may not, as they may never be on link-local addresses
+    /// Allow upstreams on loopback. Those on link-local addresses are never allowed
     #[arg(long)]
     allow_loopback: bool,
     /// A host name, beside those of loopback, under which the gateway may be asked
