@@ -4,6 +4,9 @@
 //! replacing a piece of one line, which must stand in its function (or, without one, in its file) exactly
 //! once; a fast test holds the table to that. A change of such a line changes the entry with it.
 
+/// The test program with libraries of others, which take a minute to build.
+pub(crate) const LIBRARIES: &str = "libraries";
+
 /// One wrong version.
 pub(crate) struct Bug {
     /// Which of the rules it breaks; 0 for a promise of `docs/reliability-cases.md` that is none of them.
@@ -221,6 +224,27 @@ pub(crate) const BUGS: &[Bug] = &[
         right: "const PERIOD: Duration = Duration::from_secs(2);",
         wrong: "const PERIOD: Duration = Duration::from_secs(200);",
         test: "it task::explore::a_seed_whose_run_hangs_is_told_while_it_hangs",
+    },
+    Bug {
+        rule: 0, what: "shorter schedules are looked for without a limit of time",
+        file: "explore/mod.rs", inside: "fn shrink<",
+        right: " && start.elapsed() < TIME_TO_CUT / 2",
+        wrong: "",
+        test: "it task::explore::a_seed_is_told_at_once_and_shortening_has_a_limit_of_time",
+    },
+    Bug {
+        rule: 0, what: "hyper's adapter wipes the counted bytes alone",
+        file: "interop/hyper.rs", inside: "fn poll_read(",
+        right: "lent.fill(0);",
+        wrong: "if let Poll::Ready(Ok(())) = result { lent.fill(0); }",
+        test: "libraries io::no_connection_sees_what_the_reader_of_another_has_left_uncounted",
+    },
+    Bug {
+        rule: 0, what: "hyper's adapter lends its scratch as the last reader left it",
+        file: "interop/hyper.rs", inside: "fn poll_read(",
+        right: "lent.fill(0);",
+        wrong: "",
+        test: "libraries io::no_connection_sees_what_another_has_read",
     },
     Bug {
         rule: 0, what: "a search that exits takes its seed along",
