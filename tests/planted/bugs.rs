@@ -254,6 +254,13 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it task::explore::a_program_that_exits_in_the_midst_of_a_search_leaves_its_seed",
     },
     Bug {
+        rule: 0, what: "a search that is over is told of when the process exits",
+        file: "explore/teller.rs", inside: "impl Drop for Teller",
+        right: "|search| !search.ptr_eq(&over)",
+        wrong: "|_| true",
+        test: "it task::explore::a_program_that_exits_after_a_search_says_nothing_of_it",
+    },
+    Bug {
         rule: 0, what: "the panics that were held back die with the process",
         file: "explore/quiet.rs", inside: "fn note(",
         right: "tell(held.last_words());",

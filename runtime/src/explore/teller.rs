@@ -42,10 +42,7 @@ impl Teller {
         let going = Arc::new(Mutex::new(Going { runs: 0, schedule: none, since: Instant::now(), found: None }));
         static AT_EXIT: Once = Once::new();
         AT_EXIT.call_once(|| signals::at_exit(exits));
-        let mut searches = lock(&SEARCHES);
-        searches.retain(|search| search.strong_count() > 0);
-        searches.push(Arc::downgrade(&going));
-        drop(searches);
+        lock(&SEARCHES).push(Arc::downgrade(&going));
         let (searching, over) = channel();
         let told = Arc::clone(&going);
         let tell = move || {
@@ -77,6 +74,14 @@ impl Teller {
              is looked for, for {TIME_TO_CUT:?} at most",
             schedule.seed
         ));
+    }
+}
+
+/// The thread may keep the state for a moment longer; that is no search any more.
+impl Drop for Teller {
+    fn drop(&mut self) {
+        let over = Arc::downgrade(&self.going);
+        lock(&SEARCHES).retain(|search| !search.ptr_eq(&over));
     }
 }
 

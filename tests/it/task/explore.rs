@@ -478,6 +478,18 @@ fn a_program_that_exits_in_the_midst_of_a_search_leaves_its_seed() {
 }
 
 #[test]
+fn a_program_that_exits_after_a_search_says_nothing_of_it() {
+    for _ in 0..5 {
+        let output = child(|| {
+            explore(yield_now, 7..8);
+            std::process::exit(3);
+        });
+        let cried = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), cried.contains("in the midst")), (Some(3), false), "{cried}");
+    }
+}
+
+#[test]
 fn the_environments_wishes_leave_the_loops_of_a_search_alone() {
     let (recording, trace) = (Scrap::new("explored-recording"), Scrap::new("explored-trace"));
     let variables = [
