@@ -261,6 +261,13 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it task::explore::a_program_that_exits_after_a_search_says_nothing_of_it",
     },
     Bug {
+        rule: 0, what: "a tick that is given up keeps its timer",
+        file: "time/interval.rs", inside: "impl Drop for Tick",
+        right: "self.0.sleep.give_up();",
+        wrong: "let _ = &self.0;",
+        test: "it time::intervals::a_tick_that_is_given_up_leaves_no_timer_and_no_waker",
+    },
+    Bug {
         rule: 0, what: "the panics that were held back die with the process",
         file: "explore/quiet.rs", inside: "fn note(",
         right: "tell(held.last_words());",

@@ -84,6 +84,15 @@ pub struct Interval {
     missed: MissedTickBehavior,
 }
 
+/// A tick that is waited for. Given up, it takes its timer along.
+struct Tick<'a>(&'a mut Interval);
+
+impl Drop for Tick<'_> {
+    fn drop(&mut self) {
+        self.0.sleep.give_up();
+    }
+}
+
 impl Interval {
     /// Waits for the next tick, and gives the instant for which it was planned.
     ///
@@ -93,9 +102,11 @@ impl Interval {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses no tick.
+    /// Dropping the future loses no tick. It takes the timer along, so whoever polls a new one each time is not woken:
+    /// that is what [`poll_tick`](Self::poll_tick) is for.
     pub async fn tick(&mut self) -> Instant {
-        poll_fn(|cx| self.poll_tick(cx)).await
+        let tick = Tick(self);
+        poll_fn(|cx| tick.0.poll_tick(cx)).await
     }
 
     /// As [`tick`](Self::tick), for use in a `poll` function.

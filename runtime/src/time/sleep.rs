@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::ground::event::{Event, TimerId, WaitsFor};
 use crate::heart::budget::ready_at_a_price;
 use crate::heart::core::Core;
-use crate::heart::current::{at_home, expect_home, no_loop, not_at_home, with_current, with_home};
+use crate::heart::current::{at_home, current, expect_home, no_loop, not_at_home, with_current, with_home};
 use crate::heart::key::{Key, TaskKey, TimerKey};
 use crate::heart::timers::Deadline;
 use crate::heart::waker::waiter_of;
@@ -143,6 +143,15 @@ impl Sleep {
                 self.arm(tick, waker, |_| waiter);
             }
         }
+    }
+
+    /// Takes the timer away, and with it whoever waits. The deadline stays, for the next poll.
+    pub(super) fn give_up(&mut self) {
+        let Stage::Set(slot, serial) = self.stage() else { return };
+        // Elsewhere it is left to the drop.
+        let Some(core) = current().filter(|core| core.number == self.runtime) else { return };
+        self.set_stage(Stage::New(core.timers.deadline_at(self.deadline).tick));
+        drop(cancel(&core, self.timer(slot, serial)));
     }
 
     fn timer(&self, slot: u32, serial: u64) -> TimerKey {

@@ -1,6 +1,6 @@
 //! Intervals: on the beat, and what becomes of ticks that nobody took in time.
 
-use std::task::Waker;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use oneloop::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, sleep, sleep_until, timeout};
@@ -190,7 +190,7 @@ fn an_interval_wakes_the_task_that_asked_it_last() {
             let mut every = interval(SECOND);
             every.tick().await;
             fn tick(every: &mut Interval, waker: &Waker) -> bool {
-                poll_with(&mut std::pin::pin!(every.tick()), waker).is_ready()
+                every.poll_tick(&mut Context::from_waker(waker)).is_ready()
             }
             let (first, second) = (Count::default(), Count::default());
             let counting = |count: &Count| {
@@ -201,6 +201,30 @@ fn an_interval_wakes_the_task_that_asked_it_last() {
             sleep(SECOND).await;
             assert_eq!((first.get(), second.get()), (0, 1));
             assert!(tick(&mut every, Waker::noop()));
+        });
+    });
+}
+
+#[test]
+fn a_tick_that_is_given_up_leaves_no_timer_and_no_waker() {
+    watch(|| {
+        let runtime = in_order();
+        runtime.block_on(async {
+            let (start, gone) = (Instant::now(), Count::default());
+            let mut every = interval(SECOND);
+            every.tick().await;
+            for _ in 0..3 {
+                let told = gone.clone();
+                let waker = Foreign::waker(|| (), move || told.add());
+                assert!(poll_with(&mut Box::pin(every.tick()), &waker).is_pending());
+                assert_eq!(runtime.metrics().timers, 0);
+            }
+            assert_eq!(gone.get(), 3);
+            // No tick is lost by it, and none comes early.
+            assert!(timeout(SECOND / 2, every.tick()).await.is_err());
+            assert_eq!(every.tick().await, start + SECOND);
+            sleep(SECOND * 2).await;
+            assert_eq!((every.tick().await, every.tick().await), (start + SECOND * 2, start + SECOND * 3));
         });
     });
 }
