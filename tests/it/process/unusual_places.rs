@@ -1,5 +1,5 @@
-//! Programs in unusual places: without `/proc`, with a listener for a standard input, and with more bytes to say than
-//! a system call takes.
+//! Programs in unusual places: without `/proc`, under a debugger, with a listener for a standard input, and with more
+//! bytes to say than a system call takes.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::see::{Recording, dump};
+use oneloop::task::spawn_blocking;
 use oneloop::time::sleep;
 use oneloop::{Runtime, spawn};
 
@@ -69,6 +70,61 @@ fn a_program_without_proc_runs_is_diagnosed_and_recorded() {
     let output = command.env("ONELOOP_RECORD", recording.path()).env(leaks, off).output().unwrap();
     assert_eq!(output.status.code(), Some(CAME_TO_ITS_END), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(Recording::read(&*std::fs::read(recording.path()).unwrap()).unwrap().len() > 10);
+}
+
+/// Attaches a debugger to a process for a moment, and leaves it. Says whether the system lets it.
+fn debug_for_a_moment(process: u32) -> bool {
+    let mut debugger = Command::new("gdb");
+    debugger.args(["--batch", "--nx", "-iex", "set auto-load off", "-iex", "set debuginfod enabled off"]);
+    debugger.args(["-ex", "info threads", "-ex", "shell sleep 0.1", "-ex", "detach", "-p", &process.to_string()]);
+    let said =
+        debugger.stdin(Stdio::null()).output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let has_stopped_it = said.is_ok_and(|said| said.contains("detached]"));
+    if !has_stopped_it {
+        println!("skipped: this needs gdb, and a system that lets it attach to this program's children");
+    }
+    has_stopped_it
+}
+
+#[test]
+fn a_program_that_is_debugged_for_a_moment_loses_no_byte_and_no_timer() {
+    const ADDRESS: &str = "ONELOOP_TEST_TALKS_TO";
+    let listener = std::net::TcpListener::bind(ANY_PORT).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let mut command = child_command(&[(ADDRESS, &address)], || {
+        on_a_loop(async {
+            let address = std::env::var(ADDRESS).unwrap().parse::<std::net::SocketAddr>().unwrap();
+            let stream = TcpStream::connect(address).await.unwrap();
+            let naps = spawn(async {
+                for _ in 0..40 {
+                    sleep(Duration::from_millis(10)).await;
+                }
+            });
+            let mut byte = [0];
+            while stream.read(&mut byte).await.unwrap() > 0 {
+                // Some of these are due while the debugger has the program.
+                sleep(Duration::from_millis(50)).await;
+                assert_eq!(spawn_blocking(move || byte).await.unwrap(), byte);
+                stream.write_all(&byte).await.unwrap();
+            }
+            naps.await.unwrap();
+        });
+    });
+    let _watch = Watch::new(Duration::from_secs(60));
+    let mut child = command.spawn().unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    for byte in 0..3 {
+        stream.write_all(&[byte]).unwrap();
+        let is_debugged = debug_for_a_moment(child.id());
+        let mut answer = [u8::MAX];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, [byte]);
+        if !is_debugged {
+            break;
+        }
+    }
+    drop(stream);
+    assert_eq!(child.wait().unwrap().code(), Some(CAME_TO_ITS_END));
 }
 
 /// As inetd(8) starts its servers: the listener is the standard input. The connection that was made before is served.
