@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use oneloop::see::{Recording, Ring};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::program::record;
 
@@ -71,4 +71,36 @@ fn the_model_equals_the_runtime_after_every_event_of_a_program() {
     let file = folder.path().join("varied");
     record("varied", &file);
     agrees(&file, 1);
+}
+
+#[test]
+fn a_recording_of_87_megabytes_is_read_by_the_pages_model() {
+    const TURNS: usize = 126_000;
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("large.ndjson");
+    let mut lines = std::io::BufWriter::new(fs::File::create(&file).expect("a file can be made"));
+    let header = r#"{"oneloop":"events","version":1,"clock":"real","first":1,"dropped":0}"#;
+    writeln!(lines, "{header}").expect("there is room on the disk");
+    let mut number = 0;
+    let mut write = |rest: &str| {
+        number += 1;
+        writeln!(lines, r#"{{"n":{number},"t":{number},"e":{rest}}}"#).expect("there is room on the disk");
+    };
+    let at = "a/rather/long/path/to/the/source/of/a/program/with/many/tasks.rs:123:45";
+    write(&format!(r#""spawn","task":1,"slot":0,"by":"outside","name":"main","at":"{at}""#));
+    for turn in 1..=TURNS {
+        write(&format!(r#""turn_start","turn":{turn},"inbox":0"#));
+        write(r#""poll_start","task":1"#);
+        write(&format!(r#""timer_set","timer":{turn},"slot":0,"by":"task 1","deadline":{turn},"at":"{at}""#));
+        write(&format!(r#""wait","task":1,"on":"timer {turn}","at":"{at}""#));
+        write(r#""poll_end","task":1,"outcome":"pending""#);
+        write(&format!(r#""timer_fired","timer":{turn},"late":0"#));
+        write(&format!(r#""wake","task":1,"by":"timer {turn}","queued":true"#));
+        write(&format!(r#""turn_end","turn":{turn},"polls":1"#));
+    }
+    drop(lines);
+    assert!(fs::metadata(&file).expect("it is there").len() > 87_000_000);
+    let Some(said) = model_says(&file, TURNS * 8 - 1) else { return };
+    let [_, last] = &said[..] else { panic!("it says {} states", said.len()) };
+    assert_eq!((&last[0]["t"], &last[0]["turn"]), (&json!(TURNS * 8), &json!(TURNS)));
 }

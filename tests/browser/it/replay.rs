@@ -341,6 +341,7 @@ fn what_is_no_recording_is_refused_in_words() {
         page.opens(FROM_DISK);
         let header = r#"{"oneloop":"events","version":1,"clock":"real","first":1,"dropped":0}"#;
         for (text, says) in [
+            (String::new(), "it is empty: the program that writes it runs still, or was killed"),
             ("buy milk\n".to_owned(), "not the header"),
             (header.replace(":1,\"clock", ":2,\"clock"), "version 2"),
             (format!("{header}\nmilk\n"), "line 2 is not JSON"),

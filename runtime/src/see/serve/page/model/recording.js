@@ -223,6 +223,7 @@ function parse(line) {
 
 /** Reads a recording's text as far as it goes; `cut` then says why not further. It throws if there is nothing to show. */
 function read(text) {
+  if (!text) throw new Error("it is empty: the program that writes it runs still, or was killed");
   const lines = text.split("\n"), header = parse(lines[0] || "");
   if (header?.oneloop !== "events") throw new Error("its first line is not the header of a recording of oneloop");
   if (header.version !== 1) throw new Error(`it is of version ${header.version}, and this page reads version 1`);
