@@ -275,6 +275,10 @@ fn a_page_of_another_server_and_a_foreign_name_come_to_nothing() {
             assert!(answer.starts_with("HTTP/1.1 403") || answer.starts_with("HTTP/1.1 400"), "{heads:?}: {answer}");
         }
     }
+    for heads in ["", "host: a b\n", "host:\n", "host: you@localhost\n", "host: localhost\nhost: localhost\n"] {
+        let answer = house.http("GET /", heads, "");
+        assert!(answer.starts_with("HTTP/1.1 400"), "{heads:?}: {answer}");
+    }
     for host in [own, "words.example", "localhost:1"] {
         let answer = house.http("GET /", &format!("host: {host}\norigin: http://{host}\n"), "");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

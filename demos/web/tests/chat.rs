@@ -195,6 +195,10 @@ fn a_page_of_another_server_and_a_foreign_name_come_to_nothing() {
             assert!(refused, "{path} with {heads:?}: {answer}");
         }
     }
+    for heads in ["", "host: a b\n", "host:\n", "host: you@localhost\n", "host: localhost\nhost: localhost\n"] {
+        let answer = room.get("/", heads);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{heads:?}: {answer}");
+    }
     let word = format!("POST /say HTTP/1.1\nhost: {own}\norigin: http://evil.example\ncontent-length: 2\n\nhi");
     assert!(room.ask(&word.replace("length: 2\n", "length: 2\nconnection: close\n")).starts_with("HTTP/1.1 403"));
     for host in [own.clone(), format!("localhost:{port}"), "localhost".into(), format!("chat.example:{port}")] {

@@ -114,6 +114,19 @@ fn every_loop_answers_on_the_same_port() {
 }
 
 #[test]
+fn a_head_that_is_none_is_answered_and_not_hung_up_on() {
+    let fast = Fast::start(&["--loops", "1"]);
+    for line in ["host : localhost", "x: a\r\n b", "content-length: 5\r\ncontent-length: 6"] {
+        let mut stream = connect(&fast.addr);
+        write!(stream, "GET / HTTP/1.1\r\nhost: localhost\r\n{line}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{line:?}: {answer}");
+    }
+    fast.signal(Signal::TERM);
+}
+
+#[test]
 fn a_rolling_restart_fails_no_request_of_running_clients() {
     let mut fast = Fast::start(&["--loops", "2", "--grace", "20"]);
     let first = fast.pid;

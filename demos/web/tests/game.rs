@@ -244,6 +244,10 @@ fn a_page_of_another_server_and_what_is_no_handshake_come_to_nothing() {
             assert!(answer.starts_with("HTTP/1.1 403") || answer.starts_with("HTTP/1.1 400"), "{heads}: {answer}");
         }
     }
+    for heads in ["", "host: a b\n", "host:\n", "host: you@localhost\n", "host: localhost\nhost: localhost\n"] {
+        let answer = game.ask("/", heads);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{heads:?}: {answer}");
+    }
     for heads in ["", "upgrade: websocket\n", "upgrade: websocket\nsec-websocket-version: 8\n"] {
         let answer = game.ask("/ws", &format!("host: {own}\n{heads}"));
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");

@@ -11,9 +11,10 @@ use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN,
 };
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use oneloop::interop::hyper::{Io, Timer};
 use oneloop_demos::Patient;
 use oneloop_demos::server::{Client, is_at_home};
@@ -46,11 +47,22 @@ pub(crate) async fn serve(guest: Client, house: Rc<House>) -> io::Result<()> {
 
 type Reply = Response<Full<Bytes>>;
 
+/// A host without its port.
+fn host_of(host: &str) -> &str {
+    let is_a_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
+    host.rsplit_once(':').filter(|(_, port)| is_a_port(port)).map_or(host, |(name, _)| name)
+}
+
 async fn respond(request: Request<Incoming>, house: &House) -> Result<Reply, Infallible> {
     let all = |name: HeaderName| {
         let values = request.headers().get_all(name).iter();
         values.map(|value| value.to_str().unwrap_or("")).collect::<Vec<_>>()
     };
+    // As RFC 9112 asks, section 3.2: else two servers in a row may take it for different hosts.
+    let says_well = |host: &str| host.parse::<Authority>().is_ok_and(|named| named.host() == host_of(host));
+    if request.version() == Version::HTTP_11 && !matches!(all(HOST)[..], [host] if says_well(host)) {
+        return Ok(text(StatusCode::BAD_REQUEST, "a request of HTTP/1.1 has one Host: a name or an address\n"));
+    }
     if let Err(why) = is_at_home(&all(HOST), all(ORIGIN).first().copied(), house.args.http, &house.args.host) {
         return Ok(text(StatusCode::FORBIDDEN, why));
     }

@@ -23,6 +23,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use oneloop::interop::hyper::{Io, Timer};
 use oneloop::task::Builder;
 use oneloop::time::{Sleep, sleep, timeout};
+use oneloop_web_demos::house::why_refused;
 
 use crate::names::name_or;
 use crate::server::{Args, Guest, Place};
@@ -66,6 +67,9 @@ struct Visit {
 
 async fn answer(request: Request<Incoming>, visit: Visit) -> Result<Response<Reply>, Infallible> {
     visit.place.has_spoken();
+    if let Some(why) = why_refused(&request) {
+        return Ok(text(StatusCode::BAD_REQUEST, why));
+    }
     if let Err(why) = is_at_home(&request, &visit.args) {
         return Ok(text(StatusCode::FORBIDDEN, why));
     }

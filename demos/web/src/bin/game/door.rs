@@ -25,6 +25,7 @@ use oneloop::task::Builder;
 use oneloop::time::{Instant, interval, timeout};
 use oneloop_demos::Patient;
 use oneloop_demos::server::{Client, is_at_home, printable};
+use oneloop_web_demos::house::why_refused;
 
 use crate::Seat;
 use crate::house::House;
@@ -62,6 +63,9 @@ async fn answer(request: Request<Incoming>, guest: Rc<Client>, house: Rc<House>)
         let values = request.headers().get_all(name).iter();
         values.map(|value| value.to_str().unwrap_or("")).collect::<Vec<_>>()
     };
+    if let Some(why) = why_refused(&request) {
+        return Ok(text(StatusCode::BAD_REQUEST, why));
+    }
     if let Err(why) = is_at_home(&all(HOST), all(ORIGIN).first().copied(), house.args.addr, &house.args.host) {
         return Ok(text(StatusCode::FORBIDDEN, why));
     }
