@@ -51,7 +51,11 @@ impl fmt::Display for Event {
 
 /// The events of a recording; none where there is none. The header and lines that are no events are skipped.
 pub(crate) fn read(path: &Path) -> Vec<Event> {
-    let text = fs::read_to_string(path).unwrap_or_default();
+    parse(&fs::read_to_string(path).unwrap_or_default())
+}
+
+/// The events of a recording's text.
+pub(crate) fn parse(text: &str) -> Vec<Event> {
     text.lines().filter_map(event).collect()
 }
 

@@ -1,4 +1,4 @@
-//! What a recording says about the runtime that wrote it: the first event that breaks a rule.
+//! The judge: a recording tells which event was the first to break a rule.
 //!
 //! The judge knows no test. It replays the events and looks for what no runtime may do: poll a task that is over,
 //! park while somebody is ready, fire early. At the end it looks for who was forgotten.
@@ -17,7 +17,9 @@ struct Task {
     over: Option<u64>,
     panicked: bool,
     polls: u64,
-    /// What it waits for, and since which event.
+    /// The end of the poll in which it was ready, until it is told that it has finished.
+    ready: Option<u64>,
+    /// The things that it waits for, and since which event.
     waits: BTreeMap<String, u64>,
     last_poll: u64,
 }
@@ -28,10 +30,10 @@ struct Loop {
     queue: Vec<u64>,
     running: Option<(u64, u64)>,
     timers: BTreeMap<u64, u64>,
-    /// What has come, such as an event that was set, and when.
+    /// The things that have come, such as an event that was set, and when.
     come: BTreeMap<String, u64>,
     returned: bool,
-    /// What is wrong with the park that goes on.
+    /// The fault of the park that goes on.
     asleep: Option<String>,
 }
 
@@ -54,6 +56,9 @@ impl Loop {
             "poll_start" => return self.poll_starts(event.task()?, n),
             "poll_end" => {
                 self.running = None;
+                if event.get("outcome") == Some("ready") {
+                    self.tasks.entry(event.task()?).or_default().ready = Some(n);
+                }
                 if event.get("outcome") == Some("panicked") {
                     // Its waits are gone with it; and if it is main, the others were not forgotten.
                     self.tasks.entry(event.task()?).or_default().panicked = true;
@@ -92,7 +97,7 @@ impl Loop {
             return Some(());
         }
         if !on.starts_with("join") && !on.starts_with("event") {
-            // What a socket said before may be over by now.
+            // A socket's earlier news may be over by now.
             self.come.remove(&on);
         }
         self.tasks.entry(event.task()?).or_default().waits.insert(on, event.number);
@@ -112,7 +117,7 @@ impl Loop {
             return Some(format!("task {id} finished at event {n}, and had finished at event {before} already"));
         }
         self.come.insert(format!("join {id}"), n);
-        (task.queued, task.waits) = (None, BTreeMap::new());
+        (task.queued, task.ready, task.waits) = (None, None, BTreeMap::new());
         None
     }
 
@@ -186,10 +191,13 @@ impl Loop {
             .then(|| format!("timer {id} fired at event {}, at {now} ms: early, it is due at {due} ms", event.number))
     }
 
-    /// Who was forgotten.
+    /// The first task that was forgotten.
     fn at_the_end(&self) -> Option<String> {
         if self.asleep.is_some() {
             return self.asleep.clone();
+        }
+        if let Some((id, since)) = self.tasks.iter().find_map(|(id, task)| Some((id, task.ready?))) {
+            return Some(format!("task {id} was ready at event {since}, and nobody said that it has finished"));
         }
         if self.returned {
             // Those who are left were not forgotten: the loop has ended.
@@ -218,4 +226,17 @@ impl Loop {
         }
         None
     }
+}
+
+#[test]
+fn a_task_that_is_ready_and_never_finishes_is_named() {
+    let lines = [
+        r#"{"n":1,"t":1,"e":"spawn","task":1}"#,
+        r#"{"n":2,"t":2,"e":"poll_start","task":1}"#,
+        r#"{"n":3,"t":3,"e":"poll_end","task":1,"outcome":"ready"}"#,
+        r#"{"n":4,"t":4,"e":"finish","task":1,"outcome":"returned"}"#,
+    ];
+    let told = |lines: &[&str]| judge(&crate::events::parse(&lines.join("\n")));
+    assert_eq!(told(&lines), None);
+    assert_eq!(told(&lines[..3]).as_deref(), Some("task 1 was ready at event 3, and nobody said that it has finished"));
 }
