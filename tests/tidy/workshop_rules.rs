@@ -8,6 +8,8 @@ use crate::repo::{File, Finding, Repo, findings};
 const KIT: &str = "docs/workshop/instructor.md";
 const CARD: &str = "docs/workshop/card.md";
 const PRINTED: &str = "docs/workshop/card.html";
+const RUSSIAN_CARD: &str = "docs/ru/workshop/card.md";
+const RUSSIAN_PRINTED: &str = "docs/workshop/card.ru.html";
 const STAGES: &str = "docs/workshop/stages/";
 
 /// In each session plan a row begins when the one before it ends, and a stage has the minutes of its `stage.toml`.
@@ -63,38 +65,51 @@ fn minutes_of(repo: &Repo, stage: u32) -> Option<u32> {
     settings.lines().find_map(|(_, line)| number(line.strip_prefix("minutes = ")?))
 }
 
-/// The page for the printer has every line of the card, and every row of the plans.
+/// The pages for the printer have every line of the card, and every row of the plans.
 pub(crate) fn printed_card(repo: &Repo) -> Vec<Finding> {
     let texts = (
-        repo.require(CARD, "the waker's contract on one page"),
         repo.require(KIT, "the instructor's kit, with the session plans"),
         repo.require(PRINTED, "the card and the plans, for the printer"),
     );
-    let (card, kit, printed) = match texts {
-        (Ok(card), Ok(kit), Ok(printed)) => (card, kit, printed),
-        (Err(missing), ..) | (_, Err(missing), _) | (.., Err(missing)) => return vec![missing],
+    let (kit, printed) = match texts {
+        (Ok(kit), Ok(printed)) => (kit, printed),
+        (Err(missing), _) | (_, Err(missing)) => return vec![missing],
     };
+    let mut found = Vec::new();
+    for (card, printed) in [(CARD, PRINTED), (RUSSIAN_CARD, RUSSIAN_PRINTED)] {
+        let texts = (repo.require(card, "the waker's contract"), repo.require(printed, "the card for the printer"));
+        match texts {
+            (Ok(card), Ok(printed)) => found.extend(not_printed(card, printed)),
+            (Err(missing), _) | (_, Err(missing)) => found.push(missing),
+        }
+    }
+    let words = plain(&printed.text);
+    for (line, cells) in rows(kit).filter(|(_, cells)| cells[0].contains(':') && cells.len() == 3) {
+        found.extend(cells.iter().filter_map(|cell| missing(kit, line, cell, printed, &words)));
+    }
+    found
+}
+
+/// The lines of a card that the page for the printer does not have.
+fn not_printed(card: &File, printed: &File) -> Vec<Finding> {
     let words = plain(&printed.text);
     let mut found = Vec::new();
-    let mut look_for = |page: &File, line: usize, text: &str| {
-        let text = text.replace('`', "");
-        if !text.is_empty() && !words.contains(&text) {
-            let says = format!("{PRINTED} does not say \"{text}\"; say the same in both");
-            found.push(Finding::new(&page.path, line, says));
-        }
-    };
     for line in markdown::lines(card).iter().filter(|line| !line.text.contains("](")) {
         let text = line.text.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '#');
         let text = text.strip_prefix(". ").unwrap_or(text).trim();
         let cells = if line.text.starts_with('|') { text.trim_matches('|').split('|').collect() } else { vec![text] };
-        for cell in cells.iter().filter(|cell| !cell.starts_with("---") && !cell.starts_with("```")) {
-            look_for(card, line.number, cell.trim());
-        }
-    }
-    for (line, cells) in rows(kit).filter(|(_, cells)| cells[0].contains(':') && cells.len() == 3) {
-        cells.iter().for_each(|cell| look_for(kit, line, cell));
+        let cells = cells.into_iter().filter(|cell| !cell.starts_with("---") && !cell.starts_with("```"));
+        found.extend(cells.filter_map(|cell| missing(card, line.number, cell.trim(), printed, &words)));
     }
     found
+}
+
+/// A text that a printed page, of these words, does not have.
+fn missing(page: &File, line: usize, text: &str, printed: &File, words: &str) -> Option<Finding> {
+    let text = text.replace('`', "");
+    let is_there = text.is_empty() || words.contains(&text);
+    let says = || format!("{} does not say \"{text}\"; say the same in both", printed.path);
+    (!is_there).then(|| Finding::new(&page.path, line, says()))
 }
 
 /// The words of a page without its marks.
@@ -172,10 +187,14 @@ fn a_word_of_the_card_that_is_not_printed_is_found() {
     let kit = "# Kit\n| at | minutes | what |\n|---|---|---|\n| 0:00 | 20 | live |\n";
     let printed = "<h1>The card</h1><li>A <code>wake</code> is a hint.</li><td>ask</td><td>if not</td>\
                    <td>a &gt; b?</td><td>no</td><td>0:00</td><td>20</td><td>live</td>";
-    let of = |printed: &str| findings(printed_card, &[(CARD, card), (KIT, kit), (PRINTED, printed)]);
+    let russian = [(RUSSIAN_CARD, "# Card\n"), (RUSSIAN_PRINTED, "<h1>Card</h1>")];
+    let of =
+        |printed: &str| findings(printed_card, &[(CARD, card), (KIT, kit), (PRINTED, printed), russian[0], russian[1]]);
     assert_eq!(of(printed), [""; 0]);
     assert_eq!(of(&printed.replace("is a hint", "is an order")), ["docs/workshop/card.md:5"]);
     assert_eq!(of(&printed.replace("b?", "c?")), ["docs/workshop/card.md:9"]);
     assert_eq!(of(&printed.replace("live", "alone")), ["docs/workshop/instructor.md:4"]);
-    assert_eq!(findings(printed_card, &[]), ["docs/workshop/card.md:1"]);
+    assert_eq!(findings(printed_card, &[]), ["docs/workshop/instructor.md:1"]);
+    let stale = [(CARD, card), (KIT, kit), (PRINTED, printed), (RUSSIAN_CARD, "# Another\n"), russian[1]];
+    assert_eq!(findings(printed_card, &stale), ["docs/ru/workshop/card.md:1"]);
 }
