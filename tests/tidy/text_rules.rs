@@ -50,7 +50,7 @@ const LATE_SUBJECTS: [&str; 10] =
     ["Of", "That", "What", "Whatever", "Where", "Wherever", "Who", "Whoever", "Whom", "Whose"];
 
 /// The folders whose comments open with their subjects.
-const SUBJECT_FIRST: [&str; 3] = ["runtime/src/", "demos/", "tests/"];
+const SUBJECT_FIRST: [&str; 4] = ["runtime/src/", "demos/", "tests/", "docs/workshop/"];
 
 /// Each sentence of a comment in these folders opens with its subject.
 pub(crate) fn subjects(repo: &Repo) -> Vec<Finding> {

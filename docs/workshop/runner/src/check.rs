@@ -1,7 +1,7 @@
 //! `cargo stage check`: the rules that keep the workshop honest.
 //!
 //! Each stub, each solution and each wrong version is a crate of its own, compiled by `rustc` alone, tests and all,
-//! without debug information. What held once is not built again until one of its files, or this program, changes.
+//! without debug information. A crate that held once is not built again until one of its files, or this program, changes.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -21,9 +21,9 @@ use crate::{Said, clinic, conformance, events, hints, loom, patch, same, schedul
 /// How many crates are built and run at the same time.
 const AT_ONCE: usize = 2;
 
-/// What a crate is to show.
+/// The claim that a crate is to show.
 enum Claim {
-    /// Rule 1: it compiles without a warning, its own tests say what is to do, those before pass. Where the stage
+    /// Rule 1: it compiles without a warning, its own tests say what is to do, those before pass. If the stage
     /// opens a step of the machine anew, earlier tests fall into that hole: those of the modules and tests in
     /// `passes_through`, but for those in `passes`.
     Stub,
@@ -92,7 +92,7 @@ pub(crate) fn check(words: &[&str]) -> Said<()> {
     if faults.is_empty() { Ok(()) } else { Err(format!("{} to mend", faults.len())) }
 }
 
-/// What can be seen of a stage without building it, and the crates to build.
+/// The faults that show without building a stage, and the crates to build.
 fn look<'a>(stages: &'a [Stage], stage: &'a Stage, jobs: &mut Vec<Job<'a>>) -> Said<Vec<String>> {
     let (solution, stub) = (tree::solution(stages, stage.number)?, tree::stubbed(stages, stage.number)?);
     let origins = tree::origins(stages)?;

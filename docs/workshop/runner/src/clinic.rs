@@ -65,7 +65,7 @@ pub(crate) fn clinic(words: &[&str]) -> Said<()> {
     Ok(())
 }
 
-/// What is wrong with a case.
+/// The faults of a case.
 pub(crate) fn faults(case: &Path) -> Vec<String> {
     let mut faults = Vec::new();
     match read(&case.join("recording.ndjson")) {

@@ -32,7 +32,7 @@ pub(crate) fn of(stage: &Stage) -> Said<Vec<(String, Vec<String>)>> {
     Ok(hints)
 }
 
-/// What is wrong with the hints of a stage: each of its holes has three.
+/// The faults of a stage's hints: each of its holes has three.
 pub(crate) fn faults(stage: &Stage, holes: &[&String]) -> Said<Vec<String>> {
     let hints = of(stage)?;
     let missing = holes.iter().filter(|hole| {

@@ -17,7 +17,7 @@ const END: &str = "// stage: end";
 /// A file in pieces.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Piece {
-    /// What is given, line by line.
+    /// The text that is given, line by line.
     Given(String),
     Hole {
         name: String,
@@ -92,7 +92,7 @@ pub(crate) fn given(text: &str) -> Said<String> {
     Ok(join(&pieces(text)?, |_, _, _, _| String::new()))
 }
 
-/// What stands in an empty hole.
+/// The text of an empty hole.
 pub(crate) fn stub(stage: usize, name: &str, indent: &str, is_last: bool) -> String {
     format!("{indent}todo!(\"stage {stage}: {name}\"){}\n", if is_last { "" } else { ";" })
 }

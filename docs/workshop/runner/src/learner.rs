@@ -48,7 +48,7 @@ impl Learner {
         write(&memory_of(&self.folder), &lines.concat())
     }
 
-    /// Where the recording of a test's last run lies.
+    /// The path of the recording of a test's last run.
     pub(crate) fn recording(&self, test: &str) -> PathBuf {
         self.folder.join(".stage/recordings").join(format!("{}.ndjson", test.replace("::", ".")))
     }
@@ -64,7 +64,7 @@ impl Learner {
         Ok(files)
     }
 
-    /// What the learner wrote into each hole.
+    /// The learner's own text of each hole.
     pub(crate) fn holes(&self) -> Said<BTreeMap<String, String>> {
         let mut all = BTreeMap::new();
         for (path, text) in self.files()? {
@@ -104,7 +104,7 @@ impl Learner {
         Ok(())
     }
 
-    /// Who asked for it has the minutes of each stage written down.
+    /// Writes down the minutes of a stage, for one who asked for it.
     fn record_minutes(&self) -> Said<()> {
         let since = self.recall("since").and_then(|since| since.parse::<u64>().ok());
         if let (Some(since), Some("yes")) = (since, self.recall("record").as_deref()) {

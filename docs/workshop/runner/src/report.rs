@@ -68,7 +68,7 @@ fn run_tests(word: Option<&str>, goes_on: bool) -> Said<bool> {
     Ok(failed.is_empty())
 }
 
-/// Where a test stands: the tests are told in the order in which they are written.
+/// The place of a test: the tests are told in the order in which they are written.
 fn place(stages: &[Stage], test: &str) -> (usize, Option<usize>) {
     let (module, name) = test.split_once("::").unwrap_or(("", test));
     let Some(stage) = stages.iter().find(|stage| stage.module() == module) else { return (usize::MAX, None) };
@@ -81,7 +81,7 @@ fn title(stages: &[Stage], module: &str) -> String {
     stage.map_or(module.to_owned(), |stage| format!("stage {}, {}", stage.number, stage.title))
 }
 
-/// What there is to say of a test that did not pass, in lines that are indented.
+/// Explains a test that did not pass, in lines that are indented.
 pub(crate) fn explain(stages: &[Stage], test: &str, verdict: &Verdict, recording: &Path) -> Said<String> {
     let mut lines = Vec::new();
     match verdict {

@@ -47,7 +47,7 @@ pub(crate) fn tests(program: &Path) -> Said<Vec<String>> {
     Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
 }
 
-/// What a run of a test left behind.
+/// The outcome of a test's run.
 pub(crate) struct Ran {
     pub(crate) verdict: Verdict,
     pub(crate) printed: String,
@@ -105,7 +105,7 @@ fn wait(child: &mut Child, limit: Duration) -> Option<bool> {
     None
 }
 
-/// What the process said when it panicked: the place and the words of its first panic.
+/// The words of the process when it panicked: the place and the text of its first panic.
 fn words(said: &str) -> String {
     let mut lines = said.lines().skip_while(|line| !line.contains("panicked at"));
     let place =

@@ -20,7 +20,7 @@ const HEAP: &str = "src/heart/heap.rs";
 const BEGIN: &str = "<!-- beyond: written by `cargo stage check --write` -->";
 const END: &str = "<!-- beyond: end -->";
 
-/// What differs, for each file that a stage names.
+/// The differences of each file that a stage names.
 pub(crate) fn faults(stage: &Stage, solution: &Files) -> Said<Vec<String>> {
     let mut faults = Vec::new();
     for path in stage.toml.sections("same_as") {
@@ -128,7 +128,7 @@ fn page(stage: &Stage, compared: &Compared, may_write: bool) -> Said<Vec<String>
     Ok(vec!["README.md does not show these differences; run `cargo stage check --write`".to_owned()])
 }
 
-/// What is equal, counted for each file, and what is not, by its reason.
+/// The equal items, counted for each file, and all others by their reason.
 fn lists(stage: &Stage, compared: &Compared) -> String {
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for ((file, _), is_equal) in &compared.theirs {

@@ -8,7 +8,7 @@ use crate::Said;
 use crate::learner::Learner;
 use crate::stages::{project, read, write};
 
-/// Where the page with the recording is put.
+/// The path of the page with the recording.
 fn page(folder: &Path) -> PathBuf {
     folder.join(".stage/see.html")
 }

@@ -25,7 +25,7 @@ pub(crate) struct Block {
 /// Around what a program of the page prints.
 pub(crate) const MARK: &str = "--- the page's program ---";
 
-/// What every page of a stage that is built has.
+/// The headings that every page of a stage has.
 const HEADINGS: [&str; 6] = [
     "## What always holds",
     "## Predict first",
@@ -75,7 +75,7 @@ pub(crate) fn programs(blocks: &[Block]) -> (String, Vec<(String, Option<String>
     (module, expected)
 }
 
-/// What a program of the page printed between its marks.
+/// The lines that a program of the page printed between its marks.
 pub(crate) fn between_marks(printed: &str) -> &str {
     let inside = printed.split_once(MARK).and_then(|(_, rest)| rest.rsplit_once(MARK)).map_or("", |(inside, _)| inside);
     inside.strip_prefix('\n').unwrap_or(inside)
@@ -89,7 +89,7 @@ pub(crate) fn first_missing<'a>(shown: &'a str, said: &str) -> Option<&'a str> {
     shown.into_iter().find(|line| !said.any(|there| there.starts_with(line.trim())))
 }
 
-/// What is wrong with the shape of a page, and with what it quotes. `texts` are all that it may quote from.
+/// The faults of a page's shape, and of what it quotes. `texts` are all that it may quote from.
 pub(crate) fn faults(stage: &Stage, texts: &[&str]) -> Said<Vec<String>> {
     let mut faults = Vec::new();
     let page = read(&stage.readme())?;

@@ -9,10 +9,10 @@ use std::thread::{self, Thread};
 
 use crate::trace::{self, MAIN};
 
-/// Where one thread sleeps, and where others wake it.
+/// The place where one thread sleeps, and where others wake it.
 pub struct Parker {
     thread: Thread,
-    /// That somebody has called `unpark` since the last `park` returned.
+    /// Whether somebody has called `unpark` since the last `park` returned.
     token: AtomicBool,
 }
 

@@ -28,7 +28,7 @@ static TRACE: Mutex<Option<Trace>> = Mutex::new(None);
 static THREADS: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// What runs on this thread, which is the cause of all that happens meanwhile.
+    /// The task or thing that runs on this thread: the cause of all that happens meanwhile.
     static CAUSE: Cell<Cause> = const { Cell::new(Cause::Nobody) };
     /// The virtual time, where a runtime has one.
     static VIRTUAL: Cell<Option<Duration>> = const { Cell::new(None) };
@@ -65,7 +65,7 @@ pub fn thread() -> u64 {
     THREAD.get()
 }
 
-/// What happens next was asked for by this thread.
+/// This thread asked for all that happens next.
 pub fn by_thread(thread: u64) {
     CAUSE.set(Cause::Thread(thread));
 }

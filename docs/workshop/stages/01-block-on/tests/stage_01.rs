@@ -98,7 +98,7 @@ fn a_park_takes_no_processor_time() {
     assert!(spent < Duration::from_millis(20), "400 ms of sleep took {spent:?} of the processor, more than 5 %");
 }
 
-/// What this thread has spent; nothing where the system does not tell.
+/// The time that this thread has spent; nothing where the system does not tell.
 fn processor_time() -> Duration {
     let told = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     Duration::from_nanos(told.split(' ').next().and_then(|spent| spent.parse().ok()).unwrap_or(0))

@@ -11,7 +11,7 @@
 const NONE: u32 = u32::MAX;
 
 struct Slot<T> {
-    /// Whose slot it is; 0 while it is vacant.
+    /// The tenant whose slot it is; 0 while it is vacant.
     serial: u64,
     value: Option<T>,
     /// The next vacant slot, while this one is vacant.

@@ -1,4 +1,4 @@
-//! What users call: spawning.
+//! The calls of users: spawning.
 
 use std::panic::Location;
 

@@ -1,4 +1,4 @@
-//! What users call: spawning, and joining what was spawned.
+//! The calls of users: spawning, and joining what was spawned.
 
 use std::any::Any;
 use std::marker::PhantomData;

@@ -1,4 +1,4 @@
-//! What users call: sleeping.
+//! The calls of users: sleeping.
 
 use std::panic::Location;
 use std::pin::Pin;

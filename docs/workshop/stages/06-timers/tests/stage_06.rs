@@ -1,4 +1,4 @@
-//! Stage 6: timers. Whatever keeps the deadlines passes the same tests.
+//! Stage 6: timers. Any queue of deadlines passes the same tests.
 
 use std::cell::RefCell;
 use std::future::poll_fn;

@@ -1,4 +1,4 @@
-//! What users call: TCP, and an echo server that uses all of it.
+//! The calls of users: TCP, and an echo server that uses all of it.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -20,7 +20,7 @@ impl TcpListener {
         Ok(Self { socket: Socket::new(mio::net::TcpListener::bind(addr)?, "tcp listener")? })
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io.local_addr()
     }

@@ -43,7 +43,7 @@ pub struct Event {
 #[derive(Default)]
 struct Shared {
     is_set: bool,
-    /// Who waits: the number of the future, and the waker that it was polled with last.
+    /// Those who wait: the number of the future, and the waker that it was polled with last.
     waiting: Vec<(u64, Waker)>,
     last_wait: u64,
 }

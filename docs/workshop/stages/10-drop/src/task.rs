@@ -1,4 +1,4 @@
-//! What users call: spawning, and joining what was spawned.
+//! The calls of users: spawning, and joining what was spawned.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -36,7 +36,7 @@ pub struct JoinHandle<T> {
 }
 
 impl<T> JoinHandle<T> {
-    /// Has the task dropped when its turn comes. Whoever joins it learns of it.
+    /// Has the task dropped when its turn comes. Its joiner learns of it.
     #[track_caller]
     pub fn abort(&self) {
         if self.home().is_some_and(|core| core.tasks.abort(self.key)) {

@@ -1,4 +1,4 @@
-//! What users call: sleeping.
+//! The calls of users: sleeping.
 
 use std::future::poll_fn;
 use std::panic::Location;
@@ -83,7 +83,7 @@ impl Drop for Sleep {
     }
 }
 
-/// That the time was over first.
+/// The time was over first.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Elapsed;
 

@@ -121,8 +121,8 @@ impl Baton {
     }
 }
 
-/// A sender and a loop that is about to park, in each of a thousand orders of their steps. What a processor may
-/// reorder by itself, this does not try: the project's loom models of the same file do.
+/// A sender and a loop that is about to park, in each of a thousand orders of their steps. A processor may
+/// reorder them by itself: `cargo stage loom` tries that, and this test does not.
 /// hint: Inbox::announce_park
 #[test]
 fn the_model_loses_no_message_in_any_order_of_steps() {

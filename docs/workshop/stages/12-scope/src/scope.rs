@@ -1,6 +1,6 @@
 //! Scopes: children that end before the block that spawned them, and may therefore borrow from before it.
 //!
-//! A scope is one future, and its children live inside of it. Whoever drops the scope drops them first, and the
+//! A scope is one future, and its children live inside of it. Dropping the scope drops them first, and the
 //! compiler knows it: so they may borrow, in safe code. Each child has a waker of its own, which says which child it is
 //! and wakes the scope.
 
@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 type Body<'env, E> = Pin<Box<dyn Future<Output = Result<(), E>> + 'env>>;
 
-/// Where the children of a scope are spawned.
+/// The place where the children of a scope are spawned.
 pub struct Scope<'env, E> {
     spawned: RefCell<Vec<Body<'env, E>>>,
 }

@@ -4,9 +4,9 @@
 //! them. There are two kinds of number, and the difference between them is the safety argument of
 //! the whole runtime:
 //!
-//! - a [`Key`] is *exact*. Slot and serial together are never used twice within a runtime, and a
-//!   runtime's number is never used twice within a process, so a key that fits is the right one.
-//!   Whatever would be wrong when mistaken (abort, join, cancel a timer, deregister) takes a key.
+//! - a [`Key`] is *exact*. Slot and serial together are never used twice within a runtime, and a runtime's number is
+//!   never used twice within a process. So a key that fits is the right one. All that would be wrong when mistaken
+//!   takes a key: abort, join, cancel a timer, deregister.
 //! - a [`WakeWord`] is a *hint*. It is a key cut down to the 64 bits that fit a `Waker`, so two tasks
 //!   can in principle share one. A mistaken wake costs one spurious poll and nothing else.
 //!
@@ -26,8 +26,7 @@ const SERIAL_BITS: u32 = 24;
 /// The most slots a store of wakeable things may have.
 pub(crate) const MAX_SLOTS: usize = 1 << SLOT_BITS;
 
-/// Where something lives (`slot`), which tenant of that slot is meant (`serial`), and in which
-/// runtime.
+/// A slot, its tenant that is meant (`serial`), and the runtime that has them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct Key {
     pub(crate) runtime: u32,

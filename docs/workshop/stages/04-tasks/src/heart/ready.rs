@@ -18,7 +18,7 @@ pub(crate) struct Ready<T> {
     /// How many of `now` are gone.
     taken: usize,
     later: Vec<T>,
-    /// What picks the next, where a seed was given.
+    /// Picks the next, if a seed was given.
     random: Option<Random>,
 }
 

@@ -22,7 +22,7 @@ use crate::slab::Slab;
 /// A task whose type is forgotten, so that tasks of all types fit one slab.
 pub(crate) type Body = Pin<Box<dyn Future<Output = ()>>>;
 
-/// What to do next.
+/// The next thing to do.
 pub(crate) enum Step {
     Poll(TaskKey, Body),
     /// Poll the future of `block_on`, which its caller holds.

@@ -47,7 +47,7 @@ enum End {
     Over(Outcome),
 }
 
-/// What to do next.
+/// The next thing to do.
 pub(crate) enum Step {
     Poll(TaskKey, Body),
     /// Poll the future of `block_on`, which its caller holds.
@@ -76,7 +76,7 @@ struct Task {
     is_root: bool,
     queued: Queued,
     end: End,
-    /// Who waits for the end.
+    /// The waker of one who waits for the end.
     joiner: Option<Waker>,
 }
 

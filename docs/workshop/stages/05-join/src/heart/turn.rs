@@ -69,7 +69,7 @@ fn end_task(core: &Core, key: TaskKey, outcome: Outcome) {
     drop(unwanted);
 }
 
-/// What a loop does when nobody is ready. There are no timers and no sockets yet, so nothing can come.
+/// Ends a loop in which nobody is ready. There are no timers and no sockets yet, so nothing can come.
 pub(crate) fn park(core: &Core) {
     assert!(core.tasks.ready() > 0, "everyone waits, and nobody can wake them: the loop would stand still for ever");
 }

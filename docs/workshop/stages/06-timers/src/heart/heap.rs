@@ -10,11 +10,11 @@ use crate::slab::Slab;
 /// The queue.
 pub struct Heap<T> {
     now: u64,
-    /// What is pending or due, to be found by slot and serial.
+    /// All that is pending or due, to be found by slot and serial.
     values: Slab<T>,
-    /// Deadline, serial and slot of what is pending, the earliest on top. What was removed stays until it comes up.
+    /// Deadline, serial and slot of what is pending, the earliest on top. A removed one stays until it comes up.
     order: BinaryHeap<Reverse<(u64, u64, u32)>>,
-    /// What is due and was not yet popped: deadline, serial, slot.
+    /// All that is due and was not yet popped: deadline, serial, slot.
     due: VecDeque<(u64, u64, u32)>,
 }
 
@@ -58,7 +58,7 @@ impl<T> Heap<T> {
         // stage: end
     }
 
-    /// Moves now forward to tick `to`, and sets everything apart that is due by then. What is inserted from here on
+    /// Moves now forward to tick `to`, and sets everything apart that is due by then. An entry that is inserted from here on
     /// waits for the next call, whatever its deadline.
     pub fn advance(&mut self, to: u64) {
         self.now = self.now.max(to);

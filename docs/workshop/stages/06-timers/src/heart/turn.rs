@@ -84,7 +84,7 @@ pub(crate) fn fire_timers(core: &Core) {
     trace::nobody();
 }
 
-/// What a loop does when nobody is ready: it sleeps until the next deadline.
+/// Lets a loop in which nobody is ready sleep until the next deadline.
 pub(crate) fn park(core: &Core) {
     if core.tasks.ready() > 0 {
         return;

@@ -139,8 +139,8 @@ impl<T> Wheel<T> {
         Some(self.entries[list as usize].deadline)
     }
 
-    /// Moves now forward to tick `to`, and everything due by then to the list that [`pop_due`]
-    /// empties. What is inserted from here on waits for the next call, whatever its deadline.
+    /// Moves now forward to tick `to`, and everything due by then to the list that [`pop_due`] empties. An entry that
+    /// is inserted from here on waits for the next call, even if it is due.
     ///
     /// [`pop_due`]: Self::pop_due
     pub(crate) fn advance(&mut self, to: u64) {

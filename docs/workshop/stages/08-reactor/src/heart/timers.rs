@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use crate::heart::key::{Key, TimerKey};
 use crate::trace;
 
-/// What keeps the deadlines.
+/// The queue that keeps the deadlines.
 pub(crate) use crate::heart::wheel::Wheel as Queue;
 
 /// The timer store.
 pub(crate) struct Timers {
     runtime: u32,
     started: Instant,
-    /// What the virtual clock shows, since the start; `None` for the real clock.
+    /// The time that the virtual clock shows, since the start; `None` for the real clock.
     shown: Option<Cell<Duration>>,
     queue: RefCell<Queue<Waker>>,
 }
@@ -33,7 +33,7 @@ impl Timers {
         self.queue.borrow().len()
     }
 
-    /// What the virtual clock shows.
+    /// The time that the virtual clock shows.
     pub(crate) fn shown(&self) -> Option<Duration> {
         self.shown.as_ref().map(Cell::get)
     }

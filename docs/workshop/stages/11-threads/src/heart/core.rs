@@ -13,7 +13,7 @@ use crate::heart::tasks::{Body, Tasks, Woken};
 use crate::heart::timers::Timers;
 use crate::trace;
 
-/// What other threads send to a loop: a wake, and the number of the thread that it is from.
+/// A message from another thread to a loop: a wake, and the number of the thread that it is from.
 pub(crate) struct Message {
     pub(crate) word: WakeWord,
     pub(crate) thread: u64,

@@ -98,7 +98,7 @@ pub(crate) fn fire_timers(core: &Core) {
     trace::nobody();
 }
 
-/// Takes what other threads sent up to now. What they send meanwhile waits for the next turn.
+/// Takes what other threads sent up to now. Later messages wait for the next turn.
 pub(crate) fn drain_inbox(core: &Core) {
     let count = core.incoming.len();
     if count == 0 {

@@ -30,20 +30,20 @@ pub(crate) use self::latches::{Direction, Latches};
 /// The name of the inbox's bell among the sources.
 const BELL: Token = Token(usize::MAX);
 
-/// What is known of one source, and who waits for it.
+/// One source: the news of it, and those who wait for it.
 struct Source {
     latches: Latches,
     waiting: Vec<Waiting>,
 }
 
-/// Who waits for one direction of a source. A waiter has one waker: the latest it was polled with.
+/// One who waits for one direction of a source. A waiter has one waker: the latest it was polled with.
 struct Waiting {
     waiter: u64,
     direction: Direction,
     waker: Waker,
 }
 
-/// What is to be done about a source once a batch of events is in: the news of it, and somebody to wake.
+/// The work for a source once a batch of events is in: the news of it, and somebody to wake.
 pub(crate) struct Arrival {
     pub(crate) key: SourceKey,
     pub(crate) news: Option<Latches>,
