@@ -169,6 +169,132 @@ fn a_broken_program_leaves_the_recording_that_is_kept_of_it() {
     assert_eq!(names_in(&kept), expected);
 }
 
+/// Lines of a recording, in this order, that the table's column "you see on the page" tells of; and the number of all
+/// lines that are like the last one.
+const SEEN: [(&[&str], usize); LISTED] = [
+    (&[r#""e":"spawn""#], 1),
+    (&[r#""e":"timer_fired","timer":1"#, r#""e":"timer_set","timer":2"#], 1),
+    (
+        &[
+            r#""name":"reader""#,
+            r#""e":"poll_end","task":2,"outcome":"pending""#,
+            r#""kind":"nobody_can_wake","task":2"#,
+        ],
+        1,
+    ),
+    (
+        &[
+            r#""name":"clerk""#,
+            r#""e":"wake","task":2,"by":"task 1""#,
+            r#""e":"finish","task":1"#,
+            r#""e":"finish","task":2,"outcome":"aborted""#,
+        ],
+        1,
+    ),
+    (
+        &[
+            r#""e":"source_ready","source":1"#,
+            r#""e":"source_drained","source":1"#,
+            r#""e":"wait","task":2,"on":"read 1""#,
+        ],
+        2,
+    ),
+    (&[r#""e":"poll_start","task":2"#, r#""e":"timer_fired","timer":1"#, r#""e":"wake","task":1,"by":"task 1""#], 1),
+    (
+        &[
+            r#""e":"wake","task":2,"by":"task 2""#,
+            r#""e":"poll_start","task":1"#,
+            r#""e":"poll_end","task":2,"outcome":"pending""#,
+        ],
+        2,
+    ),
+    (
+        &[
+            r#""slot":1,"by":"task 1","name":"ann""#,
+            r#""slot":1,"by":"task 1","name":"ben""#,
+            r#""e":"finish","task":3,"outcome":"aborted""#,
+        ],
+        1,
+    ),
+    (
+        &[
+            r#""e":"poll_start","task":3"#,
+            r#""kind":"slow_poll","task":3"#,
+            r#""e":"timer_fired","timer":1,"late":950000000"#,
+        ],
+        1,
+    ),
+    (&[r#""e":"poll_start","task":2"#, r#""e":"timer_fired","timer":1,"late":90000000"#], 1),
+    (
+        &[
+            r#""e":"timer_set","timer":2,"slot":1,"by":"task 2""#,
+            r#""e":"timer_set","timer":3,"slot":2,"by":"task 2""#,
+            r#""e":"poll_end","task":2,"outcome":"panicked""#,
+            r#""e":"timer_cancelled""#,
+        ],
+        1,
+    ),
+    (
+        &[
+            r#""e":"wake","task":1,"by":"task 2""#,
+            r#""e":"timer_set","timer":3"#,
+            r#""e":"wake","task":1,"by":"task 2""#,
+        ],
+        2,
+    ),
+    (
+        &[
+            r#""name":"ticker""#,
+            r#""t":3500000000,"e":"poll_start","task":1"#,
+            r#""e":"timer_set","timer":7,"slot":1,"by":"task 2""#,
+        ],
+        1,
+    ),
+    (&[r#""t":5000000000,"e":"timer_fired","timer":3"#, r#""t":5000000000,"e":"wake","task":2"#], 1),
+    (&[r#""name":"slow""#, r#""name":"quick""#, r#""t":1000000000,"e":"poll_end","task":3,"outcome":"panicked""#], 1),
+    (&[r#""t":2000000000,"e":"wait_dropped","task":1,"on":"join 2""#, r#""t":3000000000,"e":"finish","task":2"#], 1),
+    (
+        &[
+            r#""e":"poll_start","task":2"#,
+            r#""e":"poll_end","task":2"#,
+            r#""e":"poll_start","task":3"#,
+            r#""e":"poll_end","task":3"#,
+        ],
+        1,
+    ),
+    (
+        &[
+            r#""e":"wake","task":2,"by":"task 1""#,
+            r#""e":"poll_start","task":2"#,
+            r#""e":"poll_end","task":2,"outcome":"pending""#,
+        ],
+        2,
+    ),
+    (
+        &[
+            r#""e":"wake","task":1,"by":"task 1""#,
+            r#""e":"poll_start","task":1"#,
+            r#""e":"poll_end","task":1,"outcome":"pending""#,
+        ],
+        2,
+    ),
+    (&[r#""name":"asker""#, r#""e":"poll_start","task":2"#], 65),
+];
+
+#[test]
+fn a_recording_shows_what_the_table_says_that_one_sees() {
+    for (program, (lines, count)) in programs().iter().zip(SEEN) {
+        let recording = read(&lab().join("recordings").join(&program.name).with_extension("ndjson"));
+        let mut left = recording.lines();
+        for line in lines {
+            assert!(left.any(|there| there.contains(line)), "{}: the recording has no {line} there", program.name);
+        }
+        let last = lines.last().expect("each has one");
+        let like = recording.lines().filter(|there| there.contains(last)).count();
+        assert_eq!(like, count, "{}: so many lines have {last}", program.name);
+    }
+}
+
 #[test]
 fn the_table_of_the_lab_has_each_misconception_and_its_program() {
     let page = read(&lab().join("README.md"));
