@@ -98,7 +98,7 @@ fn look<'a>(stages: &'a [Stage], stage: &'a Stage, jobs: &mut Vec<Job<'a>>) -> S
     let origins = tree::origins(stages)?;
     let own: Vec<&String> =
         origins.iter().filter(|(_, origin)| **origin == stage.number).map(|(name, _)| name).collect();
-    let mut faults = hints::faults(stage, &own)?;
+    let mut faults = hints::faults(stage, &own, &solution)?;
     faults.extend(same::faults(stage, &solution)?);
     faults.extend(carried(stages, stage, &solution)?);
     let blocks = texts::blocks(stage)?;

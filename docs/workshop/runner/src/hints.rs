@@ -3,9 +3,12 @@
 //! `hints.md` has a heading `## hole` for each, and below it `### nudge`, `### shape` and `### nearly`. In a test's
 //! file the line `/// hint: hole` above a test says which of them fits when it fails.
 
+use std::collections::BTreeMap;
+
 use crate::Said;
 use crate::learner::Learner;
 use crate::stages::{self, Stage, read};
+use crate::tree::Files;
 
 const LEVELS: [&str; 3] = ["nudge", "shape", "nearly"];
 
@@ -33,13 +36,20 @@ pub(crate) fn of(stage: &Stage) -> Said<Vec<(String, Vec<String>)>> {
 }
 
 /// The faults of a stage's hints: each of its holes has three.
-pub(crate) fn faults(stage: &Stage, holes: &[&String]) -> Said<Vec<String>> {
+pub(crate) fn faults(stage: &Stage, holes: &[&String], solution: &Files) -> Said<Vec<String>> {
     let hints = of(stage)?;
     let missing = holes.iter().filter(|hole| {
         !hints.iter().any(|(name, levels)| name == **hole && levels.iter().filter(|text| !text.is_empty()).count() == 3)
     });
     let mut faults: Vec<String> =
         missing.map(|hole| format!("hints.md has no {} for the hole \"{hole}\"", LEVELS.join(", "))).collect();
+    let solved: Said<Vec<_>> = solution.values().map(|text| crate::holes::holes(text)).collect();
+    let solved: BTreeMap<String, String> = solved?.into_iter().flatten().collect();
+    for (hole, levels) in hints.iter().filter(|(hole, _)| solved.contains_key(hole)) {
+        let nearly = levels.last().map_or("", String::as_str);
+        let wrong = nearly.split('`').skip(1).step_by(2).filter(|code| !stands_in(code, &solved[hole]));
+        faults.extend(wrong.map(|code| format!("the last hint for \"{hole}\" has `{code}`, and the solution has not")));
+    }
     let own = format!("tests/{}.rs", stage.module());
     for (_, text) in stage.files("tests")?.into_iter().filter(|(path, _)| *path == own) {
         for hole in text.lines().filter_map(|line| line.trim().strip_prefix("/// hint: ")) {
@@ -49,6 +59,30 @@ pub(crate) fn faults(stage: &Stage, holes: &[&String]) -> Said<Vec<String>> {
         }
     }
     Ok(faults)
+}
+
+/// Whether some code stands in a hole's text, layout apart. Dots in it stand for anything.
+fn stands_in(code: &str, text: &str) -> bool {
+    let squeeze = |text: &str| -> String {
+        let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+        lines.flat_map(str::chars).filter(|letter| !letter.is_whitespace()).collect()
+    };
+    let text = squeeze(text);
+    let mut rest = text.as_str();
+    squeeze(code).split('…').all(|part| match rest.split_once(part) {
+        Some((_, after)) => {
+            rest = after;
+            true
+        }
+        None => false,
+    })
+}
+
+#[test]
+fn code_of_a_hint_stands_in_the_solution_in_its_order() {
+    let solution = "    match f(\n        a, b) { // why\n        Some(c) => c,\n    }\n";
+    assert!(stands_in("match f(a, b)", solution) && stands_in("f(…) { Some(c)", solution));
+    assert!(!stands_in("why", solution) && !stands_in("Some(c) … f(", solution));
 }
 
 /// The hole that a test looks at first, and the nudge for it.
