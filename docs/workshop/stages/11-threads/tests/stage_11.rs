@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Barrier, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
@@ -221,13 +221,13 @@ fn a_flood_from_a_thread_does_not_hold_up_a_turn() {
 
 /// A waker that holds the thread of its wake, until somebody has looked.
 struct Holds {
-    woken: Barrier,
+    woken: Mutex<Sender<()>>,
     looked: Barrier,
 }
 
 impl Wake for Holds {
     fn wake(self: Arc<Self>) {
-        self.woken.wait();
+        let _ = self.woken.lock().expect("nobody panics").send(());
         self.looked.wait();
     }
 }
@@ -235,7 +235,8 @@ impl Wake for Holds {
 /// hint: the end of a job
 #[test]
 fn a_result_is_in_its_place_before_the_news_of_it() {
-    let holds = Arc::new(Holds { woken: Barrier::new(2), looked: Barrier::new(2) });
+    let (woken, was_woken) = channel();
+    let holds = Arc::new(Holds { woken: Mutex::new(woken), looked: Barrier::new(2) });
     let waker = Waker::from(Arc::clone(&holds));
     let may_end = Arc::new(Barrier::new(2));
     let ends = Arc::clone(&may_end);
@@ -245,7 +246,7 @@ fn a_result_is_in_its_place_before_the_news_of_it() {
     }));
     assert!(job.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     may_end.wait();
-    holds.woken.wait();
+    was_woken.recv_timeout(ms(5000)).expect("the end of the job is news");
     // The job's thread is in its wake, and has come no further.
     let polled = job.as_mut().poll(&mut Context::from_waker(&waker));
     holds.looked.wait();
