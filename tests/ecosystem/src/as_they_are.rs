@@ -385,6 +385,12 @@ fn futures_rustls() -> Ran {
 
 /// A certificate for localhost, by which two sides of TLS trust each other.
 pub(crate) fn tls() -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
+    let (server, client, _) = tls_and_pem();
+    (server, client)
+}
+
+/// The same, with the certificate for a client that is no library.
+pub(crate) fn tls_and_pem() -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>, String) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate = made.cert.der().clone();
     let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
@@ -395,7 +401,7 @@ pub(crate) fn tls() -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
         rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
     let server = server.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
     let client = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    (Arc::new(server), Arc::new(client.with_root_certificates(roots).with_no_client_auth()))
+    (Arc::new(server), Arc::new(client.with_root_certificates(roots).with_no_client_auth()), made.cert.pem())
 }
 
 type Nothing = http_body_util::Empty<hyper::body::Bytes>;

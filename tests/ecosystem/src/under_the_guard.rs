@@ -14,6 +14,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row { library: "tokio::spawn", does: "run a Send task on tokio's thread, and join it here", run: tokio_spawn },
     Row { library: "reqwest", does: "ask a server of our loop", run: reqwest },
     Row { library: "sqlx", does: "write and read a table of SQLite through a pool", run: sqlx },
+    Row { library: "sqlx:postgres", does: "write and read a table of PostgreSQL through a pool", run: sqlx_postgres },
     Row { library: "tower:timeout", does: "end a service that takes too long", run: tower_timeout },
     Row { library: "tower-http", does: "serve a file by ServeDir", run: tower_http },
     Row {
@@ -104,6 +105,22 @@ fn sqlx() -> Ran {
             sqlx::query("insert into t values (?)").bind(n).execute(&pool).await.unwrap();
         }
         let sum: (i64,) = sqlx::query_as("select sum(n) from t").fetch_one(&pool).await.unwrap();
+        assert_eq!(sum.0, 42);
+        pool.close().await;
+    })
+}
+
+fn sqlx_postgres() -> Ran {
+    let Some(server) = oneloop_ecosystem::servers::Server::postgres() else {
+        return Ran::Skipped("there is no PostgreSQL here");
+    };
+    under_the_guard(async {
+        let url = format!("postgres://postgres@{}/postgres", server.addr);
+        let pool = sqlx::postgres::PgPoolOptions::new().max_connections(3).connect(&url).await.unwrap();
+        sqlx::query("create table t (n bigint)").execute(&pool).await.unwrap();
+        let adds = [1_i64, 2, 39].map(|n| sqlx::query("insert into t values ($1)").bind(n).execute(&pool));
+        futures::future::try_join_all(adds).await.unwrap();
+        let sum: (i64,) = sqlx::query_as("select sum(n)::bigint from t").fetch_one(&pool).await.unwrap();
         assert_eq!(sum.0, 42);
         pool.close().await;
     })
