@@ -926,6 +926,13 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it task::panics::a_panic_of_the_root_future_is_the_callers_and_the_runtime_can_go_on",
     },
     Bug {
+        rule: 7, what: "a guard that is dropped out of order takes out another's core, and leaves its own entered",
+        file: "heart/current.rs", inside: "impl Drop for Entered",
+        right: "rposition(|core| core.number == self.number)",
+        wrong: "rposition(|_| true)",
+        test: "it heart::outside_turns::a_guard_dropped_out_of_order_says_so_and_keeps_no_runtime",
+    },
+    Bug {
         rule: 7, what: "a root future that ends while it is queued is counted as ready for ever",
         file: "heart/tasks/mod.rs", inside: "fn end_root(",
         right: "inner.never_queue_again(ROOT);",
