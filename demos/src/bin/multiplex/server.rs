@@ -67,8 +67,6 @@ impl Process {
         let program = std::env::current_exe()?;
         let mut command = Command::new(program);
         command.arg("--serve").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-        // A Ctrl-C is for the clients: they ask the server for its account afterwards, and then it ends.
-        command.process_group(0);
         let mut child = command.spawn()?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("the server's process has no pipes"));
