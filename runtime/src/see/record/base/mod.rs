@@ -9,7 +9,6 @@ mod sources;
 mod states;
 mod unread;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::ground::event::{Place, SourceId, TaskId, TimerId, WaitsFor};
@@ -30,7 +29,8 @@ pub(in crate::see::record) struct Base {
     turn: u64,
     phase: Phase,
     running: Option<Key>,
-    queue: Queue,
+    /// The last ticket that was given.
+    last_ticket: u64,
     tasks: Slots<Task>,
     timers: Slots<Timer>,
     sources: Slots<Source>,
@@ -43,7 +43,7 @@ struct Task {
     by: Who,
     at: Place,
     state: TaskState,
-    /// Its ticket, while it is in the ready queue.
+    /// Its place in the ready queue, while it is in there: the lower comes first.
     queued: Option<Ticket>,
     polls: u64,
     longest: u64,
@@ -66,17 +66,8 @@ struct Timer {
     waiter: Option<Key>,
 }
 
-/// A place in the ready queue. No two are the same, not even of one task.
+/// A place in the ready queue, which is nothing but the order of its tickets.
 type Ticket = std::num::NonZeroU64;
-
-/// The ready queue. A task that leaves it from the middle leaves its place behind, which is passed over.
-#[derive(Default)]
-struct Queue {
-    places: VecDeque<(Ticket, Key)>,
-    last: u64,
-    /// How many places are nobody's.
-    empty: usize,
-}
 
 impl Base {
     /// Takes the base one event further. All of it must be read: see [`read_on`](Self::read_on).
@@ -122,11 +113,9 @@ impl Base {
 
     fn poll_started(&mut self, key: Key) {
         let Some(task) = self.tasks.get_mut(key) else { return };
-        let ticket = task.queued.take();
-        (task.state, task.since) = (TaskState::Running, self.at);
+        (task.queued, task.state, task.since) = (None, TaskState::Running, self.at);
         task.polls = task.polls.saturating_add(1);
         (self.phase, self.running) = (Phase::Poll, Some(key));
-        self.leave_queue(ticket);
     }
 
     fn poll_ended(&mut self, key: Key, is_pending: bool) {
@@ -144,41 +133,13 @@ impl Base {
         let Some(task) = self.tasks.get_mut(record.key()) else { return };
         task.woken = Some((record.who(), self.at));
         if record.more == 1 {
-            task.enqueue(record.key(), &mut self.queue, self.at);
+            task.enqueue(&mut self.last_ticket, self.at);
         }
     }
 
     fn enqueue(&mut self, key: Key) {
         if let Some(task) = self.tasks.get_mut(key) {
-            task.enqueue(key, &mut self.queue, self.at);
-        }
-    }
-
-    /// A task that had this ticket has left the queue. Mostly it was the first.
-    fn leave_queue(&mut self, ticket: Option<Ticket>) {
-        let Some(ticket) = ticket else { return };
-        if self.queue.places.front().is_some_and(|(first, _)| *first == ticket) {
-            self.queue.places.pop_front();
-        } else {
-            self.queue.empty += 1;
-        }
-        if self.queue.empty > 0 {
-            self.pass_over();
-        }
-    }
-
-    #[cold]
-    fn pass_over(&mut self) {
-        let queue = &mut self.queue;
-        let tasks = &self.tasks;
-        let is_taken = |(ticket, key): &(Ticket, Key)| tasks.get(*key).is_some_and(|task| task.queued == Some(*ticket));
-        while queue.empty > 0 && queue.places.front().is_some_and(|place| !is_taken(place)) {
-            queue.places.pop_front();
-            queue.empty -= 1;
-        }
-        if queue.empty > 64 && queue.empty > queue.places.len() / 2 {
-            queue.places.retain(is_taken);
-            queue.empty = 0;
+            task.enqueue(&mut self.last_ticket, self.at);
         }
     }
 
@@ -194,7 +155,6 @@ impl Base {
     fn finished(&mut self, key: Key) {
         self.running = self.running.filter(|running| *running != key);
         let Some(task) = self.tasks.take(key) else { return };
-        self.leave_queue(task.queued);
         for wait in task.waits {
             self.forget_waiter(key, wait.on);
         }
@@ -270,27 +230,16 @@ impl Task {
         let (state, waits) = (TaskState::Waiting, Vec::new());
         Self { name, by, at, state, queued: None, polls: 0, longest: 0, since, woken: None, waits, joined_by: None }
     }
-}
 
-impl Task {
-    /// Puts the task with this key last in the ready queue, unless it is in it.
-    fn enqueue(&mut self, key: Key, queue: &mut Queue, now: u64) {
+    /// Puts the task last in the ready queue, unless it is in it.
+    fn enqueue(&mut self, last_ticket: &mut u64, now: u64) {
         if self.queued.is_some() {
             return;
         }
-        self.queued = Some(queue.join(key));
+        *last_ticket += 1;
+        self.queued = Ticket::new(*last_ticket);
         if self.state != TaskState::Running {
             (self.state, self.since) = (TaskState::Ready, now);
         }
-    }
-}
-
-impl Queue {
-    /// Gives a task the last place.
-    fn join(&mut self, key: Key) -> Ticket {
-        self.last += 1;
-        let ticket = Ticket::new(self.last).unwrap_or(Ticket::MIN);
-        self.places.push_back((ticket, key));
-        ticket
     }
 }

@@ -6,19 +6,20 @@ use crate::heart::key::Key;
 use crate::see::model::state::State;
 use crate::see::model::things;
 use crate::see::record::base::sources::Source;
-use crate::see::record::base::{Base, Task, Ticket, Timer, Wait};
+use crate::see::record::base::{Base, Task, Timer, Wait};
 
 impl Base {
     /// The base as a state, made anew.
     pub(in crate::see::record) fn state(&self) -> State {
-        let in_queue =
-            |(ticket, key): &&(Ticket, Key)| self.tasks.get(*key).is_some_and(|task| task.queued == Some(*ticket));
+        let in_queue = |(key, task): (Key, &Task)| task.queued.map(|ticket| (ticket, key.serial));
+        let mut ready: Vec<_> = self.tasks.iter().filter_map(in_queue).collect();
+        ready.sort_unstable();
         State {
             at: Duration::from_nanos(self.at),
             turn: self.turn,
             phase: self.phase,
             running: self.running.map(|running| running.serial),
-            ready: self.queue.places.iter().filter(in_queue).map(|(_, key)| key.serial).collect(),
+            ready: ready.into_iter().map(|(_, serial)| serial).collect(),
             tasks: self.tasks.iter().map(|(key, task)| (key.serial, task.shown(key.slot))).collect(),
             timers: self.timers.iter().map(|(key, timer)| (key.serial, timer.shown(key.slot))).collect(),
             sources: self.sources.iter().map(|(key, source)| (key.serial, source.shown(key.slot))).collect(),
