@@ -450,6 +450,13 @@ pub(crate) const BUGS: &[Bug] = &[
         wrong: "let _tail = self.tail(); for (n, at, event) in cut.after(cut.dropped) {",
         test: "it see::recordings::a_loop_goes_on_while_its_events_are_written_to_something_slow",
     },
+    Bug {
+        rule: 0, what: "a poll that ends shares the reading of the clock at its start",
+        file: "ground/reading.rs", inside: "fn is_bound(",
+        right: "| PollEnd { .. }",
+        wrong: "",
+        test: "it see::events::a_poll_is_as_long_as_it_was_and_what_happens_in_it_is_at_its_start",
+    },
     // --- 2: the serial before the flag, and the flag before the poll ---------------------------------
     Bug {
         rule: 2, what: "a wake finds its task by the slot alone",

@@ -397,7 +397,7 @@ fn a_version_that_differs_from_the_manifest_is_found() {
 
 #[test]
 fn a_layer_that_differs_from_the_house_is_found() {
-    let page = "# A\n| layer | file |\n|---|---|\n| 0 | `heart/key.rs` |\n| 3 | `heart/tasks/`, `heart/core.rs` |\n";
+    let page = "# A\n| layer | file |\n|---|---|\n| 0 | `heart/key.rs` |\n| 4 | `heart/tasks/`, `heart/core.rs` |\n";
     let found = findings(architecture_table, &[("docs/architecture.md", page)]);
     assert_eq!(found[0], "docs/architecture.md:5");
     assert_eq!(found[1..], vec!["docs/architecture.md:1"; HOUSE.len() - 3], "each room without a row");

@@ -44,10 +44,19 @@ pub use crate::ground::place::Place;
 /// ```
 pub trait Observer: 'static {
     /// Called for each event. `at` is the time since the runtime was built, by the clock in force.
+    ///
+    /// The clock is read where a turn, a poll or a look at the kernel begins and ends, and where a timer fires. An event
+    /// in between has the time of the last reading: inside a poll, that at which the poll began.
     fn on_event(&self, at: Duration, event: &Event<'_>);
 
     /// Called when it is added to a loop that runs already, before its first event.
     fn on_attached(&self, _at: Duration) {}
+
+    /// Whether it only notes what it is told, so that the time it takes is not worth a reading of the clock.
+    #[doc(hidden)]
+    fn only_notes(&self) -> bool {
+        false
+    }
 }
 
 macro_rules! id {

@@ -3,6 +3,7 @@
 //! ```text
 //!     event.rs      the events that an observer sees
 //!     observers.rs  who is told of them, and whether anybody is
+//!     reading.rs    the reading of the clock that an event has as its time
 //!     metrics.rs    what a runtime holds and has done, in numbers
 //!     foreign.rs    what other people's code may do, and a panic of it that is nobody's
 //!     sync.rs       the concurrent primitives, which the loom models swap for their own
@@ -27,5 +28,7 @@ pub(crate) mod wishes;
 pub mod event;
 pub(crate) mod metrics;
 pub(crate) mod pool;
+
+pub(crate) mod reading;
 
 pub(crate) mod observers;

@@ -205,6 +205,8 @@ impl Drop for RootSlot<'_> {
     fn drop(&mut self) {
         self.core.actor.set(Actor::Other(Cause::Outside));
         self.core.tasks.end_root();
+        // After a panic the last turn has no end, and its last reading of the clock would be shared.
+        self.core.observers.reading.forget();
         self.core.observe(|| Event::Finish { task: TaskId(self.key), outcome: self.outcome });
     }
 }

@@ -115,7 +115,11 @@ fn poll_task(core: &Core, word: WakeWord, mut body: Body) {
 fn begin_poll(core: &Core, word: WakeWord) {
     core.actor.set(Actor::Task(word));
     core.renew_budget();
-    observe_task(core, word, |task| Event::PollStart { task });
+    observe_task(core, word, |task| {
+        // The events of the poll need not look for the key again.
+        core.actor.set(Actor::Other(Cause::Task(task)));
+        Event::PollStart { task }
+    });
 }
 
 /// Ends a task that has no output: first its future is dropped, so that all it owned is gone when its joiner runs.

@@ -392,6 +392,63 @@ fn what_drains_a_source_is_told() {
     });
 }
 
+/// Each event's kind and time. It takes its own time at the end of a poll.
+#[derive(Clone, Default)]
+struct Times(Rc<RefCell<Vec<(&'static str, Duration)>>>, Duration);
+
+impl Observer for Times {
+    fn on_event(&self, at: Duration, event: &Event<'_>) {
+        let kind = match event {
+            Event::PollStart { .. } => "start",
+            Event::PollEnd { .. } => "end",
+            Event::Wake { .. } => "wake",
+            _ => return,
+        };
+        self.0.borrow_mut().push((kind, at));
+        if kind == "end" {
+            std::thread::sleep(self.1);
+        }
+    }
+}
+
+#[test]
+fn a_poll_is_as_long_as_it_was_and_what_happens_in_it_is_at_its_start() {
+    watch(|| {
+        const SLOW: Duration = Duration::from_millis(20);
+        let times = Times(Rc::default(), SLOW);
+        let ring = oneloop::see::Ring::new(100);
+        let runtime = builder().observer(times.clone()).observer(ring).build().unwrap();
+        runtime.block_on(async {
+            std::thread::sleep(SLOW);
+            yield_now().await;
+        });
+        let times = times.0.take();
+        let kinds: Vec<_> = times.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(kinds, ["start", "wake", "end", "start", "end"]);
+        let at: Vec<_> = times.iter().map(|(_, at)| *at).collect();
+        assert_eq!(at[0], at[1], "the clock is not read within a poll");
+        assert!(at[2] - at[0] >= SLOW, "the first poll took {SLOW:?}, and is told to have taken {:?}", at[2] - at[0]);
+        assert!(at[3] - at[2] >= SLOW, "an observer's time is none of a poll's");
+    });
+}
+
+#[test]
+fn outside_of_turns_each_event_has_its_own_time() {
+    watch(|| {
+        const SLOW: Duration = Duration::from_millis(5);
+        let ring = oneloop::see::Ring::new(100);
+        let runtime = builder().observer(ring.clone()).build().unwrap();
+        assert!(panic_of(|| runtime.block_on(async { panic!("at once") })).contains("at once"));
+        std::thread::sleep(SLOW);
+        let before = ring.state().at;
+        {
+            let _entered = runtime.enter();
+            drop(spawn(async {}));
+        }
+        assert!(ring.state().at - before >= SLOW, "the reading of a turn that a panic ended is shared no more");
+    });
+}
+
 #[test]
 fn a_late_observer_is_told_from_there_on_in_its_place() {
     watch(|| {

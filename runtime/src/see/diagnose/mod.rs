@@ -92,7 +92,9 @@ impl Diagnosis {
     }
 
     /// At every poll, so nothing is made here that only a finding needs.
-    fn poll_started(&self, task: TaskId, started: Duration) {
+    fn poll_started(&self, task: TaskId, told: Duration, core: &Core) {
+        // An observer that was told before may have held the loop.
+        let started = if core.observers.reading.is_only_noted() { told } else { core.timers.uptime() };
         self.started.set(Some(started));
         if self.watch.is_some() {
             *lock(&self.poll) = Some(Poll { task, since: Instant::now(), reported: false });
@@ -207,8 +209,7 @@ impl Observer for Diagnosis {
         match *event {
             Event::Spawn { task, name, at, .. } => self.names.learn(task, name, at),
             Event::Wait { task, on, at } => self.names.waits(task, on, at),
-            // Not as of the event: an observer that was told before may have held the loop.
-            Event::PollStart { task } => self.poll_started(task, core.timers.uptime()),
+            Event::PollStart { task } => self.poll_started(task, now, &core),
             Event::PollEnd { task, outcome } => self.poll_ended(task, outcome, now),
             Event::Finish { task, .. } => self.told.borrow_mut().forget(task),
             // A loop that never sleeps takes them too: else they would become more and more.
@@ -225,6 +226,11 @@ impl Observer for Diagnosis {
         if !self.told.borrow().found.is_empty() {
             self.tell(&core);
         }
+    }
+
+    /// A finding, which it says aloud, is told in an event of its own.
+    fn only_notes(&self) -> bool {
+        true
     }
 }
 

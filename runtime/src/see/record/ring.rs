@@ -345,6 +345,10 @@ impl Observer for Ring {
         }
     }
 
+    fn only_notes(&self) -> bool {
+        true
+    }
+
     fn on_attached(&self, _: Duration) {
         let (live, run) = with_current(|core| (Live::of(core), Run::of(core))).unwrap_or_default();
         let mut past = self.0.past.lock().unwrap_or_else(PoisonError::into_inner);

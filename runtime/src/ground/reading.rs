@@ -1,0 +1,83 @@
+//! The reading of the clock that an event has as its time.
+//!
+//! To read the clock costs as much as to write an event down. So it is read where something that takes time begins or
+//! ends, and an event in between has the time of the last reading. Outside of turns each event has its own.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::ground::event::{Event, Observer, Polled};
+
+/// The last reading, for those who are told.
+pub(crate) struct Reading {
+    /// `None` outside of turns.
+    last: Cell<Option<Duration>>,
+    /// Whether a poll has ended and nothing was told since, so that one which begins now does so at the same time.
+    has_ended: Cell<bool>,
+    /// Whether all observers only note what they are told.
+    only_noted: Cell<bool>,
+}
+
+impl Reading {
+    pub(crate) fn new() -> Self {
+        Self { last: Cell::new(None), has_ended: Cell::new(false), only_noted: Cell::new(true) }
+    }
+
+    /// From here on this observer is told, too.
+    pub(crate) fn is_for(&self, observer: &Rc<dyn Observer>) {
+        self.only_noted.set(self.only_noted.get() && observer.only_notes());
+    }
+
+    /// Whether all observers only note what they are told. Then an event's time is also that at which all have heard it.
+    pub(crate) fn is_only_noted(&self) -> bool {
+        self.only_noted.get()
+    }
+
+    /// The next event has a reading of its own.
+    pub(crate) fn forget(&self) {
+        self.last.set(None);
+    }
+
+    /// The time of an event: a new reading of the clock, or the last one.
+    #[inline]
+    pub(crate) fn time_of(&self, event: &Event<'_>, clock: impl Fn() -> Duration) -> Duration {
+        let has_ended = self.has_ended.take();
+        let shares = match event {
+            Event::PollStart { .. } => has_ended,
+            event => !is_bound(event),
+        };
+        match self.last.get() {
+            Some(last) if shares => last,
+            _ => self.read(event, clock()),
+        }
+    }
+
+    #[inline(never)]
+    fn read(&self, event: &Event<'_>, now: Duration) -> Duration {
+        if is_bound(event) {
+            self.last.set(if let Event::TurnEnd { .. } = event { None } else { Some(now) });
+        }
+        // Between such a poll and the next nothing foreign runs, but for the observers.
+        let is_poll = matches!(event, Event::PollEnd { outcome: Polled::Pending, .. });
+        self.has_ended.set(is_poll && self.only_noted.get());
+        now
+    }
+}
+
+/// Whether something that takes time begins or ends with this event.
+#[inline]
+fn is_bound(event: &Event<'_>) -> bool {
+    use Event::{Held, ParkEnd, ParkStart, PollEnd, PollStart, TimerFired, TurnEnd, TurnStart};
+    matches!(
+        event,
+        PollStart { .. }
+            | PollEnd { .. }
+            | TimerFired { .. }
+            | TurnStart { .. }
+            | TurnEnd { .. }
+            | ParkStart { .. }
+            | ParkEnd { .. }
+            | Held { .. }
+    )
+}
