@@ -271,7 +271,8 @@ impl Pair {
 
     /// Takes everything out, until wheel and list are empty.
     fn finish(mut self) {
-        let of_wheel: BTreeSet<_> = self.wheel.iter().map(|(key, deadline, &value)| (key, deadline, value)).collect();
+        let of_wheel: BTreeSet<_> =
+            self.wheel.iter_in(0..usize::MAX).map(|(key, deadline, &value)| (key, deadline, value)).collect();
         let of_list: BTreeSet<_> =
             self.pending.values().chain(self.due.values()).map(|e| (e.key, e.deadline, e.value)).collect();
         assert_eq!(of_wheel, of_list);

@@ -451,6 +451,13 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it see::recordings::a_loop_goes_on_while_its_events_are_written_to_something_slow",
     },
     Bug {
+        rule: 0, what: "a ring that comes late copies all stores in one turn",
+        file: "see/record/ring.rs", inside: "fn copy_on(&self",
+        right: "copy_on(core, COPIED)",
+        wrong: "copy_on(core, COPIED << 20)",
+        test: "it see::recordings::a_ring_that_comes_late_copies_so_many_things_a_turn_and_no_more",
+    },
+    Bug {
         rule: 0, what: "a poll that ends shares the reading of the clock at its start",
         file: "ground/reading.rs", inside: "fn is_bound(",
         right: "| PollEnd { .. }",

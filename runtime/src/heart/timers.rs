@@ -11,6 +11,7 @@
 //! value.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::panic::Location;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -186,9 +187,18 @@ impl Timers {
         std::iter::from_fn(|| wheel.pop_due()).map(|(.., pending)| pending.waker).collect()
     }
 
-    /// Every waker, with the line that set its timer, visited by `look`, which must not be foreign code.
-    pub(crate) fn each_waiter(&self, mut look: impl FnMut(TimerKey, Duration, &Waker, &'static Location<'static>)) {
-        for ((slot, serial), tick, pending) in self.wheel.borrow().iter() {
+    /// How many slots there are, and the serial of the newest timer.
+    pub(crate) fn extent(&self) -> (usize, u64) {
+        self.wheel.borrow().extent()
+    }
+
+    /// Every waker in these slots, with the line that set its timer, visited by `look`, which must not be foreign code.
+    pub(crate) fn each_waiter(
+        &self,
+        slots: Range<usize>,
+        mut look: impl FnMut(TimerKey, Duration, &Waker, &'static Location<'static>),
+    ) {
+        for ((slot, serial), tick, pending) in self.wheel.borrow().iter_in(slots) {
             let key = TimerKey(Key { runtime: self.runtime, slot, serial });
             look(key, Duration::from_millis(tick), &pending.waker, pending.at);
         }

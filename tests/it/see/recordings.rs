@@ -447,9 +447,9 @@ fn a_ring_that_joins_a_running_loop_begins_with_what_is_there() {
     });
 }
 
-/// A state that begins with the stores, and takes each event at once.
+/// A state that begins with the stores, and takes each event at once; and how many turns began with a message.
 #[derive(Clone, Default)]
-struct Follower(Rc<RefCell<State>>);
+struct Follower(Rc<RefCell<State>>, Rc<Cell<usize>>);
 
 impl Observer for Follower {
     fn on_attached(&self, _at: Duration) {
@@ -458,6 +458,9 @@ impl Observer for Follower {
 
     fn on_event(&self, at: Duration, event: &Event<'_>) {
         self.0.borrow_mut().apply(at, event);
+        if let Event::TurnStart { inbox: 1.., .. } = event {
+            self.1.set(self.1.get() + 1);
+        }
     }
 }
 
@@ -517,6 +520,50 @@ fn a_late_ring_tells_the_same_while_it_still_reads_the_stores() {
                 assert_eq!(told.state_after(told.len()), *model.0.borrow(), "asked after {asked_after} events");
             });
         }
+    });
+}
+
+#[test]
+fn a_ring_that_comes_late_copies_so_many_things_a_turn_and_no_more() {
+    watch(|| {
+        const MOST: usize = 16_384;
+        const SLEEPERS: u64 = 40_000;
+        builder().virtual_clock().build().unwrap().block_on(async {
+            let mut sleepers: Vec<_> = (0..SLEEPERS).map(|n| spawn(sleep(Duration::from_secs(1 + n)))).collect();
+            yield_now().await;
+            yield_now().await;
+            let (ring, model) = (Ring::new(100), Follower::default());
+            attach(ring.clone());
+            attach(model.clone());
+            // The loop does not sleep before the copy is whole. Meanwhile tasks begin and end, copied and not.
+            for n in 0..20 {
+                sleepers.push(spawn(sleep(Duration::from_secs(n))));
+                sleepers.swap_remove(7).abort();
+                sleepers.pop().unwrap().abort();
+                yield_now().await;
+            }
+            sleep(MILLISECOND).await;
+            let shares = model.1.get();
+            assert!(shares >= 2 * SLEEPERS as usize / MOST, "80,000 things were copied in {shares} turns and one more");
+            assert_eq!(ring.state(), *model.0.borrow());
+        });
+    });
+}
+
+#[test]
+fn a_looker_waits_until_a_late_ring_has_copied_all() {
+    watch(|| {
+        builder().virtual_clock().build().unwrap().block_on(async {
+            let sleepers: Vec<_> = (0..40_000).map(|_| spawn(sleep(Duration::from_secs(1)))).collect();
+            yield_now().await;
+            let ring = Ring::new(100);
+            attach(ring.clone());
+            let looker = spawn_thread(move || ring.with_state(|state| state.tasks.len()));
+            while !looker.is_finished() {
+                yield_now().await;
+            }
+            assert_eq!(looker.join().unwrap(), 1 + sleepers.len());
+        });
     });
 }
 

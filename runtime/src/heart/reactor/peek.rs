@@ -1,5 +1,6 @@
 //! Peeking: what a dump, a diagnosis and an event ask the reactor. No turn needs it.
 
+use std::ops::Range;
 use std::os::fd::RawFd;
 use std::panic::Location;
 use std::task::Waker;
@@ -42,21 +43,39 @@ impl Reactor {
         self.with(key, |source| source.at).expect("a socket's source is registered for as long as it lives")
     }
 
-    /// Every source, with the line that opened it, visited by `look`.
-    pub(crate) fn each_source(&self, mut look: impl FnMut(SourceKey, Latches, &'static Location<'static>)) {
-        for (slot, source) in self.sources.borrow().iter() {
-            let key = SourceKey(Key { runtime: self.runtime, slot: slot as u32, serial: source.serial });
-            look(key, source.latches, source.at);
-        }
+    /// How many slots there are, and the serial of the newest source.
+    pub(crate) fn extent(&self) -> (usize, u64) {
+        (self.sources.borrow().capacity(), self.last_serial.get())
     }
 
-    /// Everyone who waits, with the line that created the future, visited by `look`, which must not be
-    /// foreign code.
-    pub(crate) fn each_waiter(&self, mut look: impl FnMut(SourceKey, Direction, &Waker, &'static Location<'static>)) {
-        for (slot, source) in self.sources.borrow().iter() {
-            let key = SourceKey(Key { runtime: self.runtime, slot: slot as u32, serial: source.serial });
+    /// Every source in these slots, with the line that opened it, visited by `look`.
+    pub(crate) fn each_source(
+        &self,
+        slots: Range<usize>,
+        mut look: impl FnMut(SourceKey, Latches, &'static Location<'static>),
+    ) {
+        self.each_in(slots, |key, source| look(key, source.latches, source.at));
+    }
+
+    /// Everyone who waits for a source in these slots, with the line that created the future, visited by `look`,
+    /// which must not be foreign code.
+    pub(crate) fn each_waiter(
+        &self,
+        slots: Range<usize>,
+        mut look: impl FnMut(SourceKey, Direction, &Waker, &'static Location<'static>),
+    ) {
+        self.each_in(slots, |key, source| {
             for waiting in source.first.iter().chain(source.others.iter().flat_map(|others| &others.0)) {
                 look(key, waiting.direction, &waiting.waker, waiting.at);
+            }
+        });
+    }
+
+    fn each_in(&self, slots: Range<usize>, mut look: impl FnMut(SourceKey, &Source)) {
+        let sources = self.sources.borrow();
+        for slot in slots.start..slots.end.min(sources.capacity()) {
+            if let Some(source) = sources.get(slot) {
+                look(SourceKey(Key { runtime: self.runtime, slot: slot as u32, serial: source.serial }), source);
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Peeking: what a dump, a diagnosis and a search ask the task store. No turn needs it.
 
+use std::ops::Range;
 use std::task::Waker;
 
-use super::{Info, Queued, ROOT, Slot, Tasks};
+use super::{Info, Queued, ROOT, Tasks};
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::ready::Ready;
 
@@ -44,34 +45,47 @@ impl Tasks {
         inner.find(key).is_some_and(|slot| slot.queued == Queued::No)
     }
 
+    /// How many slots there are.
+    pub(crate) fn slots(&self) -> usize {
+        self.inner.borrow().slots.len()
+    }
+
+    /// The serial of the newest task.
+    pub(crate) fn last_serial(&self) -> u64 {
+        self.inner.borrow().last_serial
+    }
+
     /// Every task that has a slot, the root future first. The caller knows which one is `running`.
     pub(crate) fn rows(&self, running: Option<TaskKey>) -> Vec<Row> {
+        let mut rows = Vec::with_capacity(self.slots());
+        self.each_row(0..self.slots(), running, |row, _| rows.push(row));
+        rows
+    }
+
+    /// The tasks in these slots, each with the waker that waits for its end, visited by `look`, which must not be
+    /// foreign code.
+    pub(crate) fn each_row(
+        &self,
+        slots: Range<usize>,
+        running: Option<TaskKey>,
+        mut look: impl FnMut(Row, Option<&Waker>),
+    ) {
         let inner = self.inner.borrow();
-        let row = |(index, slot): (usize, &Slot)| {
+        for index in slots.start..slots.end.min(inner.slots.len()) {
+            let slot = &inner.slots[index];
             let state = match (slot.queued, &slot.body, index) {
-                (Queued::Over, _, ROOT) => return None,
+                _ if slot.serial == 0 => continue,
+                (Queued::Over, _, ROOT) => continue,
                 (Queued::Over, ..) => State::Done,
                 (Queued::Yes | Queued::ToDrop, ..) => State::Ready,
                 (Queued::No, Some(_), _) => State::Waiting,
                 (Queued::No, None, ROOT) if running != Some(self.key(ROOT, slot.serial)) => State::Waiting,
                 (Queued::No, None, _) => State::Running,
             };
-            Some(Row { key: self.key(index, slot.serial), info: inner.info(index as u32), state })
-        };
-        let mut rows = Vec::with_capacity(inner.slots.len());
-        rows.extend(inner.slots.iter().enumerate().filter(|(_, slot)| slot.serial != 0).filter_map(row));
-        rows
-    }
-
-    /// The tasks in the ready queue, in its order.
-    pub(crate) fn queue(&self) -> Vec<TaskKey> {
-        let inner = self.inner.borrow();
-        let key = |word: &WakeWord| {
-            let slot = inner.slots.get(word.slot())?;
-            (word.fits(slot.serial) && matches!(slot.queued, Queued::Yes | Queued::ToDrop))
-                .then(|| self.key(word.slot(), slot.serial))
-        };
-        inner.ready.iter().filter_map(key).collect()
+            // Most tasks have no name, and none is looked for.
+            let info = if slot.has_rare { inner.info(index as u32) } else { Info { name: None, at: slot.at.into() } };
+            look(Row { key: self.key(index, slot.serial), info, state }, slot.joiner.as_ref());
+        }
     }
 
     /// Every waker that waits for a task's end, visited by `look`, which must not be foreign code.

@@ -144,11 +144,11 @@ impl Dump {
             }
         };
         let now = core.timers.uptime();
-        core.timers.each_waiter(|timer, deadline, waker, at| {
+        core.timers.each_waiter(0..usize::MAX, |timer, deadline, waker, at| {
             let left = Some(deadline.saturating_sub(now));
             note(waker, Wait { on: WaitsFor::Timer(TimerId(timer)), at: Some(at.into()), left });
         });
-        core.reactor.each_waiter(|source, direction, waker, at| {
+        core.reactor.each_waiter(0..usize::MAX, |source, direction, waker, at| {
             let source = SourceId(source);
             let on = if direction == Direction::Read { WaitsFor::Read(source) } else { WaitsFor::Write(source) };
             note(waker, Wait { on, at: Some(at.into()), left: None });

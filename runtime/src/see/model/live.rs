@@ -3,15 +3,15 @@
 //! The stores keep what the loop needs and no history. How often a task was polled, who woke it, since
 //! when it waits and who set a timer, only the events tell; here these are zero, nobody and now.
 
-use std::task::Waker;
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::ground::event::{Place, Readiness, SourceId, TaskId, TimerId, WaitsFor};
 use crate::heart::core::Core;
 use crate::heart::current::expect_current;
-use crate::heart::key::TaskKey;
+use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::reactor::Direction;
-use crate::heart::tasks::peek::Row;
+use crate::heart::tasks::peek::{self, Row};
 use crate::heart::waker::task_of;
 use crate::see::TaskState;
 use crate::see::model::ndjson::Run;
@@ -39,7 +39,7 @@ impl Run {
 }
 
 /// A plain copy of the live stores. To make it holds up the loop, so it searches nothing and sorts nothing: that is
-/// left to those who read it, at another time or on another thread.
+/// left to those who read it, at another time or on another thread. A [`Copying`] makes it in shares.
 #[derive(Default)]
 pub(crate) struct Live {
     pub(crate) at: Duration,
@@ -47,8 +47,8 @@ pub(crate) struct Live {
     pub(crate) running: Option<TaskKey>,
     /// Those that are over, too.
     pub(crate) tasks: Vec<Row>,
-    /// The ready queue, in its order.
-    pub(crate) ready: Vec<TaskKey>,
+    /// The ready queue, in its order, with words of tasks that are over.
+    pub(crate) ready: Vec<WakeWord>,
     pub(crate) timers: Vec<LiveTimer>,
     pub(crate) sources: Vec<(SourceId, Readiness, Place)>,
     /// The tasks that wait for a source or for another task's end.
@@ -70,30 +70,100 @@ pub(crate) struct LiveWait {
     pub(crate) at: Option<Place>,
 }
 
-impl Live {
-    pub(crate) fn of(core: &Core) -> Self {
-        let running = core.current_task();
+/// A copy of the live stores that is not whole yet.
+///
+/// The loop runs on between two shares. Its events tell of all that is younger than the copy's beginning, so that is
+/// left out here. A thing that is older is copied as it is when its share comes. To apply the events since the
+/// beginning once more to it changes nothing: each says how something is from then on. Only a thing that goes
+/// before its share comes is in no copy, and its last events are about nothing.
+pub(crate) struct Copying {
+    live: Live,
+    /// The next slot of tasks, timers and sources, how many there were, and the newest serial.
+    stores: [(usize, usize, u64); 3],
+    /// Whether events may have come since the beginning.
+    is_late: bool,
+}
+
+impl Copying {
+    /// A copy that has the ready queue, which is a list of numbers, and nothing else yet.
+    pub(crate) fn begin(core: &Core) -> Self {
         let (at, turn) = (core.timers.uptime(), core.counters.turns.get());
-        let (tasks, ready) = (core.tasks.rows(running), core.tasks.queue());
-        let mut timers = Vec::with_capacity(core.timers.len());
-        core.timers.each_waiter(|key, deadline, waker, at| {
-            timers.push(LiveTimer { timer: TimerId(key), deadline, at: at.into(), waiter: task_of(core, waker) });
-        });
-        let mut sources = Vec::with_capacity(core.reactor.len());
-        core.reactor.each_source(|key, latches, at| sources.push((SourceId(key), latches.readiness(), at.into())));
-        let mut waits = Vec::new();
-        let mut note = |waker: &Waker, on: WaitsFor, at: Option<Place>| {
-            waits.extend(task_of(core, waker).map(|task| LiveWait { task, on, at }));
-        };
-        core.reactor.each_waiter(|key, direction, waker, at| {
-            let source = SourceId(key);
-            let on = if direction == Direction::Read { WaitsFor::Read(source) } else { WaitsFor::Write(source) };
-            note(waker, on, Some(at.into()));
-        });
-        core.tasks.each_joiner(|key, waker| note(waker, WaitsFor::Join(TaskId(key)), None));
-        Self { at, turn, running, tasks, ready, timers, sources, waits }
+        let ready = core.tasks.with_queue(|ready| ready.iter().copied().collect());
+        let live = Live { at, turn, running: core.current_task(), ready, ..Live::default() };
+        let tasks = (core.tasks.slots(), core.tasks.last_serial());
+        let stores = [tasks, core.timers.extent(), core.reactor.extent()].map(|(slots, newest)| (0, slots, newest));
+        Self { live, stores, is_late: false }
     }
 
+    /// Copies on, at most so many slots. Returns whether the copy is whole.
+    pub(crate) fn go_on(&mut self, core: &Core, mut most: usize) -> bool {
+        let is_late = std::mem::replace(&mut self.is_late, true);
+        let [tasks, timers, sources] = self.stores.each_mut().map(|(next, slots, newest)| {
+            let share = *next..(*slots).min(next.saturating_add(most));
+            (*next, most) = (share.end, most - share.len());
+            (share, *newest)
+        });
+        self.live.copy_tasks(core, tasks, is_late);
+        self.live.copy_timers(core, timers);
+        self.live.copy_sources(core, sources);
+        self.stores.iter().all(|(next, slots, _)| next == slots)
+    }
+
+    /// The copy, as far as it goes.
+    pub(crate) fn end(self) -> Live {
+        self.live
+    }
+}
+
+impl Live {
+    pub(crate) fn of(core: &Core) -> Self {
+        let mut copying = Copying::begin(core);
+        copying.go_on(core, usize::MAX);
+        copying.end()
+    }
+
+    fn copy_tasks(&mut self, core: &Core, (slots, newest): (Range<usize>, u64), is_late: bool) {
+        let running = if is_late { core.current_task() } else { self.running };
+        core.tasks.each_row(slots, running, |mut row, joiner| {
+            if row.key.0.serial > newest {
+                return;
+            }
+            if let Some(task) = joiner.and_then(|joiner| task_of(core, joiner)) {
+                self.waits.push(LiveWait { task, on: WaitsFor::Join(TaskId(row.key)), at: None });
+            }
+            // The task that was running at the beginning is known.
+            if is_late && row.state == peek::State::Running {
+                row.state = peek::State::Waiting;
+            }
+            self.tasks.push(row);
+        });
+    }
+
+    fn copy_timers(&mut self, core: &Core, (slots, newest): (Range<usize>, u64)) {
+        core.timers.each_waiter(slots, |key, deadline, waker, at| {
+            if key.0.serial <= newest {
+                let waiter = task_of(core, waker);
+                self.timers.push(LiveTimer { timer: TimerId(key), deadline, at: at.into(), waiter });
+            }
+        });
+    }
+
+    fn copy_sources(&mut self, core: &Core, (slots, newest): (Range<usize>, u64)) {
+        core.reactor.each_source(slots.clone(), |key, latches, at| {
+            if key.0.serial <= newest {
+                self.sources.push((SourceId(key), latches.readiness(), at.into()));
+            }
+        });
+        core.reactor.each_waiter(slots, |key, direction, waker, at| {
+            let on = if direction == Direction::Read { WaitsFor::Read } else { WaitsFor::Write };
+            if let Some(task) = task_of(core, waker).filter(|_| key.0.serial <= newest) {
+                self.waits.push(LiveWait { task, on: on(SourceId(key)), at: Some(at.into()) });
+            }
+        });
+    }
+}
+
+impl Live {
     fn state(self) -> State {
         let (at, turn, phase, running) =
             (self.at, self.turn, self.phase(), self.running.map(|key| TaskId(key).as_u64()));
@@ -107,7 +177,12 @@ impl Live {
         if let Some(task) = state.running.and_then(|id| state.tasks.get_mut(&id)) {
             task.state = TaskState::Running;
         }
-        self.ready.into_iter().for_each(|key| state.enqueue(TaskId(key).as_u64()));
+        for word in &self.ready {
+            // The tasks are in the order of their slots.
+            let row = self.tasks.binary_search_by_key(&word.slot(), |row| row.key.0.slot as usize);
+            let task = row.ok().map(|row| TaskId(self.tasks[row].key).as_u64());
+            task.filter(|task| word.fits(*task)).into_iter().for_each(|task| state.enqueue(task));
+        }
         for (source, ready, at) in self.sources {
             state.sources.insert(source.as_u64(), Source::new(source.slot(), None, ready, Who::Outside, at));
         }

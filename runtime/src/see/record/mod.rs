@@ -3,9 +3,11 @@
 mod base;
 mod cut;
 mod packed;
+mod past;
 pub(crate) mod recording;
 pub(crate) mod ring;
 mod segment;
+mod tail;
 
 use std::time::Duration;
 

@@ -14,28 +14,38 @@
 //! States are made of what was copied, on the looker's own thread, under the lock of the past. The loop brings
 //! the base up to date where nobody looks: by a segment each time that one is full, and only if that lock is free.
 //! A looker takes the past first, then the tail.
+//!
+//! A ring that comes late begins with a copy of the loop's stores. The loop copies a share in each turn, and sends
+//! itself a message so that it does not sleep before the next. Lookers on other threads wait until that is done.
 
-use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-use crate::ground::event::{Event, Observer};
-use crate::heart::current::with_current;
+use crate::ground::event::{Event, Observer, thread_number};
+use crate::heart::core::{Core, Message};
+use crate::heart::current::{current, with_current};
 use crate::see::model::kept::Kept;
-use crate::see::model::live::Live;
+use crate::see::model::live::Copying;
 use crate::see::model::ndjson::{Line, Run};
 use crate::see::model::state::State;
 use crate::see::model::whole::Occasion;
 use crate::see::record::Record;
-use crate::see::record::base::Base;
 use crate::see::record::cut::Cut;
-use crate::see::record::segment::{SEGMENT, Segment};
+use crate::see::record::past::Past;
+use crate::see::record::segment::SEGMENT;
+use crate::see::record::tail::Tail;
 
 /// How many forgotten segments the loop takes into the base at a time: one goes each time that one is full.
 const KEEP_UP_BY: usize = 2;
+
+/// How many slots of the stores the loop copies in one turn: some tenths of a millisecond.
+const COPIED: usize = 1 << 14;
+
+/// How long a looker waits for a copy. A loop that is stuck in a poll makes none.
+const TO_BE_COPIED: Duration = Duration::from_secs(1);
 
 /// How many things of a loop that ran already go into the base at a time, before events do.
 const READ_ON_BY: usize = 1024;
@@ -61,28 +71,8 @@ pub struct Ring(Arc<Shared>);
 struct Shared {
     tail: Mutex<Tail>,
     past: Mutex<Past>,
-}
-
-/// The events.
-struct Tail {
-    capacity: usize,
-    run: Run,
-    /// The number of the last event.
-    last: u64,
-    open: Segment,
-    /// The segments before it of which something is kept. They are full.
-    full: VecDeque<Arc<Segment>>,
-    /// The segments before those, until the base has them.
-    gone: VecDeque<Arc<Segment>>,
-}
-
-/// The knowledge of the loop apart from the events that are kept.
-#[derive(Default)]
-struct Past {
-    /// The loop after so many events, the last of which is not kept any more.
-    base: (u64, Base),
-    /// The loop as the last looker saw it, after so many events.
-    seen: (u64, Arc<State>),
+    /// A copy of the stores is whole.
+    copied: Condvar,
 }
 
 /// Events as text, for a reader who comes back for more.
@@ -101,9 +91,8 @@ pub struct Batch {
 impl Ring {
     /// A ring that keeps the last `capacity` events, at least one. An event takes some 45 bytes.
     pub fn new(capacity: usize) -> Self {
-        let (capacity, run, open) = (capacity.max(1), Run::default(), Segment::with_room());
-        let tail = Tail { capacity, run, last: 0, open, full: VecDeque::new(), gone: VecDeque::new() };
-        Self(Arc::new(Shared { tail: Mutex::new(tail), past: Mutex::default() }))
+        let tail = Mutex::new(Tail::new(capacity.max(1)));
+        Self(Arc::new(Shared { tail, past: Mutex::default(), copied: Condvar::new() }))
     }
 
     /// How many events it holds.
@@ -218,11 +207,39 @@ impl Ring {
 
     /// The past, with a base that is up to date, and all events that are kept.
     fn look(&self) -> (MutexGuard<'_, Past>, Cut) {
-        let mut past = self.0.past.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut past = self.copied_past();
         past.base.1.read_on(usize::MAX);
         let cut = self.tail().take_all();
         cut.bring_up(&mut past.base);
         (past, cut)
+    }
+
+    /// The past, with all that there is to copy: the loop's own thread copies the rest at once, any other waits for it.
+    fn copied_past(&self) -> MutexGuard<'_, Past> {
+        let mut past = self.past();
+        let Some((runtime, _)) = past.copying else { return past };
+        match current().filter(|core| core.number == runtime) {
+            Some(core) => {
+                past.copy_on(&core, usize::MAX);
+            }
+            None => {
+                let waited = self.0.copied.wait_timeout_while(past, TO_BE_COPIED, |past| past.copying.is_some());
+                past = waited.unwrap_or_else(PoisonError::into_inner).0;
+                past.end_copying();
+            }
+        }
+        past
+    }
+
+    /// Copies a share of the stores, and has the next turn copy another if that was not all.
+    fn copy_on(&self, core: &Core) {
+        let is_whole = self.past().copy_on(core, COPIED);
+        if is_whole {
+            self.0.copied.notify_all();
+        } else {
+            let ring = self.clone();
+            let _ = core.inbox.send(Message::Run(Box::new(move |core| ring.copy_on(core)), thread_number()));
+        }
     }
 
     #[cold]
@@ -251,7 +268,7 @@ impl Ring {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        if !past.base.1.read_on(READ_ON_BY) {
+        if past.copying.is_some() || !past.base.1.read_on(READ_ON_BY) {
             return;
         }
         for _ in 0..KEEP_UP_BY {
@@ -264,73 +281,12 @@ impl Ring {
         }
     }
 
+    fn past(&self) -> MutexGuard<'_, Past> {
+        self.0.past.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn tail(&self) -> MutexGuard<'_, Tail> {
         self.0.tail.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Tail {
-    fn dropped(&self) -> u64 {
-        self.last.saturating_sub(self.capacity as u64)
-    }
-
-    fn len(&self) -> usize {
-        (self.last - self.dropped()) as usize
-    }
-
-    /// How many events there were before all full segments that are kept, and so many that are gone.
-    fn before(&self, gone: usize) -> u64 {
-        self.last - (self.open.len() + (self.full.len() + gone) * SEGMENT) as u64
-    }
-
-    /// Begins a new segment, and lets those go of which nothing is to be kept.
-    fn turn_over(&mut self) {
-        let full = std::mem::replace(&mut self.open, Segment::with_room());
-        self.full.push_back(Arc::new(full));
-        let forgotten = (self.dropped() - self.before(0)) as usize / SEGMENT;
-        self.gone.extend(self.full.drain(..forgotten));
-    }
-
-    /// Takes the oldest segment of which nothing is kept, and how many events there were before it.
-    fn oldest_gone(&mut self) -> Option<(u64, Arc<Segment>)> {
-        let before = self.before(self.gone.len());
-        self.gone.pop_front().map(|segment| (before, segment))
-    }
-
-    /// A copy of the segments with the events behind the number `after` up to `until`, as far as they are kept.
-    fn cut(&self, after: u64, until: u64) -> Cut {
-        let kept = self.before(0);
-        let skipped = (after.saturating_sub(kept) as usize / SEGMENT).min(self.full.len());
-        let wanted = (until.saturating_sub(kept) as usize).div_ceil(SEGMENT);
-        let segments = self.full.iter().take(wanted).skip(skipped).map(Arc::clone);
-        let open = (wanted > self.full.len()).then(|| Arc::new(self.open.clone()));
-        let (run, dropped, last) = (self.run, self.dropped(), self.last);
-        Cut { run, dropped, last, before: kept + (skipped * SEGMENT) as u64, segments: segments.chain(open).collect() }
-    }
-
-    /// A copy of all, with those that are gone. The taker has to bring the latter into the base.
-    fn take_all(&mut self) -> Cut {
-        let before = self.before(self.gone.len());
-        let gone = std::mem::take(&mut self.gone).into_iter();
-        let Cut { run, dropped, last, segments, .. } = self.cut(0, u64::MAX);
-        Cut { run, dropped, last, before, segments: gone.chain(segments).collect() }
-    }
-}
-
-impl Past {
-    /// The state of the loop after the last event: from where it was seen last, if the events since are
-    /// still here.
-    fn see(&mut self, cut: &Cut) -> Arc<State> {
-        if self.seen.0 < self.base.0 || self.seen.0 == 0 {
-            self.seen = (self.base.0, Arc::new(self.base.1.state()));
-        }
-        let (after, state) = &mut self.seen;
-        if *after < cut.last {
-            let state = Arc::make_mut(state);
-            cut.after(*after).for_each(|(_, at, event)| state.apply(at, &event));
-            *after = cut.last;
-        }
-        Arc::clone(state)
     }
 }
 
@@ -350,11 +306,14 @@ impl Observer for Ring {
     }
 
     fn on_attached(&self, _: Duration) {
-        let (live, run) = with_current(|core| (Live::of(core), Run::of(core))).unwrap_or_default();
-        let mut past = self.0.past.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut tail = self.tail();
-        tail.run = run;
-        *past = Past { base: (tail.dropped(), Base::of(live)), seen: (0, Arc::default()) };
+        let Some(core) = current() else { return };
+        {
+            let (mut past, mut tail) = (self.past(), self.tail());
+            tail.run = Run::of(&core);
+            let copying = Some((core.number, Copying::begin(&core)));
+            *past = Past { base: (tail.dropped(), Default::default()), copying, ..Past::default() };
+        }
+        self.copy_on(&core);
     }
 }
 

@@ -1,13 +1,14 @@
 //! A base of a loop that runs already: made of a copy of its stores, in shares.
 //!
-//! The copy is made at once, as no event may come between, and is cheap. To put each thing into its place is not. So
-//! the loop does that in shares, while it runs on; or a looker does all of it, on a thread of their own.
+//! The copy comes from a [`Copying`](crate::see::model::live::Copying), and has each thing as it was found. To put each
+//! into its place takes longer. The loop does that in shares too, while it runs on; or a looker does all of it, on a
+//! thread of their own.
 
 use std::sync::Arc;
 use std::vec;
 
 use crate::ground::event::{Place, Readiness, SourceId, TaskId, TimerId, WaitsFor};
-use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
+use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey, WakeWord};
 use crate::heart::tasks::peek::Row;
 use crate::see::TaskState;
 use crate::see::model::live::{Live, LiveTimer, LiveWait};
@@ -20,7 +21,7 @@ use crate::see::record::packed::nanos;
 pub(super) struct Unread {
     running: Option<TaskKey>,
     tasks: vec::IntoIter<Row>,
-    ready: vec::IntoIter<TaskKey>,
+    ready: vec::IntoIter<WakeWord>,
     timers: vec::IntoIter<LiveTimer>,
     sources: vec::IntoIter<(SourceId, Readiness, Place)>,
     waits: vec::IntoIter<LiveWait>,
@@ -55,8 +56,9 @@ impl Base {
     fn read_one(&mut self, unread: &mut Unread) -> bool {
         if let Some(row) = unread.tasks.next() {
             self.read_task(&row, unread.running == Some(row.key));
-        } else if let Some(TaskKey(key)) = unread.ready.next() {
-            self.enqueue(plain(key));
+        } else if let Some(word) = unread.ready.next() {
+            let key = self.tasks.key_at(word.slot() as u32).filter(|key| word.fits(key.serial));
+            key.into_iter().for_each(|key| self.enqueue(key));
         } else if let Some(timer) = unread.timers.next() {
             self.read_timer(&timer);
         } else if let Some((SourceId(SourceKey(key)), ready, at)) = unread.sources.next() {
