@@ -41,6 +41,8 @@ fn micros_since(before: Duration) -> u64 {
 struct Busy {
     longest: Arc<AtomicU64>,
     turns: Arc<AtomicU64>,
+    /// Whether another ring shall come.
+    comes: Arc<AtomicBool>,
     address: SocketAddr,
     tasks: usize,
 }
@@ -104,6 +106,8 @@ fn with_busy_loop(tasks: usize, look: impl FnOnce(&Busy)) {
         (Arc::new(AtomicBool::new(false)), Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
     let (tell, told) = channel();
     let (is_over, slowest, counted) = (Arc::clone(&over), Arc::clone(&longest), Arc::clone(&turns));
+    let comes = Arc::<AtomicBool>::default();
+    let asked = Arc::clone(&comes);
     let busy = spawn_thread(move || {
         unobserved().block_on(async {
             let server = serve("127.0.0.1:0").unwrap();
@@ -114,6 +118,9 @@ fn with_busy_loop(tasks: usize, look: impl FnOnce(&Busy)) {
             tell.send(server.address()).unwrap();
             while !is_over.load(Ordering::SeqCst) {
                 let before = spent();
+                if asked.swap(false, Ordering::SeqCst) {
+                    attach(Ring::new(100));
+                }
                 yield_now().await;
                 slowest.fetch_max(micros_since(before), Ordering::SeqCst);
                 counted.fetch_add(1, Ordering::SeqCst);
@@ -121,7 +128,7 @@ fn with_busy_loop(tasks: usize, look: impl FnOnce(&Busy)) {
         });
     });
     let address = told.recv().unwrap();
-    look(&Busy { longest, turns, address, tasks });
+    look(&Busy { longest, turns, comes, address, tasks });
     over.store(true, Ordering::SeqCst);
     busy.join().unwrap();
 }
@@ -143,7 +150,12 @@ fn looks(busy: &Busy) -> Vec<(&'static str, u64)> {
         busy.turn_on(POLLS);
         Busy::read_two_beginnings(&mut viewer);
     });
-    vec![("nobody", alone), ("page", page), ("ps", ps), ("why", why), ("behind", behind)]
+    let late = busy.longest_during("a ring comes late", || {
+        busy.comes.store(true, Ordering::SeqCst);
+        // More than there are shares, one of which comes every 64 polls.
+        busy.turn_on(POLLS / 10);
+    });
+    vec![("nobody", alone), ("page", page), ("ps", ps), ("why", why), ("behind", behind), ("late", late)]
 }
 
 #[test]

@@ -464,10 +464,10 @@ impl Observer for Follower {
     }
 }
 
-/// Some thousand tasks that sleep, wait for each other, for a socket or for nothing, are ready, or over.
+/// Tasks that sleep, wait for each other, for a socket or for nothing, are ready, or over.
 fn crowd(sockets: &Rc<(UnixStream, UnixStream)>) -> Vec<JoinHandle<()>> {
     let mut handles: Vec<JoinHandle<()>> = Vec::new();
-    for number in 0..5000 {
+    for number in 0..1500 {
         let last = (number % 5 == 1).then(|| handles.pop()).flatten();
         let sockets = Rc::clone(sockets);
         let body = async move {
@@ -526,7 +526,7 @@ fn a_late_ring_tells_the_same_while_it_still_reads_the_stores() {
 #[test]
 fn a_ring_that_comes_late_copies_so_many_things_a_turn_and_no_more() {
     watch(|| {
-        const MOST: usize = 16_384;
+        const MOST: usize = 4_096;
         const SLEEPERS: u64 = 40_000;
         builder().virtual_clock().build().unwrap().block_on(async {
             let mut sleepers: Vec<_> = (0..SLEEPERS).map(|n| spawn(sleep(Duration::from_secs(1 + n)))).collect();

@@ -85,13 +85,24 @@ pub(crate) struct Copying {
 }
 
 impl Copying {
-    /// A copy that has the ready queue, which is a list of numbers, and nothing else yet.
+    /// A copy that has the ready queue, which is a list of numbers, and nothing else yet. It has room for the rest: a
+    /// list that grew would be moved, all of it in one turn.
     pub(crate) fn begin(core: &Core) -> Self {
         let (at, turn) = (core.timers.uptime(), core.counters.turns.get());
         let ready = core.tasks.with_queue(|ready| ready.iter().copied().collect());
-        let live = Live { at, turn, running: core.current_task(), ready, ..Live::default() };
-        let tasks = (core.tasks.slots(), core.tasks.last_serial());
-        let stores = [tasks, core.timers.extent(), core.reactor.extent()].map(|(slots, newest)| (0, slots, newest));
+        let [tasks, timers, sources] =
+            [(core.tasks.slots(), core.tasks.last_serial()), core.timers.extent(), core.reactor.extent()];
+        let live = Live {
+            at,
+            turn,
+            running: core.current_task(),
+            tasks: Vec::with_capacity(tasks.0),
+            ready,
+            timers: Vec::with_capacity(timers.0),
+            sources: Vec::with_capacity(sources.0),
+            waits: Vec::with_capacity(tasks.0 + sources.0),
+        };
+        let stores = [tasks, timers, sources].map(|(slots, newest)| (0, slots, newest));
         Self { live, stores, is_late: false }
     }
 

@@ -41,8 +41,8 @@ use crate::see::record::tail::Tail;
 /// How many forgotten segments the loop takes into the base at a time: one goes each time that one is full.
 const KEEP_UP_BY: usize = 2;
 
-/// How many slots of the stores the loop copies in one turn: some tenths of a millisecond.
-const COPIED: usize = 1 << 14;
+/// How many slots of the stores the loop copies in one turn. It takes some tenths of a millisecond.
+const COPIED: usize = 1 << 12;
 
 /// How long a looker waits for a copy. A loop that is stuck in a poll makes none.
 const TO_BE_COPIED: Duration = Duration::from_secs(1);
