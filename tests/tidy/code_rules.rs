@@ -87,7 +87,7 @@ fn objection(room: &Room, used: &[&str]) -> Option<String> {
 
 /// Every path that leaves its file, by `crate::` or by enough `super::`, and its line. Each begins at the
 /// crate's root.
-fn paths_used<'a>(own_path: &[&'a str], tokens: &[Token<'a>]) -> Vec<(usize, Vec<&'a str>)> {
+pub(crate) fn paths_used<'a>(own_path: &[&'a str], tokens: &[Token<'a>]) -> Vec<(usize, Vec<&'a str>)> {
     let mut inline_modules: Vec<usize> = Vec::new();
     let mut paths = Vec::new();
     let mut at = 0;

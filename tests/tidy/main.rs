@@ -4,6 +4,7 @@
 //! layers and budgets are a table in `house.rs`. Every rule lives beside a test with a bad example,
 //! so that it is seen to be able to fail.
 
+mod circle_rules;
 mod code_rules;
 mod house;
 mod lexer;
@@ -39,6 +40,11 @@ fn unsafe_code_stands_in_two_files() {
 #[test]
 fn files_use_lower_layers_only() {
     check(code_rules::layers);
+}
+
+#[test]
+fn no_files_of_see_go_round_in_a_circle() {
+    check(circle_rules::circles);
 }
 
 #[test]

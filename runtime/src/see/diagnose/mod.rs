@@ -30,7 +30,8 @@ use crate::see::diagnose::once::Once;
 use crate::see::diagnose::outside::{somebody_outside, waits_of};
 use crate::see::diagnose::overload::{Overload, Seen};
 use crate::see::diagnose::watch::{Poll, Watch, lock, report};
-use crate::see::model::dump::{Dump, TaskState};
+use crate::see::model::dump::Dump;
+use crate::see::model::things::TaskState;
 use crate::see::serve;
 
 /// Looks for what keeps a program from going on.

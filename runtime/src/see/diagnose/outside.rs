@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::heart::core::Core;
 use crate::heart::key::TaskKey;
 use crate::heart::waker::word_of;
-use crate::see::TaskRow;
 use crate::see::diagnose::counted::kept_wakers;
 use crate::see::helper::NAMED;
+use crate::see::model::dump::TaskRow;
 use crate::see::model::numbered::Numbered;
 
 /// Whether anybody but the loop's own tasks may hold one of their wakers, or a handle that spawns.

@@ -17,7 +17,7 @@ use crate::heart::waker::word_of;
 use crate::see::model::kept::Kept;
 use crate::see::model::state::State;
 use crate::see::model::table::{listed, table};
-use crate::see::model::things::{Task, Who};
+use crate::see::model::things::{Task, TaskState, Who};
 use crate::see::model::words::{STATES, word};
 
 /// The lines below a table where nobody has followed the events.
@@ -88,19 +88,6 @@ pub struct Past {
     pub lasts: Duration,
     /// The cause of its last wake.
     pub woken_by: Option<Who>,
-}
-
-/// The state of a task.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TaskState {
-    /// It waits for a wake.
-    Waiting,
-    /// It is in the ready queue.
-    Ready,
-    /// It is being polled.
-    Running,
-    /// It is over, and nobody has taken its output.
-    Done,
 }
 
 impl fmt::Display for TaskState {

@@ -13,10 +13,9 @@ use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::reactor::Direction;
 use crate::heart::tasks::peek::{self, Row};
 use crate::heart::waker::task_of;
-use crate::see::TaskState;
 use crate::see::model::ndjson::Run;
 use crate::see::model::state::{Phase, State};
-use crate::see::model::things::{On, Source, Task, Timer, Waiting, Who};
+use crate::see::model::things::{On, Source, Task, TaskState, Timer, Waiting, Who};
 
 impl State {
     /// The state of the runtime that runs on this thread, by its stores alone.

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use crate::ground::event::{Cause, Event, Place, Readiness, SourceId, TaskId, TimerId, WaitsFor};
 use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
-use crate::see::TaskState;
 use crate::see::model::json::Object;
 use crate::see::model::ndjson::{Header, Run, VERSION};
 use crate::see::model::numbered::{Numbered, places};
 use crate::see::model::state::State;
-use crate::see::model::things::{On, Source, Task, Timer, Waiting, Who};
+use crate::see::model::things::{On, Source, Task, TaskState, Timer, Waiting, Who};
 use crate::see::model::whole::Whole;
 use crate::see::model::words::{FINDINGS, FINISHED, PHASES, POLLED, STATES, meaning, to_place, to_resource};
 

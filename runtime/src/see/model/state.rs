@@ -8,9 +8,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::ground::event::{Event, Place, Polled, Readiness};
-use crate::see::TaskState;
 use crate::see::model::numbered::Numbered;
-use crate::see::model::things::{On, Source, Task, Timer, Waiting, Who};
+use crate::see::model::things::{On, Source, Task, TaskState, Timer, Waiting, Who};
 
 /// The look of a loop. It begins empty, and each event that is applied takes it one step further.
 ///

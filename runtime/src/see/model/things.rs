@@ -4,7 +4,19 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::ground::event::{Cause, Place, Readiness, Resource, WaitsFor};
-use crate::see::TaskState;
+
+/// The state of a task.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TaskState {
+    /// It waits for a wake.
+    Waiting,
+    /// It is in the ready queue.
+    Ready,
+    /// It is being polled.
+    Running,
+    /// It is over, and nobody has taken its output.
+    Done,
+}
 
 /// A task, as the events tell it.
 #[derive(Clone, PartialEq, Eq, Debug)]

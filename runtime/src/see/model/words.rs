@@ -6,9 +6,8 @@ use std::fmt;
 
 use crate::ground::event::{Cause, Finding, Finished, Place, Polled, Resource, WaitsFor};
 use crate::ground::place::interned;
-use crate::see::TaskState;
 use crate::see::model::state::Phase;
-use crate::see::model::things::{On, Who};
+use crate::see::model::things::{On, TaskState, Who};
 
 pub(crate) const PHASES: [(Phase, &str); 5] = [
     (Phase::Idle, "idle"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::caller::is_a_talker;
-use super::door::{Stay, TO_LEAVE};
+use super::house::{Stay, TO_LEAVE};
 use super::request::Refusal;
 
 /// How long a guest may take to begin: somebody may sit at a terminal and think.

@@ -14,12 +14,14 @@
 //! part writes into the ring and asks the gate. It waits for the ring's lock while a viewer copies some events, and
 //! for a viewer who holds it on purpose; for no socket, and for nobody's reading.
 
+mod answer;
 pub(crate) mod bell;
 mod caller;
 mod clock;
 mod door;
 mod gate;
 mod guest;
+mod house;
 mod http;
 mod kernel;
 mod monitor;
@@ -28,41 +30,29 @@ mod page;
 mod report;
 mod request;
 mod seats;
+mod watched;
 mod why;
 
 use std::cell::{OnceCell, RefCell};
 use std::ffi::{OsStr, OsString};
-use std::fmt::{self, Write as _};
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
-use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::time::{Duration, Instant};
 
-use self::clock::Clock;
 use self::door::Door;
-use self::gate::Gate;
 use self::guest::{Guest, Trouble, a_head, a_line};
 use self::request::{Refusal, Rules, is_http};
-use self::seats::Seats;
-use crate::ground::event::{Event, Place};
+use self::watched::Watched;
 use crate::ground::wishes::wish;
 use crate::heart::core::Core;
-use crate::heart::current::{current, expect_current};
-use crate::see::Ring;
-use crate::see::model::ndjson::Quoted;
-use crate::see::model::state::State;
+use crate::heart::current::expect_current;
 use crate::see::serve::bell::SignalBell;
 use crate::see::stderr::say;
 
 /// The address at which `ONELOOP_SEE=1` shows a loop.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 6061);
-
-/// How many events a viewer who comes late can look back.
-const KEPT: usize = 50_000;
 
 /// A token shorter than this can be guessed.
 const SHORTEST_TOKEN: usize = 8;
@@ -217,20 +207,6 @@ struct Shown {
     bell: RefCell<Option<SignalBell>>,
 }
 
-/// A loop as the server's threads know it.
-struct Watched {
-    /// No other run has this number, by all odds.
-    run: u64,
-    /// The number of the runtime, as in the keys of its tasks.
-    runtime: u32,
-    gate: Gate,
-    seats: Seats,
-    ring: Ring,
-    clock: Clock,
-    /// The descriptor of its epoll set, if it has one.
-    epoll: Option<RawFd>,
-}
-
 fn show(core: &Rc<Core>, listener: TcpListener, token: Option<String>) -> io::Result<Server> {
     let shown = core.annex::<Shown>();
     if shown.watched.get().is_none() {
@@ -277,69 +253,5 @@ fn talk(guest: &mut Guest, rules: &Rules, watched: &Watched) -> io::Result<()> {
         Err(Trouble::Refused(why)) if guest.seems_to_speak_http() => http::refuse(guest, why),
         Err(Trouble::Refused(Refusal(_, why))) => guest.say_last(format!("{why}\n")),
         Err(Trouble::Gone(error)) => Err(error),
-    }
-}
-
-impl Watched {
-    fn new(core: &Core) -> Self {
-        let clock = if core.timers.is_virtual() {
-            Clock::Virtual { watched: Instant::now(), last_told: AtomicU64::new(0) }
-        } else {
-            Clock::Real { started: core.timers.started() }
-        };
-        let run = RandomState::new().build_hasher().finish();
-        Self {
-            run,
-            runtime: core.number,
-            gate: Gate::new(),
-            seats: Seats::default(),
-            ring: Ring::new(KEPT),
-            clock,
-            epoll: core.reactor.epoll(),
-        }
-    }
-
-    /// Called on the loop's thread, before each event.
-    fn pass(&self, event: &Event<'_>) {
-        let held = self.gate.pass(event);
-        self.clock.passed();
-        // The virtual clock stood still.
-        if let (Some(lasted), Clock::Real { .. }, Some(core)) = (held, &self.clock, current()) {
-            core.tell(&Event::Held { lasted });
-        }
-    }
-
-    /// Calls `look` with what the loop looks like, and the time by its clock.
-    fn look<R>(&self, look: impl FnOnce(&State, Duration) -> R) -> R {
-        let state = self.ring.state();
-        let now = self.clock.now(&state);
-        look(&state, now)
-    }
-
-    /// A sentence on the task that holds up the loop, if a task does and no viewer, and where it waited before.
-    fn culprit(&self) -> Option<(String, Option<Place>)> {
-        if self.gate.is_closed() {
-            return None;
-        }
-        let quick_look = |state: &State| {
-            let now = self.clock.now(state);
-            let silence = self.clock.silence(state);
-            report::culprit(state, now, silence, None).map(|_| state.running)
-        };
-        let running = self.ring.with_state(quick_look)?;
-        let waited_at = running.and_then(|task| why::last_wait(&self.ring, task));
-        let culprit = self.look(|state, now| report::culprit(state, now, self.clock.silence(state), waited_at))?;
-        Some((culprit, waited_at))
-    }
-
-    /// The line that tells the time; and who holds up the loop, if anybody does.
-    fn clock_line(&self) -> String {
-        let now = self.ring.with_state(|state| self.clock.now(state)).as_nanos();
-        let mut line = format!(r#"{{"status":"clock","t":{now}"#);
-        if let Some((culprit, waited_at)) = self.culprit() {
-            let _ = write!(line, r#","culprit":{}"#, Quoted(culprit));
-            let _ = waited_at.map(|at| write!(line, r#","awaited":{}"#, Quoted(at)));
-        }
-        line + "}\n"
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::guest::{Guest, Trouble, a_line};
 use super::request::{Refusal, Rules};
-use super::{Watched, kernel, report, why};
+use super::watched::Watched;
+use super::{kernel, report, why};
 use crate::heart::key::{Key, TaskKey};
 use crate::see::model::state::State;
 use crate::task::AbortHandle;

@@ -8,10 +8,9 @@ use std::time::Duration;
 use crate::ground::event::Place;
 use crate::ground::shown::Shown;
 use crate::heart::wheel;
-use crate::see::TaskState;
 use crate::see::model::state::{Phase, State};
 use crate::see::model::table::{self, listed};
-use crate::see::model::things::{On, Task, Timer, Waiting};
+use crate::see::model::things::{On, Task, TaskState, Timer, Waiting};
 use crate::see::model::words::several;
 
 /// From how long on a poll, or anything else that the loop is busy with, holds it up.

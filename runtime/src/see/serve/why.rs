@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::report::{name, resource, since};
 use crate::ground::event::{Event, Place};
-use crate::see::Ring;
 use crate::see::model::ndjson::Line;
 use crate::see::model::state::State;
 use crate::see::model::things::Who;
 use crate::see::record::Record;
+use crate::see::record::ring::Ring;
 
 /// How many events are looked at in one go, during which the loop cannot tell any.
 const PAGE: usize = 1024;

@@ -5,6 +5,7 @@
 //! is made. A [`State`](crate::see::State) is made of the base only when somebody asks for one. The rules are those of
 //! [`State::apply`](crate::see::State::apply), and tests hold the two equal after every event.
 
+mod parts;
 mod sources;
 mod states;
 mod unread;
@@ -13,12 +14,10 @@ use std::sync::Arc;
 
 use crate::ground::event::{Place, SourceId, TaskId, TimerId, WaitsFor};
 use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
-use crate::see::TaskState;
 use crate::see::model::slots::Slots;
 use crate::see::model::state::Phase;
-use crate::see::model::things::Who;
-use crate::see::record::base::sources::Source;
-use crate::see::record::base::unread::Unread;
+use crate::see::model::things::TaskState;
+use crate::see::record::base::parts::{Source, Task, Timer, Unread, Wait};
 use crate::see::record::packed::{Packed, kind, readiness};
 use crate::see::record::segment::Segment;
 
@@ -37,37 +36,6 @@ pub(in crate::see::record) struct Base {
     /// The rest of what a base is made of that belongs to a loop that ran already.
     unread: Option<Box<Unread>>,
 }
-
-struct Task {
-    name: Option<Arc<str>>,
-    by: Who,
-    at: Place,
-    state: TaskState,
-    /// Its place in the ready queue, while it is in there: the lower comes first.
-    queued: Option<Ticket>,
-    polls: u64,
-    longest: u64,
-    since: u64,
-    woken: Option<(Who, u64)>,
-    waits: Vec<Wait>,
-    joined_by: Option<Key>,
-}
-
-struct Wait {
-    on: WaitsFor,
-    at: Place,
-    since: u64,
-}
-
-struct Timer {
-    deadline: u64,
-    by: Who,
-    at: Place,
-    waiter: Option<Key>,
-}
-
-/// A place in the ready queue, which is nothing but the order of its tickets.
-type Ticket = std::num::NonZeroU64;
 
 impl Base {
     /// Takes the base one event further. All of it must be read: see [`read_on`](Self::read_on).
@@ -221,25 +189,6 @@ impl Base {
     fn timer_gone(&mut self, key: Key) {
         if let Some(waiter) = self.timers.take(key).and_then(|timer| timer.waiter) {
             self.forget_wait(waiter, WaitsFor::Timer(TimerId(TimerKey(key))));
-        }
-    }
-}
-
-impl Task {
-    fn new(name: Option<Arc<str>>, by: Who, at: Place, since: u64) -> Self {
-        let (state, waits) = (TaskState::Waiting, Vec::new());
-        Self { name, by, at, state, queued: None, polls: 0, longest: 0, since, woken: None, waits, joined_by: None }
-    }
-
-    /// Puts the task last in the ready queue, unless it is in it.
-    fn enqueue(&mut self, last_ticket: &mut u64, now: u64) {
-        if self.queued.is_some() {
-            return;
-        }
-        *last_ticket += 1;
-        self.queued = Ticket::new(*last_ticket);
-        if self.state != TaskState::Running {
-            (self.state, self.since) = (TaskState::Ready, now);
         }
     }
 }

@@ -1,26 +1,11 @@
 //! The sources of a base, and who waits for them.
 
-use crate::ground::event::{Place, Readiness, Resource, SourceId, WaitsFor};
+use crate::ground::event::{Readiness, SourceId, WaitsFor};
 use crate::heart::key::{Key, SourceKey};
-use crate::see::model::things::Who;
 use crate::see::record::base::Base;
+use crate::see::record::base::parts::Source;
 use crate::see::record::packed::{Packed, readiness};
 use crate::see::record::segment::Segment;
-
-pub(super) struct Source {
-    pub(super) resource: Option<Resource>,
-    pub(super) ready: Readiness,
-    pub(super) by: Who,
-    pub(super) at: Place,
-    pub(super) readers: Vec<Key>,
-    pub(super) writers: Vec<Key>,
-}
-
-impl Source {
-    pub(super) fn waiters(&mut self, on: WaitsFor) -> &mut Vec<Key> {
-        if matches!(on, WaitsFor::Read(_)) { &mut self.readers } else { &mut self.writers }
-    }
-}
 
 impl Base {
     pub(super) fn source_opened(&mut self, record: &Packed, segment: &Segment) {

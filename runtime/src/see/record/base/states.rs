@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::heart::key::Key;
 use crate::see::model::state::State;
 use crate::see::model::things;
-use crate::see::record::base::sources::Source;
-use crate::see::record::base::{Base, Task, Timer, Wait};
+use crate::see::record::base::Base;
+use crate::see::record::base::parts::{Source, Task, Timer, Wait};
 
 impl Base {
     /// The base as a state, made anew.

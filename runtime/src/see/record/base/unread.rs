@@ -5,27 +5,15 @@
 //! thread of their own.
 
 use std::sync::Arc;
-use std::vec;
 
-use crate::ground::event::{Place, Readiness, SourceId, TaskId, TimerId, WaitsFor};
-use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey, WakeWord};
+use crate::ground::event::{SourceId, TaskId, TimerId, WaitsFor};
+use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
 use crate::heart::tasks::peek::Row;
-use crate::see::TaskState;
 use crate::see::model::live::{Live, LiveTimer, LiveWait};
-use crate::see::model::things::Who;
-use crate::see::record::base::sources::Source;
-use crate::see::record::base::{Base, Task, Timer};
+use crate::see::model::things::{TaskState, Who};
+use crate::see::record::base::Base;
+use crate::see::record::base::parts::{Source, Task, Timer, Unread};
 use crate::see::record::packed::nanos;
-
-/// The rest of the copy, in the order in which it is read: a wait is read when both its sides are there.
-pub(super) struct Unread {
-    running: Option<TaskKey>,
-    tasks: vec::IntoIter<Row>,
-    ready: vec::IntoIter<WakeWord>,
-    timers: vec::IntoIter<LiveTimer>,
-    sources: vec::IntoIter<(SourceId, Readiness, Place)>,
-    waits: vec::IntoIter<LiveWait>,
-}
 
 impl Base {
     /// The base of a loop with these stores. No event may be applied before all of it is read.

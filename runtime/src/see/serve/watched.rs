@@ -1,0 +1,99 @@
+//! A loop as the server's threads know it: its gate, its ring, its clock, and who holds it up.
+
+use std::fmt::Write as _;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::os::fd::RawFd;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use super::clock::Clock;
+use super::gate::Gate;
+use super::seats::Seats;
+use super::{report, why};
+use crate::ground::event::{Event, Place};
+use crate::heart::core::Core;
+use crate::heart::current::current;
+use crate::see::model::ndjson::Quoted;
+use crate::see::model::state::State;
+use crate::see::record::ring::Ring;
+
+/// How many events a viewer who comes late can look back.
+const KEPT: usize = 50_000;
+
+/// A loop as the server's threads know it.
+pub(super) struct Watched {
+    /// No other run has this number, by all odds.
+    pub(super) run: u64,
+    /// The number of the runtime, as in the keys of its tasks.
+    pub(super) runtime: u32,
+    pub(super) gate: Gate,
+    pub(super) seats: Seats,
+    pub(super) ring: Ring,
+    pub(super) clock: Clock,
+    /// The descriptor of its epoll set, if it has one.
+    pub(super) epoll: Option<RawFd>,
+}
+
+impl Watched {
+    pub(super) fn new(core: &Core) -> Self {
+        let clock = if core.timers.is_virtual() {
+            Clock::Virtual { watched: Instant::now(), last_told: AtomicU64::new(0) }
+        } else {
+            Clock::Real { started: core.timers.started() }
+        };
+        let run = RandomState::new().build_hasher().finish();
+        Self {
+            run,
+            runtime: core.number,
+            gate: Gate::new(),
+            seats: Seats::default(),
+            ring: Ring::new(KEPT),
+            clock,
+            epoll: core.reactor.epoll(),
+        }
+    }
+
+    /// Called on the loop's thread, before each event.
+    pub(super) fn pass(&self, event: &Event<'_>) {
+        let held = self.gate.pass(event);
+        self.clock.passed();
+        // The virtual clock stood still.
+        if let (Some(lasted), Clock::Real { .. }, Some(core)) = (held, &self.clock, current()) {
+            core.tell(&Event::Held { lasted });
+        }
+    }
+
+    /// Calls `look` with what the loop looks like, and the time by its clock.
+    pub(super) fn look<R>(&self, look: impl FnOnce(&State, Duration) -> R) -> R {
+        let state = self.ring.state();
+        let now = self.clock.now(&state);
+        look(&state, now)
+    }
+
+    /// A sentence on the task that holds up the loop, if a task does and no viewer, and where it waited before.
+    pub(super) fn culprit(&self) -> Option<(String, Option<Place>)> {
+        if self.gate.is_closed() {
+            return None;
+        }
+        let quick_look = |state: &State| {
+            let now = self.clock.now(state);
+            let silence = self.clock.silence(state);
+            report::culprit(state, now, silence, None).map(|_| state.running)
+        };
+        let running = self.ring.with_state(quick_look)?;
+        let waited_at = running.and_then(|task| why::last_wait(&self.ring, task));
+        let culprit = self.look(|state, now| report::culprit(state, now, self.clock.silence(state), waited_at))?;
+        Some((culprit, waited_at))
+    }
+
+    /// The line that tells the time; and who holds up the loop, if anybody does.
+    pub(super) fn clock_line(&self) -> String {
+        let now = self.ring.with_state(|state| self.clock.now(state)).as_nanos();
+        let mut line = format!(r#"{{"status":"clock","t":{now}"#);
+        if let Some((culprit, waited_at)) = self.culprit() {
+            let _ = write!(line, r#","culprit":{}"#, Quoted(culprit));
+            let _ = waited_at.map(|at| write!(line, r#","awaited":{}"#, Quoted(at)));
+        }
+        line + "}\n"
+    }
+}
