@@ -109,9 +109,14 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Presses what the selector finds first, in its middle, as a hand would.
+    /// Presses what the selector finds first, in its middle, as a hand would: after the frame that may still move it.
     #[track_caller]
     pub(crate) fn presses(&mut self, selector: &str) {
+        // A tab in the background draws no frames.
+        self.value(
+            "Promise.race([new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))), \
+             new Promise(done => setTimeout(() => done(false), 200))])",
+        );
         let place = self.value(&format!(
             "(() => {{ const node = document.querySelector({}); if (!node) return null; node.scrollIntoView({{ block: 'center' }}); \
              const box = node.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2; \
