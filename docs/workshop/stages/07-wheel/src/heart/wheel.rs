@@ -24,6 +24,8 @@
 //!
 //! Source: G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987.
 
+use std::ops::Range;
+
 const DIGIT_BITS: u32 = 6;
 const LISTS_PER_LEVEL: u64 = 1 << DIGIT_BITS;
 const LEVELS: usize = u64::BITS.div_ceil(DIGIT_BITS) as usize;
@@ -168,9 +170,14 @@ impl<T> Wheel<T> {
         Some(((slot - LISTS, serial), deadline, self.unhang(slot as usize)?))
     }
 
-    /// Every entry that is pending or due, in no particular order: slot and serial, deadline, value.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = ((u32, u64), u64, &T)> {
-        let numbered = self.entries[LISTS as usize..].iter().enumerate();
+    /// How many slots there are, and the serial of the newest entry.
+    pub(crate) fn extent(&self) -> (usize, u64) {
+        (self.entries.len() - LISTS as usize, self.last_serial)
+    }
+
+    /// Every entry in these slots that is pending or due: slot and serial, deadline, value.
+    pub(crate) fn iter_in(&self, slots: Range<usize>) -> impl Iterator<Item = ((u32, u64), u64, &T)> {
+        let numbered = self.entries[LISTS as usize..].iter().enumerate().skip(slots.start).take(slots.len());
         numbered.filter_map(|(slot, e)| Some(((slot as u32, e.serial), e.deadline, e.value.as_ref()?)))
     }
 
