@@ -217,6 +217,8 @@ fn a_panic_of_the_root_future_is_the_callers_and_the_runtime_can_go_on() {
             })
         });
         assert_eq!((said.as_str(), ticks.get(), dropped.get()), ("the root gives up", 3, 1));
+        // The thread is inside no runtime any more.
+        assert!(panic_of(|| drop(spawn(async {}))).contains("needs a running oneloop runtime"));
         assert_eq!(runtime.metrics().ready, 0);
         runtime.block_on(async { sleep(Duration::from_secs(2)).await });
         assert_eq!((ticks.get(), dropped.get()), (5, 1));
