@@ -33,7 +33,7 @@ macro_rules! work {
     };
 }
 
-/// What one loop waits for and the other wakes.
+/// A count that two loops raise in turn, and the waker of the one that waits.
 #[derive(Default)]
 struct Baton {
     passed: u32,

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_silent_has_to_go_and_whoever_is_answered_stays() {
+    fn the_most_silent_has_to_go_and_one_that_is_answered_stays() {
         let guests = Guests::at_most(3);
         let (one, two, three) = (guests.enter(), guests.enter(), guests.enter());
         one.has_spoken();

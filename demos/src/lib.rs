@@ -92,7 +92,7 @@ pub fn complain(line: impl Display) {
     let _: Result<(), _> = note(&line).recv_timeout(Duration::from_secs(1));
 }
 
-/// Has a thread write a line to stderr, so that nobody waits for whoever reads there. The channel that
+/// Has a thread write a line to stderr, so that nobody waits for the reader of stderr. The channel that
 /// this returns ends when the line is written.
 fn note(line: &dyn Display) -> Receiver<()> {
     let (over, is_over) = channel();

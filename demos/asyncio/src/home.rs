@@ -200,8 +200,8 @@ pub(crate) fn spawn_soon(slf: &Bound<'_, Core>, id: Id) {
     }
 }
 
-/// Queues a callback of the loop that turns here, where nobody looks. It is so for all the time of a home: whoever
-/// looks at a Python program does so from its start.
+/// Queues a callback of the loop that turns here, where nobody looks. A home never changes in that: a Python program
+/// is looked at from its start, or not at all.
 pub(crate) fn queue(mut state: MutexGuard<'_, State>, seq: u64, handle: Py<PyAny>) {
     state.ready.push_back((seq, handle));
     let drains = std::mem::replace(&mut state.drains, true);

@@ -14,7 +14,7 @@
 //!    which so goes to the end of the ready queue, behind `main`. This is its budget: 64 ms here.
 //! 2. a crowd of 100 tasks gives way after each piece. None of them is greedy, but together they keep the
 //!    queue from ever being empty, and `main` waits for a timer. After 64 polls the turn is over, and
-//!    timers and sockets are looked at, whoever else is ready. This is `polls_per_turn`: 32 ms here, and
+//!    timers and sockets are looked at, though tasks are ready. This is `polls_per_turn`: 32 ms here, and
 //!    then `main` stands in the queue as everybody does. With `--polls-per-turn 1000` see it missing.
 //! 3. `loner` awaits nothing at all. Nobody can interrupt a poll, so no limit helps; but the diagnosis
 //!    names it. Each act prints how long `main` was kept waiting.

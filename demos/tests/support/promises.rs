@@ -30,7 +30,7 @@ impl Server<'_> {
     pub(crate) fn keeps_the_promises(&self) {
         self.says_what_is_wrong_and_the_way_out();
         self.is_on_loopback_unless_told();
-        self.hangs_up_on_whoever_holds_it_up();
+        self.hangs_up_on_clients_that_stall();
         self.bounds_the_heads_of_requests();
         for signal in [Signal::TERM, Signal::INT] {
             self.stops_in_order(signal);
@@ -73,7 +73,7 @@ impl Server<'_> {
         assert!(addrs.iter().all(|addr| addr.ip().is_loopback()), "{}: {addrs:?}", self.program);
     }
 
-    fn hangs_up_on_whoever_holds_it_up(&self) {
+    fn hangs_up_on_clients_that_stall(&self) {
         let (demo, addrs) = self.start(self.hurry, None);
         for addr in &addrs {
             // One client says nothing; another says a little now and then, so that no single wait is long.

@@ -102,8 +102,8 @@ impl Interval {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses no tick. It takes the timer along, so whoever polls a new one each time is not woken:
-    /// that is what [`poll_tick`](Self::poll_tick) is for.
+    /// Dropping the future loses no tick. It takes the timer along, so code that polls a new future each time is
+    /// not woken. Such code calls [`poll_tick`](Self::poll_tick).
     pub async fn tick(&mut self) -> Instant {
         let tick = Tick(self);
         poll_fn(|cx| tick.0.poll_tick(cx)).await

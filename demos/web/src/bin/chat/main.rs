@@ -88,7 +88,7 @@ impl Room {
     }
 
     /// Says a line in this process. Nobody is waited for: whose queue is full loses the place. One speaks at a
-    /// time, and whoever listens is polled before the next: so a full queue means a client that does not read.
+    /// time, and its listeners are polled before the next: so a full queue means a client that does not read.
     async fn say_here(&self, line: impl FnOnce() -> Line) {
         let _floor = self.floor.lock().await;
         let line = Rc::new(line());

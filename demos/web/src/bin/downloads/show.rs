@@ -1,4 +1,4 @@
-//! The view: bars on a terminal, a line a file for whoever reads the output, and the account.
+//! The view: bars on a terminal, a line a file where the output is no terminal, and the account.
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal};
