@@ -4,12 +4,12 @@ use std::any::{Any, type_name_of_val};
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::Path;
 use std::pin::{Pin, pin};
 use std::process::{Command, Output};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::Signal;
 use nix::sys::time::TimeValLike;
 use oneloop::task::yield_now;
+use tempfile::TempDir;
 
 use crate::kit::watch::Watch;
 
@@ -25,6 +26,9 @@ pub(crate) const CAME_TO_ITS_END: i32 = 42;
 
 /// Set for a process that was started for a test's body alone.
 const INSIDE: &str = "ONELOOP_TEST_ALONE";
+
+/// Whether such a process has come to that body.
+static BODY_BEGUN: AtomicBool = AtomicBool::new(false);
 
 /// Whether this is such a process.
 pub(crate) fn is_inside() -> bool {
@@ -66,6 +70,7 @@ pub(crate) fn child_with<F: FnOnce()>(variables: &[(&str, &str)], body: F) -> Ou
 #[track_caller]
 pub(crate) fn child_command<F: FnOnce()>(variables: &[(&str, &str)], body: F) -> Command {
     if is_inside() {
+        BODY_BEGUN.store(true, Ordering::Relaxed);
         crate::kit::watch::watch(body);
         std::process::exit(CAME_TO_ITS_END);
     }
@@ -99,22 +104,23 @@ fn some_ending_signal_is_ignored() -> bool {
     [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT].into_iter().any(|signal| ignored >> (signal as i32 - 1) & 1 == 1)
 }
 
-/// A file that is gone with this.
-pub(crate) struct Scrap(PathBuf);
+/// A folder of the test's own, gone with this. Nobody had its name before: a process's number comes round.
+pub(crate) struct Folder(Option<TempDir>);
 
-impl Scrap {
-    pub(crate) fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("oneloop-{name}-{}", std::process::id())))
+impl Folder {
+    /// A process on its way to the body that it was started for has no use for one, and may leave without a drop.
+    pub(crate) fn new() -> Self {
+        let on_the_way = is_inside() && !BODY_BEGUN.load(Ordering::Relaxed);
+        Self((!on_the_way).then(|| TempDir::with_prefix("oneloop-").expect("there is a folder for temporary files")))
     }
 
-    pub(crate) fn path(&self) -> &str {
-        self.0.to_str().expect("a path of ours is text")
+    pub(crate) fn path(&self) -> &Path {
+        self.0.as_ref().map_or(Path::new("/nowhere"), TempDir::path)
     }
-}
 
-impl Drop for Scrap {
-    fn drop(&mut self) {
-        drop(std::fs::remove_file(&self.0));
+    /// The path of a file in it.
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.path().join(name).to_str().expect("a path of ours is text").to_owned()
     }
 }
 

@@ -16,7 +16,7 @@ use oneloop::time::sleep;
 use oneloop::{Handle, spawn};
 
 use crate::kit::sockets::{on_a_loop, on_a_thread, poll_once, soon, turns};
-use crate::kit::support::{alone, open_files};
+use crate::kit::support::{Folder, alone, open_files};
 
 /// A connection of two descriptors that do not block.
 fn two_ends() -> (UnixStream, UnixStream) {
@@ -364,21 +364,19 @@ mod linux {
     #[test]
     fn inotify_tells_of_a_new_file() {
         on_a_loop(async {
-            let folder = std::env::temp_dir().join(format!("oneloop-inotify-{}", std::process::id()));
-            std::fs::create_dir_all(&folder).unwrap();
+            let folder = Folder::new();
             let watch = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC).unwrap();
-            inotify::add_watch(&watch, &folder, inotify::WatchFlags::CREATE).unwrap();
+            inotify::add_watch(&watch, folder.path(), inotify::WatchFlags::CREATE).unwrap();
             let watch = AsyncFd::new(File::from(watch)).unwrap();
             let mut buffer = [0; 4096];
             {
                 let mut shared = &watch;
                 let mut reading = pin!(shared.read(&mut buffer));
                 assert!(poll_once(reading.as_mut()).await.is_pending());
-                std::fs::write(folder.join("news"), "").unwrap();
+                std::fs::write(folder.file("news"), "").unwrap();
                 assert!(soon(reading).await.unwrap() > 0);
             }
             assert!(buffer.windows(4).any(|part| part == b"news"));
-            std::fs::remove_dir_all(&folder).unwrap();
         });
     }
 

@@ -7,7 +7,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_lite::StreamExt;
@@ -17,37 +16,14 @@ use oneloop::{Handle, spawn};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 use crate::kit::sockets::{descriptors, on_a_loop, poll_once, soon, turns};
-use crate::kit::support::alone;
+use crate::kit::support::{Folder, alone};
 use crate::kit::watch::{in_order, runtime, spawn_thread, watch};
 
-/// A directory of the test's own, gone with this.
-struct Dir(PathBuf);
-
-impl Dir {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("oneloop-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).expect("there is a directory for temporary files");
-        Self(path)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    /// A path of exactly so many bytes.
-    fn path_of(&self, bytes: usize) -> PathBuf {
-        let path = self.path(&"x".repeat(bytes - self.0.as_os_str().len() - 1));
-        assert_eq!(path.as_os_str().len(), bytes);
-        path
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// The path of a file of the folder, of exactly so many bytes.
+fn path_of(folder: &Folder, bytes: usize) -> PathBuf {
+    let path = folder.path().join("x".repeat(bytes - folder.path().as_os_str().len() - 1));
+    assert_eq!(path.as_os_str().len(), bytes);
+    path
 }
 
 async fn pair_at(path: &Path) -> (UnixListener, UnixStream, UnixStream) {
@@ -76,9 +52,9 @@ fn full_listener(path: &Path) -> (std::os::unix::net::UnixListener, Vec<OwnedFd>
 
 #[test]
 fn a_stream_says_what_it_hears() {
-    let dir = Dir::new();
+    let folder = Folder::new();
     on_a_loop(async {
-        let path = dir.path("echo");
+        let path = folder.path().join("echo");
         let (listener, near, far) = pair_at(&path).await;
         assert_eq!(listener.local_addr().unwrap().as_pathname(), Some(&*path));
         assert_eq!(near.peer_addr().unwrap().as_pathname(), Some(&*path));
@@ -110,11 +86,11 @@ fn a_stream_says_what_it_hears() {
 
 #[test]
 fn an_error_names_the_path_and_the_way_out() {
-    let dir = Dir::new();
+    let folder = Folder::new();
     on_a_loop(async {
-        let (taken, missing) = (dir.path("taken"), dir.path("no/such/directory"));
+        let (taken, missing) = (folder.path().join("taken"), folder.path().join("no/such/directory"));
         drop(UnixListener::bind(&taken).unwrap());
-        let too_long = dir.path_of(108);
+        let too_long = path_of(&folder, 108);
         let cases = [
             (UnixListener::bind(&taken).err(), &taken, io::ErrorKind::AddrInUse, "remove it"),
             (UnixDatagram::bind(&taken).err(), &taken, io::ErrorKind::AddrInUse, "remove it"),
@@ -150,9 +126,9 @@ fn an_error_names_the_path_and_the_way_out() {
 
 #[test]
 fn the_longest_path_there_is_can_be_used() {
-    let dir = Dir::new();
+    let folder = Folder::new();
     on_a_loop(async {
-        let (_listener, near, far) = pair_at(&dir.path_of(107)).await;
+        let (_listener, near, far) = pair_at(&path_of(&folder, 107)).await;
         near.write_all(b"x").await.unwrap();
         assert_eq!(soon(far.read(&mut [0; 8])).await.unwrap(), 1);
     });
@@ -161,27 +137,27 @@ fn the_longest_path_there_is_can_be_used() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_peer_whose_path_fills_its_address_is_a_peer_like_any() {
-    let dir = Dir::new();
+    let folder = Folder::new();
     on_a_loop(async {
-        let full = SocketAddrUnix::new(CString::new(dir.path_of(108).to_str().unwrap()).unwrap()).unwrap();
-        let path = dir.path("stream");
+        let full = SocketAddrUnix::new(CString::new(path_of(&folder, 108).to_str().unwrap()).unwrap()).unwrap();
+        let path = folder.path().join("stream");
         let listener = UnixListener::bind(&path).unwrap();
         let client = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
         rustix::net::bind(&client, &full).unwrap();
         rustix::net::connect(&client, &SocketAddrUnix::new(&path).unwrap()).unwrap();
         let (stream, peer) = soon(listener.accept()).await.unwrap();
-        assert_eq!(peer.as_pathname(), Some(&*dir.path_of(108)));
+        assert_eq!(peer.as_pathname(), Some(&*path_of(&folder, 108)));
         assert_eq!(stream.peer_addr().unwrap().as_pathname(), peer.as_pathname());
         drop(client);
-        std::fs::remove_file(dir.path_of(108)).unwrap();
+        std::fs::remove_file(path_of(&folder, 108)).unwrap();
 
-        let receiver = UnixDatagram::bind(dir.path("datagram")).unwrap();
+        let receiver = UnixDatagram::bind(folder.path().join("datagram")).unwrap();
         let sender = rustix::net::socket(AddressFamily::UNIX, SocketType::DGRAM, None).unwrap();
         rustix::net::bind(&sender, &full).unwrap();
-        let to = SocketAddrUnix::new(dir.path("datagram")).unwrap();
+        let to = SocketAddrUnix::new(folder.path().join("datagram")).unwrap();
         rustix::net::sendto(&sender, b"x", rustix::net::SendFlags::empty(), &to).unwrap();
         let (length, from) = soon(receiver.recv_from(&mut [0; 8])).await.unwrap();
-        assert_eq!((length, from.as_pathname()), (1, Some(&*dir.path_of(108))));
+        assert_eq!((length, from.as_pathname()), (1, Some(&*path_of(&folder, 108))));
     });
 }
 
@@ -217,19 +193,19 @@ fn an_abstract_name_needs_no_file_and_is_gone_with_its_socket() {
 
 #[test]
 fn the_file_of_a_socket_stays() {
-    let dir = Dir::new();
+    let folder = Folder::new();
     on_a_loop(async {
-        drop(pair_at(&dir.path("stream")).await);
-        drop(UnixDatagram::bind(dir.path("datagram")).unwrap());
-        assert!(dir.path("stream").exists() && dir.path("datagram").exists());
+        drop(pair_at(&folder.path().join("stream")).await);
+        drop(UnixDatagram::bind(folder.path().join("datagram")).unwrap());
+        assert!(folder.path().join("stream").exists() && folder.path().join("datagram").exists());
     });
 }
 
 #[test]
 fn who_finds_no_room_at_a_listener_waits_for_it() {
-    let dir = Dir::new();
+    let folder = Folder::new();
     on_a_loop(async {
-        let path = dir.path("full");
+        let path = folder.path().join("full");
         let (listener, clients) = full_listener(&path);
         let mut connect = pin!(UnixStream::connect(&path));
         let early = timeout(Duration::from_millis(60), connect.as_mut()).await;
@@ -247,15 +223,15 @@ fn who_finds_no_room_at_a_listener_waits_for_it() {
 #[test]
 fn a_connect_that_is_given_up_leaves_nothing() {
     alone(|| {
-        let dir = Dir::new();
+        let folder = Folder::new();
         let runtime = runtime();
-        let (_listener, _clients) = full_listener(&dir.path("full"));
+        let (_listener, _clients) = full_listener(&folder.path().join("full"));
         let before = descriptors();
         runtime.block_on(async {
             for _ in 0..20 {
-                assert!(poll_once(pin!(UnixStream::connect(dir.path("full")))).await.is_pending());
+                assert!(poll_once(pin!(UnixStream::connect(folder.path().join("full")))).await.is_pending());
             }
-            let abandoned = spawn(UnixStream::connect(dir.path("full")));
+            let abandoned = spawn(UnixStream::connect(folder.path().join("full")));
             turns(2).await;
             abandoned.abort();
             assert!(soon(abandoned).await.is_err());
@@ -298,9 +274,9 @@ fn whoever_waits_hears_that_the_peer_went() {
 
 #[test]
 fn incoming_connections_are_a_stream() {
-    let dir = Dir::new();
+    let folder = Folder::new();
     on_a_loop(async {
-        let path = dir.path("stream");
+        let path = folder.path().join("stream");
         let listener = UnixListener::bind(&path).unwrap();
         let mut incoming = listener.incoming();
         assert!(poll_once(pin!(incoming.next())).await.is_pending());
@@ -323,11 +299,11 @@ fn incoming_connections_are_a_stream() {
 #[test]
 fn accepting_recovers_when_descriptors_are_there_again() {
     alone(|| {
-        let dir = Dir::new();
+        let folder = Folder::new();
         let limit = rustix::process::Rlimit { current: Some(64), maximum: Some(64) };
         rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
         runtime().block_on(async {
-            let path = dir.path("stream");
+            let path = folder.path().join("stream");
             let listener = UnixListener::bind(&path).unwrap();
             let _near = UnixStream::connect(&path).await.unwrap();
             let mut hoard = Vec::new();
@@ -348,31 +324,34 @@ fn accepting_recovers_when_descriptors_are_there_again() {
 
 #[test]
 fn datagrams_arrive_whole_and_in_order_whatever_their_length() {
-    let dir = Dir::new();
+    let folder = Folder::new();
     on_a_loop(async {
-        let (here, there) = (UnixDatagram::bind(dir.path("a")).unwrap(), UnixDatagram::bind(dir.path("b")).unwrap());
+        let (here, there) = (
+            UnixDatagram::bind(folder.path().join("a")).unwrap(),
+            UnixDatagram::bind(folder.path().join("b")).unwrap(),
+        );
         let mut buffer = [0; 16];
         for length in [3, 0, 7, 0, 0, 16, 1] {
-            here.send_to(&vec![length as u8; length], dir.path("b")).await.unwrap();
+            here.send_to(&vec![length as u8; length], folder.path().join("b")).await.unwrap();
         }
         for length in [3, 0, 7, 0, 0, 16, 1] {
             let (received, from) = soon(there.recv_from(&mut buffer)).await.unwrap();
-            assert_eq!((received, from.as_pathname()), (length, Some(&*dir.path("a"))));
+            assert_eq!((received, from.as_pathname()), (length, Some(&*folder.path().join("a"))));
             assert!(buffer[..length].iter().all(|&byte| byte == length as u8));
         }
-        here.send_to(b"longer than the buffer", dir.path("b")).await.unwrap();
+        here.send_to(b"longer than the buffer", folder.path().join("b")).await.unwrap();
         assert_eq!(soon(there.recv(&mut buffer)).await.unwrap(), 16);
         assert_eq!(there.try_recv(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        let too_long = soon(here.send_to(&vec![0; 10_000_000], dir.path("b"))).await.unwrap_err();
+        let too_long = soon(here.send_to(&vec![0; 10_000_000], folder.path().join("b"))).await.unwrap_err();
         assert_eq!(too_long.raw_os_error(), Some(rustix::io::Errno::MSGSIZE.raw_os_error()), "{too_long}");
     });
 }
 
 #[test]
 fn a_datagram_for_a_full_receiver_waits_for_room_without_spinning() {
-    let dir = Dir::new();
+    let folder = Folder::new();
     on_a_loop(async {
-        let path = dir.path("receiver");
+        let path = folder.path().join("receiver");
         let receiver = UnixDatagram::bind(&path).unwrap();
         let others = UnixDatagram::unbound().unwrap();
         let mut taken = 0;
@@ -470,9 +449,9 @@ fn no_hour_passes<T>(waits: impl Future<Output = T>, makes_room: impl FnOnce() +
 
 #[test]
 fn the_virtual_clock_does_not_jump_while_a_full_listener_is_awaited() {
-    let dir = Dir::new();
+    let folder = Folder::new();
     watch(|| {
-        let path = dir.path("full");
+        let path = folder.path().join("full");
         let (listener, clients) = full_listener(&path);
         let connects = async { UnixStream::connect(&path).await.unwrap() };
         no_hour_passes(connects, move || {
@@ -487,9 +466,9 @@ fn the_virtual_clock_does_not_jump_while_a_full_listener_is_awaited() {
 
 #[test]
 fn the_virtual_clock_does_not_jump_while_a_full_receiver_is_awaited() {
-    let dir = Dir::new();
+    let folder = Folder::new();
     watch(|| {
-        let path = dir.path("receiver");
+        let path = folder.path().join("receiver");
         let receiver = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
         let sends = async {
             let sender = UnixDatagram::unbound().unwrap();
@@ -503,9 +482,9 @@ fn the_virtual_clock_does_not_jump_while_a_full_receiver_is_awaited() {
 
 #[test]
 fn a_connection_whose_listener_goes_before_anybody_looks_was_made() {
-    let dir = Dir::new();
+    let folder = Folder::new();
     on_a_loop(async {
-        let path = dir.path("gone");
+        let path = folder.path().join("gone");
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let blocking = std::os::unix::net::UnixStream::connect(&path).unwrap();
         drop(listener);

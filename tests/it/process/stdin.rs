@@ -3,7 +3,7 @@
 use std::any::type_name_of_val;
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
@@ -109,12 +109,11 @@ fn the_loop_turns_while_nobody_types() {
 
 #[test]
 fn a_file_is_read_like_a_pipe() {
-    let path = std::env::temp_dir().join(format!("oneloop-stdin-{}", std::process::id()));
     let text: String = (0..50_000).map(|number| format!("line {number}\n")).collect();
-    std::fs::write(&path, text).unwrap();
-    let file = std::fs::File::open(&path).unwrap();
-    // Open, it is read without its name; whatever becomes of the test, nothing is left.
-    std::fs::remove_file(path).unwrap();
+    // It has no name, so nothing is left of it.
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file.rewind().unwrap();
     fed(
         file,
         |_| {},

@@ -25,7 +25,7 @@ use oneloop::time::{Instant as VirtualInstant, sleep, timeout};
 use oneloop::{Handle, Runtime, spawn};
 
 use crate::kit::sockets::{ANY_PORT, descriptors, half, on_a_thread, pair, reset, settle, soon, turns};
-use crate::kit::support::{UNSEEN_BY_LEAK_SANITIZER, alone, alone_with, open_files};
+use crate::kit::support::{Folder, UNSEEN_BY_LEAK_SANITIZER, alone, alone_with, open_files};
 use crate::kit::watch::{Watch, in_order, runtime};
 
 #[test]
@@ -411,9 +411,8 @@ fn can_trace() -> bool {
 /// `1+2`. With a file, only calls on that are meant. Returns what the program said, and how many calls were
 /// made to fail.
 fn traced(call: &str, file: Option<&str>, error: &str, when: &str) -> (String, usize) {
-    static LAST: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-    let number = LAST.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let log = std::env::temp_dir().join(format!("oneloop-{}-{number}.strace", std::process::id()));
+    let folder = Folder::new();
+    let log = folder.file("strace");
     let output = Command::new("strace")
         .args(["-f", "-qq", "--seccomp-bpf", "-o"])
         .arg(&log)
@@ -430,7 +429,6 @@ fn traced(call: &str, file: Option<&str>, error: &str, when: &str) -> (String, u
         .output()
         .unwrap();
     let failures = std::fs::read_to_string(&log).unwrap().matches("(INJECTED)").count();
-    std::fs::remove_file(&log).unwrap();
     let (said, cried) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{call}, {error}, {when}: {}\n{said}\n{cried}", output.status);
     (said.into_owned(), failures)

@@ -14,7 +14,7 @@ use oneloop::time::sleep;
 use oneloop::{Runtime, spawn};
 
 use crate::kit::sockets::{ANY_PORT, half, on_a_loop, on_a_thread, soon};
-use crate::kit::support::{CAME_TO_ITS_END, Scrap, UNSEEN_BY_LEAK_SANITIZER, child_command, this_program};
+use crate::kit::support::{CAME_TO_ITS_END, Folder, UNSEEN_BY_LEAK_SANITIZER, child_command, this_program};
 use crate::kit::watch::Watch;
 
 /// Whether this system lets a test have a `/proc` of its own, with nothing in it.
@@ -35,7 +35,8 @@ fn without_proc(program: &str) -> Command {
 
 #[test]
 fn a_program_without_proc_runs_is_diagnosed_and_recorded() {
-    let recording = Scrap::new("without-proc");
+    let folder = Folder::new();
+    let recording = folder.file("recording");
     let inside = child_command(&[], || {
         assert!(std::fs::read_dir("/proc").unwrap().next().is_none());
         let runtime = Runtime::builder().diagnose(true).build().unwrap();
@@ -67,9 +68,9 @@ fn a_program_without_proc_runs_is_diagnosed_and_recorded() {
         command.env(name, value.unwrap());
     }
     let (leaks, off) = UNSEEN_BY_LEAK_SANITIZER;
-    let output = command.env("ONELOOP_RECORD", recording.path()).env(leaks, off).output().unwrap();
+    let output = command.env("ONELOOP_RECORD", &*recording).env(leaks, off).output().unwrap();
     assert_eq!(output.status.code(), Some(CAME_TO_ITS_END), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(Recording::read(&*std::fs::read(recording.path()).unwrap()).unwrap().len() > 10);
+    assert!(Recording::read(&*std::fs::read(&*recording).unwrap()).unwrap().len() > 10);
 }
 
 /// Attaches a debugger to a process for a moment, and leaves it. Says whether the system lets it.

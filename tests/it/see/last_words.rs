@@ -17,7 +17,7 @@ use oneloop::see::{Occasion, Recording, Ring, serve};
 use oneloop::signal::{SignalKind, signal};
 use oneloop::task::yield_now;
 
-use crate::kit::support::{Scrap, UNSEEN_BY_LEAK_SANITIZER, alone, alone_with, child, child_with};
+use crate::kit::support::{Folder, UNSEEN_BY_LEAK_SANITIZER, alone, alone_with, child, child_with};
 use crate::kit::watch::{runtime, unobserved, watch};
 use crate::process::system_faults::fork_and_wait;
 
@@ -41,7 +41,8 @@ fn lines(output: &Output) -> Vec<String> {
 
 #[test]
 fn what_was_to_be_written_is_written_however_the_process_ends() {
-    let (recording, trace) = (Scrap::new("ended-recording"), Scrap::new("ended-trace"));
+    let folder = Folder::new();
+    let (recording, trace) = (folder.file("recording"), folder.file("trace"));
     let signal = |signal: Signal| (Err(signal as i32), Occasion::Signal(signal as i32));
     for (how, (ends, occasion)) in [
         ("exit", (Ok(7), Occasion::Exit)),
@@ -53,7 +54,7 @@ fn what_was_to_be_written_is_written_however_the_process_ends() {
     ] {
         // A process that ends in the midst of everything leaves it all behind.
         let unseen = UNSEEN_BY_LEAK_SANITIZER;
-        let variables = [(HOW, how), ("ONELOOP_RECORD", recording.path()), ("ONELOOP_TRACE", trace.path()), unseen];
+        let variables = [(HOW, how), ("ONELOOP_RECORD", &*recording), ("ONELOOP_TRACE", &*trace), unseen];
         let output = child_with(&variables, || {
             let how = std::env::var(HOW).unwrap();
             let runtime = std::mem::ManuallyDrop::new(unobserved());
@@ -76,18 +77,19 @@ fn what_was_to_be_written_is_written_however_the_process_ends() {
         });
         let status = output.status.code().ok_or(output.status.signal().unwrap_or(0));
         assert_eq!(status, ends, "{how}: {}", String::from_utf8_lossy(&output.stderr));
-        let recorded = read(recording.path());
+        let recorded = read(&*recording);
         assert!((5..50).contains(&recorded.len()), "{how}: {} events", recorded.len());
         assert_eq!((recorded.cut_short(), recorded.occasion()), (None, Some(occasion)), "{how}");
-        let trace: serde_json::Value = serde_json::from_reader(File::open(trace.path()).unwrap()).unwrap();
+        let trace: serde_json::Value = serde_json::from_reader(File::open(&*trace).unwrap()).unwrap();
         assert!(trace["traceEvents"].as_array().unwrap().len() > 5, "{how}");
     }
 }
 
 #[test]
 fn a_signal_that_a_recorded_program_handles_itself_does_not_end_it() {
-    let recording = Scrap::new("handled");
-    let output = child_with(&[("ONELOOP_RECORD", recording.path())], || {
+    let folder = Folder::new();
+    let recording = folder.file("recording");
+    let output = child_with(&[("ONELOOP_RECORD", &*recording)], || {
         unobserved().block_on(async {
             let mut interrupts = signal(SignalKind::interrupt()).unwrap();
             send(Signal::SIGINT);
@@ -97,7 +99,7 @@ fn a_signal_that_a_recorded_program_handles_itself_does_not_end_it() {
         send(Signal::SIGTERM);
     });
     assert_eq!(output.status.signal(), Some(Signal::SIGTERM as i32), "{}", String::from_utf8_lossy(&output.stderr));
-    let recorded = read(recording.path());
+    let recorded = read(&*recording);
     assert!(recorded.state_after(recorded.len()).tasks.is_empty(), "it was written at the runtime's end");
 }
 
@@ -113,13 +115,14 @@ fn a_signal_ignored_from_the_start_stays_ignored_in_children() {
         });
         return;
     }
-    let (program, recording) = (std::env::current_exe().unwrap(), Scrap::new("ignored"));
+    let (program, folder) = (std::env::current_exe().unwrap(), Folder::new());
+    let recording = folder.file("recording");
     let test = "see::last_words::a_signal_ignored_from_the_start_stays_ignored_in_children";
     let ended = Command::new("sh")
         .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
         .arg(program)
         .args(["--exact", test])
-        .envs([(INSIDE, "1"), ("ONELOOP_RECORD", recording.path())])
+        .envs([(INSIDE, "1"), ("ONELOOP_RECORD", &*recording)])
         .output()
         .unwrap();
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
@@ -155,15 +158,16 @@ fn a_file_that_cannot_be_written_is_one_line_at_the_build() {
 
 #[test]
 fn a_file_that_two_processes_wrote_holds_what_was_written_last() {
-    let recording = Scrap::new("twice");
-    let output = child_with(&[("ONELOOP_RECORD", recording.path())], || {
+    let folder = Folder::new();
+    let recording = folder.file("recording");
+    let output = child_with(&[("ONELOOP_RECORD", &*recording)], || {
         unobserved().block_on(async {
             let path = std::env::var("ONELOOP_RECORD").unwrap();
             std::fs::write(path, "a line of somebody else\n".repeat(10_000)).unwrap();
         });
     });
     assert_eq!(output.status.code(), Some(42));
-    assert!(read(recording.path()).len() > 2);
+    assert!(read(&*recording).len() > 2);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use oneloop::task::{Builder, yield_now};
 use oneloop::time::sleep;
 
 use super::guests::{MILLISECOND, Shown, read_all};
-use crate::kit::support::child_with;
+use crate::kit::support::{Folder, child_with};
 use crate::kit::watch::{runtime, watch};
 
 #[test]
@@ -30,15 +30,13 @@ fn the_monitor_greets_whoever_presses_enter_in_two_lines() {
 fn nc_is_greeted_before_it_has_said_a_word() {
     watch(|| {
         let shown = Shown::new(|| async {});
-        let folder = std::env::temp_dir().join(format!("oneloop-nc-{}", std::process::id()));
-        std::fs::create_dir(&folder).unwrap();
-        let nc = folder.join("nc");
+        let folder = Folder::new();
+        let nc = folder.file("nc");
         let shell = ["/bin/bash", "/usr/bin/bash"].into_iter().find(|shell| std::path::Path::new(shell).exists());
         std::os::unix::fs::symlink(shell.expect("bash is installed"), &nc).unwrap();
         let (ip, port) = (shown.address.ip(), shown.address.port());
         let script = format!("exec 3<>/dev/tcp/{ip}/{port}; read -r a <&3; read -r b <&3; echo \"$a\"; echo \"$b\"");
         let output = std::process::Command::new(&nc).arg("-c").arg(script).output();
-        std::fs::remove_dir_all(folder).unwrap();
         let output = output.unwrap();
         let greeting = String::from_utf8_lossy(&output.stdout);
         assert!(greeting.lines().nth(1).is_some_and(|line| line.starts_with("Ask: ps")), "{greeting:?} {output:?}");
@@ -228,7 +226,8 @@ fn the_monitor_answers_a_last_question_with_or_without_a_line_end() {
 fn signals_print_the_table_also_while_the_loop_is_stuck() {
     let output = child_with(&[], || {
         // The output goes to a file, so that who holds up the loop can wait for it.
-        let path = std::env::temp_dir().join(format!("oneloop-{}.stderr", std::process::id()));
+        let folder = Folder::new();
+        let path = folder.file("stderr");
         let file = std::fs::File::create(&path).unwrap();
         nix::unistd::dup2(std::os::fd::AsRawFd::as_raw_fd(&file), 2).unwrap();
         runtime().block_on(async {
@@ -245,7 +244,6 @@ fn signals_print_the_table_also_while_the_loop_is_stuck() {
                     }
                 }
                 print!("{}", said());
-                std::fs::remove_file(&path).unwrap();
             });
             hog.await.unwrap();
         });

@@ -24,7 +24,7 @@ use oneloop::spawn;
 use oneloop::task::{Builder, JoinHandle, scope, yield_now};
 use oneloop::time::{Instant, advance, sleep, timeout};
 
-use crate::kit::support::{Numbers, my_waker, on_drop, rounds};
+use crate::kit::support::{Folder, Numbers, my_waker, on_drop, rounds};
 use crate::kit::watch::{builder, spawn_thread, watch};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -965,19 +965,17 @@ fn a_program_that_is_asked_to_records_each_of_its_runtimes_when_that_ends() {
             oneloop::run(rounds(2));
             return;
         }
-        let path = std::env::temp_dir().join(format!("oneloop-recording-{}", std::process::id()));
-        let second = path.with_file_name(format!("oneloop-recording-{}.2", std::process::id()));
-        let record = |to: &std::path::Path| {
+        let folder = Folder::new();
+        let (path, second) = (folder.file("recording"), folder.file("recording.2"));
+        let record = |to: &str| {
             let name = "see::recordings::a_program_that_is_asked_to_records_each_of_its_runtimes_when_that_ends";
             let mut program = Command::new(std::env::current_exe().unwrap());
             program.args(["--exact", name, "--nocapture"]).env(INSIDE, "1").env("ONELOOP_RECORD", to).output().unwrap()
         };
         let recorded = record(&path);
         assert!(recorded.status.success(), "{}", String::from_utf8_lossy(&recorded.stderr));
-        let read = |path: &std::path::Path| Recording::read(BufReader::new(File::open(path).unwrap())).unwrap();
+        let read = |path: &str| Recording::read(BufReader::new(File::open(path).unwrap())).unwrap();
         let (first, other) = (read(&path), read(&second));
-        std::fs::remove_file(&path).unwrap();
-        std::fs::remove_file(&second).unwrap();
         let polls = |recording: &Recording| {
             let most = (0..=recording.len()).filter_map(|n| Some(recording.state_after(n).tasks.get(&1)?.polls)).max();
             most.unwrap_or(0)

@@ -15,33 +15,18 @@ use oneloop::see::Recording;
 use oneloop::task::Builder;
 use oneloop::time::sleep;
 
-use crate::kit::support::{CAME_TO_ITS_END, UNSEEN_BY_LEAK_SANITIZER, child_command, child_with, is_inside};
+use crate::kit::support::{CAME_TO_ITS_END, Folder, UNSEEN_BY_LEAK_SANITIZER, child_command, child_with};
 use crate::kit::watch::Watch;
 use crate::process::system_faults::fork_and_wait;
 
 /// The name of a process of these tests: set for those that a test's own process has started.
 const WHO: &str = "ONELOOP_TEST_WHO";
 
-/// A folder that is gone with this.
-struct Folder(PathBuf);
-
+/// The files that the processes of a test leave in its folder.
 impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("oneloop-{name}-{}", std::process::id()));
-        // The processes that a test starts come by here, too, and leave without a drop.
-        if !is_inside() {
-            fs::create_dir(&path).unwrap();
-        }
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().expect("a path of ours is text").to_owned()
-    }
-
     /// The files whose names begin so, each by its name.
     fn files(&self, name: &str) -> Vec<PathBuf> {
-        let mut found: Vec<_> = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut found: Vec<_> = fs::read_dir(self.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         found.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with(name));
         found.sort();
         found
@@ -54,12 +39,6 @@ impl Folder {
         let all: BTreeSet<_> = names.iter().cloned().collect();
         assert_eq!(all.len(), names.len(), "{names:?}");
         all.into_iter().collect()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
     }
 }
 
@@ -99,7 +78,7 @@ fn run_as(who: &str) {
 /// A program that starts children of its kind, some before it has a runtime, some from its loop.
 #[test]
 fn children_of_its_own_kind_leave_a_programs_recording_alone() {
-    let folder = Folder::new("kin");
+    let folder = Folder::new();
     let (run, trace) = (folder.file("run"), folder.file("trace"));
     let output = child_with(&[("ONELOOP_RECORD", &run), ("ONELOOP_TRACE", &trace)], || {
         if let Ok(who) = std::env::var(WHO) {
@@ -135,7 +114,7 @@ fn children_of_its_own_kind_leave_a_programs_recording_alone() {
 
 #[test]
 fn programs_that_live_at_a_time_have_a_recording_each() {
-    let folder = Folder::new("at-a-time");
+    let folder = Folder::new();
     let run = folder.file("run");
     let start = |who: &str| {
         let mut command = child_command(&[("ONELOOP_RECORD", &run), (WHO, who)], || {
@@ -168,7 +147,7 @@ fn programs_that_live_at_a_time_have_a_recording_each() {
 
 #[test]
 fn a_forked_child_s_recording_is_another_than_its_parent_s() {
-    let folder = Folder::new("forked");
+    let folder = Folder::new();
     let run = folder.file("run");
     let output = child_with(&[("ONELOOP_RECORD", &run), UNSEEN_BY_LEAK_SANITIZER], || {
         run_as("before");
@@ -182,7 +161,7 @@ fn a_forked_child_s_recording_is_another_than_its_parent_s() {
 /// The kernel spares the first process of a container from signals that it does not handle.
 #[test]
 fn a_recording_goes_on_after_a_signal_that_has_ended_nothing() {
-    let folder = Folder::new("first");
+    let folder = Folder::new();
     let run = folder.file("run");
     let program = child_command(&[("ONELOOP_RECORD", &run)], || {
         assert_eq!(std::process::id(), 1);

@@ -17,7 +17,7 @@ use oneloop::Runtime;
 use oneloop::task::{Builder, yield_now};
 
 use crate::kit::sockets::turns;
-use crate::kit::support::{CAME_TO_ITS_END, Scrap, UNSEEN_BY_LEAK_SANITIZER, child_command};
+use crate::kit::support::{CAME_TO_ITS_END, Folder, UNSEEN_BY_LEAK_SANITIZER, child_command, is_inside};
 use crate::kit::watch::Watch;
 
 /// A pipe that has no room for one more byte, as its reader and its writer.
@@ -29,6 +29,15 @@ fn full_pipe() -> (OwnedFd, OwnedFd) {
     // The next writer is to wait.
     set_flags(&writer, OFlag::empty());
     (reader, writer)
+}
+
+/// A pipe that has a name. It is the parent's: its child knows it by its environment.
+fn fifo(folder: &Folder) -> String {
+    let path = folder.file("fifo");
+    if !is_inside() {
+        mkfifo(path.as_str(), Mode::S_IRWXU).unwrap();
+    }
+    path
 }
 
 fn set_flags(pipe: &OwnedFd, flags: OFlag) {
@@ -116,13 +125,13 @@ fn a_recording_on_a_full_disk_ends_although_stderr_stalls() {
 
 #[test]
 fn a_recording_into_a_pipe_waits_for_no_reader() {
-    let fifo = Scrap::new("fifo");
-    mkfifo(fifo.path(), Mode::S_IRWXU).unwrap();
+    let folder = Folder::new();
+    let fifo = fifo(&folder);
     for (variable, has_a_reader) in [("ONELOOP_RECORD", false), ("ONELOOP_TRACE", false), ("ONELOOP_RECORD", true)] {
         // It reads nothing, and it is there: a pipe is opened by the first who comes without waiting.
-        let options = std::fs::File::options().read(true).write(true).open(fifo.path());
+        let options = std::fs::File::options().read(true).write(true).open(&fifo);
         let reader = has_a_reader.then(|| options.unwrap());
-        let mut command = child_command(&[(variable, fifo.path())], || {
+        let mut command = child_command(&[(variable, &fifo)], || {
             oneloop::run(async {
                 for _ in 0..2000 {
                     yield_now().await;
@@ -141,9 +150,9 @@ fn a_recording_into_a_pipe_waits_for_no_reader() {
 
 #[test]
 fn a_recording_into_a_pipe_that_is_read_is_whole() {
-    let fifo = Scrap::new("read-fifo");
-    mkfifo(fifo.path(), Mode::S_IRWXU).unwrap();
-    let mut command = child_command(&[("ONELOOP_RECORD", fifo.path())], || {
+    let folder = Folder::new();
+    let fifo = fifo(&folder);
+    let mut command = child_command(&[("ONELOOP_RECORD", &fifo)], || {
         oneloop::run(async {
             for _ in 0..2000 {
                 yield_now().await;
@@ -151,7 +160,7 @@ fn a_recording_into_a_pipe_that_is_read_is_whole() {
         });
     });
     let _watch = Watch::new(Duration::from_secs(30));
-    let path = fifo.path().to_owned();
+    let path = fifo.clone();
     // Opened for both, so that the child finds a reader whoever comes first.
     let mut pipe = std::fs::File::options().read(true).write(true).open(&path).unwrap();
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

@@ -12,7 +12,7 @@ use oneloop::task::{cancel_at_every_await, scope, yield_now};
 use oneloop::time::{Instant, sleep, timeout_at};
 
 use crate::kit::sockets::ANY_PORT;
-use crate::kit::support::{alone, open_files, rounds};
+use crate::kit::support::{Folder, alone, open_files, rounds};
 use crate::kit::watch::{in_order, runtime, watch};
 
 /// A child that says a word and ends, both a little later.
@@ -163,8 +163,8 @@ fn binding_and_connecting_in_vain_leaves_no_socket_behind() {
 #[test]
 fn a_unix_listener_loses_no_connection() {
     watch(|| {
-        let path = std::env::temp_dir().join(format!("oneloop-cancel-{}", std::process::id()));
-        let _ = std::fs::remove_file(&path);
+        let folder = Folder::new();
+        let path = folder.file("socket");
         let places = runtime().block_on(cancel_at_every_await(
             async || {
                 let _ = std::fs::remove_file(&path);
@@ -188,7 +188,6 @@ fn a_unix_listener_loses_no_connection() {
                 assert_eq!(stream.read(&mut word).await.unwrap(), 4);
             },
         ));
-        std::fs::remove_file(&path).unwrap();
         assert!(places >= 3, "it was dropped in {places} places only");
     });
 }

@@ -14,7 +14,7 @@ use oneloop::task::{Builder, spawn_blocking, yield_now};
 use oneloop::time::sleep;
 use oneloop::{Runtime, explore, spawn};
 
-use crate::kit::support::{Scrap, child, child_with, on_drop, panic_of, rounds, text_of};
+use crate::kit::support::{Folder, child, child_with, on_drop, panic_of, rounds, text_of};
 use crate::kit::watch::{Watch, in_order, watch};
 
 const REPLAY: &str = "ONELOOP_EXPLORE";
@@ -491,10 +491,11 @@ fn a_program_that_exits_after_a_search_says_nothing_of_it() {
 
 #[test]
 fn the_environments_wishes_leave_the_loops_of_a_search_alone() {
-    let (recording, trace) = (Scrap::new("explored-recording"), Scrap::new("explored-trace"));
+    let folder = Folder::new();
+    let (recording, trace) = (folder.file("recording"), folder.file("trace"));
     let variables = [
-        ("ONELOOP_RECORD", recording.path()),
-        ("ONELOOP_TRACE", trace.path()),
+        ("ONELOOP_RECORD", &*recording),
+        ("ONELOOP_TRACE", &*trace),
         ("ONELOOP_SEE", "127.0.0.1:0"),
         ("ONELOOP_LOG", "1"),
         ("ONELOOP_DIAGNOSE", "1"),
@@ -517,8 +518,8 @@ fn the_environments_wishes_leave_the_loops_of_a_search_alone() {
     assert_eq!(after.matches("see it turn at").count(), 1, "{cried}");
     assert_eq!(after.matches("turn 1 ").count(), 1, "{cried}");
     for file in [&recording, &trace] {
-        assert!(std::fs::read(file.path()).is_ok_and(|bytes| !bytes.is_empty()), "the program's own loop is in it");
-        assert!(std::fs::read(format!("{}.2", file.path())).is_err(), "there is one file");
+        assert!(std::fs::read(file).is_ok_and(|bytes| !bytes.is_empty()), "the program's own loop is in it");
+        assert!(std::fs::read(format!("{file}.2")).is_err(), "there is one file");
     }
 }
 
@@ -530,11 +531,12 @@ fn a_found_schedule_is_recorded_by_asking() {
     let _watch = Watch::new(Duration::from_secs(60));
     let (seed, picks) = schedule_in(&panic_of(|| explore(lost_update, 0..1000)));
     for schedule in [format!("{seed}:{picks}"), seed.to_string()] {
-        let recording = Scrap::new("explored-schedule");
-        let variables = [("ONELOOP_RECORD", recording.path())];
+        let folder = Folder::new();
+        let recording = folder.file("recording");
+        let variables = [("ONELOOP_RECORD", &*recording)];
         let failed = replay_with("task::explore::a_found_schedule_is_recorded_by_asking", &schedule, &variables);
         assert!(String::from_utf8_lossy(&failed.stderr).contains("an update is lost"), "{schedule}");
-        let read = Recording::read(std::io::BufReader::new(std::fs::File::open(recording.path()).unwrap())).unwrap();
+        let read = Recording::read(std::io::BufReader::new(std::fs::File::open(&*recording).unwrap())).unwrap();
         assert_eq!(read.seed(), Some(seed), "{schedule}");
     }
 }

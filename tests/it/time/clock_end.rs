@@ -11,7 +11,7 @@ use oneloop::time::{
 };
 use oneloop::{Runtime, see, spawn};
 
-use crate::kit::support::{alone_with, panic_of};
+use crate::kit::support::{Folder, alone_with, panic_of};
 use crate::kit::watch::{builder, in_order, watch};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -89,8 +89,8 @@ impl Observer for Sums {
 
 #[test]
 fn no_sum_of_an_observer_fails_at_the_end_of_the_clock() {
-    let record = std::env::temp_dir().join(format!("oneloop-clock-{}", std::process::id()));
-    let path = record.to_str().unwrap();
+    let folder = Folder::new();
+    let path = &*folder.file("recording");
     let written = [("ONELOOP_RECORD", path), ("ONELOOP_LOG", "1"), ("ONELOOP_DIAGNOSE", "1"), ("ONELOOP_SEE", "1")];
     alone_with(&written, || {
         let (ring, chrome) = (Ring::new(10_000), ChromeTrace::new());
@@ -109,7 +109,6 @@ fn no_sum_of_an_observer_fails_at_the_end_of_the_clock() {
         ring.write_to(&mut text).unwrap();
         Recording::read(&text[..]).unwrap();
     });
-    let _ = std::fs::remove_file(record);
 }
 
 #[test]
