@@ -87,7 +87,7 @@ pub fn fail(problem: impl Display) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Writes a line to stderr, and waits for whoever reads there, but for a second at most.
+/// Writes a line to stderr, and waits for its reader, but for a second at most.
 pub fn complain(line: impl Display) {
     let _: Result<(), _> = note(&line).recv_timeout(Duration::from_secs(1));
 }

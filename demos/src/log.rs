@@ -28,7 +28,7 @@ use crate::end_without_output;
 const ROOM: usize = 1000;
 /// How many lines may wait of what a program is run for: more than a demo prints, and a bound all the same.
 const ROOM_FOR_OUTPUT: usize = 1_000_000;
-/// How long the end of a program waits for whoever reads its log.
+/// How long the end of a program waits for the reader of its log.
 const AT_THE_END: Duration = Duration::from_secs(1);
 /// So much fits at once into a pipe that says that it has room: POSIX calls it PIPE_BUF.
 const PIECE: usize = 512;
@@ -56,12 +56,12 @@ fn queue() -> MutexGuard<'static, Queue> {
     QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes a line of a log to stdout, soon. It never waits for whoever reads there.
+/// Writes a line of a log to stdout, soon. It never waits for a reader.
 pub fn log(line: &str) {
     queue().put(Text { bytes: fit(line, columns()).into(), is_output: false });
 }
 
-/// Prints a line of what a demo is run for. It never waits for whoever reads. A reader that has seen enough, such as
+/// Prints a line of what a demo is run for. It never waits for a reader. A reader that has seen enough, such as
 /// `head`, ends the demo in silence, and a full disk ends it with an error.
 ///
 /// At the end of the program belongs a [`finish_print`] or a [`finish_log`].

@@ -88,7 +88,7 @@ pub fn is_at_home(
     }
 }
 
-/// Text without control characters, which would steer the terminal of whoever reads it, nor spaces at its ends.
+/// Text without control characters, which would steer the terminal of its reader, nor spaces at its ends.
 pub fn printable(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).collect::<String>().trim().to_owned()
 }

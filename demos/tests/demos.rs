@@ -360,7 +360,7 @@ fn silent_clients_that_fill_echo_give_way_to_newcomers() {
     says_back(&mut silent[0], "still here");
     let line = echo.line();
     assert!(line.starts_with("4 are connected"), "{line}");
-    // A hundred at once are more than it keeps, and whoever comes last is served.
+    // A hundred at once are more than it keeps, and the last who comes is served.
     let crowd: Vec<_> = (0..100).map(|_| connect(&addr)).collect();
     says_back(&mut connect(&addr), "the last");
     drop(crowd);

@@ -281,7 +281,7 @@ impl Pair {
         }
     }
 
-    /// The task that should come next: the first in the queue or, with a seed, whoever came if he is in it.
+    /// The task that should come next: the first in the queue or, with a seed, the one who came, if he is in it.
     fn expect_next(&mut self, given: Option<TaskKey>) -> Option<Id> {
         if self.seeded {
             let at = self.queue.iter().position(|&id| Some(self.tasks[id].key) == given);

@@ -317,7 +317,7 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it heart::leftovers::reads_and_writes_in_memory_that_are_given_up_leave_no_waker",
     },
     Bug {
-        rule: 0, what: "whoever gives up waiting for input leaves a waker",
+        rule: 0, what: "a task that gives up waiting for input leaves a waker",
         file: "io/stdin.rs", inside: "impl Drop for Seat",
         right: "if let Some(number) = self.0 {",
         wrong: "if let Some(number) = self.0.filter(|_| false) {",
@@ -797,7 +797,7 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it process::stdin::an_empty_buffer_does_not_take_the_end_of_the_input",
     },
     Bug {
-        rule: 4, what: "a write of nothing wakes whoever waits for something in memory",
+        rule: 4, what: "a write of nothing wakes the task that waits for something in memory",
         file: "net/duplex.rs", inside: "fn poll_write(&self",
         right: "if bytes.is_empty() {",
         wrong: "if bytes.is_empty() { return self.poll_with(cx, number, |_| Some(Ok(0))); } if false {",
@@ -954,7 +954,7 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it task::panics::a_panic_of_the_root_future_is_the_callers_and_the_runtime_can_go_on",
     },
     Bug {
-        rule: 7, what: "whoever joins a task is woken before the task's future is dropped",
+        rule: 7, what: "the task that joins another is woken before the task's future is dropped",
         file: "heart/turn.rs", inside: "fn drop_task(",
         right: "if let Err(payload) = catch_unwind(AssertUnwindSafe(|| body.as_mut().empty())) {",
         wrong: "if let Err(payload) = Ok::<(), Box<dyn std::any::Any + Send>>(()) {",
@@ -1230,7 +1230,7 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it heart::same_seed::the_virtual_clock_does_not_jump_while_a_socket_is_awaited",
     },
     Bug {
-        rule: 10, what: "the virtual clock jumps over the pauses of whoever waits for room",
+        rule: 10, what: "the virtual clock jumps over the pauses of a task that waits for room",
         file: "net/backoff.rs", inside: "fn insist<",
         right: "Pause::new(&core, growing(failures.min(3)), at).await;",
         wrong: "crate::time::sleep(growing(failures.min(3))).await;",

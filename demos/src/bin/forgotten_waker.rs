@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Watch: two tasks wait for a letter in a mailbox of a hand-written kind. `poll` must do two
-//! things before it returns `Pending`: look, and leave the waker with whoever will change what it saw.
+//! things before it returns `Pending`: look, and leave the waker with the one who will change what it saw.
 //! The first mailbox only looks. Its letter comes, and its reader sleeps on. The diagnosis sees it when
 //! the loop goes to sleep: a task that waits, and of which no waker is left. The second mailbox does
 //! both, and its reader is polled again in the very turn in which the letter comes. It prints both ends.

@@ -78,7 +78,7 @@ async fn run(args: Args) -> io::Result<()> {
     let mut server = Server { args, guests, counts: Rc::default(), connections: Vec::new() };
     let by = or(async { Err(server.accept(&listener).await) }, stop).await?;
 
-    // 1. Nobody new: the kernel refuses whoever comes now.
+    // 1. Nobody new: the kernel refuses newcomers now.
     drop(listener);
 
     // 2. Nothing new from those who are here: each connection awaits the stop too, between two requests.

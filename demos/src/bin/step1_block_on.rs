@@ -12,8 +12,8 @@
 //!                  poll: "done yet?"
 //!     block_on  ----------------------->  the future
 //!        |      <-----------------------      |
-//!        |       Pending: "I kept your        |  hands the waker to whoever
-//!      park       waker, go and sleep"        v  knows when to go on
+//!        |       Pending: "I kept your        |  hands the waker to the one
+//!      park       waker, go and sleep"        v  who knows when to go on
 //!        ^                             (here: a thread
 //!        '---------- wake ------------  that sleeps)
 //! ```

@@ -9,7 +9,7 @@
 //!
 //! ```text
 //!     spawn --> [ ready queue ] --> poll --+--> Ready:   dropped, done
-//!                     ^                    '--> Pending: whoever holds a waker holds the task
+//!                     ^                    '--> Pending: a waker holds the task
 //!                     |                              |
 //!                     '------------ wake ------------'
 //! ```

@@ -141,7 +141,7 @@ impl House {
         let lived = or(self.accept(&listener, connection), stop).await;
         lived.map_err(|error| format!("cannot go on: {error}"))?;
 
-        drop(listener); // from here on the kernel refuses whoever comes, unless another process listens, too
+        drop(listener); // from here on the kernel refuses newcomers, unless another process listens, too
         drop(self.stopping); // and every connection hears it
         Ok(timeout(self.limits.grace, self.guests.all_gone()).await.is_ok())
     }

@@ -541,7 +541,7 @@ fn silent_clients_that_take_all_places_of_the_chat_give_way_to_a_newcomer() {
     let mut listener = room.enter("listener");
     let mut socket = room.websocket("name=browser");
     let mut speaker = room.enter("speaker");
-    // All six places are taken, and whoever speaks stays.
+    // All six places are taken, and those who speak stay.
     let mut newcomers = Vec::new();
     for number in 0..5 {
         writeln!(speaker.get_mut(), "here, {number}").unwrap();

@@ -194,7 +194,7 @@ fn silent_clients_that_take_all_places_give_way_to_a_newcomer() {
         assert!(server.ask("GET /hello/you HTTP/1.1").ends_with("hello you\n"));
     }
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
-    // The first has gone; whoever spoke last stays longest.
+    // The first has gone; the last who spoke stays longest.
     assert_eq!(silent[0].read(&mut [0; 64]).unwrap(), 0);
     server.interrupt();
     assert!(server.end().contains("was silent the longest"));

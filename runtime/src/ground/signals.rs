@@ -3,7 +3,7 @@
 //! exits; and the lock that makes a file one process's.
 //!
 //! A signal handler interrupts a thread anywhere, in the middle of an allocation or with a lock held. Ours
-//! counts the signal and writes one byte into the pipe of whoever wants to be rung: a runtime in which
+//! counts the signal and writes one byte into the pipe of each runtime that wants to be rung: a runtime in which
 //! somebody listens, or the thread that shows what a stuck loop is at. Both read the count after the byte.
 //!
 //! Two things must never happen here: a lock, an allocation or a panic in the handler; and a pipe closed while a
@@ -336,7 +336,7 @@ impl Doorbell {
         self.ringing.fetch_add(1, Ordering::SeqCst);
         let pipe = self.pipe.load(Ordering::SeqCst);
         if pipe >= 0 {
-            // SAFETY: the byte is there, and the pipe is open: whoever closes it has set `pipe` to -1
+            // SAFETY: the byte is there, and the pipe is open: its closer has set `pipe` to -1
             // before, and then waited until nobody was ringing. It does not block.
             unsafe { libc::write(pipe, [b'!'].as_ptr().cast(), 1) };
         }

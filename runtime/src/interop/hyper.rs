@@ -113,7 +113,7 @@ impl<T: AsyncRead + Unpin> Read for Io<T> {
             return ready_at_a_price(cx).map(Ok);
         }
         // The connection is foreign code and may come back here, through an adapter inside another. So
-        // the scratch is taken, not borrowed; whoever comes second makes one of its own.
+        // the scratch is taken, not borrowed; a second user makes one of its own.
         let mut scratch = READ_INTO.take();
         scratch.resize(SCRATCH, 0);
         let lent = &mut scratch[..wanted];

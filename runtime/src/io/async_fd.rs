@@ -29,7 +29,7 @@ use crate::net::socket::{Socket, WAIT_FIRST};
 /// an attempt that finds nothing holds up the loop and every task on it.
 ///
 /// `T` is `Send` and `'static`, where tokio asks for less. A value that is dropped away from its loop is
-/// sent there: it must be deregistered before it is closed. There is no `get_mut`: whoever put another
+/// sent there: it must be deregistered before it is closed. There is no `get_mut`: a user who put another
 /// descriptor in the place of the registered one could never deregister it.
 ///
 /// ```

@@ -12,7 +12,7 @@ use crate::io::stdin::{Desk, Seat, poll_take};
 
 /// The lines of the standard input. Made by [`Stdin::lines`](crate::io::Stdin::lines).
 ///
-/// It holds nothing itself: a line that has not ended yet, or that nobody took, is there for whoever
+/// It holds nothing itself: a line that has not ended yet, or that nobody took, is there for the one who
 /// reads next. It is a [`Stream`] too.
 pub struct Lines(Seat);
 

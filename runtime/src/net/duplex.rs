@@ -15,7 +15,7 @@ use crate::heart::current::current;
 use crate::net::attempts::poll_nothing;
 use crate::net::waiters::{Number, Waiters};
 
-/// Two streams, connected to each other in memory. Each direction holds up to `max_buffer` bytes; whoever
+/// Two streams, connected to each other in memory. Each direction holds up to `max_buffer` bytes; a writer who
 /// writes more waits until some are read.
 ///
 /// They behave as the two ends of a [`UnixStream`](crate::net::UnixStream) do, and neither opens a file
@@ -202,7 +202,7 @@ impl Pipe {
         })
     }
 
-    /// Attempts, and where nothing can be done, leaves the waker, and numbers whoever has no number yet. Wakers
+    /// Attempts, and where nothing can be done, leaves the waker, and numbers a waiter that has no number yet. Wakers
     /// are foreign code: they are cloned before the lock is taken, and woken and dropped after it is released.
     fn poll_with<R>(
         &self,

@@ -2,12 +2,12 @@
 //!
 //! A signal handler may do next to nothing. So ours counts the signal and rings: it writes one byte into the pipe of
 //! every runtime that listens (see `ground/signals.rs`). All the rest happens in tasks. The pipe's other end is a
-//! source of the reactor like any socket, and whoever waits looks at the count.
+//! source of the reactor like any socket, and those who wait look at the count.
 //!
 //! ```text
 //!     any thread, at any moment            the loop of each runtime that listens
 //!     -------------------------            --------------------------------------
-//!     1  the count of this signal += 1     a  the pipe is readable: wake whoever listens
+//!     1  the count of this signal += 1     a  the pipe is readable: wake the listeners
 //!     2  a byte into each pipe             b  empty the pipe, then compare the count
 //! ```
 //!

@@ -1,6 +1,6 @@
 //! Scopes: tasks that end before the block that spawned them, and may therefore borrow from it.
 //!
-//! A scope is one future. Its children live in a map inside it, so whoever drops the scope drops them
+//! A scope is one future. Its children live in a map inside it, so dropping the scope drops them
 //! first, and the compiler knows it: no unsafe code is needed for them to borrow. But a child must be
 //! woken, and seen, by itself. So each has a *stand-in*: a task of the runtime that owns nothing.
 //!

@@ -145,7 +145,7 @@ impl Sleep {
         }
     }
 
-    /// Takes the timer away, and with it whoever waits. The deadline stays, for the next poll.
+    /// Takes the timer away, and with it the waker of the task that waits. The deadline stays, for the next poll.
     pub(super) fn give_up(&mut self) {
         let Stage::Set(slot, serial) = self.stage() else { return };
         // Elsewhere it is left to the drop.

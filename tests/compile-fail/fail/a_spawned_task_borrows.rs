@@ -1,4 +1,4 @@
-//! A spawned task may outlive whoever spawned it, so it borrows nothing. A scope's child may.
+//! A spawned task may outlive its spawner, so it borrows nothing. A scope's child may.
 
 fn main() {
     oneloop::run(async {

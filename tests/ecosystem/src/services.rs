@@ -226,7 +226,7 @@ fn hyper_rustls() -> Ran {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         oneloop::spawn(async move {
-            // There is one connection: whoever wants a second waits in vain.
+            // There is one connection: a second user waits in vain.
             let (stream, _) = listener.accept().await.unwrap();
             let stream = futures_rustls::TlsAcceptor::from(server).accept(stream).await.unwrap();
             let hello = hyper::service::service_fn(crate::served::hello);

@@ -257,7 +257,7 @@ fn a_shared_stream_polled_with_ever_new_wakers_keeps_few_of_them() {
             for (socket, strangers) in ["memory", "tcp", "unix", "udp"].iter().zip(&strangers) {
                 let kept = strangers.kept();
                 assert!(kept <= 50, "{kept} of 1,000 wakers are kept by {socket}");
-                assert_eq!(strangers.forgotten(), 0, "whoever has to go is woken by {socket}");
+                assert_eq!(strangers.forgotten(), 0, "a task that has to go is woken by {socket}");
                 assert!(kept >= 2, "more than one may wait for {socket}, but {kept} can be woken");
             }
         });

@@ -246,7 +246,7 @@ pub(crate) async fn my_waker() -> Waker {
     poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
 }
 
-/// Waits for one wake, whoever's it is.
+/// Waits for one wake, by anybody.
 pub(crate) async fn one_wake() {
     let mut waits = true;
     poll_fn(|_| if std::mem::take(&mut waits) { Poll::Pending } else { Poll::Ready(()) }).await;

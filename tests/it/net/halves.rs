@@ -1,4 +1,4 @@
-//! Halves: one side of a stream for whoever reads, the other for whoever writes.
+//! Halves: one side of a stream for the reader, the other for the writer.
 
 use std::io;
 use std::pin::{Pin, pin};

@@ -262,7 +262,7 @@ fn a_reset_ends_a_reader_and_a_writer_that_wait() {
             assert!(!reader.is_finished() && !writer.is_finished());
             reset(there);
             let (read, written) = (soon(reader).await.unwrap(), soon(writer).await.unwrap());
-            // The error is told once, to whoever asks first. The other one sees that all is over.
+            // The error is told once, to the first who asks. The other one sees that all is over.
             assert!(
                 read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset)
                     || read.as_ref().is_ok_and(|read| *read == 0),

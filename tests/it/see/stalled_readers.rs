@@ -161,7 +161,7 @@ fn a_recording_into_a_pipe_that_is_read_is_whole() {
     });
     let _watch = Watch::new(Duration::from_secs(30));
     let path = fifo.clone();
-    // Opened for both, so that the child finds a reader whoever comes first.
+    // Opened for both, so that the child finds a reader in either order.
     let mut pipe = std::fs::File::options().read(true).write(true).open(&path).unwrap();
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let reader = std::thread::spawn(move || {

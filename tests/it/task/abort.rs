@@ -1,4 +1,4 @@
-//! Aborting: what comes of it at every moment of a task's life, whoever asks.
+//! Aborting: what comes of it at every moment of a task's life, asked by anybody.
 
 use std::cell::Cell;
 use std::future::pending;

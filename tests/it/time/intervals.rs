@@ -146,7 +146,7 @@ fn a_reset_begins_the_beat_anew() {
             sleep(4 * SECOND).await;
             every.reset();
             assert_eq!((every.tick().await, every.period()), (start + 14 * SECOND, 10 * SECOND));
-            // Also while a tick is awaited: whoever waits is woken for the new one.
+            // Also while a tick is awaited: the task that waits is woken for the new one.
             assert!(timeout(SECOND, every.tick()).await.is_err());
             every.reset();
             assert_eq!((every.tick().await, start.elapsed()), (start + 25 * SECOND, 25 * SECOND));

@@ -85,7 +85,7 @@ class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
 
     def __init__(self, selector=None):
         if selector is not None:
-            # Whoever makes a SelectorEventLoop may give it one. This loop waits by itself.
+            # The maker of a SelectorEventLoop may give it one. This loop waits by itself.
             selector.close()
         super(Core, self).__init__(_Selector(self))
 
@@ -243,7 +243,7 @@ class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
         frame, ours = sys._getframe(1), None
         while frame is not None and _is_inside(frame.f_code.co_filename):
             if frame.f_code is _RUN_ONCE and ours is not None:
-                # The loop called asyncio's own code. Whoever runs the loop did not.
+                # The loop called asyncio's own code. The caller of the loop did not.
                 break
             ours = ours or (None if frame.f_code.co_filename.startswith(_HERE) else frame)
             frame = frame.f_back

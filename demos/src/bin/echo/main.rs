@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Watch: one line a connection, when it is over; all of them on one thread. Ctrl-C stops it in order:
-//! nobody new is let in, whoever is connected may finish for a while, and the last line is the account.
+//! nobody new is let in, the clients that are connected may finish for a while, and the last line is the account.
 //! The clients are children of a scope. They borrow the house from it, and it ends when the last of them has:
 //! no list of handles, no counter, nobody forgotten. In Python these are asyncio's streams in trio's nursery.
 //! `ONELOOP_LOG=1` before the command shows the loop turning for each byte.
@@ -34,7 +34,7 @@ async fn serve(args: Args) -> Result<(), String> {
     let mut result = Ok(());
     let all = scope(async |clients| {
         result = or(accept(&listener, clients, &house), stop).await;
-        drop(listener); // from here on the kernel refuses whoever comes
+        drop(listener); // from here on the kernel refuses newcomers
         house.is_stopping();
         clients.cancel_after(args.grace);
     });

@@ -184,7 +184,7 @@ fn listener(addr: impl ToSocketAddrs, for_all: bool) -> io::Result<TcpListener> 
     let addresses: Vec<_> = addr.to_socket_addrs()?.collect();
     if let Some(open) = addresses.iter().find(|address| !for_all && !address.ip().is_loopback()) {
         return Err(invalid(format!(
-            "{open} can be reached from other machines, and whoever reaches it can stop this program: \
+            "{open} can be reached from other machines, and everybody who reaches it can stop this program: \
              use a loopback address such as {USUAL}, or see::serve_with_token"
         )));
     }

@@ -19,7 +19,7 @@ pub(super) fn run<R: Runtime, T: Send + 'static>(future: impl Future<Output = T>
     lock(&slot).take().expect("run returned before its future was over")
 }
 
-/// The lock of a mutex, whoever panicked while he had it.
+/// The lock of a mutex, also after a panic under it.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

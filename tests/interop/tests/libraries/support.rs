@@ -47,7 +47,7 @@ pub(crate) fn run<T>(body: impl Future<Output = T>) -> T {
     oneloop::run(body)
 }
 
-/// The same by the virtual clock. It does not move while a socket is waited for, so whoever talks here
+/// The same by the virtual clock. It does not move while a socket is waited for, so a program that talks here
 /// talks in memory.
 pub(crate) fn run_virtual<T>(body: impl Future<Output = T>) -> T {
     let _watch = Watch::new();

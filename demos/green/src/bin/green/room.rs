@@ -137,7 +137,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     gather(&room).await?;
     let doors = race(let_in(&green, "green", &room), let_in(&tasks, "task", &room));
     or(doors, stop).await.map_err(|error| format!("cannot go on: {error}"))?;
-    drop((green, tasks)); // from here on the kernel refuses whoever comes
+    drop((green, tasks)); // from here on the kernel refuses newcomers
     // Each one is killed, and its destructors run, before the account.
     let clients = room.clients.take();
     clients.values().for_each(AbortHandle::abort);

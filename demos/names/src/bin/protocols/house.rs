@@ -96,7 +96,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     let doors = or(doors, or(dns::answer_datagrams(&dns_udp, &house), tell(&house)));
     or(doors, asked_to_stop).await.map_err(|error| format!("cannot go on: {error}"))?;
 
-    drop((dns_udp, dns_tcp, lines, smtp, http)); // from here on the kernel refuses whoever comes
+    drop((dns_udp, dns_tcp, lines, smtp, http)); // from here on the kernel refuses newcomers
     drop(stopping); // and every connection hears it
     let all_had_gone = timeout(house.args.grace, house.guests.all_gone()).await.is_ok();
     let cut = if all_had_gone { "" } else { "; not everybody had gone" };

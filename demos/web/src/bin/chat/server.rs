@@ -125,7 +125,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     let stop = or(async { asked_to_stop.await.map(drop) }, after(house.args.seconds));
     or(doors, stop).await.map_err(|error| format!("cannot go on: {error}"))?;
 
-    drop((web, tcp)); // from here on the kernel refuses whoever comes
+    drop((web, tcp)); // from here on the kernel refuses newcomers
     house.room.close(); // every client is told
     drop(stopping); // and every connection hears it
     let grace = house.args.grace;

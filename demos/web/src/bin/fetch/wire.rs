@@ -1,4 +1,4 @@
-//! How a request reaches whoever answers it: over a connection that is kept, or by a call.
+//! How a request reaches its server: over a connection that is kept, or by a call.
 //!
 //! A deadline belongs to one wait. `pool` ends with a place, `connect` with a connection, `write` and `read` with
 //! each piece that goes or comes.

@@ -83,7 +83,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     });
     or(whole, asked_to_stop).await.map_err(|error| format!("cannot go on: {error}"))?;
 
-    drop(listener); // from here on the kernel refuses whoever comes
+    drop(listener); // from here on the kernel refuses newcomers
     game.close(); // every player is told
     drop(stopping); // and every connection hears it
     let all_had_gone = timeout(Duration::from_secs(2), house.guests.all_gone()).await.is_ok();

@@ -1,4 +1,4 @@
-//! A game for many in the browser: everybody paints the same floor, and whoever owns the most of it wins.
+//! A game for many in the browser: everybody paints the same floor, and the owner of the most of it wins.
 //!
 //! ```text
 //! cargo run --release -p oneloop-web-demos --bin game -- --bots 20     then open http://127.0.0.1:8010/

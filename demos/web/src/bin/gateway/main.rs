@@ -1,4 +1,4 @@
-//! A gateway: a reverse proxy that keeps its connections, holds back whoever is too fast, and traces each request.
+//! A gateway: a reverse proxy that keeps its connections, holds back a side that is too fast, and traces each request.
 //!
 //! ```text
 //! cargo run --release -p oneloop-web-demos --bin gateway                   brings an upstream of its own

@@ -29,7 +29,7 @@ const app = {
     if (this.live && this.tail) {
       if (!this.server || this.held || this.link !== "live") return view.t;
       const now = this.server.t + (performance.now() - this.server.at) * MS;
-      // The server names whoever holds up the loop. Where it names nobody, this poll is long over, and its end
+      // The server names the task that holds up the loop. Where it names nobody, this poll is long over, and its end
       // is on its way.
       return Math.max(view.t, view.running !== null && !this.server.culprit ? Math.min(now, view.t + SLOW / 2) : now);
     }

@@ -97,7 +97,7 @@ function received(data) {
       app.rec.push(what);
       news = true;
       app.heard = document.timeline.currentTime;
-      // Whoever held up the loop does not do so any more.
+      // The loop is held up by nobody any more.
       if (app.server) app.server.culprit = null;
       if (app.predict?.from != null && what.e === "poll_start" && what.n > app.predict.from) app.predict.seen ||= what;
     }
