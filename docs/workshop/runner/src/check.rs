@@ -2,10 +2,12 @@
 //!
 //! Each stub, each solution and each wrong version is a crate of its own, compiled by `rustc` alone, tests and all,
 //! without debug information. A crate that held once is not built again until one of its files, or this program, changes.
+//! One crate differs little from the next. So all of them are built in one place, one after the other, where the
+//! compiler keeps what it has made of the lines that they share.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
@@ -18,7 +20,7 @@ use crate::texts::{self, Block};
 use crate::tree::{self, Files, MIO_FROM};
 use crate::{Said, clinic, conformance, events, hints, loom, patch, same, schedule};
 
-/// How many crates are built and run at the same time.
+/// How many crates are built and run at the same time, each in a place of its own.
 const AT_ONCE: usize = 2;
 
 /// The claim that a crate is to show.
@@ -72,11 +74,14 @@ pub(crate) fn check(words: &[&str]) -> Said<()> {
     let count = jobs.len();
     let (jobs, found, built) = (Mutex::new(jobs.into_iter()), Mutex::new(Vec::new()), Mutex::new(0));
     thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
+        for place in 0..AT_ONCE {
+            let (stages, jobs, found, built) = (&stages, &jobs, &found, &built);
+            scope.spawn(move || {
+                let place = project().join(format!("target/workshop/place-{place}"));
                 loop {
                     let Some(job) = jobs.lock().expect("nobody panics").next() else { break };
-                    let (name, (fresh, faults)) = (job.name.clone(), hold(&stages, &job, words.contains(&"--fresh")));
+                    let name = job.name.clone();
+                    let (fresh, faults) = hold(stages, &job, &place, words.contains(&"--fresh"));
                     *built.lock().expect("nobody panics") += usize::from(fresh);
                     let faults = faults.into_iter().map(|fault| format!("{name}: {fault}"));
                     found.lock().expect("nobody panics").extend(faults);
@@ -162,14 +167,14 @@ fn carried(stages: &[Stage], stage: &Stage, solution: &Files) -> Said<Vec<String
 }
 
 /// Builds and runs a crate, unless it held already as it is. Returns whether it was built, and what does not hold.
-fn hold(stages: &[Stage], job: &Job<'_>, is_fresh: bool) -> (bool, Vec<String>) {
+fn hold(stages: &[Stage], job: &Job<'_>, place: &Path, is_fresh: bool) -> (bool, Vec<String>) {
     let folder = project().join("target/workshop/check").join(&job.name);
     let mark = folder.join("held");
     let hash = hash(job);
     if !is_fresh && fs::read_to_string(&mark).is_ok_and(|held| held == hash) {
         return (false, Vec::new());
     }
-    let faults = build_and_run(stages, job, &folder).unwrap_or_else(|fault| vec![fault]);
+    let faults = build_and_run(stages, job, &folder, place).unwrap_or_else(|fault| vec![fault]);
     if faults.is_empty() {
         let _ = write(&mark, &hash);
     } else {
@@ -192,14 +197,18 @@ fn hash(job: &Job<'_>) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-fn build_and_run(stages: &[Stage], job: &Job<'_>, folder: &PathBuf) -> Said<Vec<String>> {
-    let _ = fs::remove_dir_all(folder);
-    tree::lay(folder, &job.files)?;
+fn build_and_run(stages: &[Stage], job: &Job<'_>, folder: &Path, place: &Path) -> Said<Vec<String>> {
+    // The first is for those who look into a fault; the compiler knows its own lines again in the second alone.
+    for folder in [folder, &place.join("crate")] {
+        let _ = fs::remove_dir_all(folder);
+        tree::lay(folder, &job.files)?;
+    }
     let program = folder.join("tests-of-it");
     let mut rustc = Command::new("rustc");
     rustc.args(["--edition", "2024", "--test", "--crate-name", "my_loop", "-D", "warnings"]);
     rustc.args(["-C", "debuginfo=0", "-C", "opt-level=0"]);
-    rustc.arg("src/lib.rs").arg("-o").arg(&program).current_dir(folder).stdin(Stdio::null());
+    rustc.arg("-C").arg(format!("incremental={}", place.join("kept").display()));
+    rustc.arg("src/lib.rs").arg("-o").arg(&program).current_dir(place.join("crate")).stdin(Stdio::null());
     if job.stage.number >= MIO_FROM {
         let libraries = mio_folder().join("target/debug/deps");
         let mio = fs::read_dir(&libraries).into_iter().flatten().flatten().map(|entry| entry.path());
