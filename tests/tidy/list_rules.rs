@@ -115,6 +115,48 @@ fn tests_that_are_not_there(repo: &Repo, path: &str, functions: &[String]) -> Ve
     found
 }
 
+/// A demo whose manifest says that it has no unit tests has none: cargo would not run them.
+pub(crate) fn untested_programs(repo: &Repo) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for manifest in repo.files().filter(|file| file.path.ends_with("Cargo.toml")) {
+        let folder = manifest.path.trim_end_matches("Cargo.toml");
+        for (line, text) in manifest.lines().filter(|(_, text)| text.contains("test = false }")) {
+            let Some(name) = text.split('"').nth(1) else { continue };
+            let program = format!("{folder}src/bin/{name}");
+            let (one, many) = (format!("{program}.rs"), format!("{program}/"));
+            let sources: Vec<&File> =
+                repo.files().filter(|file| file.path == one || file.path.starts_with(&many)).collect();
+            if sources.is_empty() {
+                let says = format!("there is no program `{name}`; take this line out");
+                found.push(Finding::new(&manifest.path, line, says));
+            }
+            for file in sources {
+                let tokens = file.tokens();
+                let test = tokens.windows(3).find(|three| three.iter().map(|t| t.text).eq(["#", "[", "test"]));
+                if let Some(test) = test {
+                    let says = format!("cargo does not run this test; take `{name}` out of `bin` in {}", manifest.path);
+                    found.push(Finding::new(&file.path, test[0].line, says));
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_unit_test_that_cargo_leaves_out_is_found() {
+    let manifest = "bin = [\n    { name = \"one\", test = false },\n    { name = \"gone\", test = false },\n]\n";
+    let code = "//! Tests.\n\n#[test]\nfn it_holds() {}\n";
+    let files = [
+        ("demos/Cargo.toml", manifest),
+        ("demos/src/bin/one/parts.rs", code),
+        ("demos/src/bin/two.rs", code),
+        ("demos/src/bin/one_more.rs", code),
+    ];
+    assert_eq!(findings(untested_programs, &files), ["demos/src/bin/one/parts.rs:3", "demos/Cargo.toml:3"]);
+    assert_eq!(findings(untested_programs, &[]), [""; 0]);
+}
+
 #[test]
 fn an_operation_that_the_table_or_its_docs_leave_out_is_found() {
     let page = "# Cancel safety\n\n| operation |\n|---|\n| `net::accept`, `Handle` |\n| `gone` |\n";

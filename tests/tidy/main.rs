@@ -155,6 +155,11 @@ fn the_page_on_failure_cases_names_tests_that_are_there() {
 }
 
 #[test]
+fn a_program_that_cargo_does_not_test_has_no_tests() {
+    check(list_rules::untested_programs);
+}
+
+#[test]
 fn the_runtime_does_not_read_the_wall_clock() {
     check(code_rules::wall_clock);
 }
