@@ -389,8 +389,14 @@ pub(crate) fn tls() -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
     (server, client)
 }
 
-/// The same, with the certificate for a client that is no library.
-pub(crate) fn tls_and_pem() -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>, String) {
+/// A certificate and its key, for a program that reads files.
+pub(crate) struct Pem {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+/// Both sides of TLS for localhost, and their certificate for a program that is no library.
+pub(crate) fn tls_and_pem() -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>, Pem) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate = made.cert.der().clone();
     let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
@@ -401,7 +407,8 @@ pub(crate) fn tls_and_pem() -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientCon
         rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
     let server = server.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
     let client = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    (Arc::new(server), Arc::new(client.with_root_certificates(roots).with_no_client_auth()), made.cert.pem())
+    let pem = Pem { certificate: made.cert.pem(), key: made.signing_key.serialize_pem() };
+    (Arc::new(server), Arc::new(client.with_root_certificates(roots).with_no_client_auth()), pem)
 }
 
 type Nothing = http_body_util::Empty<hyper::body::Bytes>;

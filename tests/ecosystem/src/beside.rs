@@ -16,6 +16,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row { library: "notify", does: "hear that a file is written", run: notify },
     Row { library: "rayon", does: "sum on all processors, and answer by a channel", run: rayon },
     Row { library: "redis", does: "set and get at a redis-server", run: redis },
+    Row { library: "sqlx:smol", does: "write and read a table of PostgreSQL through a pool", run: sqlx },
 ];
 
 fn run<T>(future: impl Future<Output = T>) -> Ran {
@@ -146,4 +147,20 @@ fn redis() -> Ran {
     server.wait().unwrap();
     assert_eq!(heard, "value");
     Ran::Ran
+}
+
+fn sqlx() -> Ran {
+    let Some(server) = oneloop_ecosystem::servers::Server::postgres() else {
+        return Ran::Skipped("there is no PostgreSQL here");
+    };
+    run(async {
+        let url = format!("postgres://postgres@{}/postgres", server.addr);
+        let pool = sqlx::postgres::PgPoolOptions::new().max_connections(3).connect(&url).await.unwrap();
+        sqlx::query("create table t (n bigint)").execute(&pool).await.unwrap();
+        let adds = [1_i64, 2, 39].map(|n| sqlx::query("insert into t values ($1)").bind(n).execute(&pool));
+        futures::future::try_join_all(adds).await.unwrap();
+        let sum: (i64,) = sqlx::query_as("select sum(n)::bigint from t").fetch_one(&pool).await.unwrap();
+        assert_eq!(sum.0, 42);
+        pool.close().await;
+    })
 }

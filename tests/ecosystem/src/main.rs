@@ -60,7 +60,7 @@ struct Group {
 
 /// Rows of the table that this build leaves out.
 #[cfg(not(feature = "all"))]
-const LEFT_OUT: &[&str] = &["tonic", "zbus"];
+const LEFT_OUT: &[&str] = &["async-imap", "lapin", "tonic", "zbus"];
 #[cfg(feature = "all")]
 const LEFT_OUT: &[&str] = &[];
 
@@ -143,10 +143,12 @@ fn glue(source: &str, row: &Row) -> usize {
     body.split("\n}\n").next().unwrap_or_default().matches("// glue").count()
 }
 
-/// The version that the lock file has.
+/// The version that the lock file has. It names one among our own dependencies only where it has several.
 fn version(name: &str) -> &'static str {
-    let entry = LOCK.split_once(&format!("name = \"{name}\"\nversion = \"")).map(|(_, rest)| rest);
-    entry.and_then(|rest| rest.split('"').next()).unwrap_or("?")
+    let ours = LOCK.split_once("name = \"oneloop-ecosystem\"").map_or("", |(_, rest)| rest);
+    let ours = ours.split("\n]").next().unwrap_or_default().split_once(&format!("\n \"{name} "));
+    let entry = ours.or_else(|| LOCK.split_once(&format!("name = \"{name}\"\nversion = \"")));
+    entry.and_then(|(_, rest)| rest.split('"').next()).unwrap_or("?")
 }
 
 /// Writes the table into the page, or compares it with what is there.

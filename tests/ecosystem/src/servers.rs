@@ -15,6 +15,8 @@ pub struct Server {
     /// Its address.
     pub addr: SocketAddr,
     child: Child,
+    /// A program that it needs beside it.
+    helper: Option<Child>,
     folder: Folder,
 }
 
@@ -29,10 +31,96 @@ impl Server {
         let (folder, addr) = (Folder::new("redis"), free_addr());
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--save", "", "--port", &addr.port().to_string()]);
-        let child = command.current_dir(&folder.0).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let Ok(child) = child else { return missing("redis-server") };
-        until(|| TcpStream::connect(addr).is_ok());
-        Some(Self { addr, child, folder })
+        Self::start("redis-server", command, addr, folder)
+    }
+
+    /// A Redis that speaks TLS alone, by a certificate and its key in PEM; `None` if there is none here that can.
+    pub fn redis_by_tls(certificate: &str, key: &str) -> Option<Self> {
+        let (folder, addr) = (Folder::new("rediss"), free_addr());
+        let (certificate, key) = folder.keeps(certificate, key);
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--save", "", "--port", "0", "--tls-port", &addr.port().to_string()]);
+        command.args(["--tls-auth-clients", "no", "--tls-cert-file"]).arg(&certificate);
+        command.arg("--tls-key-file").arg(key).arg("--tls-ca-cert-file").arg(certificate);
+        Self::start("redis-server with TLS", command, addr, folder)
+    }
+
+    /// OpenSSL's test server, which sends each line back from its end to its beginning; `None` if there is none here.
+    pub fn openssl(certificate: &str, key: &str) -> Option<Self> {
+        let (folder, addr) = (Folder::new("openssl"), free_addr());
+        let (certificate, key) = folder.keeps(certificate, key);
+        let mut command = Command::new("openssl");
+        command.args(["s_server", "-quiet", "-rev", "-accept", &addr.to_string(), "-cert"]).arg(certificate);
+        command.arg("-key").arg(key);
+        Self::start("openssl", command, addr, folder)
+    }
+
+    /// A RabbitMQ with its user `guest`; `None`, and a word about it, if there is none here.
+    pub fn rabbitmq() -> Option<Self> {
+        // Debian's program in the path always runs in the system's own folder, so the one behind it is started.
+        let behind = Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server");
+        let program = if behind.exists() { behind } else { Path::new("rabbitmq-server") };
+        let (folder, addr, names, nodes) = (Folder::new("rabbitmq"), free_addr(), free_addr(), free_addr());
+        // Erlang's nodes ask a server of names for each other. It would stay behind, if the node were to start it.
+        let mut helper = Command::new("epmd");
+        helper.args(["-address", "127.0.0.1", "-port", &names.port().to_string()]);
+        let Ok(helper) = helper.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else { return missing("epmd") };
+        until(|| TcpStream::connect(names).is_ok());
+        let mut command = Command::new(program);
+        command
+            .env("HOME", &folder.0)
+            .env("ERL_EPMD_PORT", names.port().to_string())
+            .env("RABBITMQ_NODENAME", format!("oneloop-{}@localhost", addr.port()))
+            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODE_PORT", addr.port().to_string())
+            .env("RABBITMQ_DIST_PORT", nodes.port().to_string())
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
+            // With input it is one process, and no shell around one. It gets none, all the same.
+            .env("RABBITMQ_ALLOW_INPUT", "yes")
+            .env("RABBITMQ_SERVER_START_ARGS", "-noinput");
+        for place in ["MNESIA_BASE", "LOG_BASE", "CONFIG_FILE", "CONF_ENV_FILE", "ENABLED_PLUGINS_FILE"] {
+            command.env(format!("RABBITMQ_{place}"), folder.0.join(place));
+        }
+        let mut server = Self::start("rabbitmq-server", command, addr, folder);
+        match &mut server {
+            Some(server) => server.helper = Some(helper),
+            None => kill(helper),
+        }
+        server
+    }
+
+    /// A dovecot that serves mail by IMAP to whoever has the password `secret`; `None` if there is none here.
+    pub fn dovecot() -> Option<Self> {
+        let (folder, addr) = (Folder::new("dovecot"), free_addr());
+        let (port, place) = (addr.port(), folder.0.display());
+        let (user, group) = nobody()?;
+        // Some of its processes run for users of its own, if it may choose.
+        let own = if number(["-u"]) == Some(0) { String::new() } else { format!("default_login_user = {user}\n") };
+        let config = format!(
+            "base_dir = {place}/run\nlog_path = {place}/log\nmail_location = maildir:{place}/mail\nprotocols = imap\n\
+             listen = 127.0.0.1\nssl = no\ndisable_plaintext_auth = no\n{own}\
+             service imap-login {{\n chroot =\n inet_listener imap {{\n port = {port}\n }}\n \
+             inet_listener imaps {{\n port = 0\n }}\n}}\nservice anvil {{\n chroot =\n}}\n\
+             passdb {{\n driver = static\n args = password=secret\n}}\n\
+             userdb {{\n driver = static\n args = uid={user} gid={group} home={place}/mail\n}}\n"
+        );
+        std::fs::write(folder.0.join("config"), config).unwrap();
+        chown(&folder.0, Some(user), Some(group)).unwrap();
+        let mut command = Command::new("dovecot");
+        command.arg("-F").arg("-c").arg(folder.0.join("config"));
+        Self::start("dovecot", command, addr, folder)
+    }
+
+    /// Starts a program, and waits until it listens; `None`, and a word about it, if there is none here or it ends.
+    fn start(name: &str, mut command: Command, addr: SocketAddr, folder: Folder) -> Option<Self> {
+        let command = command.current_dir(&folder.0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(mut child) = command.spawn() else { return missing(name) };
+        let mut ended = false;
+        until(|| {
+            ended = child.try_wait().is_ok_and(|end| end.is_some());
+            ended || TcpStream::connect(addr).is_ok()
+        });
+        if ended { missing(name) } else { Some(Self { addr, child, helper: None, folder }) }
     }
 
     /// A PostgreSQL with the user `postgres`, who needs no password; `None`, and a word about it, if there is none here.
@@ -45,12 +133,7 @@ impl Server {
         };
         let (folder, addr) = (Folder::new("postgres"), free_addr());
         let port = addr.port().to_string();
-        // It does not run for root, so it runs for somebody who may do nothing else.
-        let (uid, gid) = if number(["-u"]) == Some(0) {
-            (number(["-u", "nobody"])?, number(["-g", "nobody"])?)
-        } else {
-            (number(["-u"])?, number(["-g"])?)
-        };
+        let (uid, gid) = nobody()?;
         chown(&folder.0, Some(uid), Some(gid)).unwrap();
         std::fs::set_permissions(&folder.0, PermissionsExt::from_mode(0o700)).unwrap();
         let program = |name: &str| {
@@ -68,7 +151,7 @@ impl Server {
         let mut command = program("postgres");
         command.arg("-D").arg(&data).arg("-k").arg(&folder.0).args(["-h", "127.0.0.1", "-p", &port, "-F"]);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let server = Self { addr, child, folder: Folder(folder.0.clone()) };
+        let server = Self { addr, child, helper: None, folder: Folder(folder.0.clone()) };
         std::mem::forget(folder);
         until(|| {
             let mut ready = Command::new(bin.join("pg_isready"));
@@ -88,7 +171,13 @@ impl Drop for Server {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.helper.take().map(kill);
     }
+}
+
+fn kill(mut child: Child) {
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// A folder that ends with its owner.
@@ -100,6 +189,14 @@ impl Folder {
         let path = std::env::temp_dir().join(format!("oneloop-{name}-{}-{}", std::process::id(), free_addr().port()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path.canonicalize().unwrap())
+    }
+
+    /// Files for a certificate and its key.
+    fn keeps(&self, certificate: &str, key: &str) -> (PathBuf, PathBuf) {
+        let (public, private) = (self.0.join("certificate.pem"), self.0.join("key.pem"));
+        std::fs::write(&public, certificate).unwrap();
+        std::fs::write(&private, key).unwrap();
+        (public, private)
     }
 }
 
@@ -117,6 +214,15 @@ fn missing<T>(program: &str) -> Option<T> {
 /// An address on loopback that nobody has just now.
 fn free_addr() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap()
+}
+
+/// The user and group for a server that does not run for root: somebody who may do nothing else, or who we are.
+fn nobody() -> Option<(u32, u32)> {
+    if number(["-u"]) == Some(0) {
+        Some((number(["-u", "nobody"])?, number(["-g", "nobody"])?))
+    } else {
+        Some((number(["-u"])?, number(["-g"])?))
+    }
 }
 
 /// A number that `id` says.

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{AsyncReadExt, AsyncWriteExt};
+use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use oneloop::net::{TcpListener, TcpStream, UdpSocket};
 use oneloop_ecosystem::hickory_runtime;
 use oneloop_ecosystem::quinn_runtime;
@@ -21,6 +21,9 @@ pub(crate) const ROWS: &[Row] = &[
         does: "share one connection of ours to a redis-server among a hundred tasks",
         run: redis,
     },
+    Row { library: "redis:rediss", does: "talk to a redis-server by TLS, on a stream of ours", run: rediss },
+    Row { library: "futures-rustls:openssl", does: "talk by TLS to openssl s_server", run: openssl },
+    Row { library: "async-tungstenite:websockets", does: "answer a client of Python's websockets", run: websockets },
     Row { library: "hickory-resolver", does: "look names up by UDP and TCP, with a file to copy", run: hickory },
     Row { library: "quinn", does: "talk by QUIC, both sides, with a file to copy", run: quinn },
     Row { library: "quinn:aioquic", does: "answer a client of Python's aioquic", run: aioquic },
@@ -79,6 +82,71 @@ fn redis() -> Ran {
         drop(connection);
         driver.await.unwrap();
     })
+}
+
+fn rediss() -> Ran {
+    use redis::AsyncCommands;
+    let (_, tls, pem) = tls_and_pem();
+    let Some(server) = Server::redis_by_tls(&pem.certificate, &pem.key) else {
+        return Ran::Skipped("there is no redis-server here that speaks TLS");
+    };
+    run(async {
+        let stream = TcpStream::connect(server.addr).await.unwrap();
+        let tls = futures_rustls::TlsConnector::from(tls);
+        let stream = tls.connect("localhost".try_into().unwrap(), stream).await.unwrap().compat(); // glue
+        let (settings, config) = (redis::RedisConnectionInfo::default(), redis::AsyncConnectionConfig::new());
+        let made = redis::aio::MultiplexedConnection::new_with_config(&settings, stream, config).await; // glue
+        let (mut connection, driver) = made.unwrap();
+        let driver = oneloop::spawn(driver); // glue
+        let () = connection.set("key", vec![7_u8; 1 << 20]).await.unwrap();
+        assert!(connection.get::<_, Vec<u8>>("key").await.unwrap() == vec![7; 1 << 20]);
+        drop(connection);
+        driver.await.unwrap();
+    })
+}
+
+fn openssl() -> Ran {
+    let (_, tls, pem) = tls_and_pem();
+    let Some(server) = Server::openssl(&pem.certificate, &pem.key) else {
+        return Ran::Skipped("there is no openssl here");
+    };
+    run(async {
+        let stream = TcpStream::connect(server.addr).await.unwrap();
+        let tls = futures_rustls::TlsConnector::from(tls);
+        let mut stream = tls.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+        stream.write_all(b"drawer\n").await.unwrap();
+        let mut heard = [0; 7];
+        stream.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"reward\n");
+    })
+}
+
+fn websockets() -> Ran {
+    let Some(python) = python_with("websockets") else {
+        return Ran::Skipped("there is no websockets here: pip install websockets");
+    };
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        oneloop::spawn(async move {
+            let mut socket = async_tungstenite::accept_async(listener.accept().await.unwrap().0).await.unwrap();
+            while let Some(Ok(message)) = socket.next().await {
+                let _ = socket.send(message).await;
+            }
+        });
+        let mut client = oneloop::process::Command::new(python);
+        client.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/src/websocket_client.py")).arg(port).arg("by WebSocket");
+        let output = client.output().await.unwrap();
+        assert_eq!(output.stdout, b"by WebSocket\n", "{}", String::from_utf8_lossy(&output.stderr));
+    })
+}
+
+/// A Python that has the library.
+fn python_with(library: &str) -> Option<String> {
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let mut asked = std::process::Command::new(&python);
+    let asked = asked.args(["-c", &format!("import {library}")]).stderr(std::process::Stdio::null()).status();
+    asked.is_ok_and(|end| end.success()).then_some(python)
 }
 
 fn hickory() -> Ran {
@@ -167,16 +235,13 @@ fn quinn() -> Ran {
 }
 
 fn aioquic() -> Ran {
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let mut asked = std::process::Command::new(&python);
-    if !asked.args(["-c", "import aioquic"]).stderr(std::process::Stdio::null()).status().is_ok_and(|end| end.success())
-    {
+    let Some(python) = python_with("aioquic") else {
         return Ran::Skipped("there is no aioquic here: pip install aioquic");
-    }
+    };
     let folder = Folder::new("aioquic");
     let certificate = folder.0.join("localhost.pem");
     let (server, _, pem) = tls_and_pem();
-    std::fs::write(&certificate, pem).unwrap();
+    std::fs::write(&certificate, pem.certificate).unwrap();
     run(async {
         let port = echo_by_quic(server).port().to_string();
         let mut client = oneloop::process::Command::new(python);

@@ -3,18 +3,19 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use oneloop_ecosystem::servers::Folder;
+use oneloop_ecosystem::servers::{Folder, Server};
 
 use crate::{Ran, Row};
 
-pub(crate) const AS_THEY_ARE: &[Row] =
-    &[Row { library: "tonic", does: "call by gRPC a hundred times at once on one connection, both sides", run: tonic }];
+pub(crate) const AS_THEY_ARE: &[Row] = &[
+    Row { library: "tonic", does: "call by gRPC a hundred times at once on one connection, both sides", run: tonic },
+    Row { library: "async-imap", does: "leave a mail at a dovecot, search for it and read it", run: async_imap },
+];
 
-pub(crate) const BESIDE: &[Row] = &[Row {
-    library: "zbus",
-    does: "offer an object at a dbus-daemon, and call it from another connection",
-    run: zbus,
-}];
+pub(crate) const BESIDE: &[Row] = &[
+    Row { library: "zbus", does: "offer an object at a dbus-daemon, and call it from another connection", run: zbus },
+    Row { library: "lapin", does: "publish a hundred messages at a RabbitMQ, and consume them in order", run: lapin },
+];
 
 fn run<T>(future: impl Future<Output = T>) -> Ran {
     oneloop::run(future);
@@ -107,4 +108,52 @@ fn zbus() -> Ran {
     daemon.wait().unwrap();
     assert_eq!(heard, "hello, ann");
     Ran::Ran
+}
+
+fn async_imap() -> Ran {
+    use futures::TryStreamExt;
+    use tokio_util::compat::FuturesAsyncReadCompatExt;
+    let Some(server) = Server::dovecot() else { return Ran::Skipped("there is no dovecot here") };
+    run(async {
+        let stream = oneloop::net::TcpStream::connect(server.addr).await.unwrap();
+        let mut client = async_imap::Client::new(stream.compat()); // glue
+        client.read_response().await.unwrap().unwrap();
+        let mut session = client.login("ann", "secret").await.map_err(|(error, _)| error).unwrap();
+        session.append("INBOX", None, None, "Subject: milk\r\n\r\nTwo bottles.\r\n").await.unwrap();
+        assert_eq!(session.select("INBOX").await.unwrap().exists, 1);
+        let found = session.search("SUBJECT milk").await.unwrap();
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), [1]);
+        let mails: Vec<_> = session.fetch("1", "BODY[TEXT]").await.unwrap().try_collect().await.unwrap();
+        assert_eq!(mails[0].text(), Some(&b"Two bottles.\r\n"[..]));
+        session.logout().await.unwrap();
+    })
+}
+
+fn lapin() -> Ran {
+    use futures::StreamExt;
+    use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions};
+    use lapin::types::FieldTable;
+    use lapin::{BasicProperties, Connection, ConnectionProperties};
+    let Some(server) = Server::rabbitmq() else { return Ran::Skipped("there is no rabbitmq-server here") };
+    run(async {
+        let uri = format!("amqp://guest:guest@{}/%2f", server.addr);
+        let connection = Connection::connect(&uri, ConnectionProperties::default()).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        let new = QueueDeclareOptions::default();
+        channel.queue_declare("words".into(), new, FieldTable::default()).await.unwrap();
+        for n in 0..100 {
+            let (text, as_usual) = (format!("{n}"), BasicPublishOptions::default());
+            let words = BasicProperties::default();
+            channel.basic_publish("".into(), "words".into(), as_usual, text.as_bytes(), words).await.unwrap();
+        }
+        let as_usual = BasicConsumeOptions::default();
+        let mut words =
+            channel.basic_consume("words".into(), "reader".into(), as_usual, FieldTable::default()).await.unwrap();
+        for n in 0..100 {
+            let word = words.next().await.unwrap().unwrap();
+            assert_eq!(word.data, format!("{n}").as_bytes());
+            word.ack(BasicAckOptions::default()).await.unwrap();
+        }
+        connection.close(200, "done".into()).await.unwrap();
+    })
 }
