@@ -150,6 +150,11 @@ impl Guest {
         self.guests.silent.borrow_mut().remove(&self.last_word.get());
     }
 
+    /// Whether the place was needed for another.
+    pub fn was_told_to_go(&self) -> bool {
+        self.fate.has_to_go.get()
+    }
+
     /// Resolves when the place is needed for another.
     pub async fn has_to_go(&self) {
         poll_fn(|cx| {

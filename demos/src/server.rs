@@ -41,6 +41,7 @@ pub async fn listen(addr: SocketAddr, flag: &str) -> Result<(TcpListener, Socket
 pub fn cannot_listen(error: &io::Error, flag: &str) -> String {
     let way_out = match error.kind() {
         ErrorKind::AddrInUse => format!("another program has this port: stop it, or choose another port with {flag}"),
+        ErrorKind::AddrNotAvailable => format!("this machine does not have that address: try {flag} 127.0.0.1:0"),
         ErrorKind::PermissionDenied => format!("ports below 1024 need privileges: try {flag} 127.0.0.1:0"),
         _ => format!("try another address with {flag}, such as 127.0.0.1:0"),
     };
@@ -126,6 +127,11 @@ impl Client {
     /// To be called when the client has said something that makes sense.
     pub fn was_heard(&self) {
         self.place.has_spoken();
+    }
+
+    /// Whether the place was needed for another.
+    pub fn was_told_to_go(&self) -> bool {
+        self.place.was_told_to_go()
     }
 
     /// The connection, for a library that wants one of its own.

@@ -21,16 +21,17 @@ use futures_lite::future::or;
 use oneloop::net::TcpListener;
 use oneloop::task::{Scope, scope};
 use oneloop::time::timeout;
-use oneloop_demos::{fail, finish_log, flags};
+use oneloop_demos::server::{listen, stop_asked_for};
+use oneloop_demos::{end_of, flags};
 
 mod house;
-use house::{Args, Guest, House, cannot_listen, stop_asked_for, within};
+use house::{Args, Guest, House, within};
 
 /// The server's whole life: listen, serve until the stop, let the rest finish, account.
 async fn serve(args: Args) -> Result<(), String> {
-    let listener = TcpListener::bind(args.addr).await.map_err(|error| cannot_listen(&error))?;
+    let (listener, addr) = listen(args.addr, "--addr").await?;
     let stop = stop_asked_for(args.seconds); // from here on it is heard
-    let house = House::open(args, &listener);
+    let house = House::open(args, addr);
     let mut result = Ok(());
     let all = scope(async |clients| {
         result = or(accept(&listener, clients, &house), stop).await;
@@ -58,7 +59,7 @@ async fn accept<'house>(listener: &TcpListener, clients: &Scope<'house>, house: 
 
 /// Sends back what comes in until the client has no more to say.
 async fn echo(guest: &Guest<'_>) -> io::Result<()> {
-    let (stream, idle) = (&*guest.stream, guest.house.args.idle);
+    let (stream, idle) = (&*guest.client.stream, guest.house.args.idle);
     let mut buffer = [0; 4096];
     loop {
         let length = within(idle, stream.read(&mut buffer)).await?;
@@ -74,13 +75,5 @@ async fn echo(guest: &Guest<'_>) -> io::Result<()> {
 }
 
 fn main() -> ExitCode {
-    let args: Args = flags();
-    match oneloop::Runtime::new().map(|runtime| runtime.block_on(serve(args))) {
-        Ok(Ok(())) => {
-            finish_log();
-            ExitCode::SUCCESS
-        }
-        Ok(Err(problem)) => fail(problem),
-        Err(error) => fail(format_args!("cannot start a runtime: {error}")),
-    }
+    end_of(serve(flags()))
 }
