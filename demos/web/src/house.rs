@@ -17,7 +17,7 @@ use std::time::Duration;
 use async_channel::{Receiver, Sender};
 use futures_lite::future::or;
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{HOST, ORIGIN};
+use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -306,6 +306,16 @@ pub fn is_at_home<B>(request: &Request<B>, addr: SocketAddr, names: &[String]) -
 /// A sentence that says what is wrong, with a line feed.
 pub fn is_own_host<B>(request: &Request<B>, addr: SocketAddr, names: &[String]) -> Result<(), &'static str> {
     server::is_at_home(&hosts(request), None, addr, names)
+}
+
+/// Makes a page of a response: its scripts and styles are its own, and no other page holds it in a frame.
+pub fn make_a_page<B>(response: &mut Response<B>) {
+    let policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; \
+                  base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let head = response.headers_mut();
+    head.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    head.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    head.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 /// The hosts that a request says it is for. In HTTP/2 they may stand in its URI alone.

@@ -14,8 +14,7 @@ use futures_lite::future::or;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderValue, ORIGIN,
-    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,7 +22,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use oneloop::interop::hyper::{Io, Timer};
 use oneloop::task::Builder;
 use oneloop::time::{Sleep, sleep, timeout};
-use oneloop_web_demos::house::why_refused;
+use oneloop_web_demos::house::{is_at_home, make_a_page, why_refused};
 
 use crate::names::name_or;
 use crate::server::{Args, Guest, Place};
@@ -70,7 +69,7 @@ async fn answer(request: Request<Incoming>, visit: Visit) -> Result<Response<Rep
     if let Some(why) = why_refused(&request) {
         return Ok(text(StatusCode::BAD_REQUEST, why));
     }
-    if let Err(why) = is_at_home(&request, &visit.args) {
+    if let Err(why) = is_at_home(&request, visit.args.addr, &visit.args.host) {
         return Ok(text(StatusCode::FORBIDDEN, why));
     }
     let response = match (request.method(), request.uri().path()) {
@@ -90,39 +89,9 @@ async fn answer(request: Request<Incoming>, visit: Visit) -> Result<Response<Rep
     Ok(response)
 }
 
-/// Whether a request is meant for this server, and not sent by the page of another.
-fn is_at_home(request: &Request<Incoming>, args: &Args) -> Result<(), &'static str> {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else { return Err("a request names one host\n") };
-    let host = host.to_str().unwrap_or("");
-    let name = name_of_host(host);
-    let own = args.host.iter().any(|own| own.eq_ignore_ascii_case(name));
-    if !own && !["localhost", "127.0.0.1", "[::1]"].contains(&name) && args.addr.ip().to_string() != name {
-        return Err("this server does not go by that name; start it with --host NAME\n");
-    }
-    match request.headers().get(ORIGIN).map(|origin| origin.to_str().unwrap_or("")) {
-        None => Ok(()),
-        Some(origin) if origin.split_once("://").is_some_and(|(_, from)| from.eq_ignore_ascii_case(host)) => Ok(()),
-        Some(_) => Err("a page of another server may not come in here\n"),
-    }
-}
-
-/// A host without its port.
-fn name_of_host(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => name,
-        _ => host,
-    }
-}
-
 fn page() -> Response<Reply> {
     let mut response = Response::new(Reply::Whole(Some(Bytes::from_static(include_bytes!("page.html")))));
-    let head = response.headers_mut();
-    head.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    let policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; \
-                  base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-    head.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    head.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    make_a_page(&mut response);
     response
 }
 
@@ -139,8 +108,11 @@ fn upgrade(mut request: Request<Incoming>, visit: Visit) -> Response<Reply> {
             return response;
         }
     };
-    let seat = visit.room.enter();
-    let name = name_or(&parameter(&request, "name"), || seat.guest());
+    let (seat, given) = (visit.room.enter(), parameter(&request, "name"));
+    let name = name_or(&given, || seat.guest());
+    if name != given && !given.is_empty() {
+        seat.whisper(&format!("welcome, {name}"));
+    }
     // A client that has been here before asks for what was said meanwhile.
     let since = Some(parameter(&request, "since")).filter(|since| !since.is_empty());
     let past = since.map(|since| visit.room.since(&since)).unwrap_or_default();
@@ -207,7 +179,8 @@ fn too_long() -> Response<Reply> {
 
 /// A word by POST, as with `curl -d`.
 async fn say(request: Request<Incoming>, visit: &Visit) -> Response<Reply> {
-    let name = name_or(&parameter(&request, "name"), || "somebody".to_owned());
+    let given = parameter(&request, "name");
+    let name = name_or(&given, || "somebody".to_owned());
     // A promise of more is refused as it stands.
     if request.body().size_hint().lower() > WORD_MAX as u64 {
         return too_long();
@@ -221,7 +194,7 @@ async fn say(request: Request<Incoming>, visit: &Visit) -> Response<Reply> {
         return text(StatusCode::TOO_MANY_REQUESTS, "you talk too fast; that was not sent\n");
     }
     visit.room.say(&name, &String::from_utf8_lossy(&word)).await;
-    text(StatusCode::OK, "said\n")
+    text(StatusCode::OK, if name == given { "said\n".to_owned() } else { format!("said, by {name}\n") })
 }
 
 /// A parameter of the request's query, or nothing.

@@ -1,7 +1,6 @@
 //! The server's life: two ports, a bound on who may be connected, a line now and then, and an end in order.
 
 use std::convert::Infallible;
-use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -12,10 +11,9 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use futures_lite::future::{or, race, zip};
 use oneloop::net::{TcpListener, TcpStream};
-use oneloop::signal::stop_requested;
 use oneloop::task::Builder;
-use oneloop::time::{interval, sleep, timeout};
-use oneloop_demos::server::resident;
+use oneloop::time::{interval, timeout};
+use oneloop_demos::server::{listen, resident, some_seconds, stop_asked_for};
 use oneloop_demos::{Guests, Patient, address, log, seconds};
 
 use crate::broker::Sharing;
@@ -75,10 +73,6 @@ impl Args {
     }
 }
 
-fn some_seconds(text: &str) -> Result<Duration, String> {
-    seconds(text).and_then(|time| if time.is_zero() { Err("it must be more than zero".to_owned()) } else { Ok(time) })
-}
-
 /// A connection as its door gets it.
 pub(crate) struct Guest {
     pub(crate) stream: Patient<TcpStream>,
@@ -106,7 +100,7 @@ struct House {
 pub(crate) async fn serve(args: Args) -> Result<(), String> {
     let (web, addr) = listen(args.addr, "--addr").await?;
     let (tcp, tcp_addr) = listen(args.tcp, "--tcp").await?;
-    let asked_to_stop = stop_requested(); // from here on it is heard
+    let asked_to_stop = stop_asked_for(args.seconds); // from here on it is heard
     log(&format!(
         "listening on {addr} and {tcp_addr}; open http://{addr}/ or: nc {} {}",
         tcp_addr.ip(),
@@ -122,8 +116,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
         let doors = race(house.let_in("web", &web, http::serve), house.let_in("tcp", &tcp, lines::serve));
         or(doors, house.tell()).await
     };
-    let stop = or(async { asked_to_stop.await.map(drop) }, after(house.args.seconds));
-    or(doors, stop).await.map_err(|error| format!("cannot go on: {error}"))?;
+    or(doors, asked_to_stop).await.map_err(|error| format!("cannot go on: {error}"))?;
 
     drop((web, tcp)); // from here on the kernel refuses newcomers
     house.room.close(); // every client is told
@@ -177,25 +170,4 @@ impl House {
             }
         }
     }
-}
-
-async fn listen(addr: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr), String> {
-    let way_out = |error: &io::Error| match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            format!("another program has this port: stop it, or choose another port with {flag}")
-        }
-        _ => format!("try another address with {flag}, such as 127.0.0.1:0"),
-    };
-    let listener = TcpListener::bind(addr).await.map_err(|error| format!("{error}; {}", way_out(&error)))?;
-    let addr = listener.local_addr().unwrap_or(addr);
-    Ok((listener, addr))
-}
-
-/// Resolves after the time that was asked for, or never if none was.
-async fn after(time: Option<Duration>) -> io::Result<()> {
-    match time {
-        Some(time) => sleep(time).await,
-        None => pending().await,
-    }
-    Ok(())
 }
