@@ -472,7 +472,7 @@ fn markup_in_a_name_or_a_word_is_shown_as_text_in_a_browser() {
 }
 
 #[test]
-fn a_page_shows_each_line_once_though_the_server_was_started_anew() {
+fn a_page_shows_each_line_once_under_a_new_name_and_a_new_server() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/room.py");
     let can = Command::new("python3").args(["-c", "import websockets"]).stderr(Stdio::null()).status();
     if std::env::var("ONELOOP_BROWSER").is_ok_and(|wish| wish == "no") || !can.is_ok_and(|status| status.success()) {
@@ -498,7 +498,9 @@ fn a_page_shows_each_line_once_though_the_server_was_started_anew() {
     let ended = page.end();
     ended.assert_code(0);
     let before = (1..=3).map(|number| format!("ann before {number}"));
-    let lines: Vec<String> = before.chain((1..=2).map(|number| format!("somebody after {number}"))).collect();
+    let renamed = ["tim before 4".to_owned()];
+    let after = (1..=2).map(|number| format!("somebody after {number}"));
+    let lines: Vec<String> = before.chain(renamed).chain(after).collect();
     assert_eq!(serde_json::from_str::<Vec<String>>(&ended.stdout).unwrap(), lines);
     room.stop();
 }

@@ -16,6 +16,15 @@ import websockets
 
 from tabs import FLAGS, Browser
 
+# A new name, and at once a word: nothing is lost, and nothing looks as if it were.
+RENAME = """
+    const states = [];
+    new MutationObserver(() => states.push(state.textContent)).observe(state, { childList: true });
+    name.value = "tim";
+    name.dispatchEvent(new Event("change"));
+    word.value = "before 4";
+    at("form").requestSubmit();
+"""
 LINES = "[...document.querySelectorAll('#lines li')].map(line => line.textContent)"
 
 
@@ -35,6 +44,10 @@ async def main(url, pictures):
                             await tab.picture(pathlib.Path(pictures) / f"{width}-{theme}.png", width, height, theme)
                 else:
                     await tab.until(f"{LINES}.some(line => line.includes('before 3'))")
+                    await tab.value(RENAME)
+                    await tab.until(f"{LINES}.includes('tim before 4')")
+                    states = await tab.value("states")
+                    assert states == ["connecting", "in the room"], states
                     print("open", flush=True)
                     await tab.until(f"{LINES}.some(line => line.includes('after 2'))")
                     print(json.dumps(await tab.value(LINES)))

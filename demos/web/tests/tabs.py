@@ -85,6 +85,10 @@ async def check(url, first, second):
         await first.press(key)
         await second.until(f"players.get({me}).x === {wall}")
     await second.until(f"owners.includes({me})")
+    # A new name keeps the place and the connection.
+    await first.value("nameField.value = 'renamed'; at('form').requestSubmit()")
+    await second.until(f"names.get({me}) === 'renamed'")
+    assert await first.value("me") == me and "gone" not in await first.value("state.textContent")
     # Who loses the connection gets the old place.
     await first.value("me = 0; socket.close()")
     assert await first.until("me") == me, "the place is kept"

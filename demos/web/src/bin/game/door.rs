@@ -14,9 +14,7 @@ use futures_lite::future::{or, race};
 use futures_lite::{AsyncRead, AsyncWrite, StreamExt};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
-};
+use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -24,17 +22,16 @@ use oneloop::interop::hyper::{Io, Timer};
 use oneloop::task::Builder;
 use oneloop::time::{Instant, interval, timeout};
 use oneloop_demos::Patient;
-use oneloop_demos::server::{Client, is_at_home, printable};
-use oneloop_web_demos::house::why_refused;
+use oneloop_demos::server::Client;
+use oneloop_web_demos::house::{is_at_home, make_a_page, why_refused};
 
 use crate::Seat;
 use crate::house::House;
-use crate::world::Wish;
+use crate::world::{Wish, short};
 
-/// How long the head of a request may be, a name in letters, and a message in bytes.
+/// How long the head of a request may be, and a message, in bytes.
 const HEAD_MAX: usize = 16 * 1024;
-const NAME_MAX: usize = 16;
-const MESSAGE_MAX: usize = 64;
+const MESSAGE_MAX: usize = 80;
 /// How much may wait to be written before a connection counts as full.
 const WRITE_MAX: usize = 64 * 1024;
 
@@ -59,14 +56,10 @@ pub(crate) async fn serve(guest: Client, house: Rc<House>) {
 type Reply = Response<Full<Bytes>>;
 
 async fn answer(request: Request<Incoming>, guest: Rc<Client>, house: Rc<House>) -> Result<Reply, Infallible> {
-    let all = |name: HeaderName| {
-        let values = request.headers().get_all(name).iter();
-        values.map(|value| value.to_str().unwrap_or("")).collect::<Vec<_>>()
-    };
     if let Some(why) = why_refused(&request) {
         return Ok(text(StatusCode::BAD_REQUEST, why));
     }
-    if let Err(why) = is_at_home(&all(HOST), all(ORIGIN).first().copied(), house.args.addr, &house.args.host) {
+    if let Err(why) = is_at_home(&request, house.args.addr, &house.args.host) {
         return Ok(text(StatusCode::FORBIDDEN, why));
     }
     Ok(match (request.method(), request.uri().path()) {
@@ -96,7 +89,7 @@ fn join(mut request: Request<Incoming>, guest: Rc<Client>, house: &Rc<House>) ->
         let found = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name);
         found.map(|(_, value)| value.into_owned()).unwrap_or_default()
     };
-    let name: String = printable(&parameter("name")).chars().take(NAME_MAX).collect();
+    let name = short(&parameter("name"));
     let seat = match house.game.enter(&name, &parameter("token")) {
         Ok(seat) => seat,
         Err(why) => return busy(why),
@@ -221,12 +214,7 @@ impl Bucket {
 
 fn page() -> Reply {
     let mut response = text(StatusCode::OK, include_str!("page.html"));
-    let head = response.headers_mut();
-    head.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    let policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; \
-                  base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-    head.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    head.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    make_a_page(&mut response);
     response
 }
 

@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use async_tungstenite::tungstenite::{Bytes, Message};
+use oneloop_demos::server::printable;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 pub(crate) const WIDTH: u8 = 72;
 pub(crate) const HEIGHT: u8 = 48;
+/// How long a name may be, in letters.
+const NAME_MAX: usize = 16;
 /// How many players there may be, with those who are away.
 const PLAYERS_MAX: usize = 500;
 /// How many ticks a step takes.
@@ -33,14 +36,15 @@ const BEST: usize = 8;
 pub(crate) type Id = u16;
 
 /// A wish of a client.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Wish {
     Turn(i8, i8),
     Brush,
+    Name(String),
 }
 
 impl Wish {
-    /// A wish as it goes over the wire: one letter.
+    /// A wish as it goes over the wire: one letter, and after `n` a name.
     pub(crate) fn read(message: &[u8]) -> Option<Self> {
         match message {
             b"u" => Some(Self::Turn(0, -1)),
@@ -48,9 +52,20 @@ impl Wish {
             b"l" => Some(Self::Turn(-1, 0)),
             b"r" => Some(Self::Turn(1, 0)),
             b" " => Some(Self::Brush),
+            [b'n', name @ ..] => Some(Self::Name(short(&String::from_utf8_lossy(name)))),
             _ => None,
         }
     }
+}
+
+/// A name as all see it, or nothing where there is nothing to see.
+pub(crate) fn short(name: &str) -> String {
+    printable(name).chars().take(NAME_MAX).collect::<String>().trim_end().to_owned()
+}
+
+/// The name of a player who gave none, or this one.
+fn name_or_guest(name: String, id: Id) -> String {
+    if name.is_empty() { format!("guest {id}") } else { name }
 }
 
 struct Player {
@@ -105,7 +120,8 @@ struct Table<'a> {
 }
 
 impl World {
-    /// Lets somebody in, under a new number or, with the token of a player who is known, under the old one.
+    /// Lets somebody in, under a new number or, with the token of a player who is known, under the old one. Such
+    /// a player may bring a new name along.
     /// Returns whether it was the old one.
     pub(crate) fn enter(&mut self, name: &str, token: &str) -> Result<(Id, bool), &'static str> {
         let tick = self.tick;
@@ -114,6 +130,9 @@ impl World {
                 return Err("you have only just come; wait a moment\n");
             }
             (player.came, player.away_since) = (tick, None);
+            if !name.is_empty() {
+                name.clone_into(&mut player.name);
+            }
             return Ok((*id, true));
         }
         let free = (1..=PLAYERS_MAX as Id).find(|id| !self.players.contains_key(id));
@@ -122,7 +141,7 @@ impl World {
         let token = self.token();
         let way = [(0, -1), (0, 1), (-1, 0), (1, 0)][fastrand::usize(..4)];
         let at = (fastrand::u8(..WIDTH), fastrand::u8(..HEIGHT));
-        let name = if name.is_empty() { format!("guest {id}") } else { name.to_owned() };
+        let name = name_or_guest(name.to_owned(), id);
         let (owns, brush_until, brush_again) = (0, 0, 0);
         self.players
             .insert(id, Player { name, token, at, way, owns, brush_until, brush_again, came: tick, away_since: None });
@@ -149,6 +168,7 @@ impl World {
                 player.brush_again = self.tick + BRUSH_REST;
             }
             Wish::Brush => {}
+            Wish::Name(name) => player.name = name_or_guest(name, id),
         }
     }
 
@@ -378,7 +398,24 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_five_letters_is_a_wish() {
+    fn a_new_name_changes_nothing_but_the_name() {
+        let mut world = World::default();
+        let (id, _) = world.enter("before", "").unwrap();
+        ticks(&mut world, 60);
+        let (at, owns, token) = (world.players[&id].at, world.players[&id].owns, world.players[&id].token.clone());
+        world.wish(id, Wish::read(b"nafter").unwrap());
+        assert_eq!((world.best()[0], world.players[&id].at), ((id, "after", owns), at));
+        world.wish(id, Wish::read(format!("n {}\n", "x".repeat(70)).as_bytes()).unwrap());
+        assert_eq!(world.players[&id].name, "x".repeat(NAME_MAX));
+        world.wish(id, Wish::read(b"n \t").unwrap());
+        assert_eq!(world.players[&id].name, format!("guest {id}"));
+        world.leave(id);
+        assert_eq!(world.enter("back", &token), Ok((id, true)));
+        assert_eq!((world.players[&id].name.as_str(), world.players.len()), ("back", 1));
+    }
+
+    #[test]
+    fn nothing_but_five_letters_and_a_name_is_a_wish() {
         for wrong in [&b""[..], b"x", b"uu", b"U", b"\0", &[b'u'; 1000], "ü".as_bytes()] {
             assert_eq!(Wish::read(wrong), None);
         }
