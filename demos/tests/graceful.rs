@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use support::{Demo, connect};
+use support::{Demo, connect, until_read};
 
 const GRACEFUL: &str = env!("CARGO_BIN_EXE_graceful");
 
@@ -32,8 +32,8 @@ fn a_stop_answers_what_was_begun_and_nothing_new() {
     let (graceful, addr) = start(&["--work", "1", "--grace", "20"]);
     let mut client = connect(&addr);
     client.write_all(b"do it").unwrap();
-    // The server has begun once it has read, and it reads before it takes the next client's request.
-    std::thread::sleep(Duration::from_millis(300));
+    // The server has begun once it has read.
+    until_read(&client);
     graceful.signal(Signal::TERM);
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();

@@ -6,7 +6,7 @@
 pub(crate) mod promises;
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -225,6 +225,47 @@ pub(crate) fn connect(addr: &str) -> TcpStream {
     let stream = TcpStream::connect(addr).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     stream
+}
+
+/// Waits until the other side has read all that was written to it, which is when a server begins. The kernel's table
+/// of sockets says so; on a system without one, a moment has to do.
+#[track_caller]
+pub(crate) fn until_read(stream: &TcpStream) {
+    let (here, there) = (stream.local_addr().unwrap(), stream.peer_addr().unwrap());
+    if queues(here, there).is_none() {
+        return thread::sleep(Duration::from_millis(500));
+    }
+    until("the other side has it", || queues(here, there).is_some_and(|(unsent, _)| unsent == 0));
+    until("the other side has read it", || queues(there, here).is_some_and(|(_, unread)| unread == 0));
+}
+
+/// How many bytes a socket has that its peer does not have yet, and how many that nobody has read.
+fn queues(socket: SocketAddr, peer: SocketAddr) -> Option<(u64, u64)> {
+    let name = |addr: SocketAddr| match addr {
+        SocketAddr::V4(addr) => format!("{:08X}:{:04X}", u32::from_ne_bytes(addr.ip().octets()), addr.port()),
+        SocketAddr::V6(_) => panic!("the demos are asked on IPv4"),
+    };
+    let ends = format!(" {} {} ", name(socket), name(peer));
+    let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
+    let (_, rest) = table.lines().find_map(|line| line.split_once(&ends))?;
+    let (unsent, unread) = rest.split(' ').nth(1)?.split_once(':')?;
+    let number = |text| u64::from_str_radix(text, 16).ok();
+    Some((number(unsent)?, number(unread)?))
+}
+
+/// Waits until a process has a handler for a signal, which would end it before that.
+#[track_caller]
+pub(crate) fn until_handled(child: &Child, signal: Signal) {
+    let status = format!("/proc/{}/status", child.id());
+    let caught = || {
+        let text = std::fs::read_to_string(&status).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+        u64::from_str_radix(line.trim(), 16).ok()
+    };
+    if caught().is_some() {
+        let bit = 1 << (signal.as_raw() - 1);
+        until("it has a handler for the signal", || caught().is_none_or(|caught| caught & bit != 0));
+    }
 }
 
 /// Whether a program is installed that a test wants as its client. If not, says what is skipped.

@@ -7,7 +7,7 @@ use rustix::fs::{Mode, OFlags, fcntl_setfl, open};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::support::{Process, until};
+use crate::support::{Process, until, until_handled};
 
 pub(crate) struct Stopped {
     child: Process,
@@ -21,7 +21,9 @@ impl Stopped {
         Self { child: Process::start(&mut command), _screen: screen }
     }
 
+    /// Sends a signal that the program has a handler for.
     pub(crate) fn signal(&self, signal: Signal) {
+        until_handled(&self.child, signal);
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 

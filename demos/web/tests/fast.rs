@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use support::{Demo, connect, run};
+use support::{Demo, connect, run, until_read};
 
 const FAST: &str = env!("CARGO_BIN_EXE_fast");
 
@@ -212,8 +212,7 @@ fn a_stop_lets_what_is_being_answered_finish() {
     let mut fast = Fast::start(&["--loops", "2"]);
     let mut stream = connect(&fast.addr);
     write!(stream, "GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-    // A later client has been answered by some loop; by this one when it is the same loop.
-    thread::sleep(Duration::from_millis(100));
+    until_read(&stream);
     fast.signal(Signal::TERM);
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use support::{Demo, connect, has, run};
+use support::{Demo, connect, has, run, until_read};
 
 const TWINS: &str = env!("CARGO_BIN_EXE_twins");
 
@@ -70,7 +70,7 @@ fn a_stop_lets_what_is_being_answered_finish_and_ends_idle_connections() {
         write!(later, "GET /slow HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
         later.read_exact(&mut [0; 15]).unwrap();
         write!(busy, "GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        until_read(&busy);
         demo.signal(Signal::TERM);
         let mut answer = String::new();
         busy.read_to_string(&mut answer).unwrap();
