@@ -104,8 +104,10 @@ def run_here(loop, library, tests, names):
 def run(loop, library, tests, *names):
     """Outcomes by test, each with what was said."""
     command = [sys.executable, "-W", "ignore", __file__, "--run", loop, library, str(tests), *names]
+    # Some of its tests leave their sockets behind, which end with the folder.
+    env = {**os.environ, "TMPDIR": str(tests.parent)}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=240 * PATIENCE)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=240 * PATIENCE, env=env)
         said = done.stdout
     except subprocess.TimeoutExpired as over:
         said = (over.stdout or b"").decode(errors="replace")

@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use oneloop_ecosystem::servers::Folder;
 
 use crate::{Ran, Row};
 
@@ -22,23 +23,6 @@ pub(crate) const ROWS: &[Row] = &[
 fn run<T>(future: impl Future<Output = T>) -> Ran {
     oneloop::run(future);
     Ran::Ran
-}
-
-/// A folder that ends with the row.
-struct Folder(std::path::PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("oneloop-ecosystem-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path.canonicalize().unwrap())
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 fn async_io() -> Ran {

@@ -184,11 +184,10 @@ fn kill(mut child: Child) {
 pub struct Folder(pub PathBuf);
 
 impl Folder {
-    /// A new one, empty.
+    /// A new one, empty. No other run has had its name: numbers of processes come round.
     pub fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("oneloop-{name}-{}-{}", std::process::id(), free_addr().port()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path.canonicalize().unwrap())
+        let folder = tempfile::Builder::new().prefix(&format!("oneloop-{name}-")).tempdir().unwrap();
+        Self(folder.keep().canonicalize().unwrap())
     }
 
     /// Files for a certificate and its key.

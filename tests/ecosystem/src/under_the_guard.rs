@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use oneloop_ecosystem::servers::Folder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{Ran, Row, served};
@@ -72,7 +73,8 @@ fn tokio_time() -> Ran {
 
 fn tokio_fs() -> Ran {
     under_the_guard(async {
-        let path = std::env::temp_dir().join(format!("oneloop-ecosystem-file-{}", std::process::id()));
+        let folder = Folder::new("file");
+        let path = folder.0.join("file");
         tokio::fs::write(&path, "words").await.unwrap();
         assert_eq!(tokio::fs::read_to_string(&path).await.unwrap(), "words");
         tokio::fs::remove_file(&path).await.unwrap();
@@ -142,11 +144,10 @@ fn tower_timeout() -> Ran {
 
 fn tower_http() -> Ran {
     use tower::ServiceExt;
-    let folder = std::env::temp_dir().join(format!("oneloop-ecosystem-dir-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::File::create(folder.join("page")).unwrap().write_all(b"on disk").unwrap();
-    let ran = under_the_guard(async {
-        let files = tower_http::services::ServeDir::new(&folder);
+    let folder = Folder::new("dir");
+    std::fs::File::create(folder.0.join("page")).unwrap().write_all(b"on disk").unwrap();
+    under_the_guard(async {
+        let files = tower_http::services::ServeDir::new(&folder.0);
         for (path, status) in [("/page", 200), ("/none", 404), ("/../page", 404)] {
             let request = hyper::Request::get(path).body(String::new()).unwrap();
             let response = files.clone().oneshot(request).await.unwrap();
@@ -156,9 +157,7 @@ fn tower_http() -> Ran {
                 assert_eq!(body, "on disk");
             }
         }
-    });
-    std::fs::remove_dir_all(&folder).unwrap();
-    ran
+    })
 }
 
 fn tokio_tungstenite() -> Ran {

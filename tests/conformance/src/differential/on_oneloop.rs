@@ -11,8 +11,6 @@ use oneloop::{net, process, spawn, task, time};
 #[allow(unused_mut, reason = "tokio's streams are read and written by `&mut`, oneloop's by `&`")]
 pub(crate) mod programs;
 
-const NAME: &str = "oneloop";
-
 /// Runs a program on a new runtime; `paused` on a clock that jumps.
 fn run<F: Future>(paused: bool, program: F) -> F::Output {
     let builder = oneloop::Runtime::builder();

@@ -11,8 +11,6 @@ use tokio::{net, process, task, time};
 #[path = "programs.rs"]
 pub(crate) mod programs;
 
-const NAME: &str = "tokio";
-
 /// Runs a program on a new runtime; `paused` on a clock that jumps.
 fn run<F: Future>(paused: bool, program: F) -> F::Output {
     let mut builder = tokio::runtime::Builder::new_current_thread();

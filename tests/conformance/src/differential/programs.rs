@@ -536,9 +536,8 @@ fn udp() -> Seen {
 
 fn unix() -> Seen {
     noted(false, async |notes| {
-        let folder = std::env::temp_dir().join(format!("differential-{}-{}", std::process::id(), NAME));
-        std::fs::create_dir_all(&folder).expect("a folder for sockets");
-        let path = folder.join("socket");
+        let folder = tempfile::tempdir().expect("a folder for sockets");
+        let path = folder.path().join("socket");
         notes.kind("no such path", net::UnixStream::connect(&path).await);
         let listener = net::UnixListener::bind(&path).expect("a free path");
         notes.kind("a path in use", net::UnixListener::bind(&path));
@@ -552,7 +551,7 @@ fn unix() -> Seen {
         drop(listener);
         notes.add("the path when the listener is gone", if path.exists() { "is still there" } else { "is gone" });
         notes.kind("a path that nobody listens on", net::UnixStream::connect(&path).await);
-        notes.kind("a path that is too long", net::UnixListener::bind(folder.join("x".repeat(200))));
+        notes.kind("a path that is too long", net::UnixListener::bind(folder.path().join("x".repeat(200))));
         let (mut one, mut two) = net::UnixStream::pair().expect("a pair");
         one.write_all(b"ab").await.expect("a write");
         let mut both = [0; 2];
@@ -563,7 +562,7 @@ fn unix() -> Seen {
         one.send(b"").await.expect("a datagram");
         let mut buffer = [0; 8];
         notes.debug("datagrams", (two.recv(&mut buffer).await.ok(), two.recv(&mut buffer).await.ok()));
-        std::fs::remove_dir_all(folder).expect("the folder can go");
+        folder.close().expect("the folder can go");
     })
 }
 
