@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::bugs::{Bug, LIBRARIES};
+use crate::bugs::Bug;
 use crate::tree::Tree;
 
 /// A test that takes longer than this hangs. When nothing is planted, few of the table take a second.
@@ -53,11 +53,6 @@ impl fmt::Display for Verdict {
             Self::NotTried(_) => "NOT TRIED",
         })
     }
-}
-
-/// The package that has a test program.
-fn package_of(program: &str) -> &'static str {
-    if program == LIBRARIES { "oneloop-interop-tests" } else { "oneloop-tests" }
 }
 
 /// How a run of a test program ended.
@@ -106,7 +101,8 @@ impl<'a> Cargo<'a> {
     /// Builds one test program and says where it is.
     fn build(&self, program: &str) -> Result<PathBuf, String> {
         let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["test", "--locked", "--no-run", "--color=never", "--test", program, "-p", package_of(program)])
+            // The whole workspace is asked for it, so that its libraries are those that are built already.
+            .args(["test", "--locked", "--no-run", "--color=never", "--workspace", "--test", program])
             .current_dir(&self.tree.top)
             .env("CARGO_TARGET_DIR", &self.tree.target)
             // A test's line numbers are of no use here, and building them takes a third of the time.
@@ -127,7 +123,7 @@ impl<'a> Cargo<'a> {
 
     /// Runs some tests of a program, all at once. Returns what it said, too.
     fn run(&self, program: &PathBuf, tests: &[&str], limit: Duration) -> Result<(End, String), String> {
-        let log = self.tree.target.join("said");
+        let log = self.tree.folder.join("said");
         let cannot = |error: std::io::Error| format!("{}: {error}", program.display());
         let said = File::create(&log).map_err(cannot)?;
         let mut child = Command::new(program)

@@ -8,21 +8,24 @@ use crate::bugs::Bug;
 /// The copy.
 pub(crate) struct Tree {
     pub(crate) top: PathBuf,
-    /// The folder in which the copy is built. It is kept, so that only what was changed is built the next time.
+    /// The folder that the copy is in, kept for a look at the last run.
+    pub(crate) folder: PathBuf,
+    /// The project's own target folder, in which the copy is built, too: the libraries of both are the same.
     pub(crate) target: PathBuf,
 }
 
 impl Tree {
     /// Copies the project that this program belongs to.
     pub(crate) fn copy() -> Result<Self, String> {
-        let folder = target().join("planted");
-        let (top, target) = (folder.join("tree"), folder.join("target"));
+        let target = target();
+        let folder = target.join("planted");
+        let top = folder.join("tree");
         let copied = match fs::remove_dir_all(&top) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => copy_folder(&project(), &top),
         };
         copied.map_err(|error| format!("the project cannot be copied to {}: {error}", top.display()))?;
-        Ok(Self { top, target })
+        Ok(Self { top, folder, target })
     }
 
     /// Does something while the bug is planted.
