@@ -17,7 +17,7 @@ use crate::report::explain;
 use crate::run::{self, Verdict};
 use crate::stages::{self, Stage, project, read, write};
 use crate::texts::{self, Block};
-use crate::tree::{self, Files, MIO_FROM};
+use crate::tree::{self, Files, LIBRARIES_FROM};
 use crate::{Said, clinic, conformance, events, hints, loom, patch, same, schedule};
 
 /// How many crates are built and run at the same time, each in a place of its own.
@@ -33,6 +33,8 @@ enum Claim {
     Solution(Vec<(String, Option<String>)>),
     /// Rule 3: these tests fail.
     Broken(String, Vec<String>),
+    /// Rule 7: with the code of the last hints in the holes, the stage's own tests pass.
+    Hints,
 }
 
 struct Job<'a> {
@@ -68,8 +70,8 @@ pub(crate) fn check(words: &[&str]) -> Said<()> {
         let found = look(&stages, stage, &mut jobs)?;
         faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", stage.folder)));
     }
-    if jobs.iter().any(|job| job.stage.number >= MIO_FROM) {
-        build_mio()?;
+    if jobs.iter().any(|job| job.stage.number >= LIBRARIES_FROM) {
+        build_libraries()?;
     }
     let count = jobs.len();
     let (jobs, found, built) = (Mutex::new(jobs.into_iter()), Mutex::new(Vec::new()), Mutex::new(0));
@@ -123,6 +125,10 @@ fn look<'a>(stages: &'a [Stage], stage: &'a Stage, jobs: &mut Vec<Job<'a>>) -> S
             files.entry("src/lib.rs".to_owned()).or_default().push_str("\n#[cfg(test)]\nmod page;\n");
         }
         add("solution", files, Claim::Solution(expected));
+        let (hinted, blocks) = hints::applied(stage, &solution)?;
+        if blocks > 0 {
+            add("hints", hinted, Claim::Hints);
+        }
     }
     for (name, kills) in stage.broken() {
         let mut files = solution.clone();
@@ -192,6 +198,7 @@ fn hash(job: &Job<'_>) -> String {
         Claim::Stub => String::new(),
         Claim::Solution(expected) => format!("{expected:?}"),
         Claim::Broken(name, kills) => format!("{name} {kills:?}"),
+        Claim::Hints => "hints".to_owned(),
     };
     expected.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
@@ -209,14 +216,17 @@ fn build_and_run(stages: &[Stage], job: &Job<'_>, folder: &Path, place: &Path) -
     rustc.args(["-C", "debuginfo=0", "-C", "opt-level=0"]);
     rustc.arg("-C").arg(format!("incremental={}", place.join("kept").display()));
     rustc.arg("src/lib.rs").arg("-o").arg(&program).current_dir(place.join("crate")).stdin(Stdio::null());
-    if job.stage.number >= MIO_FROM {
-        let libraries = mio_folder().join("target/debug/deps");
-        let mio = fs::read_dir(&libraries).into_iter().flatten().flatten().map(|entry| entry.path());
-        let mio = mio
-            .filter(|path| path.to_string_lossy().contains("libmio-"))
-            .find(|path| path.extension().is_some_and(|e| e == "rlib"));
-        let mio = mio.ok_or("mio was not built")?;
-        rustc.arg("-L").arg(&libraries).arg("--extern").arg(format!("mio={}", mio.display()));
+    if job.stage.number >= LIBRARIES_FROM {
+        let built_in = libraries_folder().join("target/debug/deps");
+        rustc.arg("-L").arg(&built_in);
+        for name in tree::LIBRARIES {
+            let built = fs::read_dir(&built_in).into_iter().flatten().flatten().map(|entry| entry.path());
+            let library = built
+                .filter(|path| path.to_string_lossy().contains(&format!("lib{name}-")))
+                .find(|path| path.extension().is_some_and(|e| e == "rlib"));
+            let library = library.ok_or_else(|| format!("{name} was not built"))?;
+            rustc.arg("--extern").arg(format!("{name}={}", library.display()));
+        }
     }
     let output = rustc.output().map_err(|error| format!("rustc cannot be run: {error}"))?;
     if !output.status.success() {
@@ -229,6 +239,7 @@ fn build_and_run(stages: &[Stage], job: &Job<'_>, folder: &Path, place: &Path) -
         Claim::Stub => hold_stub(job, folder, &program, &tests)?,
         Claim::Solution(expected) => hold_solution(stages, job, folder, (&program, &tests), expected)?,
         Claim::Broken(name, kills) => hold_broken(stages, job, folder, (&program, &tests), (name, kills))?,
+        Claim::Hints => hold_hints(job, folder, (&program, &tests))?,
     };
     let _ = fs::remove_file(&program);
     Ok(faults)
@@ -286,7 +297,7 @@ fn hold_solution(
         let path = recording(folder, test);
         let ran = run::run(program, test, &path, run::limit(10))?;
         if ran.verdict != Verdict::Passed {
-            faults.push(format!("{test} should pass:\n{}", explain(stages, test, &ran.verdict, &path)?));
+            faults.push(format!("{test} should pass:\n{}", explain(stages, folder, test, &ran.verdict, &path)?));
         }
         let prints = expected.iter().find(|(name, _)| name == test).and_then(|(_, prints)| prints.as_deref());
         if let Some(prints) = prints.filter(|prints| *prints != texts::between_marks(&ran.printed)) {
@@ -300,6 +311,22 @@ fn hold_solution(
         let said: String = events.iter().map(|event| format!("{event}\n")).collect();
         if let Some(line) = texts::first_missing(&block.text, &said) {
             faults.push(format!("README.md:{}: the recording has no `{}`; it has\n{said}", block.line, line.trim()));
+        }
+    }
+    Ok(faults)
+}
+
+fn hold_hints(
+    job: &Job<'_>,
+    folder: &std::path::Path,
+    (program, tests): (&std::path::Path, &[String]),
+) -> Said<Vec<String>> {
+    let mut faults = Vec::new();
+    let own = format!("{}::", job.stage.module());
+    for test in tests.iter().filter(|test| test.starts_with(&own)) {
+        let ran = run::run(program, test, &recording(folder, test), run::limit(10))?;
+        if ran.verdict != Verdict::Passed {
+            faults.push(format!("with the code of the last hints, {test} has the verdict {:?}", ran.verdict));
         }
     }
     Ok(faults)
@@ -329,7 +356,7 @@ fn hold_broken(
         said.push_str(&format!(
             "{sign}   {}\n{}",
             kill.replace('_', " "),
-            explain(stages, &test, &ran.verdict, &path)?
+            explain(stages, folder, &test, &ran.verdict, &path)?
         ));
     }
     let _ = write(&folder.join("said.txt"), &said);
@@ -341,14 +368,14 @@ fn hold_broken(
     Ok(faults)
 }
 
-fn mio_folder() -> PathBuf {
-    project().join("target/workshop/mio")
+fn libraries_folder() -> PathBuf {
+    project().join("target/workshop/libraries")
 }
 
-/// Builds mio once, for all crates that need it.
-fn build_mio() -> Said<()> {
-    let folder = mio_folder();
-    write(&folder.join("Cargo.toml"), &tree::manifest(MIO_FROM))?;
+/// Builds the libraries once, for all crates that need them.
+fn build_libraries() -> Said<()> {
+    let folder = libraries_folder();
+    write(&folder.join("Cargo.toml"), &tree::manifest(LIBRARIES_FROM))?;
     write(&folder.join("src/lib.rs"), "//! Nothing.\n")?;
     write(&folder.join("Cargo.lock"), &read(&project().join("Cargo.lock"))?)?;
     let built = Command::new("cargo")
@@ -358,6 +385,6 @@ fn build_mio() -> Said<()> {
         .status();
     match built {
         Ok(status) if status.success() => Ok(()),
-        _ => Err("mio does not build offline; run `cargo fetch` once while you are online".to_owned()),
+        _ => Err("mio and slab do not build offline; run `cargo fetch` once while you are online".to_owned()),
     }
 }

@@ -2,10 +2,14 @@
 //!
 //! `hints.md` has a heading `## hole` for each, and below it `### nudge`, `### shape` and `### nearly`. In a test's
 //! file the line `/// hint: hole` above a test says which of them fits when it fails.
+//!
+//! The last hint for a short hole is a block of Rust. `cargo stage check` puts all of a stage's blocks into their holes,
+//! and runs the tests. The pieces of code in the other last hints are compared with the solution.
 
 use std::collections::BTreeMap;
 
 use crate::Said;
+use crate::holes::{join, pieces};
 use crate::learner::Learner;
 use crate::stages::{self, Stage, read};
 use crate::tree::Files;
@@ -47,7 +51,8 @@ pub(crate) fn faults(stage: &Stage, holes: &[&String], solution: &Files) -> Said
     let solved: BTreeMap<String, String> = solved?.into_iter().flatten().collect();
     for (hole, levels) in hints.iter().filter(|(hole, _)| solved.contains_key(hole)) {
         let nearly = levels.last().map_or("", String::as_str);
-        let wrong = nearly.split('`').skip(1).step_by(2).filter(|code| !stands_in(code, &solved[hole]));
+        let pieces = block(nearly).map_or(nearly.to_owned(), |(around, _)| around);
+        let wrong = pieces.split('`').skip(1).step_by(2).filter(|code| !stands_in(code, &solved[hole]));
         faults.extend(wrong.map(|code| format!("the last hint for \"{hole}\" has `{code}`, and the solution has not")));
     }
     let own = format!("tests/{}.rs", stage.module());
@@ -61,12 +66,33 @@ pub(crate) fn faults(stage: &Stage, holes: &[&String], solution: &Files) -> Said
     Ok(faults)
 }
 
+/// A hint's words, and its block of Rust, if it has one.
+fn block(hint: &str) -> Option<(String, String)> {
+    let (before, rest) = hint.split_once("```rust\n")?;
+    let (code, after) = rest.split_once("```")?;
+    Some((format!("{before}{after}"), code.to_owned()))
+}
+
+/// The files with the blocks of the last hints in their holes, and how many of those differ from the solution: what is
+/// the solution, layout and comments apart, is run with it.
+pub(crate) fn applied(stage: &Stage, solution: &Files) -> Said<(Files, usize)> {
+    let blocks: BTreeMap<String, String> =
+        of(stage)?.into_iter().filter_map(|(hole, levels)| Some((hole, block(levels.last()?)?.1))).collect();
+    let (mut files, mut differ) = (solution.clone(), 0);
+    for text in files.values_mut() {
+        *text = join(&pieces(text)?, |name, indent, solved, _| match blocks.get(name) {
+            Some(code) if squeeze(code) != squeeze(solved) => {
+                differ += 1;
+                code.lines().map(|line| format!("{indent}{line}\n")).collect()
+            }
+            _ => solved.to_owned(),
+        });
+    }
+    Ok((files, differ))
+}
+
 /// Whether some code stands in a hole's text, layout apart. Dots in it stand for anything.
 fn stands_in(code: &str, text: &str) -> bool {
-    let squeeze = |text: &str| -> String {
-        let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
-        lines.flat_map(str::chars).filter(|letter| !letter.is_whitespace()).collect()
-    };
     let text = squeeze(text);
     let mut rest = text.as_str();
     squeeze(code).split('…').all(|part| match rest.split_once(part) {
@@ -78,11 +104,24 @@ fn stands_in(code: &str, text: &str) -> bool {
     })
 }
 
+/// The code alone: no comments and no layout.
+fn squeeze(text: &str) -> String {
+    let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    lines.flat_map(str::chars).filter(|letter| !letter.is_whitespace()).collect()
+}
+
 #[test]
 fn code_of_a_hint_stands_in_the_solution_in_its_order() {
     let solution = "    match f(\n        a, b) { // why\n        Some(c) => c,\n    }\n";
     assert!(stands_in("match f(a, b)", solution) && stands_in("f(…) { Some(c)", solution));
     assert!(!stands_in("why", solution) && !stands_in("Some(c) … f(", solution));
+}
+
+#[test]
+fn a_block_of_a_hint_is_told_from_its_words() {
+    let hint = "So:\n\n```rust\nlet a = 1;\na\n```\nand `b`.";
+    assert_eq!(block(hint), Some(("So:\n\n\nand `b`.".to_owned(), "let a = 1;\na\n".to_owned())));
+    assert_eq!(block("`a`, and then `b`"), None);
 }
 
 /// The hole that a test looks at first, and the nudge for it.
@@ -98,6 +137,16 @@ pub(crate) fn for_test(stages: &[Stage], test: &str) -> Said<Option<(String, Str
             if let (true, Some(nudge)) = (found == hole, levels.first()) {
                 return Ok(Some((found, nudge.replace('\n', " "))));
             }
+        }
+    }
+    Ok(None)
+}
+
+/// The nudge for a hole of any stage.
+pub(crate) fn nudge(stages: &[Stage], hole: &str) -> Said<Option<String>> {
+    for stage in stages {
+        if let Some((_, levels)) = of(stage)?.into_iter().find(|(name, _)| name == hole) {
+            return Ok(levels.first().map(|nudge| nudge.replace('\n', " ")));
         }
     }
     Ok(None)

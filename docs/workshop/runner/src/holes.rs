@@ -87,6 +87,22 @@ pub(crate) fn holes(text: &str) -> Said<Vec<(String, String)>> {
     Ok(holes.collect())
 }
 
+/// The hole that a line lies in, counted from 1.
+pub(crate) fn at_line(text: &str, line: usize) -> Option<String> {
+    let mut inside = None;
+    for (number, text) in (1..).zip(text.lines()) {
+        if let Some(name) = text.trim_start().strip_prefix(BEGIN) {
+            inside = Some(name.trim_end().trim_end_matches('"').to_owned());
+        } else if text.trim() == END {
+            inside = None;
+        }
+        if number == line {
+            return inside;
+        }
+    }
+    None
+}
+
 /// A file without what its holes hold: by it one sees whether the given part was changed.
 pub(crate) fn given(text: &str) -> Said<String> {
     Ok(join(&pieces(text)?, |_, _, _, _| String::new()))
@@ -106,4 +122,5 @@ fn a_file_is_taken_apart_and_put_together_again() {
     assert!(stubbed.contains("\n    todo!(\"stage 3: x\")\n"), "{stubbed}");
     assert_eq!(holes(text).expect("it is closed"), [("x".to_owned(), "    1\n".to_owned())]);
     assert!(holes("// stage: hole \"x\"\n1\n").is_err());
+    assert_eq!((at_line(text, 1), at_line(text, 3).as_deref(), at_line(text, 5)), (None, Some("x"), None));
 }

@@ -29,17 +29,27 @@ struct Loop {
     tasks: BTreeMap<u64, Task>,
     queue: Vec<u64>,
     running: Option<(u64, u64)>,
+    /// The deadlines of those that are set.
     timers: BTreeMap<u64, u64>,
+    /// The event that set a timer, and the task that did.
+    setters: BTreeMap<u64, (u64, Option<u64>)>,
+    /// The beginning of the turn, until its first poll: event and time.
+    turn: Option<(u64, u64)>,
     /// The things that have come, such as an event that was set, and when.
     come: BTreeMap<String, u64>,
     returned: bool,
+    /// Whether what is dropped takes back what it left: from stage 10 on.
+    takes_back: bool,
     /// The fault of the park that goes on.
     asleep: Option<String>,
 }
 
-/// Says which event was wrong, if one was.
-pub(crate) fn judge(events: &[Event]) -> Option<String> {
-    let mut state = Loop::default();
+/// From this stage on a sleep that is dropped takes its timer back.
+const DROPS_FROM: usize = 10;
+
+/// Says which event was wrong, if one was. The `stage` is that of the test.
+pub(crate) fn judge(events: &[Event], stage: usize) -> Option<String> {
+    let mut state = Loop { takes_back: stage >= DROPS_FROM, ..Loop::default() };
     events.iter().find_map(|event| state.apply(event)).or_else(|| state.at_the_end())
 }
 
@@ -53,7 +63,8 @@ impl Loop {
                 self.tasks.insert(id, Task { queued: Some(n), ..Task::default() });
                 self.queue.push(id);
             }
-            "poll_start" => return self.poll_starts(event.task()?, n),
+            "turn_start" => self.turn = Some((n, event.time)),
+            "poll_start" => return self.fired_all(n).or_else(|| self.poll_starts(event.task()?, n)),
             "poll_end" => {
                 self.running = None;
                 if event.get("outcome") == Some("ready") {
@@ -79,7 +90,9 @@ impl Loop {
             "park_start" => return self.parks(event),
             "park_end" => self.asleep = None,
             "timer_set" => {
-                self.timers.insert(event.number_of("timer")?, event.number_of("deadline")?);
+                let (id, by) = (event.number_of("timer")?, event.get("by").unwrap_or_default());
+                self.timers.insert(id, event.number_of("deadline")?);
+                self.setters.insert(id, (n, by.strip_prefix("task ").and_then(|task| task.parse().ok())));
             }
             "timer_cancelled" => {
                 self.timers.remove(&event.number_of("timer")?);
@@ -102,6 +115,20 @@ impl Loop {
         }
         self.tasks.entry(event.task()?).or_default().waits.insert(on, event.number);
         Some(())
+    }
+
+    /// At the first poll of a turn, all timers have fired that were due when the turn began.
+    fn fired_all(&mut self, n: u64) -> Option<String> {
+        let (turn, began) = self.turn.take()?;
+        // A deadline rounds up to its millisecond.
+        let due = |deadline: u64| deadline.div_ceil(1_000_000).saturating_mul(1_000_000) <= began;
+        let is_left =
+            |(id, deadline): &(&u64, &u64)| due(**deadline) && self.setters.get(*id).is_some_and(|set| set.0 < turn);
+        let (id, deadline) = self.timers.iter().find(is_left)?;
+        let due = *deadline as f64 / 1e6;
+        Some(format!(
+            "the turn of event {turn} polled at event {n} before timer {id} had fired, which was due at {due} ms"
+        ))
     }
 
     fn finishes(&mut self, event: &Event) -> Option<String> {
@@ -191,6 +218,13 @@ impl Loop {
             .then(|| format!("timer {id} fired at event {}, at {now} ms: early, it is due at {due} ms", event.number))
     }
 
+    /// A timer whose task is over: its number, the event that set it, and the task.
+    fn left_behind(&self, id: u64) -> Option<(u64, u64, u64)> {
+        let (set, Some(task)) = *self.setters.get(&id)? else { return None };
+        self.tasks.get(&task)?.over?;
+        Some((id, set, task))
+    }
+
     /// The first task that was forgotten.
     fn at_the_end(&self) -> Option<String> {
         if self.asleep.is_some() {
@@ -198,6 +232,13 @@ impl Loop {
         }
         if let Some((id, since)) = self.tasks.iter().find_map(|(id, task)| Some((id, task.ready?))) {
             return Some(format!("task {id} was ready at event {since}, and nobody said that it has finished"));
+        }
+        if let Some((id, set, task)) =
+            self.timers.keys().find_map(|id| self.left_behind(*id)).filter(|_| self.takes_back)
+        {
+            return Some(format!(
+                "timer {id}, set at event {set}, is still there, though task {task} that waited for it is over"
+            ));
         }
         if self.returned {
             // Those who are left were not forgotten: the loop has ended.
@@ -236,7 +277,25 @@ fn a_task_that_is_ready_and_never_finishes_is_named() {
         r#"{"n":3,"t":3,"e":"poll_end","task":1,"outcome":"ready"}"#,
         r#"{"n":4,"t":4,"e":"finish","task":1,"outcome":"returned"}"#,
     ];
-    let told = |lines: &[&str]| judge(&crate::events::parse(&lines.join("\n")));
+    let told = |lines: &[&str]| judge(&crate::events::parse(&lines.join("\n")), 4);
     assert_eq!(told(&lines), None);
     assert_eq!(told(&lines[..3]).as_deref(), Some("task 1 was ready at event 3, and nobody said that it has finished"));
+}
+
+#[test]
+fn a_timer_that_is_late_or_left_behind_is_named() {
+    let lines = [
+        r#"{"n":1,"t":0,"e":"spawn","task":1}"#,
+        r#"{"n":2,"t":0,"e":"poll_start","task":1}"#,
+        r#"{"n":3,"t":0,"e":"timer_set","timer":7,"by":"task 1","deadline":1500000}"#,
+        r#"{"n":4,"t":0,"e":"poll_end","task":1,"outcome":"ready"}"#,
+        r#"{"n":5,"t":0,"e":"finish","task":1,"outcome":"returned"}"#,
+        r#"{"n":6,"t":2000000,"e":"turn_start","turn":2}"#,
+        r#"{"n":7,"t":2000000,"e":"poll_start","task":2}"#,
+    ];
+    let told = |lines: &[&str], stage| judge(&crate::events::parse(&lines.join("\n")), stage);
+    let left = "timer 7, set at event 3, is still there, though task 1 that waited for it is over";
+    assert_eq!((told(&lines[..6], 9), told(&lines[..6], 10).as_deref()), (None, Some(left)));
+    let late = "the turn of event 6 polled at event 7 before timer 7 had fired, which was due at 1.5 ms";
+    assert_eq!(told(&lines, 6).as_deref(), Some(late));
 }

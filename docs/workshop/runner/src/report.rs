@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::Said;
 use crate::events;
 use crate::hints;
+use crate::holes;
 use crate::judge::judge;
 use crate::learner::{Learner, advance};
 use crate::run::{self, Verdict};
@@ -47,7 +48,7 @@ fn run_tests(word: Option<&str>, goes_on: bool) -> Said<bool> {
                 learner.remember("failed", test)?;
             }
             if failed.len() < AT_LENGTH {
-                print!("{}", explain(&stages, test, &ran.verdict, &recording)?);
+                print!("{}", explain(&stages, &learner.folder, test, &ran.verdict, &recording)?);
             }
             failed.push(test);
         }
@@ -82,7 +83,13 @@ fn title(stages: &[Stage], module: &str) -> String {
 }
 
 /// Explains a test that did not pass, in lines that are indented.
-pub(crate) fn explain(stages: &[Stage], test: &str, verdict: &Verdict, recording: &Path) -> Said<String> {
+pub(crate) fn explain(
+    stages: &[Stage],
+    crate_folder: &Path,
+    test: &str,
+    verdict: &Verdict,
+    recording: &Path,
+) -> Said<String> {
     let mut lines = Vec::new();
     match verdict {
         Verdict::Passed => return Ok(String::new()),
@@ -96,12 +103,86 @@ pub(crate) fn explain(stages: &[Stage], test: &str, verdict: &Verdict, recording
             lines.push(format!("the last of {} events:", events.len()));
             lines.extend(events[events.len().saturating_sub(LAST)..].iter().map(|event| format!("  {event}")));
         }
-        lines.extend(judge(&events).map(|wrong| format!("wrong: {wrong}")));
+        let number = stages.iter().find(|stage| test.starts_with(&stage.module())).map_or(0, |stage| stage.number);
+        lines.push(match judge(&events, number) {
+            Some(wrong) => format!("wrong: {wrong}"),
+            None => nothing_wrong(&events),
+        });
     }
-    if let Some((hole, nudge)) = hints::for_test(stages, test)?.filter(|_| !is_empty) {
-        lines.push(format!("hint for \"{hole}\": {nudge}"));
+    let fitting = hints::for_test(stages, test)?.filter(|_| !is_empty);
+    let blamed = blamed(crate_folder, verdict).filter(|_| !is_empty);
+    match (blamed, fitting) {
+        // It says itself which of the learner's lines it is.
+        (Some(Blamed::Hole(hole)), _) => {
+            let nudge = hints::nudge(stages, &hole)?.unwrap_or_default();
+            lines.push(format!("hint for \"{hole}\", where it panicked: {nudge}"));
+        }
+        (blamed, fitting) => {
+            if let Some(Blamed::Given(path, holes)) = blamed {
+                let is_told = fitting.as_ref().is_some_and(|(hole, _)| holes.contains(hole));
+                if !is_told {
+                    lines.push(format!(
+                        "it panicked in {path}, in what is given; look at what you wrote there: {}",
+                        holes.join(", ")
+                    ));
+                }
+            }
+            lines.extend(fitting.map(|(hole, nudge)| format!("hint for \"{hole}\": {nudge}")));
+        }
     }
     Ok(lines.iter().map(|line| format!("          {line}\n")).collect())
+}
+
+/// The words for a test whose events break no rule.
+fn nothing_wrong(events: &[events::Event]) -> String {
+    let at = |kind: &str, outcome: Option<&str>| {
+        let is =
+            |event: &&events::Event| event.kind == kind && outcome.is_none_or(|is| event.get("outcome") == Some(is));
+        events.iter().rev().find(is).map(|event| event.number)
+    };
+    match (at("poll_end", Some("panicked")), events.last()) {
+        (_, None) => "no event to name: this test runs no loop, and looks at the values themselves".to_owned(),
+        (Some(end), _) => {
+            format!("no event breaks a rule of its own: the test saw it in the poll that ended at event {end}")
+        }
+        (None, Some(last)) => format!("no event breaks a rule of its own: the test saw it after event {}", last.number),
+    }
+}
+
+/// The place in the learner's crate at which a test panicked.
+#[derive(Debug, PartialEq)]
+enum Blamed {
+    Hole(String),
+    /// A file and its holes: the line itself is given.
+    Given(String, Vec<String>),
+}
+
+fn blamed(crate_folder: &Path, verdict: &Verdict) -> Option<Blamed> {
+    let Verdict::Failed(words) = verdict else { return None };
+    let (path, line) = place_in_source(words)?;
+    let text = fs::read_to_string(crate_folder.join(path)).ok()?;
+    match holes::at_line(&text, line) {
+        Some(hole) => Some(Blamed::Hole(hole)),
+        None => {
+            let holes: Vec<String> = holes::holes(&text).ok()?.into_iter().map(|(name, _)| name).collect();
+            (!holes.is_empty()).then(|| Blamed::Given(path.to_owned(), holes))
+        }
+    }
+}
+
+/// The file and the line of a panic, if that is in `src/`.
+fn place_in_source(words: &str) -> Option<(&str, usize)> {
+    let place = words.rsplit_once('(')?.1.trim_end_matches(')');
+    let mut parts = place.rsplitn(3, ':');
+    let (_column, line, path) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?);
+    (path.starts_with("src/") && !path.contains("..")).then_some((path, line))
+}
+
+#[test]
+fn a_panic_in_the_learners_own_lines_is_told_from_one_in_a_test() {
+    assert_eq!(place_in_source("it overflowed (src/heart/ready.rs:58:9)"), Some(("src/heart/ready.rs", 58)));
+    assert_eq!(place_in_source("left: 1; right: 2 (src/../tests/stage_01.rs:7:5)"), None);
+    assert_eq!(place_in_source("its process ended: abort"), None);
 }
 
 /// `cargo stage test`.

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Said;
-use crate::items::{Items, items};
+use crate::items::items;
 use crate::stages::{Stage, collect, project, read, write};
 use crate::tree::Files;
 
@@ -55,9 +55,12 @@ fn compare(stage: &Stage, solution: &Files) -> Said<Compared> {
     let names = stage.toml.list("", "renamed");
     let names: Vec<(String, String)> =
         names.iter().filter_map(|pair| pair.split_once(" -> ")).map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
-    let mut ours = Items::new();
+    // Two files may have an item of one name, as each has its `const _`.
+    let mut ours: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (path, text) in solution.iter().filter(|(path, _)| path.starts_with("src/heart/") && **path != HEAP) {
-        ours.extend(items(text).map_err(|error| format!("{path}: {error}"))?);
+        for (name, code) in items(text).map_err(|error| format!("{path}: {error}"))? {
+            ours.entry(name).or_default().push(code);
+        }
     }
     let mut files = Vec::new();
     collect(&project().join(HEART), "", &mut files)?;
@@ -65,7 +68,8 @@ fn compare(stage: &Stage, solution: &Files) -> Said<Compared> {
     for (path, text) in files {
         for (name, code) in items(&text).map_err(|error| format!("{path}: {error}"))? {
             compared.yours.remove(&name);
-            let is_equal = ours.get(&name).is_some_and(|ours| [&code, &renamed(&code, &names)].contains(&ours));
+            let renamed = renamed(&code, &names);
+            let is_equal = ours.get(&name).is_some_and(|ours| ours.contains(&code) || ours.contains(&renamed));
             compared.theirs.insert((path.trim_start_matches('/').to_owned(), name), is_equal);
         }
     }
@@ -135,6 +139,10 @@ fn lists(stage: &Stage, compared: &Compared) -> String {
         let (equal, all) = counts.entry(file).or_default();
         (*equal, *all) = (*equal + usize::from(*is_equal), *all + 1);
     }
+    let differing = |item: &str| {
+        let of_file = |file: &str| compared.theirs.iter().filter(|((f, _), equal)| f == file && !**equal).count();
+        if item.contains(": ") { 1 } else { of_file(item) }
+    };
     let mut text = String::from("| file | items | as you wrote them |\n|---|---|---|\n");
     let (mut all_equal, mut all_items) = (0, 0);
     for (file, (equal, all)) in counts {
@@ -142,6 +150,14 @@ fn lists(stage: &Stage, compared: &Compared) -> String {
         (all_equal, all_items) = (all_equal + equal, all_items + all);
     }
     text.push_str(&format!("| **in all** | {all_items} | {all_equal} |\n"));
+    text.push_str("\n| reason | items that differ |\n|---|---|\n");
+    let count = |reason: &String| -> usize {
+        stage.toml.list(&format!("beyond.{reason}"), "items").iter().map(|item| differing(item)).sum()
+    };
+    for reason in stage.toml.sections("beyond") {
+        text.push_str(&format!("| {} | {} |\n", reason.replace('_', " "), count(&reason)));
+    }
+    text.push_str(&format!("| **in all** | {} |\n", all_items - all_equal));
     for reason in stage.toml.sections("beyond") {
         let section = format!("beyond.{reason}");
         let why = stage.toml.text(&section, "why").unwrap_or_default();

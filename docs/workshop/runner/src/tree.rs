@@ -10,8 +10,10 @@ use crate::stages::{Stage, write};
 /// Files by their path in the crate.
 pub(crate) type Files = BTreeMap<String, String>;
 
-/// From which stage on the crate needs mio.
-pub(crate) const MIO_FROM: usize = 8;
+/// From which stage on the crate needs libraries.
+pub(crate) const LIBRARIES_FROM: usize = 8;
+/// Those libraries: mio asks the kernel, and `slab` is the crate that the heart uses.
+pub(crate) const LIBRARIES: [&str; 2] = ["mio", "slab"];
 
 /// The files of the solution of a stage.
 pub(crate) fn solution(stages: &[Stage], number: usize) -> Said<Files> {
@@ -94,11 +96,12 @@ pub(crate) fn lay(folder: &Path, files: &Files) -> Said<()> {
 
 /// The manifest of a crate at a stage.
 pub(crate) fn manifest(number: usize) -> String {
-    let mio = "\n[dependencies]\nmio = { version = \"1.0.3\", features = [\"os-poll\", \"net\"] }\n";
+    let libraries =
+        "\n[dependencies]\nmio = { version = \"1.0.3\", features = [\"os-poll\", \"net\"] }\nslab = \"0.4.11\"\n";
     format!(
         "# Your runtime. `cargo stage` keeps this file; the rest below src/ is yours.\n\
          [package]\nname = \"my-loop\"\nversion = \"0.1.0\"\nedition = \"2024\"\npublish = false\nautotests = false\n\n\
          [lib]\ndoctest = false\n\n[workspace]\n{}\n[profile.dev]\ndebug = \"line-tables-only\"\n",
-        if number >= MIO_FROM { mio } else { "" }
+        if number >= LIBRARIES_FROM { libraries } else { "" }
     )
 }

@@ -48,7 +48,7 @@ enum Cause {
 
 fn cause() -> String {
     match CAUSE.get() {
-        Cause::Nobody => format!("thread {}", thread()),
+        Cause::Nobody => format!("thread {}", thread_number()),
         Cause::Thread(thread) => format!("thread {thread}"),
         Cause::Loop => "outside".to_owned(),
         Cause::Task(task) => format!("task {task}"),
@@ -58,7 +58,7 @@ fn cause() -> String {
 }
 
 /// The number of this thread. Threads are numbered when they first ask.
-pub fn thread() -> u64 {
+pub fn thread_number() -> u64 {
     if THREAD.get() == 0 {
         THREAD.set(THREADS.fetch_add(1, Ordering::Relaxed) + 1);
     }

@@ -1,7 +1,7 @@
 //! Stage 2: leaf futures.
 
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
@@ -9,25 +9,40 @@ use std::time::Duration;
 
 use crate::first::block_on;
 use crate::leaf::{Event, yield_now};
+use crate::trace;
 
-/// A waker that counts its calls.
-#[derive(Default)]
-struct Count(AtomicUsize);
+/// A waker that counts its calls, in the place of a task: it has a number, and the trace is told of its polls and wakes.
+struct Count {
+    calls: AtomicUsize,
+    task: u64,
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(trace::MAIN);
+        Self { calls: AtomicUsize::new(0), task: LAST.fetch_add(1, Ordering::SeqCst) + 1 }
+    }
+}
 
 impl Count {
     fn get(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+        self.calls.load(Ordering::SeqCst)
     }
 }
 
 impl Wake for Count {
     fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        trace::wake(self.task, self.calls.fetch_add(1, Ordering::SeqCst) == 0);
     }
 }
 
 fn poll_with(future: Pin<&mut impl Future<Output = ()>>, count: &Arc<Count>) -> Poll<()> {
-    future.poll(&mut Context::from_waker(&Waker::from(Arc::clone(count))))
+    let waker = Waker::from(Arc::clone(count));
+    let polled = trace::polled(count.task, || future.poll(&mut Context::from_waker(&waker)));
+    if polled.is_ready() {
+        trace::finish(count.task, "returned");
+    }
+    polled
 }
 
 /// hint: yield_now
@@ -62,6 +77,8 @@ fn the_newest_waker_is_the_one_that_is_woken() {
     let event = Event::new();
     let mut wait = pin!(event.wait());
     assert!(poll_with(wait.as_mut(), &old).is_pending());
+    // The old task has given the future away, and is over.
+    trace::finish(old.task, "returned");
     assert!(poll_with(wait.as_mut(), &new).is_pending());
     assert_eq!(event.waiting(), 1, "one future waits, and it was polled twice");
     event.set();
@@ -74,7 +91,9 @@ fn a_wake_may_look_at_the_event_that_woke_it() {
     struct Looks(Event, Mutex<Vec<bool>>);
     impl Wake for Looks {
         fn wake(self: Arc<Self>) {
-            let is_set = self.0.is_set();
+            let look = || Poll::Ready(self.0.is_set());
+            let Poll::Ready(is_set) = trace::polled(trace::MAIN + 1, look) else { return };
+            trace::finish(trace::MAIN + 1, "returned");
             self.1.lock().expect("nobody panics").push(is_set);
         }
     }

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use crate::heart::current::expect_current;
 use crate::heart::ready::Ready;
 use crate::leaf::{Event, yield_now};
 use crate::{Runtime, spawn};
@@ -272,4 +273,27 @@ fn one_that_is_over_is_dropped_and_one_that_waits_goes_at_the_end() {
     assert_eq!((Rc::strong_count(&shared), runtime.tasks()), (2, 1));
     drop(runtime);
     assert_eq!(Rc::strong_count(&shared), 1);
+}
+
+struct CountsTasksWhenDropped(Rc<Cell<usize>>);
+
+impl Drop for CountsTasksWhenDropped {
+    fn drop(&mut self) {
+        self.0.set(expect_current("the test").tasks.len());
+    }
+}
+
+/// hint: poll_task
+#[test]
+fn a_task_has_its_slot_until_all_that_it_owned_is_gone() {
+    let tasks = Rc::new(Cell::new(0));
+    let owned = CountsTasksWhenDropped(Rc::clone(&tasks));
+    Runtime::new().block_on(async {
+        spawn(poll_fn(move |_| {
+            let _ = &owned;
+            Poll::Ready(())
+        }));
+        yield_now().await;
+    });
+    assert_eq!(tasks.get(), 2, "the root and the task itself: a slot is free when its tenant is gone, and not before");
 }

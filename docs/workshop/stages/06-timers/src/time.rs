@@ -43,7 +43,7 @@ impl Future for Sleep {
         let core = expect_current("a Sleep");
         match self.state {
             State::New => {
-                let timer = core.timers.insert(ticks_up(self.deadline), cx.waker().clone());
+                let timer = core.timers.insert(ticks_up(self.deadline), cx.waker().clone(), self.at);
                 trace::timer_set(timer.0.serial, timer.0.slot as usize, self.deadline, self.at);
                 trace::wait(&format!("timer {}", timer.0.serial), self.at);
                 self.state = State::Set(timer);

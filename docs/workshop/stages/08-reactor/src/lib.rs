@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod first;
+pub(crate) mod ground;
 pub mod heart;
 pub(crate) mod io;
 pub mod leaf;

@@ -147,6 +147,7 @@ fn a_reader_and_a_writer_wait_at_the_same_time() {
         assert_eq!(reader.await.expect("it returns"), b"x");
         while (&one.io).read(&mut [0; 65536]).is_ok_and(|count| count > 0) {}
         assert_eq!(writer.await.expect("it returns"), 1);
+        assert!(!expect_current("the test").reactor.is_awaited(), "both were woken, and are still counted as waiting");
     });
 }
 
@@ -176,7 +177,7 @@ fn a_spurious_event_is_harmless() {
         let key = two.key;
         let reader = spawn(async move { read(&two, 1).await });
         yield_now().await;
-        expect_current("the test").reactor.dispatch(token(key), Latches::ready(Direction::Read));
+        expect_current("the test").reactor.dispatch(token(key.0), Latches::ready(Direction::Read));
         // It is woken with the next look at the kernel, finds nothing, and waits again.
         sleep(Duration::from_millis(10)).await;
         write(&one, b"x").await;
@@ -189,10 +190,10 @@ fn a_spurious_event_is_harmless() {
 fn an_event_for_a_former_tenant_is_nobodys() {
     Runtime::new().block_on(async {
         let (one, _peer) = pair();
-        let stale = token(one.key);
+        let stale = token(one.key.0);
         drop(one);
         let (new, _peer) = pair();
-        assert_eq!(token(new.key).0 as u32, stale.0 as u32, "it has the slot");
+        assert_eq!(token(new.key.0).0 as u32, stale.0 as u32, "it has the slot");
         let reactor = &expect_current("the test").reactor;
         reactor.would_block(new.key, Direction::Read);
         reactor.dispatch(stale, Latches::ready(Direction::Read));
@@ -226,8 +227,8 @@ fn news_of_one_direction_leaves_the_other_as_it_was() {
         reactor.would_block(one.key, Direction::Read);
         assert_eq!(ready(), [false, true], "the kernel has said nothing of writing");
         reactor.would_block(one.key, Direction::Write);
-        reactor.dispatch(token(one.key), Latches::ready(Direction::Read));
-        reactor.dispatch(token(one.key), Latches::ready(Direction::Write));
+        reactor.dispatch(token(one.key.0), Latches::ready(Direction::Read));
+        reactor.dispatch(token(one.key.0), Latches::ready(Direction::Write));
         assert_eq!(ready(), [true, true], "an event adds to what was said before");
     });
 }

@@ -1,10 +1,20 @@
 //! Stage 9: TCP, and an echo server.
 
-use std::io::ErrorKind;
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
+use mio::net::UnixStream;
+
+use crate::heart::budget::OPERATIONS_PER_POLL;
+use crate::heart::current::expect_current;
+use crate::heart::reactor::Direction;
+use crate::io::Socket;
 use crate::net::{TcpListener, TcpStream, echo, serve};
 use crate::time::sleep;
 use crate::{Runtime, spawn};
@@ -78,6 +88,21 @@ fn what_does_not_fit_at_once_is_written_by_and_by() {
     });
 }
 
+/// hint: write_all
+#[test]
+fn a_write_to_a_peer_that_is_gone_is_an_error() {
+    Runtime::new().block_on(async {
+        let (listener, addr) = listen();
+        let peer = spawn(async move { drop(listener.accept().await.expect("somebody connects")) });
+        let client = TcpStream::connect(addr).await.expect("it listens");
+        peer.await.expect("it returns");
+        // More than the kernel takes for one who does not read.
+        let written = client.write_all(&vec![7; 8_000_000]).await;
+        let kind = written.expect_err("nobody will read it").kind();
+        assert!(matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{kind:?}");
+    });
+}
+
 /// hint: connect
 #[test]
 fn a_refused_connection_is_an_error() {
@@ -122,5 +147,74 @@ fn two_hundred_clients_are_served_at_once() {
         for client in clients {
             assert_eq!(client.await.expect("it returns"), BYTES);
         }
+    });
+}
+
+fn socket() -> Socket<UnixStream> {
+    let (one, _peer) = UnixStream::pair().expect("the kernel gives a pair");
+    Socket::new(one, "unix stream").expect("it is registered")
+}
+
+/// hint: within its share
+#[test]
+fn one_who_always_has_data_lets_the_others_run() {
+    let (operations, is_over) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+    let (counted, ends) = (Rc::clone(&operations), Rc::clone(&is_over));
+    Runtime::new().block_on(async move {
+        let greedy = spawn(async move {
+            let socket = socket();
+            while !is_over.get() {
+                socket.attempt(Direction::Write, |_: &UnixStream| Ok(())).await.expect("it always can");
+                operations.set(operations.get() + 1);
+                assert!(operations.get() < 100_000, "100,000 operations, and nobody else had a turn");
+            }
+        });
+        let other = spawn(async move { ends.set(true) });
+        other.await.expect("it returns");
+        greedy.await.expect("it returns");
+    });
+    assert_eq!(counted.get(), OPERATIONS_PER_POLL + 1, "a whole share, and one operation that had begun");
+}
+
+/// hint: spend
+#[test]
+fn waiting_takes_nothing_from_the_share() {
+    Runtime::new().block_on(async {
+        let socket = socket();
+        poll_fn(|cx| {
+            for _ in 0..2 * OPERATIONS_PER_POLL {
+                let blocked = |_: &UnixStream| -> io::Result<()> { Err(ErrorKind::WouldBlock.into()) };
+                assert!(pin!(socket.attempt(Direction::Read, blocked)).poll(cx).is_pending());
+            }
+            let mut can = pin!(socket.attempt(Direction::Write, |_: &UnixStream| Ok(())));
+            assert!(can.as_mut().poll(cx).is_ready(), "an attempt that came to nothing was counted");
+            assert_eq!(expect_current("the test").tasks.ready(), 0, "who waits is woken by the kernel, and not by its own poll");
+            Poll::Ready(())
+        })
+        .await;
+    });
+}
+
+/// hint: must_yield
+#[test]
+fn a_share_that_is_used_up_is_full_again_at_the_next_poll() {
+    Runtime::new().block_on(async {
+        let (socket, polls) = (socket(), Cell::new(0));
+        let counted = poll_fn(|cx| {
+            polls.set(polls.get() + 1);
+            for done in 0.. {
+                let mut can = pin!(socket.attempt(Direction::Write, |_: &UnixStream| Ok(())));
+                if can.as_mut().poll(cx).is_pending() {
+                    assert_eq!(done, OPERATIONS_PER_POLL);
+                    break;
+                }
+            }
+            if polls.get() == 3 { Poll::Ready(()) } else { Poll::Pending }
+        });
+        counted.await;
+        let core = expect_current("the test");
+        core.operations_left.set(0);
+        core.spend();
+        assert!(!core.may_complete(), "nothing less one is nothing");
     });
 }

@@ -5,13 +5,11 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::heart::core::Core;
 use crate::heart::current::{current, expect_current};
 use crate::heart::key::SourceKey;
-use crate::heart::reactor::Direction;
+use crate::heart::reactor::{Direction, WaiterId};
 use crate::trace;
-
-/// The waiter that polls a socket without a future of its own.
-const OWNER: u64 = 0;
 
 /// Something that the kernel tells of, and that is read and written without blocking.
 pub(crate) struct Socket<S: mio::event::Source> {
@@ -23,8 +21,10 @@ impl<S: mio::event::Source> Socket<S> {
     /// Registers it with the loop of this thread.
     #[track_caller]
     pub(crate) fn new(mut io: S, kind: &str) -> io::Result<Self> {
-        let key = expect_current("a socket").reactor.register(&mut io)?;
-        trace::source_opened(key.0.serial, key.0.slot as usize, kind, true, Location::caller());
+        let at = Location::caller();
+        // The first attempt is made without asking the kernel.
+        let key = expect_current("a socket").reactor.register(&mut io, [true, true], at)?;
+        trace::source_opened(key.0.serial, key.0.slot as usize, kind, true, at);
         Ok(Self { io, key })
     }
 
@@ -48,7 +48,7 @@ impl<S: mio::event::Source> Socket<S> {
         operation: impl FnMut(&S) -> io::Result<T> + Unpin,
     ) -> Poll<io::Result<T>> {
         let at = Location::caller();
-        Pin::new(&mut Attempt { socket: self, direction, waiter: OWNER, operation, at }).poll(cx)
+        Pin::new(&mut Attempt { socket: self, direction, waiter: WaiterId::OWNER, operation, at }).poll(cx)
     }
 }
 
@@ -67,7 +67,7 @@ impl<S: mio::event::Source> Drop for Socket<S> {
 pub(crate) struct Attempt<'a, S: mio::event::Source, F> {
     socket: &'a Socket<S>,
     direction: Direction,
-    waiter: u64,
+    waiter: WaiterId,
     operation: F,
     at: &'static Location<'static>,
 }
@@ -76,8 +76,24 @@ impl<S: mio::event::Source, T, F: FnMut(&S) -> io::Result<T> + Unpin> Future for
     type Output = io::Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let this = &mut *self;
         let core = expect_current("an operation of a socket");
+        // stage: hole "within its share"
+        if core.must_yield(cx) {
+            return Poll::Pending;
+        }
+        let polled = self.try_now(&core, cx);
+        if polled.is_ready() {
+            core.spend();
+        }
+        polled
+        // stage: end
+    }
+}
+
+impl<S: mio::event::Source, T, F: FnMut(&S) -> io::Result<T> + Unpin> Attempt<'_, S, F> {
+    /// Tries, and leaves the waker if that came to nothing. The poll of stage 8, but for the share.
+    fn try_now(&mut self, core: &Core, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let this = self;
         let (key, direction) = (this.socket.key, this.direction);
         let way = if direction == Direction::Read { "read" } else { "write" };
         // stage: hole "attempt"
@@ -91,7 +107,7 @@ impl<S: mio::event::Source, T, F: FnMut(&S) -> io::Result<T> + Unpin> Future for
                 done => return Poll::Ready(done),
             }
         }
-        drop(core.reactor.wait(key, direction, this.waiter, cx.waker().clone()));
+        drop(core.reactor.wait(key, direction, this.waiter, cx.waker().clone(), this.at));
         trace::wait(&format!("{way} {}", key.0.serial), this.at);
         Poll::Pending
         // stage: end
@@ -100,7 +116,7 @@ impl<S: mio::event::Source, T, F: FnMut(&S) -> io::Result<T> + Unpin> Future for
 
 impl<S: mio::event::Source, F> Drop for Attempt<'_, S, F> {
     fn drop(&mut self) {
-        if self.waiter == OWNER {
+        if self.waiter == WaiterId::OWNER {
             return;
         }
         if let Some(core) = current().filter(|core| core.number == self.socket.key.0.runtime) {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::heart::budget::ready_at_a_price;
 use crate::trace;
 
 /// Lets the others run: pending once, and woken at once.
@@ -103,7 +104,9 @@ impl Future for Wait {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut shared = self.event.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if shared.is_set {
-            return Poll::Ready(());
+            drop(shared);
+            // It is ready as often as it is asked, so it costs a part of the share.
+            return ready_at_a_price(cx);
         }
         trace::wait(&format!("event {}", self.event.number), self.at);
         // stage: hole "wait"

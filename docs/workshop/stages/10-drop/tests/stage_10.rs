@@ -112,6 +112,20 @@ fn one_who_goes_away_leaves_the_others_waiting() {
     });
 }
 
+/// hint: drop of a Wait
+#[test]
+fn one_who_leaves_an_event_takes_no_others_waker() {
+    Runtime::virtual_clock().block_on(async {
+        let event = Event::new();
+        let stays = spawn(event.wait());
+        yield_now().await;
+        assert!(timeout(SHORT, event.wait()).await.is_err(), "nobody has set it yet");
+        assert_eq!(event.waiting(), 1);
+        event.set();
+        assert_eq!(timeout(SHORT, stays).await.map(|joined| joined.is_ok()), Ok(true), "who stays is woken");
+    });
+}
+
 /// hint: abort
 #[test]
 fn an_aborted_task_is_joined_with_the_reason() {
@@ -132,6 +146,25 @@ fn an_aborted_task_is_joined_with_the_reason() {
         assert_eq!(uptime(), Duration::ZERO);
     });
     assert_eq!((runtime.tasks(), runtime.timers_and_sockets()), (0, (0, 0)));
+}
+
+/// hint: abort
+#[test]
+fn an_abort_of_a_task_that_is_ready_queues_it_no_second_time() {
+    Runtime::new().block_on(async {
+        let task = spawn(async {});
+        let ready = || expect_current("the test").tasks.ready();
+        assert_eq!(ready(), 1);
+        task.abort();
+        assert_eq!(ready(), 1, "it had its place in the queue, and its turn will come");
+        assert!(matches!(task.await, Err(JoinError::Aborted)));
+        let waits = spawn(Event::new().wait());
+        yield_now().await;
+        waits.abort();
+        waits.abort();
+        assert_eq!(ready(), 1, "a second abort finds the note of the first");
+        assert!(matches!(waits.await, Err(JoinError::Aborted)));
+    });
 }
 
 /// hint: abort

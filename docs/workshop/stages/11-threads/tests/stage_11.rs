@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -82,6 +83,9 @@ fn nobody_rings_while_the_loop_is_awake() {
     assert_eq!(rings.load(Ordering::SeqCst), 0, "the loop is awake, and will look by itself");
     assert!(!inbox.announce_park(&incoming), "a message is there");
     assert_eq!(incoming.try_recv(), Ok(1));
+    assert!(inbox.send(2).is_ok());
+    assert_eq!(rings.load(Ordering::SeqCst), 0, "the loop did not park, so it is awake");
+    assert_eq!(incoming.try_recv(), Ok(2));
     assert!(inbox.announce_park(&incoming));
     (2..5).for_each(|message| assert!(inbox.send(message).is_ok()));
     assert_eq!(rings.load(Ordering::SeqCst), 1, "three messages to a loop that sleeps are one ring");
@@ -129,6 +133,28 @@ impl Baton {
 
 /// A sender and a loop that is about to park, in each of a thousand orders of their steps. A processor may
 /// reorder them by itself: `cargo stage loom` tries that, and this test does not.
+/// hint: Inbox::send
+#[test]
+fn a_bell_that_fails_is_rung_by_the_next_sender() {
+    let rings = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&rings);
+    let (inbox, incoming) = Inbox::new(Bell::new(move || {
+        // The first three attempts fail.
+        if counted.fetch_add(1, Ordering::SeqCst) < 3 { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    }));
+    assert!(inbox.announce_park(&incoming));
+    inbox.send(1).expect("the loop is there");
+    let after_one = rings.load(Ordering::SeqCst);
+    assert!((1..3).contains(&after_one), "{after_one} attempts: one who cannot ring does not try for ever");
+    while rings.load(Ordering::SeqCst) < 4 {
+        let before = rings.load(Ordering::SeqCst);
+        inbox.send(2).expect("the loop is there");
+        assert!(rings.load(Ordering::SeqCst) > before, "nobody has rung, so the loop still sleeps: the next sender rings");
+    }
+    inbox.send(3).expect("the loop is there");
+    assert_eq!(rings.load(Ordering::SeqCst), 4, "the loop has heard it");
+}
+
 /// hint: Inbox::announce_park
 #[test]
 fn the_model_loses_no_message_in_any_order_of_steps() {

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::heart::current::current;
+
 type Body<'env, E> = Pin<Box<dyn Future<Output = Result<(), E>> + 'env>>;
 
 /// The place where the children of a scope are spawned.
@@ -50,10 +52,19 @@ impl<'env, E> Child<'env, E> {
         Self { body, bell: Arc::new(Bell { rung: AtomicBool::new(true), scope: Mutex::new(Waker::noop().clone()) }) }
     }
 
-    /// Polls the child, if it was woken.
+    /// Polls the child, if it was woken. It has a share of its own, so a greedy sibling takes nothing from it.
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), E>> {
-        // The newest waker of the scope counts, as ever.
-        self.bell.scope.lock().unwrap_or_else(PoisonError::into_inner).clone_from(cx.waker());
+        // The newest waker of the scope counts, as ever. The one before is foreign, so it is dropped without the lock.
+        let newest = cx.waker().clone();
+        let before = std::mem::replace(&mut *self.bell.scope.lock().unwrap_or_else(PoisonError::into_inner), newest);
+        drop(before);
+        match current() {
+            Some(core) => core.with_own_share(|| self.poll_if_woken()).0,
+            None => self.poll_if_woken(),
+        }
+    }
+
+    fn poll_if_woken(&mut self) -> Poll<Result<(), E>> {
         // stage: hole "Child::poll"
         if !self.bell.rung.swap(false, Ordering::SeqCst) {
             return Poll::Pending;
@@ -87,10 +98,8 @@ where
             match children[at].poll(cx) {
                 Poll::Pending => at += 1,
                 Poll::Ready(Ok(())) => drop(children.remove(at)),
-                Poll::Ready(Err(error)) => {
-                    children.clear();
-                    return Poll::Ready(Err(error));
-                }
+                // The body and the siblings are dropped when this future ends, which is now.
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             }
         }
         match output.take() {

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::Runtime;
-use crate::leaf::yield_now;
+use crate::leaf::{Event, yield_now};
 use crate::scope::scope;
 use crate::time::{sleep, timeout, uptime};
 
@@ -78,6 +78,47 @@ fn the_first_error_cancels_the_siblings() {
         .await;
         assert_eq!((done, uptime()), (Err("it failed"), ms(10)));
         assert_eq!(Rc::strong_count(&dropped), 1, "the sibling is gone, with all that it owned");
+    });
+}
+
+/// hint: scope
+#[test]
+fn of_two_errors_the_first_in_the_list_is_returned() {
+    Runtime::virtual_clock().block_on(async {
+        let done: Result<(), &str> = scope(async |s| {
+            for error in ["first", "second"] {
+                s.spawn(async move {
+                    sleep(ms(10)).await;
+                    Err(error)
+                });
+            }
+        })
+        .await;
+        assert_eq!(done, Err("first"));
+    });
+}
+
+/// hint: scope
+#[test]
+fn a_child_gets_its_turn_though_a_greedy_sibling_has_none_left() {
+    Runtime::virtual_clock().block_on(async {
+        let (set, turns) = (Event::new(), Cell::new(0));
+        set.set();
+        let done: Result<(), &str> = scope(async |s| {
+            s.spawn(async {
+                while turns.get() == 0 {
+                    set.wait().await;
+                }
+                Ok(())
+            });
+            s.spawn(async {
+                set.wait().await;
+                turns.set(turns.get() + 1);
+                Ok(())
+            });
+        })
+        .await;
+        assert_eq!((done, turns.get()), (Ok(()), 1));
     });
 }
 

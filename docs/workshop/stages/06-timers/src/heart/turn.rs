@@ -71,13 +71,12 @@ fn end_task(core: &Core, key: TaskKey, outcome: Outcome) {
 
 /// Wakes whoever waits for a timer that is due.
 pub(crate) fn fire_timers(core: &Core) {
-    if core.timers.len() == 0 {
+    if !core.timers.collect_due() {
         return;
     }
-    core.timers.collect_due();
     // stage: hole "fire_timers"
-    while let Some((key, late, waker)) = core.timers.pop_due() {
-        trace::timer_fired(key.0.serial, late);
+    while let Some((key, deadline, waker)) = core.timers.pop_due() {
+        trace::timer_fired(key.0.serial, core.timers.uptime().saturating_sub(deadline));
         waker.wake();
     }
     // stage: end

@@ -72,13 +72,12 @@ fn end_task(core: &Core, key: TaskKey, outcome: Outcome) {
 
 /// Wakes whoever waits for a timer that is due.
 pub(crate) fn fire_timers(core: &Core) {
-    if core.timers.len() == 0 {
+    if !core.timers.collect_due() {
         return;
     }
-    core.timers.collect_due();
     // stage: hole "fire_timers"
-    while let Some((key, late, waker)) = core.timers.pop_due() {
-        trace::timer_fired(key.0.serial, late);
+    while let Some((key, deadline, waker)) = core.timers.pop_due() {
+        trace::timer_fired(key.0.serial, core.timers.uptime().saturating_sub(deadline));
         waker.wake();
     }
     // stage: end
@@ -92,15 +91,21 @@ pub(crate) fn park(core: &Core) {
         Some(Duration::ZERO) if core.reactor.len() == 0 => {}
         None if !core.reactor.is_awaited() => nobody_can_wake(),
         // Nothing can come from outside, so the virtual clock jumps.
-        Some(timeout) if core.timers.shown().is_some() && !core.reactor.is_awaited() => {
-            trace::parked(Some(timeout), || core.timers.move_virtual_clock(timeout));
+        Some(timeout) if core.timers.is_virtual() && !core.reactor.is_awaited() => {
+            trace::parked(Some(timeout), || move_clock(core, timeout));
         }
         _ => {
             let before = Instant::now();
             look_at_kernel(core, timeout);
-            core.timers.move_virtual_clock(before.elapsed().min(timeout.unwrap_or(Duration::MAX)));
+            move_clock(core, before.elapsed().min(timeout.unwrap_or(Duration::MAX)));
         }
     }
+}
+
+/// Moves the virtual clock, if there is one, and lets the trace show its time.
+fn move_clock(core: &Core, by: Duration) {
+    core.timers.move_virtual_clock(by);
+    trace::enter(core.timers.shown());
 }
 
 /// Asks the kernel, and then wakes whoever waited for what it said.

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::heart::core::Core;
+use crate::heart::current::expect_current;
 use crate::heart::key::TaskKey;
 use crate::heart::tasks::{Body, Outcome, Step};
 use crate::heart::waker::waker_of;
@@ -39,6 +40,7 @@ pub(crate) fn poll_ready<F: Future>(
 /// Polls the future of `block_on`.
 fn poll_root<F: Future>(key: TaskKey, root: Pin<&mut F>) -> Poll<F::Output> {
     let waker = waker_of(key);
+    expect_current("block_on").renew_budget();
     trace::polled(key.0.serial, || root.poll(&mut Context::from_waker(&waker)))
 }
 
@@ -49,6 +51,7 @@ fn poll_task(core: &Core, key: TaskKey, mut body: Body) {
     }
     let waker = waker_of(key);
     let mut cx = Context::from_waker(&waker);
+    core.renew_budget();
     let mut poll = AssertUnwindSafe(|| trace::polled(key.0.serial, || body.as_mut().poll_work(&mut cx)));
     // stage: hole "poll_task, and its end"
     let outcome = match catch_unwind(poll) {
@@ -85,13 +88,12 @@ fn end_task(core: &Core, key: TaskKey, outcome: Outcome) {
 
 /// Wakes whoever waits for a timer that is due.
 pub(crate) fn fire_timers(core: &Core) {
-    if core.timers.len() == 0 {
+    if !core.timers.collect_due() {
         return;
     }
-    core.timers.collect_due();
     // stage: hole "fire_timers"
-    while let Some((key, late, waker)) = core.timers.pop_due() {
-        trace::timer_fired(key.0.serial, late);
+    while let Some((key, deadline, waker)) = core.timers.pop_due() {
+        trace::timer_fired(key.0.serial, core.timers.uptime().saturating_sub(deadline));
         waker.wake();
     }
     // stage: end
@@ -105,15 +107,21 @@ pub(crate) fn park(core: &Core) {
         Some(Duration::ZERO) if core.reactor.len() == 0 => {}
         None if !core.reactor.is_awaited() => nobody_can_wake(),
         // Nothing can come from outside, so the virtual clock jumps.
-        Some(timeout) if core.timers.shown().is_some() && !core.reactor.is_awaited() => {
-            trace::parked(Some(timeout), || core.timers.move_virtual_clock(timeout));
+        Some(timeout) if core.timers.is_virtual() && !core.reactor.is_awaited() => {
+            trace::parked(Some(timeout), || move_clock(core, timeout));
         }
         _ => {
             let before = Instant::now();
             look_at_kernel(core, timeout);
-            core.timers.move_virtual_clock(before.elapsed().min(timeout.unwrap_or(Duration::MAX)));
+            move_clock(core, before.elapsed().min(timeout.unwrap_or(Duration::MAX)));
         }
     }
+}
+
+/// Moves the virtual clock, if there is one, and lets the trace show its time.
+fn move_clock(core: &Core, by: Duration) {
+    core.timers.move_virtual_clock(by);
+    trace::enter(core.timers.shown());
 }
 
 /// Asks the kernel, and then wakes whoever waited for what it said.

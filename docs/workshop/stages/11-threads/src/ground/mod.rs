@@ -1,3 +1,4 @@
 //! Given: what the heart stands on.
 
+pub(crate) mod signals;
 pub(crate) mod sync;

@@ -13,10 +13,12 @@ use crate::heart::tasks::{Body, Tasks, Woken};
 use crate::heart::timers::Timers;
 use crate::trace;
 
-/// A message from another thread to a loop: a wake, and the number of the thread that it is from.
-pub(crate) struct Message {
-    pub(crate) word: WakeWord,
-    pub(crate) thread: u64,
+/// A message of another thread to a loop.
+pub(crate) enum Message {
+    /// A wake, and the number of the thread it came from.
+    Wake(WakeWord, u64),
+    /// Something else to be done on the loop's thread, and the number of the thread that asks for it.
+    Run(Box<dyn FnOnce(&Core) + Send>, u64),
 }
 
 /// The running loop.
@@ -30,6 +32,8 @@ pub(crate) struct Core {
     pub(crate) incoming: Consumer<Message>,
     /// How many turns there were.
     pub(crate) turns: Cell<u64>,
+    /// How much the task may still do in this poll.
+    pub(crate) operations_left: Cell<u32>,
 }
 
 impl Core {
@@ -45,6 +49,7 @@ impl Core {
             inbox,
             incoming,
             turns: Cell::new(0),
+            operations_left: Cell::new(0),
         }
     }
 

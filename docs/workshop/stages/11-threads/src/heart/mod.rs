@@ -1,5 +1,6 @@
 //! The heart: the files that have a counterpart of the same name in the project's `runtime/src/heart`.
 
+pub(crate) mod budget;
 pub mod core;
 pub mod current;
 pub mod heap;

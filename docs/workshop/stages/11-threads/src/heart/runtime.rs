@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::thread;
 
 use crate::heart::core::Core;
-use crate::heart::current::{Entered, REGISTRY};
+use crate::heart::current::{Entered, REGISTRY, Turning};
 use crate::heart::key::TaskKey;
 use crate::heart::turn::{drain_inbox, fire_timers, park, poll_ready};
 use crate::trace;
@@ -56,6 +56,9 @@ impl Runtime {
     /// Runs a future to its end on this thread, and with it every task of this runtime.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let Some(_turning) = Turning::begin() else {
+            panic!("block_on was called inside a running loop: one thread runs one loop, so .await the future here, or spawn it")
+        };
         let _entered = Entered::new(&self.core);
         let mut root = pin!(future);
         let _main = Root::begin(&self.core, Location::caller());

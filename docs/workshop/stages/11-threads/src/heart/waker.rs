@@ -12,7 +12,7 @@ use std::task::{Wake, Waker};
 use crate::heart::core::Message;
 use crate::heart::current::{REGISTRY, current};
 use crate::heart::key::{TaskKey, WakeWord};
-use crate::trace;
+use crate::trace::thread_number;
 
 struct TaskWaker {
     word: WakeWord,
@@ -43,7 +43,7 @@ impl Wake for TaskWaker {
 fn wake_by_inbox(word: WakeWord) {
     // stage: hole "wake_by_inbox"
     if let Some(inbox) = REGISTRY.hint(word.runtime()) {
-        let _ = inbox.send(Message { word, thread: trace::thread() });
+        let _ = inbox.send(Message::Wake(word, thread_number()));
     }
     // stage: end
 }

@@ -1,7 +1,11 @@
 //! The reactor: the kernel's poll, and a slab of the sources registered with it.
 //!
-//! It owns what the kernel last said about each source (the *latches*) and the wakers of whoever waits for it to say
-//! more. It never reads or writes a socket: the socket's owner does that, and reports what it learnt.
+//! This is the only file that knows mio's `Poll`. It owns what the kernel last said about each source (the *latches*)
+//! and the wakers of those who wait for it to say more. It never reads or writes a socket: the socket's owner does
+//! that, and reports back what it learnt.
+//!
+//! The kernel is asked in edge-triggered mode: it speaks once when something changes and then never
+//! again until it changes again. So what it said must be remembered, and forgotten only on proof:
 //!
 //! ```text
 //!              event: readable                          read -> WouldBlock
@@ -10,50 +14,78 @@
 //!                                  '--------'
 //!                                read -> data
 //! ```
+//!
+//! A batch of events only sets latches and collects wakers. Nobody is woken, and no task runs, before
+//! the whole batch is in, so no slot changes its tenant inside a batch.
 
 mod latches;
+mod source;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::io;
+use std::panic::Location;
 use std::task::Waker;
 use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
 
+use self::source::{Source, Waiting};
+use crate::ground::signals::forks;
 use crate::heart::key::{Key, SourceKey};
-use crate::slab::Slab;
 
 pub(crate) use self::latches::{Direction, Latches};
+pub(crate) use self::source::WaiterId;
 
-/// One source: the news of it, and those who wait for it.
-struct Source {
-    latches: Latches,
-    waiting: Vec<Waiting>,
-}
+/// How many events one look at the kernel takes. The rest keeps until the next look.
+const BATCH: usize = 1024;
 
-/// One who waits for one direction of a source. A waiter has one waker: the latest it was polled with.
-struct Waiting {
-    waiter: u64,
-    direction: Direction,
-    waker: Waker,
-}
+/// No park is longer than this, because kernels count milliseconds in an `int`; the loop just turns
+/// and parks again.
+const LONGEST_PARK: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The work for a source once a batch of events is in: the news of it, and somebody to wake.
+/// The events that the kernel is asked for, of every source. Only these systems tell of urgent data.
+const INTEREST: Interest = {
+    let both = Interest::READABLE.add(Interest::WRITABLE);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let both = both.add(Interest::PRIORITY);
+    both
+};
+
+/// An event's news of a source, and somebody to wake. It is dealt with when the whole batch of events is in. If
+/// several wait, only the first entry has the news.
 pub(crate) struct Arrival {
     pub(crate) key: SourceKey,
     pub(crate) news: Option<Latches>,
     pub(crate) waker: Option<Waker>,
 }
 
+/// The arrivals of one batch of events, and how many of them have been dealt with.
+#[derive(Default)]
+struct Batch {
+    arrivals: Vec<Arrival>,
+    done: usize,
+}
+
 /// The reactor.
 pub(crate) struct Reactor {
     runtime: u32,
+    /// The process that made the epoll set, by its count of forks. A forked child shares the set and must not touch it.
+    forks: u32,
+    /// The kernel's event queue, which is asked by `park` alone.
     poll: RefCell<Poll>,
+    /// The room into which the kernel writes a batch of events. It is made once.
     events: RefCell<Events>,
+    /// The registered sources. A source's place here is the slot of its key, and goes to the kernel in its token.
     sources: RefCell<Slab<Source>>,
-    arrivals: RefCell<VecDeque<Arrival>>,
-    last_waiter: Cell<u64>,
+    /// The arrivals of the last batch of events, until each has been dealt with.
+    batch: RefCell<Batch>,
+    /// The serial of the newest source. No serial is given twice, so a key never fits a later tenant of its slot.
+    last_serial: Cell<u64>,
+    /// The number for the next future that waits. It takes its waker back by this number when it is dropped.
+    next_waiter: Cell<WaiterId>,
+    /// How many wait, over all sources. A virtual clock does not jump while anybody does.
+    waiting: Cell<usize>,
 }
 
 impl Reactor {
@@ -61,12 +93,20 @@ impl Reactor {
     pub(crate) fn new(runtime: u32) -> io::Result<Self> {
         Ok(Self {
             runtime,
+            forks: forks(),
             poll: RefCell::new(Poll::new()?),
-            events: RefCell::new(Events::with_capacity(1024)),
+            events: RefCell::new(Events::with_capacity(BATCH)),
             sources: RefCell::new(Slab::new()),
-            arrivals: RefCell::default(),
-            last_waiter: Cell::new(0),
+            batch: RefCell::default(),
+            last_serial: Cell::new(0),
+            next_waiter: Cell::new(WaiterId::FIRST_FUTURE),
+            waiting: Cell::new(0),
         })
+    }
+
+    /// Whether this is a forked child of the process that made the reactor.
+    pub(crate) fn is_foreign_process(&self) -> bool {
+        forks() != self.forks
     }
 
     /// How many sources are registered.
@@ -76,77 +116,90 @@ impl Reactor {
 
     /// Whether anybody waits for a source.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.sources.borrow().iter().any(|(.., source)| !source.waiting.is_empty())
+        self.waiting.get() > 0
     }
 
-    /// Registers a source for both directions, once and for all. The first attempt is made without asking the kernel.
-    pub(crate) fn register(&self, io: &mut impl mio::event::Source) -> io::Result<SourceKey> {
-        let latches = Latches::ready(Direction::Read).union(Latches::ready(Direction::Write));
-        let source = Source { latches, waiting: Vec::new() };
-        let (slot, serial) = self.sources.borrow_mut().insert(source);
-        let key = SourceKey(Key { runtime: self.runtime, slot, serial });
-        let interest = Interest::READABLE.add(Interest::WRITABLE);
-        let registered = self.poll.borrow().registry().register(io, token(key), interest);
-        if registered.is_err() {
-            self.sources.borrow_mut().remove(slot, serial);
-        }
-        registered.map(|()| key)
+    /// Registers a source for both directions, once and for all. `ready` says, by direction, whether
+    /// the first attempt may be made without asking the kernel.
+    pub(crate) fn register(
+        &self,
+        io: &mut impl mio::event::Source,
+        ready: [bool; 2],
+        at: &'static Location<'static>,
+    ) -> io::Result<SourceKey> {
+        let mut sources = self.sources.borrow_mut();
+        let entry = sources.vacant_entry();
+        let serial = self.last_serial.get() + 1;
+        let key = Key { runtime: self.runtime, slot: entry.key() as u32, serial };
+        self.poll.borrow().registry().register(io, token(key), INTEREST)?;
+        self.last_serial.set(serial);
+        let [read, write] = [Direction::Read, Direction::Write].map(Latches::ready);
+        let latches = read.only_if(ready[0]).union(write.only_if(ready[1]));
+        entry.insert(Source { serial, at, latches, first: None, others: None });
+        Ok(SourceKey(key))
     }
 
-    /// Deregisters a source and frees its slot. Returns the wakers of those who still wait.
+    /// Deregisters a source and frees its slot, even if the kernel reports an error. Returns the wakers of those who
+    /// still wait. To be called before the source is closed: had its descriptor been duplicated, the kernel would go
+    /// on reporting it.
     pub(crate) fn deregister(&self, io: &mut impl mio::event::Source, SourceKey(key): SourceKey) -> Vec<Waker> {
-        let _ = self.poll.borrow().registry().deregister(io);
-        let source = self.sources.borrow_mut().remove(key.slot, key.serial);
-        source.map_or_else(Vec::new, |source| source.waiting.into_iter().map(|waiting| waiting.waker).collect())
+        if !self.is_foreign_process() {
+            let _ = self.poll.borrow().registry().deregister(io);
+        }
+        let mut sources = self.sources.borrow_mut();
+        if sources.get(key.slot as usize).is_none_or(|source| source.serial != key.serial) {
+            return Vec::new();
+        }
+        let mut wakers = Vec::new();
+        sources.remove(key.slot as usize).take_waiting(Latches::ALL, |waker| wakers.push(waker));
+        self.waiting.set(self.waiting.get() - wakers.len());
+        wakers
     }
 
     /// Whether an attempt may succeed, as far as is known.
-    pub(crate) fn is_ready(&self, SourceKey(key): SourceKey, direction: Direction) -> bool {
-        let mut sources = self.sources.borrow_mut();
-        sources.get_mut(key.slot, key.serial).is_none_or(|source| source.latches.any(Latches::ready(direction)))
+    pub(crate) fn is_ready(&self, key: SourceKey, direction: Direction) -> bool {
+        self.with(key, |source| source.latches.any(Latches::ready(direction))).unwrap_or(true)
     }
 
-    /// An attempt was answered with `WouldBlock`: whatever the kernel said about this direction is over.
-    pub(crate) fn would_block(&self, SourceKey(key): SourceKey, direction: Direction) {
-        let mut sources = self.sources.borrow_mut();
-        let Some(source) = sources.get_mut(key.slot, key.serial) else { return };
+    /// An attempt was answered with `WouldBlock`: all that the kernel said before is over.
+    pub(crate) fn would_block(&self, key: SourceKey, direction: Direction) {
         // stage: hole "would_block"
-        let over = Latches::ready(direction).union(Latches::closed(direction));
-        source.latches = source.latches.without(over);
+        let urgent = Latches::URGENT.only_if(direction == Direction::Read);
+        let over = Latches::ready(direction).union(Latches::closed(direction)).union(urgent);
+        self.with(key, |source| source.latches = source.latches.without(over));
         // stage: end
     }
 
-    /// A number for a future that may have to wait.
-    pub(crate) fn new_waiter(&self) -> u64 {
-        self.last_waiter.set(self.last_waiter.get() + 1);
-        self.last_waiter.get()
+    /// A number for a future that is about to wait.
+    pub(crate) fn new_waiter(&self) -> WaiterId {
+        let this = self.next_waiter.get();
+        self.next_waiter.set(this.0.checked_add(1).map_or(WaiterId::FIRST_FUTURE, WaiterId));
+        this
     }
 
-    /// Leaves a waker until the next event. Returns the one that it replaces.
+    /// Leaves a waker until the next event. Returns the one it makes superfluous.
+    #[inline(always)]
     pub(crate) fn wait(
         &self,
-        SourceKey(key): SourceKey,
+        key: SourceKey,
         direction: Direction,
-        waiter: u64,
+        waiter: WaiterId,
         waker: Waker,
+        at: &'static Location<'static>,
     ) -> Option<Waker> {
         let mut sources = self.sources.borrow_mut();
-        let Some(source) = sources.get_mut(key.slot, key.serial) else { return Some(waker) };
-        // stage: hole "wait for a source"
-        match source.waiting.iter_mut().find(|waiting| waiting.waiter == waiter && waiting.direction == direction) {
-            Some(waiting) => Some(std::mem::replace(&mut waiting.waker, waker)),
-            None => {
-                source.waiting.push(Waiting { waiter, direction, waker });
-                None
-            }
-        }
-        // stage: end
+        let Some(source) = sources.get_mut(key.0.slot as usize).filter(|source| source.serial == key.0.serial) else {
+            return Some(waker);
+        };
+        let replaced = source.add(Waiting { waiter, direction, waker, at });
+        self.waiting.set(self.waiting.get() + usize::from(replaced.is_none()));
+        replaced
     }
 
-    /// Sleeps until an event or the end of `timeout`, and takes the whole batch in. Nobody is woken before that.
+    /// Sleeps until an event or the end of `timeout`; then takes the whole batch in. Nobody is woken before that.
     pub(crate) fn park(&self, timeout: Option<Duration>) -> io::Result<()> {
         let mut events = self.events.borrow_mut();
-        match self.poll.borrow_mut().poll(&mut events, timeout) {
+        match self.poll.borrow_mut().poll(&mut events, timeout.map(|t| t.min(LONGEST_PARK))) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
@@ -156,42 +209,60 @@ impl Reactor {
         Ok(())
     }
 
-    /// The kernel has said this of the source with this token: sets the latches, and notes who is to be woken.
-    pub(crate) fn dispatch(&self, token_said: Token, news: Latches) {
-        let (mut sources, mut arrivals) = (self.sources.borrow_mut(), self.arrivals.borrow_mut());
-        let slot = token_said.0 as u32;
-        let Some((serial, source)) = sources.tenant(slot as usize) else { return };
-        let key = SourceKey(Key { runtime: self.runtime, slot, serial });
+    /// The kernel has said this of the source with this token: sets the latches, and collects the wakers for
+    /// [`pop_arrival`](Self::pop_arrival). A function of its own, so that a test may say what the kernel says.
+    pub(crate) fn dispatch(&self, said_of: Token, latches: Latches) {
+        let (mut sources, mut batch) = (self.sources.borrow_mut(), self.batch.borrow_mut());
+        let slot = said_of.0 as u32;
+        let Some(source) = sources.get_mut(slot as usize) else { return };
+        let key = Key { runtime: self.runtime, slot, serial: source.serial };
         // stage: hole "dispatch"
-        if token(key) != token_said {
+        if token(key) != said_of {
             return;
         }
-        source.latches = source.latches.union(news);
-        arrivals.push_back(Arrival { key, news: Some(news), waker: None });
-        for waiting in std::mem::take(&mut source.waiting) {
-            if news.any(Latches::ready(waiting.direction)) {
-                arrivals.push_back(Arrival { key, news: None, waker: Some(waiting.waker) });
-            } else {
-                source.waiting.push(waiting);
-            }
+        source.latches = source.latches.union(latches);
+        let mut news = Some(latches);
+        let woken = source.take_waiting(latches, |waker| {
+            batch.arrivals.push(Arrival { key: SourceKey(key), news: news.take(), waker: Some(waker) });
+        });
+        self.waiting.set(self.waiting.get() - woken);
+        if news.is_some() {
+            batch.arrivals.push(Arrival { key: SourceKey(key), news, waker: None });
         }
         // stage: end
     }
 
-    /// Takes the next thing that the last batch of events left to be done.
+    /// Takes the next arrival of the last batch of events.
+    #[inline(always)]
     pub(crate) fn pop_arrival(&self) -> Option<Arrival> {
-        self.arrivals.borrow_mut().pop_front()
+        let batch = &mut *self.batch.borrow_mut();
+        let Some(arrival) = batch.arrivals.get_mut(batch.done) else {
+            batch.arrivals.clear();
+            batch.done = 0;
+            return None;
+        };
+        batch.done += 1;
+        Some(Arrival { waker: arrival.waker.take(), ..*arrival })
+    }
+
+    /// Takes all arrivals of the last batch that a panic has kept from being dealt with.
+    pub(crate) fn take_batch(&self) -> impl Iterator<Item = Arrival> + use<> {
+        let Batch { arrivals, done } = self.batch.take();
+        arrivals.into_iter().skip(done)
     }
 
     /// Takes every waker out, for the end of the runtime.
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
-        let mut wakers: Vec<Waker> = self.arrivals.take().into_iter().filter_map(|arrival| arrival.waker).collect();
-        let keys: Vec<(u32, u64)> = self.sources.borrow().iter().map(|(slot, serial, _)| (slot, serial)).collect();
-        for (slot, serial) in keys {
-            let waiting = self.sources.borrow_mut().get_mut(slot, serial).map(|source| std::mem::take(&mut source.waiting));
-            wakers.extend(waiting.into_iter().flatten().map(|waiting| waiting.waker));
+        let mut wakers: Vec<_> = self.take_batch().filter_map(|arrival| arrival.waker).collect();
+        for (_, source) in self.sources.borrow_mut().iter_mut() {
+            source.take_waiting(Latches::ALL, |waker| wakers.push(waker));
         }
         wakers
+    }
+
+    fn with<R>(&self, SourceKey(key): SourceKey, f: impl FnOnce(&mut Source) -> R) -> Option<R> {
+        let mut sources = self.sources.borrow_mut();
+        sources.get_mut(key.slot as usize).filter(|source| source.serial == key.serial).map(f)
     }
 }
 
@@ -203,7 +274,7 @@ impl Latches {
     }
 }
 
-/// A source's key as mio carries it: the slot, and as much of the serial as fits.
-pub(crate) fn token(SourceKey(key): SourceKey) -> Token {
+/// A source's key as mio carries it: the slot and as much of the serial as fits.
+pub(crate) fn token(key: Key) -> Token {
     Token((key.serial as u32 as usize) << 32 | key.slot as usize)
 }

@@ -1,0 +1,3 @@
+//! Given: what the heart stands on.
+
+pub(crate) mod signals;

@@ -1,0 +1,114 @@
+//! A source: what is known of it, and who waits for it.
+
+use std::num::NonZeroU32;
+use std::panic::Location;
+use std::task::Waker;
+
+use super::latches::{Direction, Latches};
+
+/// One source, and those who wait for it. Each connection is one, and most have one waiter at a time. So the first
+/// who waits has its place here, and all others stand in a list apart.
+pub(super) struct Source {
+    pub(super) serial: u64,
+    /// The line that opened it.
+    pub(super) at: &'static Location<'static>,
+    pub(super) latches: Latches,
+    pub(super) first: Option<Waiting>,
+    pub(super) others: Option<Box<Others>>,
+}
+
+/// It stands behind a box, because most sources have none: a pointer is 16 bytes less of each source than a `Vec`.
+pub(super) struct Others(pub(super) Vec<Waiting>);
+
+pub(super) struct Waiting {
+    pub(super) waiter: WaiterId,
+    pub(super) direction: Direction,
+    pub(super) waker: Waker,
+    pub(super) at: &'static Location<'static>,
+}
+
+const _: () = assert!(size_of::<Source>() <= 64, "a source's size is a connection's cost: change it knowingly");
+
+/// Names one who waits for one direction of a source. A waiter has one waker: the latest it was polled with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct WaiterId(pub(super) NonZeroU32);
+
+impl WaiterId {
+    /// The one who holds the source by `&mut`.
+    pub(crate) const OWNER: Self = Self(NonZeroU32::MIN);
+    /// Those who share the source by `&` and poll it directly. They can be told apart only by their
+    /// wakers.
+    pub(crate) const SHARER: Self = Self(NonZeroU32::MIN.saturating_add(1));
+    /// The first of the futures, each of which has a number of its own.
+    pub(super) const FIRST_FUTURE: Self = Self(NonZeroU32::MIN.saturating_add(2));
+}
+
+impl Waiting {
+    pub(super) fn is(&self, direction: Direction, waiter: WaiterId) -> bool {
+        self.direction == direction && self.waiter == waiter
+    }
+}
+
+impl Source {
+    pub(super) fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Waiting> {
+        self.first.iter_mut().chain(self.others.iter_mut().flat_map(|others| &mut others.0))
+    }
+
+    /// Returns the waker that this one makes superfluous.
+    #[inline]
+    pub(super) fn add(&mut self, waiting: Waiting) -> Option<Waker> {
+        if self.first.is_some() || self.others.is_some() {
+            return self.add_beside(waiting);
+        }
+        self.first = Some(waiting);
+        None
+    }
+
+    #[inline(never)]
+    fn add_beside(&mut self, waiting: Waiting) -> Option<Waker> {
+        // stage: hole "wait for a source"
+        let same = |w: &&mut Waiting| {
+            w.is(waiting.direction, waiting.waiter)
+                && (waiting.waiter != WaiterId::SHARER || w.waker.will_wake(&waiting.waker))
+        };
+        if let Some(there) = self.waiting_mut().find(same) {
+            return Some(std::mem::replace(there, waiting).waker);
+        }
+        match &mut self.first {
+            first @ None => *first = Some(waiting),
+            Some(_) => self.others.get_or_insert_with(|| Box::new(Others(Vec::new()))).0.push(waiting),
+        }
+        None
+        // stage: end
+    }
+
+    pub(super) fn remove(&mut self, direction: Direction, waiter: WaiterId) -> Option<Waiting> {
+        // stage: hole "forget"
+        if let first @ Some(_) = self.first.take_if(|w| w.is(direction, waiter)) {
+            return first;
+        }
+        let Others(others) = &mut **self.others.as_mut()?;
+        let place = others.iter().position(|w| w.is(direction, waiter))?;
+        Some(others.swap_remove(place))
+        // stage: end
+    }
+
+    /// Takes out everyone who waits for what has come, and says how many.
+    pub(super) fn take_waiting(&mut self, come: Latches, mut each: impl FnMut(Waker)) -> usize {
+        // stage: hole "take_waiting"
+        let come_for = |waiting: &Waiting| come.any(Latches::ready(waiting.direction));
+        let mut count = 0;
+        let mut take = |waiting: Waiting| {
+            count += 1;
+            each(waiting.waker);
+        };
+        self.first.take_if(|waiting| come_for(waiting)).into_iter().for_each(&mut take);
+        if let Some(others) = &mut self.others {
+            for waiting in std::mem::take(&mut others.0) {
+                if come_for(&waiting) { take(waiting) } else { others.0.push(waiting) }
+            }
+        }
+        count
+        // stage: end
+    }
+}
