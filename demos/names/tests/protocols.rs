@@ -247,12 +247,36 @@ fn nc_curl_and_pythons_smtplib_leave_words_and_find_them() {
 }
 
 #[test]
+fn the_commands_on_the_page_leave_a_word_at_each_door_and_find_it() {
+    if !["nc", "curl", "dig", "nsupdate"].iter().all(|program| has(program, "the commands on the page")) {
+        return;
+    }
+    let house = House::open(&[]);
+    let page = house.get("/");
+    let commands = page.split("<pre>").skip(1).map(|rest| rest.split("</pre>").next().unwrap());
+    let plain = |command: &str| {
+        let marks = [(34, "\""), (38, "&"), (39, "'"), (60, "<"), (62, ">"), (123, "{"), (125, "}")];
+        marks.iter().fold(command.to_owned(), |text, (number, mark)| text.replace(&format!("&#{number};"), mark))
+    };
+    let said: Vec<String> = commands.map(|command| run("sh", &["-c", &plain(command)]).stdout).collect();
+    assert_eq!(said.len(), 5, "{page}");
+    for (name, way) in [("line", "a line"), ("mail", "mail"), ("dns", "DNS"), ("http", "HTTP")] {
+        assert_found(&house, name, &format!("hello by {way}"));
+    }
+    let found = said[4].replace('\r', "");
+    for word in ["hello by a line\n", "\"hello by mail\"\n", "hello by DNS\n", "hello by HTTP <http@words.test>\n"] {
+        assert!(found.contains(word), "{word:?} is not in {found}");
+    }
+    house.stop();
+}
+
+#[test]
 fn markup_and_control_letters_in_a_word_are_shown_as_text() {
     let house = House::open(&[]);
     assert_eq!(house.line("set evil <script>alert(1)</script>\u{1b}[2J{events}&\"'"), "left");
     assert!(house.line("set <b> bold").starts_with("a name has 1 to 63"));
     let page = house.get("/");
-    assert!(!page.contains("<script") && !page.contains('\u{1b}') && !page.contains("{events}"), "{page}");
+    assert!(!page.contains("<script>") && !page.contains('\u{1b}') && !page.contains("{events}"), "{page}");
     assert!(page.contains("&#60;script&#62;alert(1)&#60;/script&#62;[2J&#123;events&#125;&#38;&#34;&#39;"), "{page}");
     assert_eq!(house.line("get evil"), "<script>alert(1)</script>[2J{events}&\"'");
     house.stop();

@@ -20,7 +20,7 @@ use oneloop_demos::Patient;
 use oneloop_demos::server::{Client, is_at_home};
 
 use crate::WORD_MAX;
-use crate::house::House;
+use crate::house::{Doors, House};
 
 /// How long the head of a request may be, in bytes.
 const HEAD_MAX: usize = 16 * 1024;
@@ -70,6 +70,7 @@ async fn respond(request: Request<Incoming>, house: &House) -> Result<Reply, Inf
     let name = path.strip_prefix("/words/");
     Ok(match (request.method(), name) {
         (&Method::GET | &Method::HEAD, None) if path == "/" => page(house),
+        (&Method::GET | &Method::HEAD, None) if path == "/page.js" => script(),
         (&Method::GET | &Method::HEAD, Some(name)) => match house.board.find("http", name) {
             Some(word) => text(StatusCode::OK, word + "\n"),
             None => text(StatusCode::NOT_FOUND, "no such name\n"),
@@ -120,16 +121,61 @@ fn page(house: &House) -> Reply {
     let connected = house.guests.inside();
     let html = include_str!("page.html")
         .replace("{words}", &rows.collect::<String>())
+        .replace("{how}", &how_to_leave(&house.doors))
         .replace("{state}", &format!("{} words, {connected} connected, one thread", words.len()))
         // Last of all: what somebody said is not searched for places to fill.
         .replace("{events}", &events);
     let mut reply = text(StatusCode::OK, html);
     let head = reply.headers_mut();
     head.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    let policy =
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let policy = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; \
+                  base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     head.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     reply
+}
+
+fn script() -> Reply {
+    let mut reply = text(StatusCode::OK, include_str!("page.js"));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+    reply
+}
+
+/// A command for each door that leaves a word, to be copied, and how the others find it.
+fn how_to_leave(doors: &Doors) -> String {
+    let Doors { dns, lines, smtp, http } = doors;
+    let (dns_ip, dns_port) = (dns.ip(), dns.port());
+    let commands = [
+        ("by a line", format!("printf 'set line hello by a line\\nquit\\n' | nc -N {} {}", lines.ip(), lines.port())),
+        (
+            "by a mail: its subject is the word",
+            format!(
+                "printf 'Subject: hello by mail\\n\\n' | \
+                 curl smtp://{smtp} --crlf --mail-from me@words.test --mail-rcpt mail@words.test -T -"
+            ),
+        ),
+        (
+            "by DNS",
+            format!(
+                "printf 'server {dns_ip} {dns_port}\\nzone words.test\\n\
+                 update add dns.words.test 0 TXT \"hello by DNS\"\\nsend\\n' | nsupdate"
+            ),
+        ),
+        ("by HTTP", format!("curl -X PUT -d 'hello by HTTP' http://{http}/words/http")),
+        (
+            "find them again, at any other door",
+            format!(
+                "curl http://{http}/words/line\n\
+                 dig @{dns_ip} -p {dns_port} mail.words.test TXT +short\n\
+                 printf 'get dns\\nquit\\n' | nc -N {} {}\n\
+                 printf 'HELO me\\r\\nVRFY http\\r\\nQUIT\\r\\n' | nc -N {} {}",
+                lines.ip(),
+                lines.port(),
+                smtp.ip(),
+                smtp.port()
+            ),
+        ),
+    ];
+    commands.iter().map(|(way, command)| format!("<dt>{way}<dd><pre>{}</pre>", escaped(command))).collect()
 }
 
 fn escaped(text: &str) -> String {
