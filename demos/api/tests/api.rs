@@ -237,6 +237,9 @@ fn the_page_and_its_document_come_without_a_network() {
     assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("swagger-ui"), "{page}");
     let elsewhere = page.split('"').find(|word| word.starts_with("http"));
     assert_eq!(elsewhere, None, "the page asks elsewhere");
+    // A name without a path leads there, and a dark theme is ours.
+    assert!(get("/").unwrap().contains("location: /docs/"));
+    assert!(page.contains("index.css") && get("/docs/index.css").unwrap().contains("prefers-color-scheme: dark"));
     let mut script = Vec::new();
     let mut stream = connect(&api.addr);
     let ask = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";

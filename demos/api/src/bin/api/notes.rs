@@ -3,7 +3,8 @@
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
@@ -144,6 +145,8 @@ pub(crate) fn router(store: Store) -> Router {
         .route("/notes", get(list).post(add))
         .route("/notes/{id}", get(show).put(change).delete(remove))
         .with_state(store)
+        .route("/", get(async || Redirect::to("/docs/")))
+        .route("/docs/index.css", get(async || ([(CONTENT_TYPE, "text/css")], include_str!("docs.css"))))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", Api::openapi()))
         .fallback(async || Refusal::missing())
         .method_not_allowed_fallback(async || Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "not by this method"))
