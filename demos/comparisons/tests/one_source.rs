@@ -22,6 +22,15 @@ fn the_transcripts_are_equal_and_the_three_stand_side_by_side() {
 }
 
 #[test]
+fn a_script_gets_one_line_of_json() {
+    let output = run(&["--clients", "3", "--words", "2", "--rounds", "1", "--json"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    let rest = said.strip_prefix(r#"{"lines":6,"rounds":1,"quickest_ms":{"oneloop":"#).expect(&said);
+    let times = rest.strip_suffix("}}\n").expect(&said).replace(r#""tokio":"#, "").replace(r#""smol":"#, "");
+    assert!(times.split(',').filter(|time| time.parse::<f64>().is_ok_and(|time| time > 0.0)).count() == 3, "{said}");
+}
+
+#[test]
 fn a_number_that_makes_no_sense_is_a_usage_error_that_names_its_flag() {
     for args in [["--clients", "0"], ["--clients", "401"], ["--words", "0"], ["--rounds", "many"]] {
         let output = run(&args);

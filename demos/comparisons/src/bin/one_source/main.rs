@@ -55,6 +55,9 @@ struct Args {
     /// Print the transcript too
     #[arg(long)]
     show: bool,
+    /// Print one line of JSON in place of the table
+    #[arg(long, conflicts_with = "show")]
+    json: bool,
 }
 
 fn main() -> ExitCode {
@@ -77,6 +80,14 @@ fn main() -> ExitCode {
             eprintln!("error: the transcripts of oneloop and {name} differ: {difference}");
             return ExitCode::FAILURE;
         }
+    }
+    if args.json {
+        // Names of runtimes and numbers need no escapes.
+        let ms =
+            RUNTIMES.iter().zip(best).map(|((name, _), time)| format!("\"{name}\":{:.3}", time.as_secs_f64() * 1e3));
+        let (lines, ms) = (transcripts[0].len(), ms.collect::<Vec<_>>().join(","));
+        println!("{{\"lines\":{lines},\"rounds\":{},\"quickest_ms\":{{{ms}}}}}", args.rounds);
+        return ExitCode::SUCCESS;
     }
     println!("{} lines, equal on all three; the quickest of {} runs:", transcripts[0].len(), args.rounds);
     for ((name, _), time) in RUNTIMES.iter().zip(best) {
