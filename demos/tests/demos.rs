@@ -726,3 +726,29 @@ fn happy_eyeballs_cancel_the_loser_who_leaves_nothing() {
     assert_eq!(races(&ended.stdout), races(&again.stdout));
     assert_ne!(races(&ended.stdout), races(&run(HAPPY_EYEBALLS, &["--seed", "2"]).stdout));
 }
+
+#[test]
+fn ss_sees_the_loser_connect_and_nothing_of_it_afterwards() {
+    if !has("ss", "the sockets of happy_eyeballs, seen from outside") {
+        return;
+    }
+    // A race takes a quarter of a second. A busy machine may look too late.
+    for _ in 0..10 {
+        let mut race = Demo::start(HAPPY_EYEBALLS, &["--hours", "10000"]);
+        let first = race.line();
+        let silent = first.split_once("sockets: ").and_then(|(_, rest)| rest.split(' ').next()).unwrap().to_owned();
+        let connecting = || {
+            let seen = Command::new("ss").args(["-Htnp", "state", "syn-sent", "dst", &silent]).output().unwrap();
+            String::from_utf8(seen.stdout).unwrap()
+        };
+        while !race.line().contains("attempt 1 begins") {}
+        let before = connecting();
+        while !race.line().contains("left nothing") {}
+        // The process goes on with its races on the virtual clock.
+        assert_eq!((connecting().as_str(), race.child.try_wait().unwrap()), ("", None));
+        if before.contains(&silent) {
+            return;
+        }
+    }
+    panic!("ss never saw the first attempt connect");
+}
