@@ -10,15 +10,17 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::io::{self, Write};
+use std::fmt;
+use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use super::parts::{About, Counted, Drawn, What};
-use super::text::{Args, Micros};
+use super::text::Micros;
 use super::{ChromeTrace, Picture};
-use crate::ground::event::{Cause, TaskId, WaitsFor};
-use crate::see::model::ndjson::Quoted;
+use crate::ground::event::{TaskId, WaitsFor};
+use crate::see::model::json::{Lines, Members, object};
 use crate::see::model::numbered::Numbered;
+use crate::see::model::words::{FINISHED, POLLED, word};
 
 const TASKS: u8 = 1;
 const LOOP: Track = Track { process: 2, thread: 2 };
@@ -73,13 +75,33 @@ impl ChromeTrace {
             drawn.rows(number, picture.dropped_until, &mut rows);
         }
         rows.sort_by_key(|row| (row.at, Reverse(row.end)));
-        write!(out, "{{\"otherData\":{{\"dropped\":\"{}\"}},\"traceEvents\":[", picture.dropped)?;
-        let has_findings = rows.iter().any(|row| matches!(row.kind, Kind::Note(_)));
-        write_names(out, &picture, &names, has_findings)?;
-        for row in &rows {
-            write!(out, ",\n{}", row.text(&names))?;
-        }
-        writeln!(out, "\n]}}")
+        let paper = Paper { picture: &picture, names: &names, rows: &rows };
+        let mut out = BufWriter::new(out);
+        writeln!(out, "{paper}")?;
+        out.flush()
+    }
+}
+
+/// The rows in their order, and the names of their tracks.
+struct Paper<'a> {
+    picture: &'a Picture,
+    names: &'a Names,
+    rows: &'a [Row<'a>],
+}
+
+impl fmt::Display for Paper<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        object(f, |trace| {
+            trace.object("otherData", |other| {
+                other.text("dropped", self.picture.dropped);
+            });
+            trace.list("traceEvents", |lines| {
+                self.name_tracks(lines);
+                for row in self.rows {
+                    lines.object(|line| row.put_in(line, self.names));
+                }
+            });
+        })
     }
 }
 
@@ -100,34 +122,41 @@ fn unfinished(picture: &Picture) -> Vec<Drawn> {
     unfinished
 }
 
-/// The names of the tracks, in the order in which they are to be shown.
-fn write_names(out: &mut dyn Write, picture: &Picture, names: &Names, has_findings: bool) -> io::Result<()> {
-    let dropped = match picture.dropped {
-        0 => String::new(),
-        dropped => format!(" (the oldest {dropped} slices, arrows and counts were dropped)"),
-    };
-    let mut first = true;
-    let mut name = |what: &str, Track { process, thread }: Track, name: &str, place: u64| {
-        let comma = if std::mem::take(&mut first) { "\n" } else { ",\n" };
-        let name = Quoted(name);
-        write!(
-            out,
-            "{comma}{{\"ph\":\"M\",\"name\":\"{what}_name\",\"pid\":{process},\"tid\":{thread},\"args\":{{\"name\":{name}}}}},\n\
-             {{\"ph\":\"M\",\"name\":\"{what}_sort_index\",\"pid\":{process},\"tid\":{thread},\"args\":{{\"sort_index\":{place}}}}}"
-        )
-    };
-    name("process", LOOP, &format!("the loop{dropped}"), 1)?;
-    name("thread", LOOP, "turns", 1)?;
-    if has_findings {
-        name("thread", FINDINGS, "findings", 2)?;
+impl Paper<'_> {
+    /// The names of the tracks, in the order in which they are to be shown.
+    fn name_tracks(&self, lines: &mut Lines<'_>) {
+        let dropped = match self.picture.dropped {
+            0 => String::new(),
+            dropped => format!(" (the oldest {dropped} slices, arrows and counts were dropped)"),
+        };
+        name_track(lines, "process", LOOP, &format!("the loop{dropped}"), 1);
+        name_track(lines, "thread", LOOP, "turns", 1);
+        if self.rows.iter().any(|row| matches!(row.kind, Kind::Note(_))) {
+            name_track(lines, "thread", FINDINGS, "findings", 2);
+        }
+        if !self.names.is_empty() {
+            name_track(lines, "process", Track { process: TASKS, thread: u64::from(TASKS) }, "tasks", 2);
+        }
+        for (id, about) in self.names.values() {
+            name_track(lines, "thread", Track::of(*id), &full_name(*id, about.name.as_deref()), id.as_u64());
+        }
     }
-    if !names.is_empty() {
-        name("process", Track { process: TASKS, thread: u64::from(TASKS) }, "tasks", 2)?;
-    }
-    for (id, about) in names.values() {
-        name("thread", Track::of(*id), &full_name(*id, about.name.as_deref()), id.as_u64())?;
-    }
-    Ok(())
+}
+
+fn name_track(lines: &mut Lines<'_>, what: &str, track: Track, name: &str, place: u64) {
+    let Track { process, thread } = track;
+    lines.object(|line| {
+        line.text("ph", "M").text("name", format_args!("{what}_name")).number("pid", process).number("tid", thread);
+        line.object("args", |args| {
+            args.text("name", name);
+        });
+    });
+    lines.object(|line| {
+        line.text("ph", "M").text("name", format_args!("{what}_sort_index")).number("pid", process);
+        line.number("tid", thread).object("args", |args| {
+            args.number("sort_index", place);
+        });
+    });
 }
 
 impl Drawn {
@@ -155,34 +184,40 @@ impl Drawn {
 }
 
 impl Row<'_> {
-    fn text(&self, names: &Names) -> String {
-        let Self { at, end, track: Track { process, thread }, ref kind } = *self;
-        let begin = Micros::begin(at);
-        // If a name cannot be read, the times can.
-        let place = format_args!("\"pid\":{process},\"tid\":{thread},\"ts\":{begin}").to_string();
-        match *kind {
+    fn put_in(&self, line: &mut Members<'_>, names: &Names) {
+        match self.kind {
             Kind::Slice(what) => {
-                let (category, name) = what.title(process == LOOP.process, names);
-                let (name, args) = (Quoted(&name), what.args());
+                let (category, name) = what.title(self.track.process == LOOP.process, names);
                 let holds_others = matches!(what, What::Life(..) | What::Turn(_));
-                let length = Micros::length(end - at, holds_others);
-                format!(
-                    "{{\"ph\":\"X\",{place},\"dur\":{length},\"cat\":\"{category}\",\"name\":{name},\"args\":{{{args}}}}}"
-                )
+                let length = Micros::length(self.end - self.at, holds_others);
+                self.put_place(line.text("ph", "X"));
+                line.number("dur", length).text("cat", category).text("name", name);
+                line.object("args", |args| what.put_args(args));
             }
             Kind::ArrowStart(name, id) => {
-                format!("{{\"ph\":\"s\",{place},\"cat\":\"wake\",\"name\":\"{name}\",\"id\":{id}}}")
+                self.put_place(line.text("ph", "s"));
+                line.text("cat", "wake").text("name", name).number("id", id);
             }
             Kind::ArrowEnd(name, id) => {
-                format!("{{\"ph\":\"f\",\"bp\":\"e\",{place},\"cat\":\"wake\",\"name\":\"{name}\",\"id\":{id}}}")
+                self.put_place(line.text("ph", "f").text("bp", "e"));
+                line.text("cat", "wake").text("name", name).number("id", id);
             }
             Kind::Note(text) => {
-                format!("{{\"ph\":\"i\",\"s\":\"t\",{place},\"cat\":\"finding\",\"name\":{}}}", Quoted(text))
+                self.put_place(line.text("ph", "i").text("s", "t"));
+                line.text("cat", "finding").text("name", text);
             }
             Kind::Count(Counted { which, what }, value) => {
-                format!("{{\"ph\":\"C\",{place},\"name\":\"{which}\",\"args\":{{\"{what}\":{value}}}}}")
+                self.put_place(line.text("ph", "C"));
+                line.text("name", which).object("args", |args| {
+                    args.number(what, value);
+                });
             }
         }
+    }
+
+    fn put_place(&self, line: &mut Members<'_>) {
+        let Track { process, thread } = self.track;
+        line.number("pid", process).number("tid", thread).number("ts", Micros::begin(self.at));
     }
 }
 
@@ -210,38 +245,27 @@ impl What {
         }
     }
 
-    /// The text that is shown when the slice is selected.
-    fn args(&self) -> Args {
-        let mut args = Args::new();
+    /// The texts that are shown when the slice is selected.
+    fn put_args(&self, args: &mut Members<'_>) {
         match self {
-            Self::Poll(_, Some(outcome)) => args.add("outcome", &format!("{outcome:?}").to_ascii_lowercase()),
-            Self::Timer(_, late) => args.add("late", &format!("{late:?}")),
-            Self::Source(_, ready) => args.add("ready", &format!("{ready:?}")),
-            Self::Park(timeout, events) => {
-                args.add(
-                    "timeout",
-                    &timeout.map_or_else(|| String::from("for ever"), |timeout| format!("{timeout:?}")),
-                );
-                args.add("events", &events.to_string());
+            Self::Poll(_, Some(outcome)) => args.text("outcome", word(&POLLED, *outcome)),
+            Self::Timer(_, late) => args.text("late", format_args!("{late:?}")),
+            Self::Source(_, ready) => args.text("ready", format_args!("{ready:?}")),
+            Self::Park(None, events) => args.text("timeout", "for ever").text("events", events),
+            Self::Park(Some(timeout), events) => {
+                args.text("timeout", format_args!("{timeout:?}")).text("events", events)
             }
             Self::Life(_, about, outcome) => {
                 if let Some((by, at)) = about.spawned {
-                    args.add("spawned at", &at.to_string());
-                    args.add("spawned by", &cause(by));
+                    args.text("spawned at", at).text("spawned by", by);
                 }
-                let outcome = outcome.map_or_else(|| String::from("not over"), |outcome| format!("{outcome:?}"));
-                args.add("outcome", &outcome.to_ascii_lowercase());
+                args.text("outcome", outcome.map_or("not over", |outcome| word(&FINISHED, outcome)))
             }
-            Self::Waits(_, Some((_, at)), more) => {
-                args.add("at", &at.to_string());
-                if *more > 0 {
-                    args.add("and for others", &more.to_string());
-                }
-            }
-            Self::Waits(..) => args.add("for", "something the runtime cannot see"),
-            _ => {}
-        }
-        args
+            Self::Waits(_, Some((_, at)), 0) => args.text("at", at),
+            Self::Waits(_, Some((_, at)), more) => args.text("at", at).text("and for others", more),
+            Self::Waits(..) => args.text("for", "something the runtime cannot see"),
+            _ => args,
+        };
     }
 }
 
@@ -262,15 +286,5 @@ fn describe(on: WaitsFor) -> String {
         WaitsFor::Write(source) => format!("source {source} to be writable"),
         WaitsFor::Join(task) => format!("the end of task {task}"),
         WaitsFor::Other(number) => format!("something else (number {number})"),
-    }
-}
-
-fn cause(by: Cause) -> String {
-    match by {
-        Cause::Task(task) => format!("task {task}"),
-        Cause::Timer(timer) => format!("timer {timer}"),
-        Cause::Source(source) => format!("source {source}"),
-        Cause::Thread(thread) => format!("thread {thread}"),
-        Cause::Outside => String::from("outside"),
     }
 }

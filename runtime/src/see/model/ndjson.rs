@@ -5,7 +5,8 @@
 use std::fmt::{self, Display, Formatter, Write as _};
 use std::time::Duration;
 
-use crate::ground::event::{Event, Readiness};
+use crate::ground::event::{Event, Readiness, Resource};
+use crate::see::model::json::{Members, object};
 use crate::see::model::numbered::places;
 use crate::see::model::state::State;
 use crate::see::model::things::{Source, Task, Timer};
@@ -35,11 +36,17 @@ pub(crate) struct Run {
 impl Display for Header {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { run: Run { is_virtual, seed }, first, dropped, whole } = self;
-        let (clock, seed) = (if *is_virtual { "virtual" } else { "real" }, Number("seed", *seed));
-        write!(f, r#"{{"oneloop":"events","version":{VERSION},"clock":"{clock}"{seed}"#)?;
-        write!(f, r#","first":{first},"dropped":{dropped}"#)?;
-        whole.map_or(Ok(()), |whole| whole.fmt(f))?;
-        f.write_char('}')
+        object(f, |line| {
+            line.text("oneloop", "events").number("version", VERSION);
+            line.text("clock", if *is_virtual { "virtual" } else { "real" });
+            if let Some(seed) = seed {
+                line.number("seed", seed);
+            }
+            line.number("first", first).number("dropped", dropped);
+            if let Some(whole) = whole {
+                whole.put_in(line);
+            }
+        })
     }
 }
 
@@ -52,90 +59,117 @@ pub(crate) struct Line<'a> {
 
 impl Display for Line<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, r#"{{"n":{},"t":{},"e":"#, self.n, self.at.as_nanos())?;
-        match self.event {
-            Event::TurnStart { .. } | Event::TurnEnd { .. } | Event::ParkStart { .. } | Event::ParkEnd { .. } => {
-                turn(f, &self.event)
-            }
-            Event::TimerSet { .. } | Event::TimerFired { .. } | Event::TimerCancelled { .. } => timer(f, &self.event),
+        object(f, |line| self.put_in(line))
+    }
+}
+
+impl Line<'_> {
+    pub(crate) fn put_in(&self, line: &mut Members<'_>) {
+        line.number("n", self.n).number("t", self.at.as_nanos());
+        let put = match self.event {
+            Event::TurnStart { .. } | Event::TurnEnd { .. } | Event::ParkStart { .. } | Event::ParkEnd { .. } => turn,
+            Event::TimerSet { .. } | Event::TimerFired { .. } | Event::TimerCancelled { .. } => timer,
             Event::SourceOpened { .. }
             | Event::SourceReady { .. }
             | Event::SourceDrained { .. }
-            | Event::SourceClosed { .. } => source(f, &self.event),
-            _ => task(f, &self.event),
-        }?;
-        f.write_char('}')
+            | Event::SourceClosed { .. } => source,
+            _ => task,
+        };
+        put(line, &self.event);
     }
 }
 
-fn turn(f: &mut Formatter<'_>, event: &Event<'_>) -> fmt::Result {
+fn turn(line: &mut Members<'_>, event: &Event<'_>) {
     match *event {
-        Event::TurnStart { turn, inbox } => write!(f, r#""turn_start","turn":{turn},"inbox":{inbox}"#),
-        Event::TurnEnd { turn, polls } => write!(f, r#""turn_end","turn":{turn},"polls":{polls}"#),
-        Event::ParkStart { timeout: None } => f.write_str(r#""park_start","timeout":null"#),
-        Event::ParkStart { timeout: Some(timeout) } => write!(f, r#""park_start","timeout":{}"#, timeout.as_nanos()),
-        Event::ParkEnd { events } => write!(f, r#""park_end","events":{events}"#),
-        _ => Ok(()),
-    }
+        Event::TurnStart { turn, inbox } => line.text("e", "turn_start").number("turn", turn).number("inbox", inbox),
+        Event::TurnEnd { turn, polls } => line.text("e", "turn_end").number("turn", turn).number("polls", polls),
+        Event::ParkStart { timeout: None } => line.text("e", "park_start").null("timeout"),
+        Event::ParkStart { timeout: Some(timeout) } => {
+            line.text("e", "park_start").number("timeout", timeout.as_nanos())
+        }
+        Event::ParkEnd { events } => line.text("e", "park_end").number("events", events),
+        _ => line,
+    };
 }
 
-fn task(f: &mut Formatter<'_>, event: &Event<'_>) -> fmt::Result {
+fn task(line: &mut Members<'_>, event: &Event<'_>) {
     match *event {
         Event::Spawn { task, by, name, at } => {
-            let (slot, name, at) = (task.slot(), Field("name", name), Quoted(at));
-            write!(f, r#""spawn","task":{task},"slot":{slot},"by":"{by}"{name},"at":{at}"#)
+            line.text("e", "spawn").number("task", task).number("slot", task.slot()).text("by", by);
+            if let Some(name) = name {
+                line.text("name", name);
+            }
+            line.text("at", at)
         }
-        Event::PollStart { task } => write!(f, r#""poll_start","task":{task}"#),
+        Event::PollStart { task } => line.text("e", "poll_start").number("task", task),
         Event::PollEnd { task, outcome } => {
-            write!(f, r#""poll_end","task":{task},"outcome":"{}""#, word(&POLLED, outcome))
+            line.text("e", "poll_end").number("task", task).text("outcome", word(&POLLED, outcome))
         }
-        Event::Wait { task, on, at } => write!(f, r#""wait","task":{task},"on":"{on}","at":{}"#, Quoted(at)),
-        Event::WaitDropped { task, on } => write!(f, r#""wait_dropped","task":{task},"on":"{on}""#),
-        Event::Wake { task, cause, queued } => write!(f, r#""wake","task":{task},"by":"{cause}","queued":{queued}"#),
-        Event::Held { lasted } => write!(f, r#""held","lasted":{}"#, lasted.as_nanos()),
-        Event::StaleWake { cause } => write!(f, r#""stale_wake","by":"{cause}""#),
-        Event::Abort { task, by, at } => write!(f, r#""abort","task":{task},"by":"{by}","at":{}"#, Quoted(at)),
+        Event::Wait { task, on, at } => line.text("e", "wait").number("task", task).text("on", on).text("at", at),
+        Event::WaitDropped { task, on } => line.text("e", "wait_dropped").number("task", task).text("on", on),
+        Event::Wake { task, cause, queued } => {
+            line.text("e", "wake").number("task", task).text("by", cause).truth("queued", queued)
+        }
+        Event::Held { lasted } => line.text("e", "held").number("lasted", lasted.as_nanos()),
+        Event::StaleWake { cause } => line.text("e", "stale_wake").text("by", cause),
+        Event::Abort { task, by, at } => line.text("e", "abort").number("task", task).text("by", by).text("at", at),
         Event::Finish { task, outcome } => {
-            write!(f, r#""finish","task":{task},"outcome":"{}""#, word(&FINISHED, outcome))
+            line.text("e", "finish").number("task", task).text("outcome", word(&FINISHED, outcome))
         }
         Event::Finding { kind, task, text } => {
-            write!(f, r#""finding","kind":"{}""#, word(&FINDINGS, kind))?;
-            task.map_or(Ok(()), |task| write!(f, r#","task":{task}"#))?;
-            write!(f, r#","text":{}"#, Quoted(text))
+            line.text("e", "finding").text("kind", word(&FINDINGS, kind));
+            if let Some(task) = task {
+                line.number("task", task);
+            }
+            line.text("text", text)
         }
-        _ => Ok(()),
-    }
+        _ => line,
+    };
 }
 
-fn timer(f: &mut Formatter<'_>, event: &Event<'_>) -> fmt::Result {
+fn timer(line: &mut Members<'_>, event: &Event<'_>) {
     match *event {
         Event::TimerSet { timer, by, deadline, at } => {
-            let (slot, deadline, at) = (timer.slot(), deadline.as_nanos(), Quoted(at));
-            write!(f, r#""timer_set","timer":{timer},"slot":{slot},"by":"{by}","deadline":{deadline},"at":{at}"#)
+            line.text("e", "timer_set").number("timer", timer).number("slot", timer.slot());
+            line.text("by", by).number("deadline", deadline.as_nanos()).text("at", at)
         }
         Event::TimerFired { timer, late } => {
-            write!(f, r#""timer_fired","timer":{timer},"late":{}"#, late.as_nanos())
+            line.text("e", "timer_fired").number("timer", timer).number("late", late.as_nanos())
         }
-        Event::TimerCancelled { timer } => write!(f, r#""timer_cancelled","timer":{timer}"#),
-        _ => Ok(()),
+        Event::TimerCancelled { timer } => line.text("e", "timer_cancelled").number("timer", timer),
+        _ => line,
+    };
+}
+
+fn source(line: &mut Members<'_>, event: &Event<'_>) {
+    match *event {
+        Event::SourceOpened { source, resource, ready: Readiness { read, write, .. }, by, at } => {
+            line.text("e", "source_opened").number("source", source).number("slot", source.slot());
+            put_resource(line, Some(resource));
+            line.truth("read", read).truth("write", write).text("by", by).text("at", at)
+        }
+        Event::SourceReady { source, ready } => {
+            put_latches(line.text("e", "source_ready").number("source", source), ready)
+        }
+        Event::SourceDrained { source, read, write } => {
+            line.text("e", "source_drained").number("source", source).truth("read", read).truth("write", write)
+        }
+        Event::SourceClosed { source } => line.text("e", "source_closed").number("source", source),
+        _ => line,
+    };
+}
+
+fn put_resource(line: &mut Members<'_>, resource: Option<Resource>) {
+    let (kind, address) = of_resource(resource);
+    line.text("kind", kind);
+    if let Some(address) = address {
+        line.text("address", address);
     }
 }
 
-fn source(f: &mut Formatter<'_>, event: &Event<'_>) -> fmt::Result {
-    match *event {
-        Event::SourceOpened { source, resource, ready: Readiness { read, write, .. }, by, at } => {
-            let (kind, address) = of_resource(Some(resource));
-            let (slot, address, at) = (source.slot(), Field("address", address), Quoted(at));
-            write!(f, r#""source_opened","source":{source},"slot":{slot},"kind":"{kind}"{address}"#)?;
-            write!(f, r#","read":{read},"write":{write},"by":"{by}","at":{at}"#)
-        }
-        Event::SourceReady { source, ready } => write!(f, r#""source_ready","source":{source},{}"#, Latches(ready)),
-        Event::SourceDrained { source, read, write } => {
-            write!(f, r#""source_drained","source":{source},"read":{read},"write":{write}"#)
-        }
-        Event::SourceClosed { source } => write!(f, r#""source_closed","source":{source}"#),
-        _ => Ok(()),
-    }
+fn put_latches<'a, 'b>(line: &'a mut Members<'b>, ready: Readiness) -> &'a mut Members<'b> {
+    let Readiness { read, write, read_closed, write_closed } = ready;
+    line.truth("read", read).truth("write", write).truth("read_closed", read_closed).truth("write_closed", write_closed)
 }
 
 /// A state as facts, each a line with its end. The waits come last.
@@ -144,112 +178,60 @@ pub(crate) struct Facts<'a>(pub(crate) &'a State);
 impl Display for Facts<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let State { at, turn, phase, running, ready, tasks, timers, sources } = self.0;
-        let (t, phase, running) = (at.as_nanos(), word(&PHASES, *phase), Nullable(*running));
-        writeln!(f, r#"{{"fact":"loop","t":{t},"turn":{turn},"phase":"{phase}","running":{running}}}"#)?;
+        fact(f, "loop", |line| {
+            line.number("t", at.as_nanos()).number("turn", turn).text("phase", word(&PHASES, *phase));
+            match running {
+                Some(task) => line.number("running", task),
+                None => line.null("running"),
+            };
+        })?;
         let places = places(ready.iter().zip(0..).map(|(id, place)| (*id, place)).collect());
-        tasks.iter().try_for_each(|(id, task)| task_fact(f, *id, task, places.get(id).copied()))?;
-        timers.iter().try_for_each(|(id, timer)| timer_fact(f, *id, timer))?;
-        sources.iter().try_for_each(|(id, source)| source_fact(f, *id, source))?;
+        for (id, task) in tasks {
+            fact(f, "task", |line| task_fact(line, *id, task, places.get(id).copied()))?;
+        }
+        for (id, timer) in timers {
+            fact(f, "timer", |line| timer_fact(line, *id, timer))?;
+        }
+        for (id, source) in sources {
+            fact(f, "source", |line| source_fact(line, *id, source))?;
+        }
         for (id, wait) in tasks.iter().flat_map(|(id, task)| task.waits.iter().map(move |wait| (id, wait))) {
-            let (on, at, since) = (wait.on, Quoted(wait.at), wait.since.as_nanos());
-            writeln!(f, r#"{{"fact":"wait","task":{id},"on":"{on}","at":{at},"since":{since}}}"#)?;
+            fact(f, "wait", |line| {
+                line.number("task", id).text("on", wait.on).text("at", wait.at).number("since", wait.since.as_nanos());
+            })?;
         }
         Ok(())
     }
 }
 
-fn task_fact(f: &mut Formatter<'_>, id: u64, task: &Task, place: Option<u32>) -> fmt::Result {
-    let Task { slot, polls, by, .. } = task;
-    let (name, state, at) = (Field("name", task.name.as_ref()), word(&STATES, task.state), Quoted(task.at));
-    let (longest, since) = (task.longest.as_nanos(), task.since.as_nanos());
-    write!(f, r#"{{"fact":"task","task":{id},"slot":{slot}{name},"state":"{state}""#)?;
-    place.map_or(Ok(()), |place| write!(f, r#","queue":{place}"#))?;
-    write!(f, r#","polls":{polls},"longest":{longest},"by":"{by}","at":{at}"#)?;
+fn fact(f: &mut Formatter<'_>, kind: &str, put: impl FnOnce(&mut Members<'_>)) -> fmt::Result {
+    object(f, |line| put(line.text("fact", kind)))?;
+    f.write_char('\n')
+}
+
+fn task_fact(line: &mut Members<'_>, id: u64, task: &Task, place: Option<u32>) {
+    line.number("task", id).number("slot", task.slot);
+    if let Some(name) = &task.name {
+        line.text("name", name);
+    }
+    line.text("state", word(&STATES, task.state));
+    if let Some(place) = place {
+        line.number("queue", place);
+    }
+    line.number("polls", task.polls).number("longest", task.longest.as_nanos()).text("by", task.by).text("at", task.at);
     if let Some((by, when)) = task.woken {
-        write!(f, r#","woken_by":"{by}","woken":{}"#, when.as_nanos())?;
+        line.text("woken_by", by).number("woken", when.as_nanos());
     }
-    writeln!(f, r#","since":{since}}}"#)
+    line.number("since", task.since.as_nanos());
 }
 
-fn timer_fact(f: &mut Formatter<'_>, id: u64, timer: &Timer) -> fmt::Result {
-    let (slot, deadline, by, at) = (timer.slot, timer.deadline.as_nanos(), timer.by, Quoted(timer.at));
-    writeln!(f, r#"{{"fact":"timer","timer":{id},"slot":{slot},"deadline":{deadline},"by":"{by}","at":{at}}}"#)
+fn timer_fact(line: &mut Members<'_>, id: u64, timer: &Timer) {
+    line.number("timer", id).number("slot", timer.slot).number("deadline", timer.deadline.as_nanos());
+    line.text("by", timer.by).text("at", timer.at);
 }
 
-fn source_fact(f: &mut Formatter<'_>, id: u64, source: &Source) -> fmt::Result {
-    let (kind, address) = of_resource(source.resource);
-    let (slot, address, latches) = (source.slot, Field("address", address), Latches(source.ready));
-    let (by, at) = (source.by, Quoted(source.at));
-    write!(f, r#"{{"fact":"source","source":{id},"slot":{slot},"kind":"{kind}"{address},{latches}"#)?;
-    writeln!(f, r#","by":"{by}","at":{at}}}"#)
-}
-
-struct Latches(Readiness);
-
-impl Display for Latches {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Readiness { read, write, read_closed, write_closed } = self.0;
-        write!(f, r#""read":{read},"write":{write},"read_closed":{read_closed},"write_closed":{write_closed}"#)
-    }
-}
-
-/// A number, or null.
-struct Nullable(Option<u64>);
-
-impl Display for Nullable {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(number) => number.fmt(f),
-            None => f.write_str("null"),
-        }
-    }
-}
-
-/// A key and its text, behind a comma; or nothing.
-struct Field<T>(&'static str, Option<T>);
-
-impl<T: Display> Display for Field<T> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self(key, Some(value)) = self else { return Ok(()) };
-        write!(f, r#","{key}":{}"#, Quoted(value))
-    }
-}
-
-/// The same for a number.
-struct Number(&'static str, Option<u64>);
-
-impl Display for Number {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self(key, Some(value)) = self else { return Ok(()) };
-        write!(f, r#","{key}":{value}"#)
-    }
-}
-
-/// A JSON string of whatever the value displays as.
-pub(crate) struct Quoted<T>(pub(crate) T);
-
-impl<T: Display> Display for Quoted<T> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        write!(Escaped(f), "{}", self.0)?;
-        f.write_char('"')
-    }
-}
-
-struct Escaped<'a, 'b>(&'a mut Formatter<'b>);
-
-impl fmt::Write for Escaped<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text;
-        while let Some(at) = rest.find(|c: char| c.is_control() || c == '"' || c == '\\') {
-            self.0.write_str(&rest[..at])?;
-            let special = rest[at..].chars().next().unwrap_or_default();
-            match special {
-                '"' | '\\' => write!(self.0, "\\{special}"),
-                _ => write!(self.0, "\\u{:04x}", u32::from(special)),
-            }?;
-            rest = &rest[at + special.len_utf8()..];
-        }
-        self.0.write_str(rest)
-    }
+fn source_fact(line: &mut Members<'_>, id: u64, source: &Source) {
+    line.number("source", id).number("slot", source.slot);
+    put_resource(line, source.resource);
+    put_latches(line, source.ready).text("by", source.by).text("at", source.at);
 }

@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::see::model::json::Object;
+use crate::see::model::json::{Members, Object};
 
 /// How long a recording is, and why it was written.
 #[derive(Clone, Copy, Debug)]
@@ -64,17 +64,14 @@ impl Whole {
         let occasion = header.maybe::<&str>("written")?.and_then(Occasion::of);
         Ok(Some(Self { lines, occasion }))
     }
-}
 
-impl Display for Whole {
     /// As the last keys of a header.
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { lines, occasion } = self;
-        write!(f, r#","lines":{lines}"#)?;
-        match occasion {
-            Some(Occasion::Signal(number)) => write!(f, r#","written":"signal {number}""#),
-            Some(occasion) => write!(f, r#","written":"{}""#, occasion.word()),
-            None => Ok(()),
-        }
+    pub(crate) fn put_in(self, header: &mut Members<'_>) {
+        header.number("lines", self.lines);
+        match self.occasion {
+            Some(Occasion::Signal(number)) => header.text("written", format_args!("signal {number}")),
+            Some(occasion) => header.text("written", occasion.word()),
+            None => header,
+        };
     }
 }

@@ -24,6 +24,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::ground::event::Event;
+use crate::see::model::json::object;
 
 /// After how long without a viewer a held loop goes on by itself.
 const ALONE: Duration = Duration::from_secs(2);
@@ -310,13 +311,15 @@ impl Status {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.held {
-            None => write!(f, r#"{{"status":"running","delay":{}}}"#, self.delay.as_millis()),
-            Some(Held::Poll(next)) => write!(f, r#"{{"status":"held","at":"poll","next":{next}}}"#),
-            Some(Held::Turn) => f.write_str(r#"{"status":"held","at":"turn"}"#),
-            Some(Held::Wake(task, next)) => {
-                write!(f, r#"{{"status":"held","at":"wake","task":{task},"next":{next}}}"#)
-            }
-        }
+        object(f, |line| {
+            match self.held {
+                None => line.text("status", "running").number("delay", self.delay.as_millis()),
+                Some(Held::Poll(next)) => line.text("status", "held").text("at", "poll").number("next", next),
+                Some(Held::Turn) => line.text("status", "held").text("at", "turn"),
+                Some(Held::Wake(task, next)) => {
+                    line.text("status", "held").text("at", "wake").number("task", task).number("next", next)
+                }
+            };
+        })
     }
 }

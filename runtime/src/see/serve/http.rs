@@ -11,6 +11,7 @@ use super::page::PACKED;
 use super::request::{BY_GET, BY_POST, Refusal, Rules, Wanted, wanted};
 use super::watched::Watched;
 use super::why;
+use crate::see::model::json::line;
 
 /// The page's rights: to run its own script, and to talk to us. Nobody may put it into a frame.
 const POLICY: &str = "Content-Security-Policy: default-src 'none'; script-src 'unsafe-inline'; \
@@ -83,7 +84,10 @@ fn stream(guest: &mut Guest, watched: &Watched, known: Option<(u64, u64)>) -> io
     let (mut status, mut clock_told) = (watched.gate.status(), None::<Instant>);
     let mut opening = head(200, "text/event-stream");
     write!(opening, "\r\nretry: {}\n\n", COME_AGAIN.as_millis())?;
-    opening.extend(message(&format!("{{\"status\":\"run\",\"run\":\"{:x}\"}}\n{status}", watched.run), "").bytes());
+    let run = line(|line| {
+        line.text("status", "run").text("run", format_args!("{:x}", watched.run));
+    });
+    opening.extend(message(&format!("{run}{status}"), "").bytes());
     guest.say(opening)?;
     loop {
         let is_closing = guest.stay.must_end();

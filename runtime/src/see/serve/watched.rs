@@ -1,6 +1,5 @@
 //! A loop as the server's threads know it: its gate, its ring, its clock, and who holds it up.
 
-use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::os::fd::RawFd;
 use std::sync::atomic::AtomicU64;
@@ -13,7 +12,7 @@ use super::{report, why};
 use crate::ground::event::{Event, Place};
 use crate::heart::core::Core;
 use crate::heart::current::current;
-use crate::see::model::ndjson::Quoted;
+use crate::see::model::json::line;
 use crate::see::model::state::State;
 use crate::see::record::ring::Ring;
 
@@ -89,11 +88,13 @@ impl Watched {
     /// The line that tells the time; and who holds up the loop, if anybody does.
     pub(super) fn clock_line(&self) -> String {
         let now = self.ring.with_state(|state| self.clock.now(state)).as_nanos();
-        let mut line = format!(r#"{{"status":"clock","t":{now}"#);
-        if let Some((culprit, waited_at)) = self.culprit() {
-            let _ = write!(line, r#","culprit":{}"#, Quoted(culprit));
-            let _ = waited_at.map(|at| write!(line, r#","awaited":{}"#, Quoted(at)));
-        }
-        line + "}\n"
+        let culprit = self.culprit();
+        line(|line| {
+            line.text("status", "clock").number("t", now);
+            if let Some((culprit, waited_at)) = culprit {
+                line.text("culprit", culprit);
+                waited_at.map(|at| line.text("awaited", at));
+            }
+        })
     }
 }

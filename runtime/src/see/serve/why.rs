@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::report::{name, resource, since};
 use crate::ground::event::{Event, Place};
+use crate::see::model::json::line;
 use crate::see::model::ndjson::Line;
 use crate::see::model::state::State;
 use crate::see::model::things::Who;
@@ -37,11 +38,11 @@ fn backwards_from(ring: &Ring, last: u64) -> impl Iterator<Item = Record> {
 pub(super) fn findings(ring: &Ring, last: u64) -> String {
     let numbered = (1..=last).rev().zip(backwards_from(ring, last));
     let found = numbered.filter(|(_, record)| matches!(record.event(), Event::Finding { .. })).take(FINDINGS);
-    let line = |(n, record): (u64, Record)| {
-        let event = Line { n, at: record.at, event: record.event() }.to_string();
-        format!("{{\"found\":{}}}\n", event.trim_end())
+    let told = |(n, record): (u64, Record)| {
+        let event = Line { n, at: record.at, event: record.event() };
+        line(|line| line.object("found", |found| event.put_in(found)))
     };
-    let mut lines: Vec<_> = found.map(line).collect();
+    let mut lines: Vec<_> = found.map(told).collect();
     lines.reverse();
     lines.concat()
 }

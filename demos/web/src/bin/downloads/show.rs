@@ -53,10 +53,9 @@ impl Show {
         self.bytes.set(self.bytes.get() + file.length);
         let File { name, length, sum, took } = file;
         let line = if self.json {
-            format!(
-                "{{\"file\":\"{name}\",\"bytes\":{length},\"sha256\":\"{sum}\",\"seconds\":{:.3}}}",
-                took.as_secs_f64()
-            )
+            // Names come from the server.
+            let name = serde_json::Value::from(name.as_str());
+            format!("{{\"file\":{name},\"bytes\":{length},\"sha256\":\"{sum}\",\"seconds\":{:.3}}}", took.as_secs_f64())
         } else if io::stdout().is_terminal() {
             format!("{name:12} {length:>8} bytes {:5.1} s  {}...", took.as_secs_f64(), &sum[..16])
         } else {
