@@ -1,6 +1,5 @@
 //! A place in a source, of this program or of one in another language that runs on it.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
@@ -23,14 +22,16 @@ impl Place {
 
 /// A text that lives for ever. Each is kept once, and programs have few files.
 pub(crate) fn interned(text: &str) -> &'static str {
-    static KNOWN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    static KNOWN: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(found) = known.get(text) {
-        return found;
+    match known.binary_search(&text) {
+        Ok(place) => known[place],
+        Err(place) => {
+            let kept: &'static str = Box::leak(Box::from(text));
+            known.insert(place, kept);
+            kept
+        }
     }
-    let kept: &'static str = Box::leak(Box::from(text));
-    known.insert(kept);
-    kept
 }
 
 impl From<&'static Location<'static>> for Place {

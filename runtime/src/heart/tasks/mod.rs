@@ -32,7 +32,6 @@ pub(crate) mod peek;
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
@@ -136,8 +135,6 @@ struct Slot {
     at: &'static Location<'static>,
     queued: Queued,
     end: End,
-    /// Whether `Inner::rare` has an entry for this slot. A task without one is not looked up there.
-    has_rare: bool,
     /// In a vacant slot, the next one, or `NONE`.
     next_vacant: u32,
 }
@@ -186,7 +183,7 @@ struct Inner {
     /// The first of the slots without a tenant, each of which knows the next.
     vacant: u32,
     /// By slot, the parts that only few tasks have. They are kept out of `Slot`, so that a million tasks stay small.
-    rare: BTreeMap<u32, Rare>,
+    rare: Vec<Option<Box<Rare>>>,
     ready: Ready<WakeWord>,
     /// How many entries of the queue are those of tasks that ended after they were woken.
     stale: usize,
@@ -204,7 +201,7 @@ impl Tasks {
         let inner = Inner {
             slots: vec![Slot::vacant(Location::caller())],
             vacant: NONE,
-            rare: BTreeMap::new(),
+            rare: Vec::new(),
             ready: Ready::new(seed),
             stale: 0,
             last_serial: 0,
@@ -385,7 +382,7 @@ impl Tasks {
             return Answer::Pending;
         }
         let info = inner.info(key.0.slot);
-        let failure = inner.rare.get_mut(&key.0.slot).and_then(|rare| rare.failure.take());
+        let failure = inner.take_note(key.0.slot);
         inner.vacate(key.0.slot);
         failure.map_or(Answer::Gone, |failure| Answer::Failed(failure, info))
     }
@@ -409,7 +406,7 @@ impl Tasks {
             End::Unwanted => {}
             End::Returned | End::Failed => {
                 left.body = slot.body.take();
-                left.failure = inner.rare.get_mut(&key.0.slot).and_then(|rare| rare.failure.take());
+                left.failure = inner.take_note(key.0.slot);
                 inner.vacate(key.0.slot);
             }
         }
@@ -477,8 +474,21 @@ impl Inner {
 
     /// The part of a task that few tasks have, for a task that has its slot.
     fn rare(&mut self, key: TaskKey) -> Option<&mut Rare> {
-        self.find(key)?.has_rare = true;
-        Some(self.rare.entry(key.0.slot).or_default())
+        self.find(key)?;
+        Some(self.rare_of(key.0.slot as usize))
+    }
+
+    /// The rare part of a slot's tenant.
+    fn rare_of(&mut self, slot: usize) -> &mut Rare {
+        if self.rare.len() <= slot {
+            self.rare.resize_with(slot + 1, || None);
+        }
+        self.rare[slot].get_or_insert_default()
+    }
+
+    /// Takes the note of an abort, or the reason why a task failed.
+    fn take_note(&mut self, slot: u32) -> Option<Box<Failure>> {
+        self.rare.get_mut(slot as usize)?.as_mut()?.failure.take()
     }
 
     /// From here on every wake of this slot's tenant is stale, and so is its entry in the queue.
@@ -499,12 +509,12 @@ impl Inner {
             return None;
         }
         slot.queued = Queued::No;
-        let (body, rare) = (slot.body.take()?, self.rare.get_mut(&(word.slot() as u32))?);
-        Some(Step::Drop(word, body, rare.failure.take()?))
+        let body = slot.body.take()?;
+        Some(Step::Drop(word, body, self.take_note(word.slot() as u32)?))
     }
 
     fn info(&self, slot: u32) -> Info {
-        let rare = self.rare.get(&slot);
+        let rare = self.rare.get(slot as usize).and_then(Option::as_deref);
         let at = rare.and_then(|rare| rare.place).unwrap_or_else(|| self.slots[slot as usize].at.into());
         Info { name: rare.and_then(|rare| rare.name.clone()), at }
     }
@@ -512,8 +522,8 @@ impl Inner {
     /// A task that ended without an output: the reason is kept apart.
     #[cold]
     fn keep_failure(&mut self, slot: usize, failure: Box<Failure>) {
-        (self.slots[slot].end, self.slots[slot].has_rare) = (End::Failed, true);
-        self.rare.entry(slot as u32).or_default().failure = Some(failure);
+        self.slots[slot].end = End::Failed;
+        self.rare_of(slot).failure = Some(failure);
     }
 
     /// Makes the slot of a task that is over, and of which nothing is left, free for another.
@@ -527,16 +537,9 @@ impl Inner {
         } else {
             slot.body = None;
         }
-        if slot.has_rare {
-            self.forget_rare(index);
+        if let Some(rare) = self.rare.get_mut(index as usize) {
+            *rare = None;
         }
-    }
-
-    #[cold]
-    fn forget_rare(&mut self, slot: u32) {
-        let tenant = &mut self.slots[slot as usize];
-        tenant.has_rare = false;
-        self.rare.remove(&slot);
     }
 
     #[cold]
@@ -551,7 +554,7 @@ impl Slot {
     /// A slot without a tenant: serial 0 is nobody's, and no wake queues it.
     fn vacant(at: &'static Location<'static>) -> Self {
         let (end, queued) = (End::Unwanted, Queued::Over);
-        Self { serial: 0, body: None, joiner: None, at, queued, end, has_rare: false, next_vacant: NONE }
+        Self { serial: 0, body: None, joiner: None, at, queued, end, next_vacant: NONE }
     }
 }
 

@@ -82,8 +82,7 @@ impl Tasks {
                 (Queued::No, None, ROOT) if running != Some(self.key(ROOT, slot.serial)) => State::Waiting,
                 (Queued::No, None, _) => State::Running,
             };
-            // Most tasks have no name, and none is looked for.
-            let info = if slot.has_rare { inner.info(index as u32) } else { Info { name: None, at: slot.at.into() } };
+            let info = inner.info(index as u32);
             look(Row { key: self.key(index, slot.serial), info, state }, slot.joiner.as_ref());
         }
     }
