@@ -27,6 +27,13 @@ impl Helper {
         Ok(Self { thread: Some(thread), process: process::id() })
     }
 
+    /// Wakes it, if it is parked. The thread's handle takes no lock, which a forked child may find taken for ever.
+    pub(super) fn unpark(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+
     /// Whether it has come to its end by itself.
     pub(super) fn is_over(&self) -> bool {
         self.thread.as_ref().is_none_or(thread::JoinHandle::is_finished)

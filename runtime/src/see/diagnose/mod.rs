@@ -13,7 +13,6 @@ pub(crate) mod overload;
 mod watch;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -31,6 +30,7 @@ use crate::see::diagnose::outside::{somebody_outside, waits_of};
 use crate::see::diagnose::overload::{Overload, Seen};
 use crate::see::diagnose::watch::{Poll, Watch, lock, report};
 use crate::see::model::dump::Dump;
+use crate::see::model::slots::Slots;
 use crate::see::model::things::TaskState;
 use crate::see::serve;
 
@@ -61,13 +61,13 @@ struct Told {
     /// Tasks that returned `Pending` since the loop last slept, or whose last waker went.
     pending: Once,
     /// Findings that are reported.
-    forgotten: BTreeSet<TaskId>,
+    forgotten: Slots<()>,
     circles: Circles,
     overload: Overload,
     /// The task of the last slow poll, which may be over by the time that timers are late for it.
     slow: Option<(TaskId, String)>,
     /// The tasks of those that are reported.
-    in_circles: BTreeSet<TaskId>,
+    in_circles: Slots<()>,
     asleep_for_ever: bool,
     /// The findings to be told when no borrow is alive.
     found: Vec<Found>,
@@ -129,7 +129,7 @@ impl Diagnosis {
             }
             if is_called(core) {
                 told.pending.insert(task);
-            } else if told.forgotten.insert(task) {
+            } else if told.forgotten.add(task.0.0) {
                 let described = told.describe(task);
                 let text = format!("nobody can wake {described}: it returned Pending, and no waker of it is left");
                 told.found(Finding::NobodyCanWake, Some(task), vec![text]);
@@ -142,11 +142,11 @@ impl Diagnosis {
     fn look_for_circles(&self, core: &Core) {
         let told = &mut *self.told.borrow_mut();
         for circle in told.circles.closed() {
-            let is_known = circle.iter().any(|task| told.in_circles.contains(task));
+            let is_known = circle.iter().any(|task| told.in_circles.get(task.0.0).is_some());
             if is_known || circle.iter().any(|task| kept_wakers(task.0) > 1) || is_called(core) {
                 continue;
             }
-            told.in_circles.extend(&circle);
+            circle.iter().for_each(|task| told.in_circles.put(task.0.0, ()));
             let chain: Vec<_> = circle.iter().map(ToString::to_string).collect();
             let mut lines =
                 vec![format!("tasks wait for each other in a circle: task {}", chain.join(" waits for task "))];
@@ -247,11 +247,11 @@ impl Told {
         Self {
             names,
             pending: Once::default(),
-            forgotten: BTreeSet::new(),
+            forgotten: Slots::default(),
             circles: Circles::default(),
             overload: Overload::new(slow_poll),
             slow: None,
-            in_circles: BTreeSet::new(),
+            in_circles: Slots::default(),
             asleep_for_ever: false,
             found: Vec::new(),
         }
@@ -305,8 +305,8 @@ impl Told {
     fn forget(&mut self, task: TaskId) {
         self.names.forget(task);
         self.pending.remove(task);
-        self.forgotten.remove(&task);
-        self.in_circles.remove(&task);
+        self.forgotten.take(task.0.0);
+        self.in_circles.take(task.0.0);
     }
 }
 

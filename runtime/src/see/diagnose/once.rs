@@ -13,8 +13,7 @@ pub(super) struct Once {
 
 impl Once {
     pub(super) fn insert(&mut self, task: TaskId) {
-        if self.noted.get(task.0.0).is_none() {
-            self.noted.put(task.0.0, ());
+        if self.noted.add(task.0.0) {
             self.tasks.push(task);
         }
     }

@@ -1,10 +1,10 @@
 //! A thread that looks over the loop's shoulder, since a loop that is held up by a slow poll can say nothing
 //! itself.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
-
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
 use crate::ground::event::TaskId;
 use crate::see::diagnose::names::{Known, Names};
@@ -21,23 +21,34 @@ pub(super) struct Poll {
 
 /// The thread that watches, which ends with this.
 pub(super) struct Watch {
-    /// Dropped first: that is how the thread hears that it is over.
-    _over: Sender<()>,
-    _thread: Helper,
+    is_over: Arc<AtomicBool>,
+    thread: Helper,
 }
 
 impl Watch {
     pub(super) fn new(poll: Arc<Mutex<Option<Poll>>>, names: Arc<Names>, slow_poll: Duration) -> std::io::Result<Self> {
-        let (over, is_over) = bounded(0);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
         let pause = (slow_poll / 4).max(Duration::from_millis(1));
         let watch = move || {
-            while is_over.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+            loop {
+                thread::park_timeout(pause);
+                if over.load(Ordering::Acquire) {
+                    break;
+                }
                 if let Some((of, lasts)) = slow(&poll, &names, slow_poll) {
                     report("", &format!("{of} has been running for {lasts:.0?} and holds up the loop"));
                 }
             }
         };
-        Ok(Self { _over: over, _thread: Helper::start("watch", watch)? })
+        Ok(Self { is_over, thread: Helper::start("watch", watch)? })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Release);
+        self.thread.unpark();
     }
 }
 

@@ -81,3 +81,13 @@ impl<T> Slots<T> {
         })
     }
 }
+
+/// A set.
+impl Slots<()> {
+    /// Puts a key in. Returns whether it was not there.
+    pub(crate) fn add(&mut self, key: Key) -> bool {
+        let is_new = self.get(key).is_none();
+        self.put(key, ());
+        is_new
+    }
+}
