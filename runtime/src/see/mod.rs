@@ -1,7 +1,22 @@
 //! Seeing: what reads the event stream, and what reads the stores.
 //!
-//! The readers of the stream know nothing else of the runtime, which is why they stand below it: the
-//! builder attaches those that the environment asks for. [`dump`] asks the stores.
+//! ```text
+//!     the loop --> an event --> its observers
+//!                                 record/      the last events in a ring, and the state before them
+//!                                 diagnose/    slow polls, lost wakers, circles of joins
+//!                                 chrome/      a picture for the viewers of traces
+//!                                 asked/       a log line a turn; and which of these the environment asks for
+//!                 the ring  <-- serve/         the page, the monitor, the signals: on threads of their own
+//!                 the stores <- model/dump     the task table, also where nobody has observed
+//! ```
+//!
+//! Read `model/` first: `things` and `state` are the look of a loop, which each event takes one step further, `words`
+//! and `ndjson` how it is written, `table` how a person reads it. Any wing can be read after that. The rest are
+//! `told`, what a program says of itself, and two servants: `helper`, a thread that ends with its owner, and `stderr`,
+//! which no slow reader holds up.
+//!
+//! No turn needs anything here, and readers learn all that they know from events. The builder attaches those that it
+//! or the environment asks for; [`attach`] adds any other.
 
 mod asked;
 mod chrome;

@@ -18,3 +18,4 @@ mod server;
 mod shared_paths;
 mod stalled_readers;
 mod told;
+mod vocabulary;

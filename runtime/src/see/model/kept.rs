@@ -1,4 +1,5 @@
-//! The keeper of a loop's state: a ring, where one is told of its events. The task table asks it.
+//! The keeper of a loop's state. A ring that is told of a loop's events leaves a function here, and the task table
+//! calls it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,11 +8,11 @@ use crate::heart::core::Core;
 use crate::heart::current::with_current;
 use crate::see::model::state::State;
 
-/// Kept with the core: a way to ask somebody who follows the events. The first who comes knows the most.
+/// The function that tells the state, kept with the core. The first stays: its ring was told of the most.
 #[derive(Default)]
 pub(crate) struct Kept(RefCell<Option<Rc<Asked>>>);
 
-/// Somebody who knows the state, asked for it.
+/// Tells the state of the loop as of now.
 type Asked = dyn Fn() -> State;
 
 impl Kept {
