@@ -183,21 +183,22 @@ fn a_rolling_restart_fails_no_request_of_running_clients() {
 
 #[test]
 fn a_restart_that_fails_leaves_the_old_process_at_work() {
-    // Its own file is a copy, which another one takes the place of.
+    // Its own file is another link, which another file takes the place of. A copy would be written by this process, and
+    // a program is not started while a child of some other test still has it open.
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("fast-restart");
     std::fs::create_dir_all(&folder).unwrap();
-    let copy = folder.join("fast");
-    let _ = std::fs::remove_file(&copy);
-    std::fs::copy(FAST, &copy).unwrap();
-    let demo = Demo::start(copy.to_str().unwrap(), &["--addr", "127.0.0.1:0", "--loops", "1"]);
+    let link = folder.join("fast");
+    let _ = std::fs::remove_file(&link);
+    std::fs::hard_link(FAST, &link).unwrap();
+    let demo = Demo::start(link.to_str().unwrap(), &["--addr", "127.0.0.1:0", "--loops", "1"]);
     let mut fast = Fast { demo, addr: String::new(), pid: 0 };
     fast.listens();
     for wrong in ["#!/bin/sh\nexit 3\n", "this is no program\n"] {
-        std::fs::remove_file(&copy).unwrap();
-        std::fs::write(&copy, wrong).unwrap();
-        let mut mode = std::fs::metadata(&copy).unwrap().permissions();
+        std::fs::remove_file(&link).unwrap();
+        std::fs::write(&link, wrong).unwrap();
+        let mut mode = std::fs::metadata(&link).unwrap().permissions();
         std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
-        std::fs::set_permissions(&copy, mode).unwrap();
+        std::fs::set_permissions(&link, mode).unwrap();
         fast.signal(Signal::HUP);
         let line = fast.demo.line();
         assert!(line.starts_with("no process has taken over, so this one goes on: "), "{line}");
