@@ -155,7 +155,7 @@ fn into(program: &str, sink: &str) -> Ended {
 fn every_demo_is_quiet_when_its_reader_has_gone_and_fails_on_a_full_disk() {
     let multiplex = format!("{MULTIPLEX} --seconds 0.1 --connections 10 --timers 10");
     let mut programs = vec![SLEEPERS, DEADLOCK, FORGOTTEN_WAKER, HOG, SEE_SLEEPERS, SELF_WAKE, STARVATION, &multiplex];
-    programs.push(HAPPY_EYEBALLS);
+    programs.extend([HAPPY_EYEBALLS, HELLO]);
     programs.extend(STEPS);
     for program in programs {
         let ended = into(program, "| head -1 >/dev/null");
@@ -166,13 +166,17 @@ fn every_demo_is_quiet_when_its_reader_has_gone_and_fails_on_a_full_disk() {
 }
 
 #[test]
-fn a_step_explains_itself_and_takes_no_flags() {
+fn hello_and_the_steps_explain_themselves_and_take_no_flags() {
     for (number, step) in (1..).zip(STEPS) {
         let ended = run(step, &["--help"]);
         ended.assert_code(0);
         assert!(ended.stdout.starts_with(&format!("Step {number} of 3: ")), "{}", ended.stdout);
         run(step, &["--seconds", "1"]).assert_complains(2, &["--seconds"]);
     }
+    let ended = run(HELLO, &["--help"]);
+    ended.assert_code(0);
+    assert!(ended.stdout.starts_with("Two tasks sleep a second together"), "{}", ended.stdout);
+    run(HELLO, &["--seconds", "1"]).assert_complains(2, &["--seconds"]);
 }
 
 #[test]
@@ -190,7 +194,7 @@ fn help_that_cannot_be_written_is_an_error() {
         SELF_WAKE,
         STARVATION,
     ];
-    for demo in demos.into_iter().chain(STEPS) {
+    for demo in demos.into_iter().chain(STEPS).chain([HELLO]) {
         into(&format!("{demo} --help"), ">/dev/full").assert_complains(1, &["cannot write the output"]);
         into(&format!("{demo} --help"), "| true").assert_code(0);
     }
@@ -305,7 +309,7 @@ fn echo_lets_the_connected_finish_after_a_stop_and_nobody_else_in() {
     let mut client = connect(&addr);
     says_back(&mut client, "before");
     echo.signal(Signal::TERM);
-    assert_eq!(echo.line(), "stopping; 1 connected, with 50s to finish\n");
+    assert_eq!(echo.line(), "stopping; 1 connected, with 50 s to finish\n");
     says_back(&mut client, "after");
     assert!(TcpStream::connect(&addr).is_err());
     drop(client);
@@ -619,7 +623,7 @@ fn a_hog_makes_all_ticks_late_and_is_named_unless_it_is_polite() {
 [  2.300] tick: 2000 ms late
 [  2.600] the latest tick was 2000 ms late
 ";
-    assert_says(HOG, &[], expected, &[&["\"hog\"", "hog.rs:", "ran for 2s in one poll"]]);
+    assert_says(HOG, &[], expected, &[&["\"hog\"", "hog.rs:", "ran for 2 s in one poll"]]);
     let polite = "\
 [  0.300] hog begins two seconds of work
 [  2.300] hog is done
@@ -692,13 +696,13 @@ fn budget_and_turn_keep_the_greedy_from_starving_the_polite() {
     let expected = |crowd| {
         format!(
             "\
-[  0.150] 1. beside a reader that never has to wait, main stood in the queue for 64ms
-[  0.300] 2. beside 100 tasks that give way all the time, main's timer and the queue took {crowd}ms more
-[  0.450] 3. beside a task that never awaits, they took 148ms more
+[  0.150] 1. beside a reader that never has to wait, main stood in the queue for 64 ms
+[  0.300] 2. beside 100 tasks that give way all the time, main's timer and the queue took {crowd} ms more
+[  0.450] 3. beside a task that never awaits, they took 148 ms more
 "
         )
     };
-    let loner: &[&[&str]] = &[&["\"loner\"", "starvation.rs:", "ran for 150ms in one poll"]];
+    let loner: &[&[&str]] = &[&["\"loner\"", "starvation.rs:", "ran for 150 ms in one poll"]];
     assert_says(STARVATION, &[], &expected(76), loner);
     assert_says(STARVATION, &["--polls-per-turn", "1000"], &expected(148), loner);
 }

@@ -24,6 +24,7 @@ use crate::unentered::{Settings, Unentered};
 /// let greeting = oneloop::run(async { format!("hello, {name}") });
 /// assert_eq!(greeting, "hello, loop");
 /// ```
+#[doc(alias("main", "asyncio.run"))]
 #[track_caller]
 pub fn run<F: Future>(future: F) -> F::Output {
     let runtime = Runtime::new().unwrap_or_else(|error| panic!("oneloop::run could not make a runtime: {error}"));

@@ -60,6 +60,7 @@ mod heart;
 mod handle;
 
 pub mod time;
+#[doc(alias("select", "join", "sync", "Mutex", "Semaphore", "Notify", "mpsc", "oneshot"))]
 pub mod task;
 pub mod net;
 pub mod signal;

@@ -44,7 +44,7 @@ const fn room(layer: u8, name: &'static str, lines: usize, holds: &'static str) 
 }
 
 #[rustfmt::skip]
-pub(crate) const HOUSE: [Room; 38] = [
+pub(crate) const HOUSE: [Room; 39] = [
     //   layer  file                  lines  holds
     room(0, "heart/key.rs",        60, "keys (slot and serial) and the packed word inside a waker"),
     room(0, "ground/platform.rs",  25, "a sentence for each system that cannot run the loop"),
@@ -54,6 +54,7 @@ pub(crate) const HOUSE: [Room; 38] = [
     room(0, "ground/signals.rs",  262, "the handler of POSIX signals, whom it rings, and what else a process calls back at"),
     room(0, "ground/place.rs",     40, "a line of a source, in whatever language"),
     room(0, "ground/shown.rs",     50, "a stranger's name, as a terminal may be sent it"),
+    room(0, "ground/span.rs",      45, "a duration, as a person reads it"),
     room(0, "ground/foreign.rs",   20, "what other people's code may do, and a panic of it that is nobody's"),
     room(0, "ground/wishes.rs",    30, "what the environment asks of a program's own loops"),
     room(1, "ground/event.rs",    160, "the events that an observer sees"),

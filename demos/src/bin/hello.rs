@@ -11,6 +11,8 @@ use std::time::Duration;
 use oneloop::{spawn, time::sleep};
 
 fn main() {
+    // `--help` has an answer, as in every demo. Leave this out of your copy.
+    oneloop_demos::without_flags(env!("CARGO_BIN_NAME"), "Two tasks sleep a second together, and are joined.");
     oneloop::run(async {
         let hello = spawn(after_a_second("hello"));
         let world = spawn(after_a_second("world"));

@@ -53,25 +53,25 @@ async fn scene(stage: Stage) {
     let start = Instant::now();
     let reader = Builder::new().name("reader").spawn(read(stage));
     let waited = longest_wait(&[reader], Duration::ZERO).await;
-    say(start, format_args!("1. beside a reader that never has to wait, main stood in the queue for {waited:.0?}"));
+    say(start, format_args!("1. beside a reader that never has to wait, main stood in the queue for {waited:.0} ms"));
 
     let crowd: Vec<_> = (0..CROWD).map(|_| Builder::new().name("crowd").spawn(give_way(stage))).collect();
     let waited = longest_wait(&crowd, PIECE * 4).await;
     say(
         start,
         format_args!(
-            "2. beside {CROWD} tasks that give way all the time, main's timer and the queue took {waited:.0?} more"
+            "2. beside {CROWD} tasks that give way all the time, main's timer and the queue took {waited:.0} ms more"
         ),
     );
 
     let loner = async move { (0..PIECES).for_each(|_| stage.work(PIECE)) };
     let waited = longest_wait(&[Builder::new().name("loner").spawn(loner)], PIECE * 4).await;
-    say(start, format_args!("3. beside a task that never awaits, they took {waited:.0?} more"));
+    say(start, format_args!("3. beside a task that never awaits, they took {waited:.0} ms more"));
 }
 
 /// Waits again and again for `pause`, or for one round of the queue, until the others are over. Returns
-/// by how much the longest wait was too long.
-async fn longest_wait(others: &[JoinHandle<()>], pause: Duration) -> Duration {
+/// by how many milliseconds the longest wait was too long.
+async fn longest_wait(others: &[JoinHandle<()>], pause: Duration) -> f64 {
     let mut longest = Duration::ZERO;
     while !others.iter().all(JoinHandle::is_finished) {
         let due = Instant::now() + pause;
@@ -82,7 +82,7 @@ async fn longest_wait(others: &[JoinHandle<()>], pause: Duration) -> Duration {
         }
         longest = longest.max(due.elapsed());
     }
-    longest
+    longest.as_secs_f64() * 1e3
 }
 
 /// Reads what is always there, and works on each byte.

@@ -58,7 +58,7 @@ fn blocks(time: Duration) {
 async fn blocker(args: Args) {
     loop {
         sleep(args.free).await;
-        log(&format!("wedged for {:?}: ask the monitor now", args.wedge));
+        log(&format!("wedged for {} s: ask the monitor now", args.wedge.as_secs_f64()));
         let start = Instant::now();
         if args.polite {
             let _ = spawn_blocking(move || blocks(args.wedge)).await;

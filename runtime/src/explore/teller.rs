@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::{REPLAY, Schedule, TIME_TO_CUT};
 use crate::ground::signals;
+use crate::ground::span::Span;
 
 /// How often it is told what has been going on.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -88,14 +89,14 @@ impl Drop for Teller {
 impl Going {
     fn text(&self) -> String {
         let Self { runs, schedule, since, found } = self;
-        let running = since.elapsed();
+        let running = Span(since.elapsed());
         match found {
             None => format!(
-                "{runs} seeds tried, and none has failed; {REPLAY}={schedule} is the one that has been running for {running:.1?}"
+                "{runs} seeds tried, and none has failed; {REPLAY}={schedule} is the one that has been running for {running}"
             ),
             Some(found) => format!(
                 "seed {} fails, as {REPLAY}={found} shows; looking for a shorter schedule: {runs} tried, and \
-                 {REPLAY}={schedule} has been running for {running:.1?}",
+                 {REPLAY}={schedule} has been running for {running}",
                 found.seed
             ),
         }

@@ -9,6 +9,7 @@
 //!     sync.rs       the concurrent primitives, which the loom models swap for their own
 //!     place.rs      a line of a source, in whatever language
 //!     shown.rs      a stranger's name, as a terminal may be sent it
+//!     span.rs       a duration, as a person reads it
 //!     platform.rs   a sentence for each system that cannot run the loop
 //!     wishes.rs     what the environment asks of a program's own loops
 //!     pool.rs       threads for work that blocks
@@ -22,6 +23,7 @@ pub(crate) mod foreign;
 pub(crate) mod place;
 pub(crate) mod shown;
 pub(crate) mod signals;
+pub(crate) mod span;
 pub(crate) mod sync;
 pub(crate) mod wishes;
 

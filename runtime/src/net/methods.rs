@@ -9,6 +9,8 @@ macro_rules! read_methods {
         /// Reads what there is, up to the buffer's length; waits if there is nothing. Zero means that the
         /// peer has sent all it will, or that the buffer is empty: into an empty one, nothing is read at once.
         ///
+        /// `futures_lite::AsyncReadExt` adds `read_exact`, `read_to_end` and others.
+        ///
         /// # Errors
         ///
         /// As read(2), save for `WouldBlock` and `Interrupted`.
@@ -16,6 +18,7 @@ macro_rules! read_methods {
         /// # Cancel safety
         ///
         /// Dropping the future loses no byte.
+        #[doc(alias("read_exact", "read_to_end", "readexactly"))]
         #[track_caller]
         pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
             self.socket().read(Location::caller(), buffer)

@@ -1,4 +1,7 @@
 //! Tasks: spawning, joining, aborting, yielding, scopes, and work that blocks.
+//!
+//! Combinators, channels and locks come from other crates, and run here as they are: `futures_lite::future::{or, race, zip}`
+//! where tokio has `select!` and `join!`, and `async-channel`, `async-lock` and `event-listener` for its `sync`.
 
 mod asker;
 mod blocking;

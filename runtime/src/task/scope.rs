@@ -23,6 +23,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::ground::event::{Cause, TaskId};
+use crate::ground::span::Span;
 use crate::heart::budget::OPERATIONS_PER_POLL;
 use crate::heart::core::{Actor, Core};
 use crate::heart::current::{at_home, current, expect_current, expect_home};
@@ -224,7 +225,7 @@ impl<'env> Scope<'env> {
     /// If no runtime runs on this thread.
     #[track_caller]
     pub fn cancel_after(&self, limit: Duration) {
-        let why = format!("it took longer than {limit:?}");
+        let why = format!("it took longer than {}", Span(limit));
         self.notes.limit.replace(Some((sleep(limit), Cancelled::here(why, Location::caller()))));
         self.notes.wake_parent();
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::time::Duration;
 
+use crate::ground::span::Span;
 use crate::heart::current::current;
 
 /// A moment, like [`std::time::Instant`], by the clock of the runtime that runs on this thread: the
@@ -113,7 +114,7 @@ impl SubAssign<Duration> for Instant {
 #[cold]
 #[track_caller]
 fn cannot_show(which: &str, duration: Duration, checked: &str) -> ! {
-    panic!("the clock cannot show an instant that is {duration:?} {which}: use Instant::{checked}, which says so")
+    panic!("the clock cannot show an instant that is {} {which}: use Instant::{checked}, which says so", Span(duration))
 }
 
 impl Sub for Instant {

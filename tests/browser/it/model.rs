@@ -4,27 +4,37 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use oneloop::see::{Recording, Ring};
 use serde_json::{Value, json};
 
 use crate::program::record;
 
+#[path = "../../../runtime/src/ground/span.rs"]
+mod span;
+
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../runtime/src/see/serve/page/model");
+const SPANS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spans.js");
 const TELLER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/model.js");
 pub(crate) const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/recordings");
 
-/// The model's account of a recording, or nothing where node is not there.
-fn model_says(recording: &Path, step: usize) -> Option<Vec<Value>> {
-    let mut node = Command::new("node");
-    let Ok(said) = node.args([TELLER, MODEL]).arg(recording).arg(step.to_string()).output() else {
+/// The lines that a program prints under node, or nothing where node is not there.
+fn node_says(program: &str, file: &Path, args: impl IntoIterator<Item = String>) -> Option<Vec<String>> {
+    let Ok(said) = Command::new("node").arg(program).arg(file).args(args).output() else {
         let test = std::thread::current().name().unwrap_or("a test").to_owned();
         let _ = writeln!(std::io::stderr().lock(), "{test} is skipped: no node is here");
         return None;
     };
-    assert!(said.status.success(), "the model fails: {}", String::from_utf8_lossy(&said.stderr));
-    let lines = String::from_utf8(said.stdout).expect("it prints text");
-    Some(lines.lines().map(|line| serde_json::from_str(line).expect("it prints JSON")).collect())
+    assert!(said.status.success(), "{program} fails: {}", String::from_utf8_lossy(&said.stderr));
+    Some(String::from_utf8(said.stdout).expect("it prints text").lines().map(String::from).collect())
+}
+
+/// The model's account of a recording.
+fn model_says(recording: &Path, step: usize) -> Option<Vec<Value>> {
+    let recording = recording.to_str().expect("the path is text").to_owned();
+    let lines = node_says(TELLER, Path::new(MODEL), [recording, step.to_string()])?;
+    Some(lines.iter().map(|line| serde_json::from_str(line).expect("it prints JSON")).collect())
 }
 
 /// The model's state is the runtime's, after every `step` events.
@@ -56,6 +66,52 @@ pub(crate) fn sorted(facts: impl Iterator<Item = Value>) -> Vec<String> {
     let mut facts: Vec<String> = facts.map(|fact| fact.to_string()).collect();
     facts.sort_unstable();
     facts
+}
+
+#[test]
+fn the_page_and_the_terminal_say_a_duration_alike() {
+    const EACH: [(u64, &str); 26] = [
+        (0, "0 s"),
+        (1, "1 ns"),
+        (870, "870 ns"),
+        (999, "999 ns"),
+        (1000, "1 µs"),
+        (1004, "1 µs"),
+        (1005, "1.01 µs"),
+        (8600, "8.6 µs"),
+        (93_149, "93.1 µs"),
+        (93_150, "93.2 µs"),
+        (100_499, "100 µs"),
+        (999_499, "999 µs"),
+        (999_500, "1 ms"),
+        (10_000_000, "10 ms"),
+        (199_000_000, "199 ms"),
+        (999_999_999, "1 s"),
+        (1_500_000_000, "1.5 s"),
+        (1_050_000_000, "1.05 s"),
+        (59_949_999_999, "59.9 s"),
+        (119_999_999_999, "120 s"),
+        (120_000_000_000, "2 min 0 s"),
+        (125_900_000_000, "2 min 5 s"),
+        (7_199_999_000_000, "119 min 59 s"),
+        (7_200_000_000_000, "2 h"),
+        (3 * 86_400_000_000_000, "3 days"),
+        (4 * 31_557_600_000_000_000, "4 years"),
+    ];
+    for (nanos, text) in EACH {
+        assert_eq!(span::Span(Duration::from_nanos(nanos)).to_string(), text);
+    }
+    assert_eq!(span::Span(Duration::MAX).to_string(), "584542046090 years");
+    // Every rounding, up to the largest number that the page has exactly.
+    let powers = (0..16).flat_map(|power| [1, 5, 994, 995, 9995].map(|digits| digits * 10_u64.pow(power)));
+    let around = powers.flat_map(|n| [n.saturating_sub(1), n, n + 1]).filter(|n| *n < 1 << 53);
+    let all: Vec<u64> = EACH.iter().map(|(nanos, _)| *nanos).chain(around).collect();
+    let file = Path::new(MODEL).join("words.js");
+    let Some(said) = node_says(SPANS, &file, all.iter().map(u64::to_string)) else { return };
+    assert_eq!(said.len(), all.len());
+    for (nanos, said) in all.into_iter().zip(said) {
+        assert_eq!(said.replace('\u{a0}', " "), span::Span(Duration::from_nanos(nanos)).to_string(), "{nanos} ns");
+    }
 }
 
 #[test]

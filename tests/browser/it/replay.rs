@@ -465,7 +465,7 @@ fn the_example_shows_a_slow_poll_and_whose_it_was() {
         page.waits_until("document.querySelector('#pill').textContent === 'Replay'");
         page.types("End");
         page.waits_until(
-            "/\"\u{2068}hog\u{2069}\".* ran for 2s in one poll/.test(document.querySelector('#finding-list').textContent)",
+            "/\"\u{2068}hog\u{2069}\".* ran for 2 s in one poll/.test(document.querySelector('#finding-list').textContent)",
         );
         // The link leads there each time, and from the end of a small page, too.
         page.is_sized(390, 844);

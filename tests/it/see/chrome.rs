@@ -487,7 +487,7 @@ fn what_the_diagnosis_finds_is_noted() {
     watch(|| {
         let trace = ChromeTrace::new();
         drawn(&trace).block_on(yield_now());
-        let text = "task 3 \"x\" ran for 2s in one poll";
+        let text = "task 3 \"x\" ran for 2 s in one poll";
         trace.on_event(SECOND, &Event::Finding { kind: Finding::SlowPoll, task: None, text });
         assert_eq!(Checked::of(&trace).notes, [text]);
     });

@@ -105,7 +105,7 @@ fn the_monitor_answers_what_it_promises_in_its_help() {
         };
         assert!(table.contains("see/monitor.rs:") && table.contains("last woken by"), "{table}");
         let sleeper = shown.monitor(&format!("where {}", number("sleeper")));
-        assert!(sleeper.contains("waits for timer") && sleeper.contains("due in 3"), "{sleeper}");
+        assert!(sleeper.contains("waits for timer") && sleeper.contains("due in 59 min 59 s"), "{sleeper}");
         let joiner = shown.monitor(&format!("where {}", number("joiner")));
         assert!(joiner.contains(&format!("waits for join {} (\"sleeper\")", number("sleeper"))), "{joiner}");
         let wheel = shown.monitor("wheel");

@@ -145,7 +145,7 @@ fn a_scope_says_by_whom_it_was_cancelled() {
             });
             let limited = limited.await.unwrap_err();
             assert_eq!(start.elapsed(), SECOND * 3);
-            assert_eq!(limited.cancelled().unwrap().why(), "it took longer than 3s");
+            assert_eq!(limited.cancelled().unwrap().why(), "it took longer than 3 s");
         });
     });
 }

@@ -59,7 +59,7 @@ impl House {
     pub(crate) fn is_stopping(&self) {
         let open = self.guests.came() - self.finished.get();
         if open > 0 {
-            log(&format!("stopping; {open} connected, with {:?} to finish", self.args.grace));
+            log(&format!("stopping; {open} connected, with {} s to finish", self.args.grace.as_secs_f64()));
         }
     }
 

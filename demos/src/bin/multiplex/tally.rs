@@ -109,7 +109,7 @@ impl Tally {
         counts.fired += 1;
         let Some(late) = took.checked_sub(asked) else {
             counts.early += 1;
-            let problem = format!("a timer of {asked:?} fired after {took:?}");
+            let problem = format!("a timer of {} s fired after {} s", asked.as_secs_f64(), took.as_secs_f64());
             self.first_problem.borrow_mut().get_or_insert(problem);
             return;
         };

@@ -4,8 +4,8 @@
 //! the time at its beginning. So is a task logged that sleeps for ten milliseconds, and its joiner:
 //!
 //! ```text
-//!     turn 1         0.000s | polled 1 "main" 2 "reader" | parked 10.0ms
-//!     turn 2         0.010s | polled 2 "reader" done 1 "main" done | timers fired 1 | woken by task 1 timer 1
+//!     turn 1         0.000 s | polled 1 "main" 2 "reader" | parked 10 ms
+//!     turn 2         0.010 s | polled 2 "reader" done 1 "main" done | timers fired 1 | woken by task 1 timer 1
 //! ```
 
 use std::cell::RefCell;
@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crate::ground::event::{Cause, Event, Finished, Observer, Polled, TaskId};
 use crate::ground::shown::Shown;
+use crate::ground::span::Span;
 use crate::ground::wishes::is_wished;
 use crate::see::model::numbered::Numbered;
 use crate::see::model::words::several;
@@ -99,15 +100,15 @@ impl Line {
         let Some((since, timeout)) = self.parked.take() else { return };
         self.park = match (timeout, events) {
             (Some(Duration::ZERO), _) => format!("looked, {}", several(events, "event")),
-            (_, 0) => format!("parked {:.1?}", now.saturating_sub(since)),
-            (_, _) => format!("parked {:.1?}, {}", now.saturating_sub(since), several(events, "event")),
+            (_, 0) => format!("parked {}", Span(now.saturating_sub(since))),
+            (_, _) => format!("parked {}, {}", Span(now.saturating_sub(since)), several(events, "event")),
         };
     }
 
     /// Writes out the turn and makes ready for the next.
     fn finish(&mut self, turn: u64) -> String {
         let began = self.began.as_millis();
-        let mut text = format!("turn {turn:<5} {:>5}.{:03}s", began / 1000, began % 1000);
+        let mut text = format!("turn {turn:<5} {:>5}.{:03} s", began / 1000, began % 1000);
         if self.inbox > 0 {
             let _ = write!(text, " | inbox {}", self.inbox);
         }

@@ -18,6 +18,7 @@ use super::parts::{About, Counted, Drawn, What};
 use super::text::Micros;
 use super::{ChromeTrace, Picture};
 use crate::ground::event::{TaskId, WaitsFor};
+use crate::ground::span::Span;
 use crate::see::model::json::{Lines, Members, object};
 use crate::see::model::numbered::Numbered;
 use crate::see::model::words::{FINISHED, POLLED, word};
@@ -249,12 +250,10 @@ impl What {
     fn put_args(&self, args: &mut Members<'_>) {
         match self {
             Self::Poll(_, Some(outcome)) => args.text("outcome", word(&POLLED, *outcome)),
-            Self::Timer(_, late) => args.text("late", format_args!("{late:?}")),
+            Self::Timer(_, late) => args.text("late", Span(*late)),
             Self::Source(_, ready) => args.text("ready", format_args!("{ready:?}")),
             Self::Park(None, events) => args.text("timeout", "for ever").text("events", events),
-            Self::Park(Some(timeout), events) => {
-                args.text("timeout", format_args!("{timeout:?}")).text("events", events)
-            }
+            Self::Park(Some(timeout), events) => args.text("timeout", Span(*timeout)).text("events", events),
             Self::Life(_, about, outcome) => {
                 if let Some((by, at)) = about.spawned {
                     args.text("spawned at", at).text("spawned by", by);

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::ground::event::{Event, Finding, Observer, Polled, TaskId};
+use crate::ground::span::Span;
 use crate::ground::wishes::is_wished;
 use crate::heart::core::Core;
 use crate::heart::current::current;
@@ -107,10 +108,9 @@ impl Diagnosis {
             lock(&self.poll).take();
         }
         let told = &mut *self.told.borrow_mut();
-        let started = self.started.take();
-        if let Some(started) = started.filter(|started| now.saturating_sub(*started) > self.slow_poll) {
+        if let Some(started) = self.started.take().filter(|started| now.saturating_sub(*started) > self.slow_poll) {
             let (of, took) = (told.describe(task), now.saturating_sub(started));
-            let text = format!("{of} ran for {took:.0?} in one poll, and nothing else could");
+            let text = format!("{of} ran for {} in one poll, and nothing else could", Span(took));
             told.slow = Some((task, of));
             told.found(Finding::SlowPoll, Some(task), vec![text]);
         }
@@ -262,9 +262,9 @@ impl Told {
         let (kind, task, text) = match self.overload.note(now, event) {
             None => return,
             Some(Seen::Storm { task, polls, lasts }) => {
-                let of = self.describe(task);
+                let (of, lasts) = (self.describe(task), Span(lasts));
                 let text = format!(
-                    "{of} has woken itself in {polls} polls on end, for {lasts:.0?}, and keeps the loop from sleeping: \
+                    "{of} has woken itself in {polls} polls on end, for {lasts}, and keeps the loop from sleeping: \
                      if it waits for something, let that wake it"
                 );
                 (Finding::SelfWakeStorm, Some(task), text)
@@ -272,9 +272,9 @@ impl Told {
             Some(Seen::Pile { late, worst, behind }) => {
                 let behind = behind.map_or_else(
                     || String::from("the loop had too much else to do"),
-                    |(task, took)| format!("{} ran for {took:.0?} in one poll before", self.describe_slow(task)),
+                    |(task, took)| format!("{} ran for {} in one poll before", self.describe_slow(task), Span(took)),
                 );
-                let text = format!("{late} timers fired together, up to {worst:.0?} late: {behind}");
+                let text = format!("{late} timers fired together, up to {} late: {behind}", Span(worst));
                 (Finding::TimerPileUp, None, text)
             }
         };

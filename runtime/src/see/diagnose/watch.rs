@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::ground::event::TaskId;
+use crate::ground::span::Span;
 use crate::see::diagnose::names::{Known, Names};
 use crate::see::helper::Helper;
 use crate::see::stderr::say;
@@ -37,7 +38,7 @@ impl Watch {
                     break;
                 }
                 if let Some((of, lasts)) = slow(&poll, &names, slow_poll) {
-                    report("", &format!("{of} has been running for {lasts:.0?} and holds up the loop"));
+                    report("", &format!("{of} has been running for {} and holds up the loop", Span(lasts)));
                 }
             }
         };

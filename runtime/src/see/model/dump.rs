@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::ground::event::{Place, SourceId, TaskId, TimerId, WaitsFor};
 use crate::ground::shown::Shown;
+use crate::ground::span::Span;
 use crate::heart::core::Core;
 use crate::heart::current::expect_current;
 use crate::heart::reactor::Direction;
@@ -158,7 +159,7 @@ impl Past {
 
     fn columns(&self) -> [String; 4] {
         let woken = self.woken_by.map_or_else(|| String::from("-"), |by| by.to_string());
-        [format!("{:.0?}", self.lasts), self.polls.to_string(), format!("{:.0?}", self.longest), woken]
+        [Span(self.lasts).to_string(), self.polls.to_string(), Span(self.longest).to_string(), woken]
     }
 }
 
@@ -210,7 +211,7 @@ impl fmt::Display for Wait {
             WaitsFor::Other(number) => write!(f, "something else (number {number})")?,
         }
         if let Some(left) = self.left {
-            write!(f, " in {left:.0?}")?;
+            write!(f, " in {}", Span(left))?;
         }
         self.at.map_or(Ok(()), |at| write!(f, " at {at}"))
     }

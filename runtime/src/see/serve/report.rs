@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::ground::event::Place;
 use crate::ground::shown::Shown;
+use crate::ground::span::Span;
 use crate::heart::wheel;
 use crate::see::model::state::{Phase, State};
 use crate::see::model::table::{self, listed};
@@ -26,7 +27,7 @@ pub(super) fn table(state: &State, now: Duration) -> String {
             task.name.as_deref().map_or_else(|| String::from("-"), |name| format!("{:#}", Shown(name))),
             task.state.to_string(),
             task.polls.to_string(),
-            in_words(task.longest),
+            Span(task.longest).to_string(),
             task.at.to_string(),
             task.woken.map_or_else(|| String::from("-"), |(by, at)| format!("{by}, {} ago", since(at, now))),
             listed(&waits),
@@ -60,7 +61,7 @@ pub(super) fn task(state: &State, id: u64, now: Duration) -> Option<String> {
     if task.waits.is_empty() && task.state == TaskState::Waiting {
         text.push_str("it waits for something that the runtime cannot see, such as a channel\n");
     }
-    let _ = writeln!(text, "{}, the longest took {}", several(task.polls as usize, "poll"), in_words(task.longest));
+    let _ = writeln!(text, "{}, the longest took {}", several(task.polls as usize, "poll"), Span(task.longest));
     Some(text)
 }
 
@@ -93,12 +94,11 @@ pub(super) fn culprit(state: &State, now: Duration, silence: Duration, last_wait
         let place =
             last_wait.map_or_else(|| format!("was spawned at {}", task.at), |at| format!("last waited at {at}"));
         return (long >= LONG)
-            .then(|| format!("{} has been in one poll for {}; it {place}", name(state, id), in_words(long)));
+            .then(|| format!("{} has been in one poll for {}; it {place}", name(state, id), Span(long)));
     }
     let busy = !matches!(state.phase, Phase::Park | Phase::Idle);
-    (busy && silence >= LONG).then(|| {
-        format!("the loop has been busy for {} outside any poll: in a drop, or in an observer", in_words(silence))
-    })
+    (busy && silence >= LONG)
+        .then(|| format!("the loop has been busy for {} outside any poll: in a drop, or in an observer", Span(silence)))
 }
 
 fn phase(state: &State, now: Duration) -> String {
@@ -142,17 +142,12 @@ pub(super) fn resource(resource: Option<crate::ground::event::Resource>) -> Stri
 
 fn due(deadline: Duration, now: Duration) -> String {
     match deadline.checked_sub(now) {
-        Some(left) => format!("due in {}", in_words(left)),
-        None => format!("overdue by {}", in_words(now - deadline)),
+        Some(left) => format!("due in {}", Span(left)),
+        None => format!("overdue by {}", Span(now - deadline)),
     }
 }
 
 /// How long ago something was.
-pub(super) fn since(then: Duration, now: Duration) -> String {
-    in_words(now.saturating_sub(then))
-}
-
-/// A duration with one digit behind the point.
-pub(super) fn in_words(duration: Duration) -> String {
-    format!("{duration:.1?}")
+pub(super) fn since(then: Duration, now: Duration) -> Span {
+    Span(now.saturating_sub(then))
 }

@@ -8,18 +8,16 @@ const SLOW = 100 * MS;
 
 const POLLS_PER_TURN = 64;
 
+/** A span as a person reads it. The runtime's `ground/span.rs` has the rule in words, and a test compares the two. */
 function span(ns) {
-  if (ns < 1000) return `${Math.round(ns)}\u00a0ns`;
-  const [size, unit] = ns < 0.9995 * MS ? [1000, "µs"] : ns < 0.9995 * SECOND ? [MS, "ms"] : [SECOND, "s"];
-  const n = ns / size;
-  if (unit !== "s" || n < 120) return `${n < 9.995 ? n.toFixed(2) : n < 99.95 ? n.toFixed(1) : Math.round(n)}\u00a0${unit}`;
-  for (const [size, unit] of [[86400 * 365.25, "years"], [86400, "days"], [3600, "h"]]) if (n >= 2 * size) return `${group(Math.floor(n / size))}\u00a0${unit}`;
-  return `${Math.floor(n / 60)}\u00a0min ${Math.floor(n % 60)}\u00a0s`;
-}
-
-/** A span without the zeros that only say how exact it is. */
-function round(ns) {
-  return span(ns).replace(/\.0+\s/, "\u00a0").replace(/(\.\d*?)0+\s/, "$1\u00a0");
+  const seconds = Math.floor(ns / SECOND);
+  for (const [size, unit] of [[86400 * 365.25, "years"], [86400, "days"], [3600, "h"]]) if (seconds >= 2 * size) return `${Math.floor(seconds / size)}\u00a0${unit}`;
+  if (seconds >= 120) return `${Math.floor(seconds / 60)}\u00a0min ${seconds % 60}\u00a0s`;
+  let step = 1;
+  while (Math.round(ns / step) > 999) step *= 10;
+  const rounded = Math.round(ns / step) * step;
+  const [size, unit] = [[SECOND, "s"], [MS, "ms"], [1000, "µs"], [1, "ns"]].find(([size]) => rounded >= size) ?? [SECOND, "s"];
+  return `${Number((rounded / size).toFixed(2))}\u00a0${unit}`;
 }
 
 function moment(ns, digits = 3) {

@@ -101,7 +101,7 @@ function paintShare() {
   const percent = (part) => `${Math.min(100, (100 * part) / all).toFixed(part / all > 0.095 ? 0 : 1)} %`;
   $("share-poll").style.width = `${(100 * busy) / all}%`;
   $("share-park").style.width = `${(100 * asleep) / all}%`;
-  say($("share-left"), `${several(count, "poll")} in ${all < SECOND * 0.95 ? round(Math.ceil(all / 1e7) * 1e7) : "the last second"}`);
+  say($("share-left"), `${several(count, "poll")} in ${all < SECOND * 0.95 ? span(Math.ceil(all / 1e7) * 1e7) : "the last second"}`);
   say($("share-right"), `busy ${percent(busy)}`);
   $("share-text").title = `Of the last second, ${percent(busy)} went to polls, and the thread slept for ${percent(asleep)}.`;
 }

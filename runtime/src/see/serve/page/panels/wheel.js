@@ -99,7 +99,7 @@ const wheel = {
   list(rings, levels) {
     const words = rings.map((level, i) => {
       const held = levels.get(level), where = rings.length === 1 ? "" : i === 0 ? ", outermost" : i === rings.length - 1 ? ", innermost" : "";
-      return [held ? several(held.count, "timer") : "No timer", held ? `, next ${dueIn(held.next)}` : "", `level ${level}: ${round(MS * SLOTS ** level)} a slot`, `level ${level}${where}: ${round(MS * SLOTS ** (level + 1))} a round`];
+      return [held ? several(held.count, "timer") : "No timer", held ? `, next ${dueIn(held.next)}` : "", `level ${level}: ${span(MS * SLOTS ** level)} a slot`, `level ${level}${where}: ${span(MS * SLOTS ** (level + 1))} a round`];
     });
     refill($("levels"), JSON.stringify(words), () => [
       ...words.map(([count, next, size, full]) => el("li", { title: full }, el("b", {}, count), next, el("br"), el("span", { class: "dim" }, size))),
