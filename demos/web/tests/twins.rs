@@ -5,6 +5,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -79,6 +80,24 @@ fn a_stop_lets_what_is_being_answered_finish_and_ends_idle_connections() {
         let ended = demo.end();
         ended.assert_code(0);
         assert!(ended.stdout.ends_with("stopping\nstopped\n"), "{twin}: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_head_has_one_deadline_however_slowly_its_bytes_come() {
+    for twin in ["threads", "loop"] {
+        let (demo, addr) = start(twin, &["--head", "0.3"]);
+        let mut slow = connect(&addr);
+        slow.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        slow.write_all(b"GET / HTTP/1.1\r\nx-slow: ").unwrap();
+        // Each byte comes long before a deadline of its own would be over.
+        let drips = (0..400).take_while(|_| {
+            let is_hung_up_on = slow.write_all(b"x").is_err() || slow.read(&mut [0; 512]).is_ok();
+            !is_hung_up_on
+        });
+        assert!(drips.count() < 400, "the {twin} may be dripped on for ever");
+        demo.signal(Signal::TERM);
+        demo.end().assert_code(0);
     }
 }
 

@@ -1,11 +1,13 @@
 //! The twin with a thread for each connection. hyper speaks HTTP here, too: it is given a connection that blocks
 //! instead of being pending, and so it is over when it has been polled once.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread;
@@ -130,8 +132,13 @@ fn accept(listener: &TcpListener, guests: &Arc<Guests>, limits: &Limits) {
 fn talk(stream: TcpStream, limits: &Limits) -> Result<(), Box<dyn std::error::Error>> {
     stream.set_write_timeout(Some(limits.patience.max(Duration::from_millis(1))))?;
     stream.set_nodelay(true)?;
-    let stream = Blocking { stream, head: limits.head, until: Instant::now() + limits.lifetime };
-    let answer = service_fn(async |request| Ok::<_, Infallible>(crate::answer(request, &OnThread).await));
+    let (now, head) = (Instant::now(), limits.head);
+    let (until, due) = (now + limits.lifetime, Rc::new(Cell::new(now + head)));
+    let stream = Blocking { stream, head, until, due: Rc::clone(&due) };
+    let answer = service_fn(async |request| {
+        due.set(until); // The head is here.
+        Ok::<_, Infallible>(crate::answer(request, &OnThread).await)
+    });
     let mut http = http1::Builder::new();
     http.half_close(true).max_buf_size(16 * 1024);
     Ok(block_on(http.serve_connection(Io::new(stream), answer))?)
@@ -142,6 +149,8 @@ struct Blocking {
     stream: TcpStream,
     head: Duration,
     until: Instant,
+    /// When a head has to be here as a whole, however slowly its bytes come.
+    due: Rc<Cell<Instant>>,
 }
 
 /// A time that is up is an error here, and not a reason to wait once more.
@@ -154,7 +163,7 @@ fn at_once<T>(outcome: io::Result<T>) -> Poll<io::Result<T>> {
 
 impl AsyncRead for Blocking {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let left = self.until.saturating_duration_since(Instant::now()).min(self.head);
+        let left = self.until.min(self.due.get()).saturating_duration_since(Instant::now()).min(self.head);
         if left.is_zero() {
             return Poll::Ready(Err(ErrorKind::TimedOut.into()));
         }
@@ -164,8 +173,8 @@ impl AsyncRead for Blocking {
 }
 
 impl AsyncWrite for Blocking {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        at_once(self.stream.write(bytes))
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        at_once((&self.stream).write(bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
