@@ -303,6 +303,9 @@ fn a_page_of_another_server_and_a_foreign_name_come_to_nothing() {
         let answer = house.http("GET /", heads, "");
         assert!(answer.starts_with("HTTP/1.1 400"), "{heads:?}: {answer}");
     }
+    // The first line may name a host, too.
+    let answer = house.http("GET http://evil.example/", &format!("host: {own}\n"), "");
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
     for host in [own, "words.example", "localhost:1"] {
         let answer = house.http("GET /", &format!("host: {host}\norigin: http://{host}\n"), "");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

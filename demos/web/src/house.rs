@@ -21,7 +21,7 @@ use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderValue, OR
 use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response, Version};
+use hyper::{Method, Request, Response, Version};
 use oneloop::interop::hyper::{Io, Timer};
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::task::Builder;
@@ -277,7 +277,13 @@ pub fn why_refused<B>(request: &Request<B>) -> Option<&'static str> {
         (None, _) if request.version() != Version::HTTP_11 => None,
         (None, _) => Some("a request of HTTP/1.1 needs a Host\n"),
         (Some(_), Some(_)) => Some("a request has one Host, and this has more\n"),
-        (Some(host), None) if host.to_str().is_ok_and(is_a_host) => None,
+        (Some(host), None) if host.to_str().is_ok_and(is_a_host) => {
+            // A request line may name a host, too. That of CONNECT is another one's by its meaning.
+            let target = request.uri().authority().filter(|_| request.method() != Method::CONNECT);
+            let is_another =
+                target.is_some_and(|target| !host.as_bytes().eq_ignore_ascii_case(target.as_str().as_bytes()));
+            is_another.then_some("the first line names one host, and Host another\n")
+        }
         (Some(_), None) => Some("this Host is none: a name or an address is one, with a port or without\n"),
     }
 }

@@ -194,6 +194,9 @@ fn a_page_of_another_server_and_a_foreign_name_come_to_nothing() {
             let refused = answer.starts_with("HTTP/1.1 403") || answer.starts_with("HTTP/1.1 400");
             assert!(refused, "{path} with {heads:?}: {answer}");
         }
+        // The first line may name a host, too.
+        let answer = room.get(&format!("http://evil.example{path}"), &format!("host: {own}\n"));
+        assert!(answer.starts_with("HTTP/1.1 400"), "{path} of evil.example: {answer}");
     }
     for heads in ["", "host: a b\n", "host:\n", "host: you@localhost\n", "host: localhost\nhost: localhost\n"] {
         let answer = room.get("/", heads);

@@ -141,6 +141,16 @@ fn a_request_has_its_trace_and_the_next_one_the_same_connection() {
     gateway.stop();
 }
 
+#[test]
+fn its_own_upstream_answers_also_who_sends_what_nobody_wants() {
+    let gateway = Gateway::start(&[]);
+    let body = "x".repeat(1_000_000);
+    let heads = format!("host: localhost\nconnection: close\ncontent-length: {}\n", body.len());
+    let answer = gateway.send(&format!("POST /nowhere HTTP/1.1\n{heads}\n{body}"));
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    gateway.stop();
+}
+
 fn bytes_to_send() -> usize {
     std::env::var("ONELOOP_GATEWAY_BYTES").map_or(BYTES, |text| text.parse().unwrap())
 }
@@ -536,7 +546,8 @@ fn a_foreign_name_and_a_tunnel_come_to_nothing() {
         ("GET / HTTP/1.1\nhost: localhost.evil.example\n", 421),
         ("GET / HTTP/1.1\nhost: shop.example\n", 200),
         ("GET / HTTP/1.1\nhost: SHOP.example:80\n", 200),
-        ("GET http://169.254.169.254/ HTTP/1.1\nhost: localhost\n", 200),
+        ("GET http://169.254.169.254/ HTTP/1.1\nhost: localhost\n", 400),
+        ("GET http://localhost/ HTTP/1.1\nhost: localhost\n", 200),
         ("GET / HTTP/1.1\n", 400),
         ("CONNECT 127.0.0.1:22 HTTP/1.1\nhost: localhost\n", 405),
         ("CONNECT 169.254.169.254:80 HTTP/1.1\nhost: localhost\n", 405),

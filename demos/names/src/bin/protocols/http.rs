@@ -63,7 +63,10 @@ async fn respond(request: Request<Incoming>, house: &House) -> Result<Reply, Inf
     if request.version() == Version::HTTP_11 && !matches!(all(HOST)[..], [host] if says_well(host)) {
         return Ok(text(StatusCode::BAD_REQUEST, "a request of HTTP/1.1 has one Host: a name or an address\n"));
     }
-    if let Err(why) = is_at_home(&all(HOST), all(ORIGIN).first().copied(), house.args.http, &house.args.host) {
+    // A request line may name a host, too.
+    let mut hosts = all(HOST);
+    hosts.extend(request.uri().authority().map(Authority::as_str).filter(|target| !hosts.contains(target)));
+    if let Err(why) = is_at_home(&hosts, all(ORIGIN).first().copied(), house.args.http, &house.args.host) {
         return Ok(text(StatusCode::FORBIDDEN, why));
     }
     let path = request.uri().path().to_owned();
@@ -122,7 +125,14 @@ fn page(house: &House) -> Reply {
     let html = include_str!("page.html")
         .replace("{words}", &rows.collect::<String>())
         .replace("{how}", &how_to_leave(&house.doors))
-        .replace("{state}", &format!("{} words, {connected} connected, one thread", words.len()))
+        .replace(
+            "{state}",
+            &format!(
+                "{} {}, {connected} connected, one thread",
+                words.len(),
+                if words.len() == 1 { "word" } else { "words" }
+            ),
+        )
         // Last of all: what somebody said is not searched for places to fill.
         .replace("{events}", &events);
     let mut reply = text(StatusCode::OK, html);

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -39,7 +40,10 @@ async fn serve(listener: TcpListener) {
 }
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Reply>, Infallible> {
-    let path = request.uri().path();
+    let (head, mut sent) = request.into_parts();
+    // An answer over bytes that nobody has read would be lost in a reset.
+    while let Some(Ok(_)) = sent.frame().await {}
+    let path = head.uri.path();
     let reply = match path.strip_prefix("/big/").and_then(|length| length.parse().ok()) {
         Some(length) => Reply::Many(length),
         None if path == "/slow" => {
