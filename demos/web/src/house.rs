@@ -278,7 +278,7 @@ pub fn why_refused<B>(request: &Request<B>) -> Option<&'static str> {
         (None, _) => Some("a request of HTTP/1.1 needs a Host\n"),
         (Some(_), Some(_)) => Some("a request has one Host, and this has more\n"),
         (Some(host), None) if host.to_str().is_ok_and(is_a_host) => {
-            // A request line may name a host, too. That of CONNECT is another one's by its meaning.
+            // A request line may name a host, too. CONNECT always names another one there.
             let target = request.uri().authority().filter(|_| request.method() != Method::CONNECT);
             let is_another =
                 target.is_some_and(|target| !host.as_bytes().eq_ignore_ascii_case(target.as_str().as_bytes()));

@@ -80,7 +80,7 @@ async def check(url, first, second):
     assert me != other, "two tabs are two players"
     await first.until(f"players.has({other})")
     await second.until(f"players.has({me})")
-    # What one does, the other sees: to the wall, and back from it.
+    # One tab sees how the player of the other walks: to the wall, and back from it.
     for key, wall in (("ArrowRight", 71), ("ArrowLeft", 0)):
         await first.press(key)
         await second.until(f"players.get({me}).x === {wall}")

@@ -1,5 +1,5 @@
 "use strict";
-// What changes is fetched again; the commands stay as they are, so that they can be marked and copied.
+// Words and events are fetched again. The commands stay as they are, so that they can be marked and copied.
 async function refresh() {
   const page = new DOMParser().parseFromString(await (await fetch("/")).text(), "text/html");
   for (const id of ["state", "words", "events"]) {
