@@ -266,7 +266,13 @@ impl fmt::Display for Failure {
                 write!(f, "it took longer than {} s; --total allows more", limit.as_secs_f64())
             }
             Self::Late(wait, limit) => {
-                write!(f, "to {wait} took longer than {} s; --{wait} allows more", limit.as_secs_f64())
+                let what = match *wait {
+                    "pool" => "a place in the pool",
+                    "connect" => "a connection",
+                    "write" => "the next write",
+                    _ => "the next read",
+                };
+                write!(f, "{what} took longer than {} s; --{wait} allows more", limit.as_secs_f64())
             }
             Self::Redirects(most) => write!(f, "it redirects more than {most} times; --redirects allows more"),
             Self::TooLong(most) => write!(f, "it is longer than {most} bytes; --bytes allows more"),

@@ -304,7 +304,7 @@ fn a_url_that_cannot_be_fetched_is_refused_before_anything_is_sent() {
     let client = Blocking::new(Client::new(settings(), None)).unwrap();
     for url in [format!("http://{free}/"), "http://no-such-name.invalid/".to_owned()] {
         let failure = client.send(Ask::get(&url).unwrap()).unwrap_err();
-        assert!(matches!(&failure, Failure::Connect(why) if why.starts_with("cannot connect: ")), "{failure}");
+        assert!(matches!(&failure, Failure::Connect(why) if why.matches("cannot ").count() == 1), "{failure}");
     }
 }
 
@@ -461,7 +461,7 @@ fn an_app_is_called_without_a_socket() {
         ("POST", "/length", "200 \"4\", 0 hops, /length"),
         ("GET", "/old", "200 \"hello\", 1 hops, /"),
         ("GET", "/none", "404 \"\", 0 hops, /none"),
-        ("GET", "/silent", "to read took longer than 0.05 s; --read allows more"),
+        ("GET", "/silent", "the next read took longer than 0.05 s; --read allows more"),
     ] {
         let awaited = in_words(&runtime.block_on(client.send(ask("app", method, path))));
         assert_eq!(awaited, expected, "{method} {path}");

@@ -136,7 +136,11 @@ impl Net {
     }
 
     async fn connect(&self, url: &Url) -> Result<Line<Upload>, Failure> {
-        let failed = |error: std::io::Error| Failure::Connect(format!("cannot connect: {error}"));
+        // The error of an address says so itself; that of a lookup may not.
+        let failed = |error: std::io::Error| match error.to_string() {
+            said if said.starts_with("cannot ") => Failure::Connect(said),
+            said => Failure::Connect(format!("cannot connect: {said}")),
+        };
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let stream = happy_eyeballs((host, url.port_or_known_default().unwrap_or(80))).await.map_err(failed)?;
         let _ = stream.set_nodelay(true);
