@@ -37,10 +37,10 @@ pub(crate) use asked::asked_for;
 pub(crate) use serve::show_if_asked;
 
 pub use chrome::ChromeTrace;
-pub use model::dump::{Dump, Past, TaskRow, Wait, dump};
+pub use model::dump::{Dump, TaskRow, Wait, dump};
 pub use model::numbered::Numbered;
 pub use model::state::{Phase, State};
-pub use model::things::{On, Source, Task, TaskState, Timer, Waiting, Who};
+pub use model::things::{On, Past, Source, Task, TaskState, Timer, Waiting, Who};
 pub use model::whole::Occasion;
 pub use record::recording::Recording;
 pub use record::ring::{Batch, Ring};

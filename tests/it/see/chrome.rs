@@ -237,7 +237,7 @@ fn a_task_that_sleeps_and_is_joined_gives_this_picture() {
             "drop task 1 main",
         ];
         assert_eq!(picture.on("turns"), turns);
-        let main = ["task 1 main", "ready", "poll", "waits for the end of task 2", "ready", "poll", "drop", "drop"];
+        let main = ["task 1 main", "ready", "poll", "waits for join 2", "ready", "poll", "drop", "drop"];
         assert_eq!(picture.on("task 1 main"), main);
         let child = ["task 2 child", "ready", "poll", "waits for timer 1", "ready", "poll", "drop"];
         assert_eq!(picture.on("task 2 child"), child);

@@ -94,8 +94,8 @@ fn tasks_that_wait_for_each_other_are_shown_as_a_circle() {
         });
     });
     assert_says(&findings, &["the loop sleeps for ever"]);
-    assert_says(&findings, &["\"hen\"", "waits for the end of task 3"]);
-    assert_says(&findings, &["\"egg\"", "waits for the end of task 2"]);
+    assert_says(&findings, &["\"hen\"", "waits for join 3"]);
+    assert_says(&findings, &["\"egg\"", "waits for join 2"]);
     assert_says(&findings, &["in a circle: task 2 waits for task 3 waits for task 2"]);
 }
 
@@ -148,7 +148,7 @@ fn tasks_that_wait_for_locks_of_others_are_named_with_what_is_known_of_it() {
     for name in ["\"plato\"", "\"kant\""] {
         assert_says(&findings, &[name, "spawned at", "diagnosis.rs", "that keeps a waker of it, such as a lock"]);
     }
-    assert_says(&findings, &["task 1", "waits for the end of task 2"]);
+    assert_says(&findings, &["task 1", "waits for join 2"]);
     assert_says(&findings, &["who could end such a wait", "is one of these tasks, or gone"]);
     assert!(!findings.iter().any(|line| line.contains("nobody can wake")), "{findings:#?}");
 }

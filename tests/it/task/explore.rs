@@ -281,7 +281,7 @@ fn a_program_that_spins_for_ever_is_found_cut_and_replayed() {
 fn a_program_that_is_stuck_is_reported_with_its_tasks() {
     watch(|| {
         let report = panic_of(|| explore(lock_order, 0..1000));
-        for word in ["main", "plato", "kant", "waiting", "explore.rs", "the end of task"] {
+        for word in ["main", "plato", "kant", "waiting", "explore.rs", "join"] {
             assert!(report.contains(word), "{word:?} is not in\n{report}");
         }
     });

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::parts::{About, Counted, Drawn, What};
 use super::text::Micros;
 use super::{ChromeTrace, Picture};
-use crate::ground::event::{TaskId, WaitsFor};
+use crate::ground::event::TaskId;
 use crate::ground::span::Span;
 use crate::see::model::json::{Lines, Members, object};
 use crate::see::model::numbered::Numbered;
@@ -238,7 +238,7 @@ impl What {
             Self::Park(..) => ("park", "park".into()),
             Self::Life(task, ..) => ("task", named(task).into()),
             Self::Ready(_) => ("ready", "ready".into()),
-            Self::Waits(_, Some((on, _)), _) => ("waits", format!("waits for {}", describe(on)).into()),
+            Self::Waits(_, Some((on, _)), _) => ("waits", format!("waits for {on}").into()),
             Self::Waits(_, None, _) => ("waits", "waits".into()),
             Self::Arrow(name, ..) => ("", name.into()),
             Self::Count(counted, _) => ("", counted.which.into()),
@@ -276,14 +276,4 @@ impl Track {
 
 fn full_name(task: TaskId, name: Option<&str>) -> String {
     name.map_or_else(|| format!("task {task}"), |name| format!("task {task} {name}"))
-}
-
-fn describe(on: WaitsFor) -> String {
-    match on {
-        WaitsFor::Timer(timer) => format!("timer {timer}"),
-        WaitsFor::Read(source) => format!("source {source} to be readable"),
-        WaitsFor::Write(source) => format!("source {source} to be writable"),
-        WaitsFor::Join(task) => format!("the end of task {task}"),
-        WaitsFor::Other(number) => format!("something else (number {number})"),
-    }
 }

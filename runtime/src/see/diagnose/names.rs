@@ -7,9 +7,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ground::event::{Place, TaskId, WaitsFor};
-use crate::ground::shown::Shown;
 use crate::heart::key::{Key, TaskKey};
 use crate::see::model::slots::Slots;
+use crate::see::model::words::Named;
 
 /// The tasks that live.
 #[derive(Default)]
@@ -62,11 +62,9 @@ fn key(TaskId(TaskKey(key)): TaskId) -> Key {
 impl fmt::Display for Known {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(task, entry) = self;
-        write!(f, "task {task}")?;
-        let Some(Entry { name, at, waited_at }) = entry else { return Ok(()) };
-        if let Some(name) = name {
-            write!(f, " {}", Shown(name))?;
-        }
+        let name = entry.as_ref().and_then(|entry| entry.name.as_deref());
+        write!(f, "{}", Named(task.as_u64(), name))?;
+        let Some(Entry { at, waited_at, .. }) = entry else { return Ok(()) };
         write!(f, " (spawned at {at}")?;
         if let Some(waited_at) = waited_at {
             write!(f, ", last waited at {waited_at}")?;

@@ -8,18 +8,17 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::ground::event::{Place, SourceId, TaskId, TimerId, WaitsFor};
-use crate::ground::shown::Shown;
 use crate::ground::span::Span;
 use crate::heart::core::Core;
 use crate::heart::current::expect_current;
 use crate::heart::reactor::Direction;
-use crate::heart::tasks::peek::{self, Row};
+use crate::heart::tasks::peek;
 use crate::heart::waker::word_of;
 use crate::see::model::kept::Kept;
 use crate::see::model::state::State;
-use crate::see::model::table::{listed, table};
-use crate::see::model::things::{Task, TaskState, Who};
-use crate::see::model::words::{STATES, word};
+use crate::see::model::table::{Row, table};
+use crate::see::model::things::{Past, TaskState};
+use crate::see::model::words::wait_in_words;
 
 /// The lines below a table where nobody has followed the events.
 const UNKNOWN: &str = "\
@@ -77,26 +76,6 @@ pub struct TaskRow {
     pub past: Option<Past>,
 }
 
-/// The past of a task, which only the events tell.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Past {
-    /// How often it was polled.
-    pub polls: u64,
-    /// How long its longest poll took, the one that is going on apart.
-    pub longest: Duration,
-    /// How long it has been waiting, or ready, or running.
-    pub lasts: Duration,
-    /// The cause of its last wake.
-    pub woken_by: Option<Who>,
-}
-
-impl fmt::Display for TaskState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(word(&STATES, *self))
-    }
-}
-
 impl From<peek::State> for TaskState {
     fn from(state: peek::State) -> Self {
         match state {
@@ -151,20 +130,8 @@ impl Dump {
     }
 }
 
-impl Past {
-    fn of(task: &Task, now: Duration) -> Self {
-        let (lasts, woken_by) = (now.saturating_sub(task.since), task.woken.map(|(by, _)| by));
-        Self { polls: task.polls, longest: task.longest, lasts, woken_by }
-    }
-
-    fn columns(&self) -> [String; 4] {
-        let woken = self.woken_by.map_or_else(|| String::from("-"), |by| by.to_string());
-        [Span(self.lasts).to_string(), self.polls.to_string(), Span(self.longest).to_string(), woken]
-    }
-}
-
 impl TaskRow {
-    fn new(row: &Row) -> Self {
+    fn new(row: &peek::Row) -> Self {
         let id = TaskId(row.key);
         let state = row.state.into();
         let name = row.info.name.as_deref().or_else(|| (id.slot() == 0).then_some("main")).map(String::from);
@@ -185,15 +152,15 @@ impl TaskRow {
 
 impl fmt::Display for Dump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = ["task", "name", "state", "since", "polls", "longest", "woken by", "spawned at", "waits for"];
-        let rows = self.tasks.iter().map(|task| {
-            let name = task.name.as_deref().map_or_else(|| String::from("-"), |name| format!("{:#}", Shown(name)));
-            let past = task.past.as_ref().map_or(["-"; 4].map(String::from), Past::columns);
-            let [since, polls, longest, woken] = past;
-            let (id, state, spawned) = (task.id.to_string(), task.state.to_string(), task.spawned.to_string());
-            [id, name, state, since, polls, longest, woken, spawned, listed(&task.waits)]
+        let rows = self.tasks.iter().map(|task| Row {
+            task: task.id.as_u64(),
+            name: task.name.as_deref(),
+            state: task.state,
+            past: task.past.clone(),
+            spawned: task.spawned,
+            waits: task.waits.iter().map(ToString::to_string).collect(),
         });
-        f.write_str(&table(head, rows.collect()))?;
+        f.write_str(&table(rows))?;
         if self.tasks.iter().all(|task| task.past.is_none()) {
             writeln!(f, "{UNKNOWN}")?;
         }
@@ -203,16 +170,7 @@ impl fmt::Display for Dump {
 
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.on {
-            WaitsFor::Timer(timer) => write!(f, "timer {timer}")?,
-            WaitsFor::Read(source) => write!(f, "to read from source {source}")?,
-            WaitsFor::Write(source) => write!(f, "to write to source {source}")?,
-            WaitsFor::Join(task) => write!(f, "the end of task {task}")?,
-            WaitsFor::Other(number) => write!(f, "something else (number {number})")?,
-        }
-        if let Some(left) = self.left {
-            write!(f, " in {}", Span(left))?;
-        }
-        self.at.map_or(Ok(()), |at| write!(f, " at {at}"))
+        let due = self.left.map(|left| format!("due in {}", Span(left)));
+        f.write_str(&wait_in_words(self.on.into(), due, self.at, None))
     }
 }

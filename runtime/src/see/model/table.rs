@@ -1,16 +1,54 @@
-//! A table for people at a terminal: the one writer of every task table.
+//! The task table, for people at a terminal: `see::dump`, the signals, `ps` and a search print this one.
+//!
+//! Names are anybody's text, and a terminal obeys what it is sent: they are shown with escapes.
 
-use std::fmt::Display;
+use crate::ground::event::Place;
+use crate::ground::shown::{ISOLATE, Shown};
+use crate::ground::span::Span;
+use crate::see::model::things::{Past, TaskState};
 
-use crate::ground::shown::ISOLATE;
-
+const HEAD: [&str; 9] =
+    ["task", "name", "state", "since", "polls", "longest", "last woken by", "spawned at", "waits for"];
 /// A cell that is wider than this widens no other row.
 const WIDEST: usize = 40;
 /// How many of the things that a task waits for are listed.
 const LISTED: usize = 8;
 
+/// A task, as the table has it.
+pub(crate) struct Row<'a> {
+    pub(crate) task: u64,
+    pub(crate) name: Option<&'a str>,
+    pub(crate) state: TaskState,
+    /// It is known where somebody has followed the events.
+    pub(crate) past: Option<Past>,
+    pub(crate) spawned: Place,
+    /// In words.
+    pub(crate) waits: Vec<String>,
+}
+
+/// The table: a line for the head, and one for each task.
+pub(crate) fn table<'a>(rows: impl Iterator<Item = Row<'a>>) -> String {
+    columns(HEAD, rows.map(Row::cells).collect())
+}
+
+impl Row<'_> {
+    fn cells(self) -> [String; HEAD.len()] {
+        let unknown = || String::from("-");
+        let name = self.name.map_or_else(unknown, |name| format!("{:#}", Shown(name)));
+        let [since, polls, longest, woken] = self.past.map_or_else(
+            || std::array::from_fn(|_| unknown()),
+            |Past { polls, longest, lasts, woken_by }| {
+                let woken = woken_by.map_or_else(unknown, |by| by.to_string());
+                [Span(lasts).to_string(), polls.to_string(), Span(longest).to_string(), woken]
+            },
+        );
+        let (task, state, spawned) = (self.task.to_string(), self.state.to_string(), self.spawned.to_string());
+        [task, name, state, since, polls, longest, woken, spawned, listed(self.waits)]
+    }
+}
+
 /// Writes a head and rows, in columns. No cell holds an end of line.
-pub(crate) fn table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: Vec<[String; COLUMNS]>) -> String {
+fn columns<const COLUMNS: usize>(head: [&str; COLUMNS], rows: Vec<[String; COLUMNS]>) -> String {
     let rows: Vec<_> = [head.map(String::from)].into_iter().chain(rows).collect();
     let widest = |column: usize| rows.iter().map(|row| width(&row[column])).filter(|width| *width <= WIDEST).max();
     let widths: [usize; COLUMNS] = std::array::from_fn(|column| widest(column).unwrap_or(WIDEST));
@@ -29,12 +67,12 @@ pub(crate) fn table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: Vec<[Stri
 }
 
 /// A few things in one cell, and how many more there are.
-pub(crate) fn listed<T: Display>(things: &[T]) -> String {
-    let mut words: Vec<_> = things.iter().take(LISTED).map(ToString::to_string).collect();
+fn listed(mut things: Vec<String>) -> String {
     if let more @ 1.. = things.len().saturating_sub(LISTED) {
-        words.push(format!("and {more} more"));
+        things.truncate(LISTED);
+        things.push(format!("and {more} more"));
     }
-    if words.is_empty() { String::from("-") } else { words.join("; ") }
+    if things.is_empty() { String::from("-") } else { things.join("; ") }
 }
 
 fn width(cell: &str) -> usize {
@@ -44,7 +82,7 @@ fn width(cell: &str) -> usize {
 #[test]
 fn a_long_cell_widens_no_other_row() {
     let long = "x".repeat(100_000);
-    let text = table(["a", "b"], vec![[long.clone(), "1".into()], ["short".into(), "2".into()]]);
+    let text = columns(["a", "b"], vec![[long.clone(), "1".into()], ["short".into(), "2".into()]]);
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines, ["a      b", &format!("{long}  1"), "short  2"]);
 }

@@ -61,6 +61,20 @@ pub struct Waiting {
     pub since: Duration,
 }
 
+/// The past of a task, which only the events tell.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Past {
+    /// How often it was polled.
+    pub polls: u64,
+    /// How long its longest poll took, the one that is going on apart.
+    pub longest: Duration,
+    /// How long it has been waiting, or ready, or running.
+    pub lasts: Duration,
+    /// The cause of its last wake.
+    pub woken_by: Option<Who>,
+}
+
 /// A pending timer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -124,6 +138,13 @@ impl Task {
         let (name, state) = (name.map(String::from), TaskState::Waiting);
         let (polls, longest, woken, waits) = (0, Duration::ZERO, None, Vec::new());
         Self { slot, name, state, queued: false, polls, longest, by, at, woken, since, waits, joined_by: None }
+    }
+}
+
+impl Past {
+    pub(crate) fn of(task: &Task, now: Duration) -> Self {
+        let (lasts, woken_by) = (now.saturating_sub(task.since), task.woken.map(|(by, _)| by));
+        Self { polls: task.polls, longest: task.longest, lasts, woken_by }
     }
 }
 

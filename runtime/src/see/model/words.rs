@@ -3,9 +3,12 @@
 //! Each is written by its `Display`, or by a table that the reader searches, so the two cannot disagree.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::ground::event::{Cause, Finding, Finished, Place, Polled, Resource, WaitsFor};
 use crate::ground::place::interned;
+use crate::ground::shown::Shown;
+use crate::ground::span::Span;
 use crate::see::model::state::Phase;
 use crate::see::model::things::{On, TaskState, Who};
 
@@ -93,6 +96,31 @@ pub(crate) fn to_resource(kind: &str, address: Option<&str>) -> Result<Option<Re
         "descriptor" => Resource::Descriptor(descriptor()?),
         _ => return Ok(None),
     }))
+}
+
+/// A task's number, and its name if it has one, as a terminal may be sent it.
+pub(crate) struct Named<'a>(pub(crate) u64, pub(crate) Option<&'a str>);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(task, name) = self;
+        write!(f, "task {task}")?;
+        name.map_or(Ok(()), |name| write!(f, " {}", Shown(name)))
+    }
+}
+
+/// A wait, such as `timer 3 (due in 5 ms) at src/main.rs:3:14 for 2 s`, as far as it is known.
+pub(crate) fn wait_in_words(on: On, about: Option<String>, at: Option<Place>, lasts: Option<Duration>) -> String {
+    let about = about.map_or_else(String::new, |about| format!(" ({about})"));
+    let at = at.map_or_else(String::new, |at| format!(" at {at}"));
+    let lasts = lasts.map_or_else(String::new, |lasts| format!(" for {}", Span(lasts)));
+    format!("{on}{about}{at}{lasts}")
+}
+
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(word(&STATES, *self))
+    }
 }
 
 impl fmt::Display for Who {

@@ -1,6 +1,4 @@
 //! A loop in words: the task table, a task's place, the wheel, and the task that holds it up.
-//!
-//! Names are anybody's text, and a terminal obeys what it is sent: they are shown with escapes.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,30 +8,24 @@ use crate::ground::shown::Shown;
 use crate::ground::span::Span;
 use crate::heart::wheel;
 use crate::see::model::state::{Phase, State};
-use crate::see::model::table::{self, listed};
-use crate::see::model::things::{On, Task, TaskState, Timer, Waiting};
-use crate::see::model::words::several;
+use crate::see::model::table::{self, Row};
+use crate::see::model::things::{On, Past, TaskState, Timer, Waiting};
+use crate::see::model::words::{Named, several, wait_in_words};
 
 /// From how long on a poll, or anything else that the loop is busy with, holds it up.
 const LONG: Duration = Duration::from_millis(100);
 
 /// Every task, one a line, in the order in which they were spawned.
 pub(super) fn table(state: &State, now: Duration) -> String {
-    let head = ["task", "name", "state", "polls", "longest", "spawned at", "last woken by", "waits for"];
-    let rows = state.tasks.iter().map(|(id, task)| {
-        let waits: Vec<_> = task.waits.iter().map(|wait| wait_in_words(state, wait, now)).collect();
-        [
-            id.to_string(),
-            task.name.as_deref().map_or_else(|| String::from("-"), |name| format!("{:#}", Shown(name))),
-            task.state.to_string(),
-            task.polls.to_string(),
-            Span(task.longest).to_string(),
-            task.at.to_string(),
-            task.woken.map_or_else(|| String::from("-"), |(by, at)| format!("{by}, {} ago", since(at, now))),
-            listed(&waits),
-        ]
+    let rows = state.tasks.iter().map(|(id, task)| Row {
+        task: *id,
+        name: task.name.as_deref(),
+        state: task.state,
+        past: Some(Past::of(task, now)),
+        spawned: task.at,
+        waits: task.waits.iter().map(|wait| wait_with_its_thing(state, wait, now)).collect(),
     });
-    let mut text = table::table(head, rows.collect());
+    let mut text = table::table(rows);
     let _ = writeln!(
         text,
         "turn {}, {}; tasks {} (ready {}), timers {}, sources {}",
@@ -56,7 +48,7 @@ pub(super) fn task(state: &State, id: u64, now: Duration) -> Option<String> {
         (task_state, _) => writeln!(text, "it has been {} for {}", task_state, since(task.since, now)),
     };
     for wait in &task.waits {
-        let _ = writeln!(text, "it waits for {}", wait_in_words(state, wait, now));
+        let _ = writeln!(text, "it waits for {}", wait_with_its_thing(state, wait, now));
     }
     if task.waits.is_empty() && task.state == TaskState::Waiting {
         text.push_str("it waits for something that the runtime cannot see, such as a channel\n");
@@ -114,22 +106,18 @@ fn phase(state: &State, now: Duration) -> String {
 
 /// A task's number, and its name if it has one.
 pub(super) fn name(state: &State, id: u64) -> String {
-    match state.tasks.get(&id) {
-        Some(Task { name: Some(name), .. }) => format!("task {id} {}", Shown(name)),
-        _ => format!("task {id}"),
-    }
+    Named(id, state.tasks.get(&id).and_then(|task| task.name.as_deref())).to_string()
 }
 
-fn wait_in_words(state: &State, wait: &Waiting, now: Duration) -> String {
+/// A wait, with what is known of the thing that is waited for.
+fn wait_with_its_thing(state: &State, wait: &Waiting, now: Duration) -> String {
     let what = match wait.on {
         On::Timer(id) => state.timers.get(&id).map(|timer| due(timer.deadline, now)),
         On::Read(id) | On::Write(id) => state.sources.get(&id).map(|source| resource(source.resource)),
         On::Join(id) => state.tasks.get(&id).and_then(|task| task.name.as_ref()).map(|name| Shown(name).to_string()),
         On::Other(_) => None,
     };
-    let what = what.map_or_else(String::new, |what| format!(" ({what})"));
-    let at = state.waits_at(wait).map_or_else(String::new, |at| format!(" at {at}"));
-    format!("{}{what}{at} for {}", wait.on, since(wait.since, now))
+    wait_in_words(wait.on, what, state.waits_at(wait), Some(now.saturating_sub(wait.since)))
 }
 
 /// A source's kind and address.
