@@ -10,13 +10,13 @@ use oneloop::see::{self, ToldWait};
 use oneloop::time::{Sleep, sleep};
 use pyo3::prelude::*;
 
-use crate::core::{Core, Id, ordered, run_handle};
-use crate::handle::TimerHandle;
+use crate::callback::Callback;
+use crate::core::{Core, Id, ordered};
 use crate::home::{turns, with_loop};
 use crate::told;
 
-/// A callback that runs once, as soon as it is its turn.
-pub(crate) struct Soon(pub(crate) Id);
+/// A callback that runs once, as soon as it is its turn. It has a number.
+pub(crate) struct Soon(pub(crate) u64);
 
 impl Future for Soon {
     type Output = ();
@@ -27,15 +27,19 @@ impl Future for Soon {
 }
 
 /// Runs a queued callback, if it is of a batch that still runs.
-fn run_in_turn(slf: &Bound<'_, Core>, id: Id, waker: &Waker) -> Poll<()> {
+fn run_in_turn(slf: &Bound<'_, Core>, seq: u64, waker: &Waker) -> Poll<()> {
     let mut state = slf.get().state();
-    let Some(seq) = state.entries.get(id).map(|entry| entry.seq) else { return Poll::Ready(()) };
+    if !state.told.contains_key(&seq) {
+        return Poll::Ready(());
+    }
     if !state.may_run(seq, waker) {
         return Poll::Pending;
     }
-    let entry = state.entries.remove(id);
+    let callback = state.told.remove(&seq).flatten();
     drop(state);
-    run_handle(slf, entry.handle.bind(slf.py()));
+    if let Some(callback) = callback {
+        callback.run(slf);
+    }
     Poll::Ready(())
 }
 
@@ -63,8 +67,8 @@ impl Future for Drain {
                 }
                 let next = state.ready.pop_front();
                 drop(state);
-                if let Some((_, handle)) = next {
-                    run_handle(slf, handle.bind(slf.py()));
+                if let Some((_, Some(callback))) = next {
+                    callback.run(slf);
                 }
             }
             cx.waker().wake_by_ref();
@@ -108,23 +112,19 @@ fn run_when_due(slf: &Bound<'_, Core>, id: Id, waker: &Waker) -> Poll<()> {
         return Poll::Pending;
     }
     let mut state = core.state();
-    let first = state.timers.first_key_value().map(|(key, _)| *key);
-    let Some(entry) = state.entries.get_mut(id) else { return Poll::Ready(()) };
-    let Some(due) = entry.due else { return Poll::Ready(()) };
-    if first.is_some_and(|first| first < (ordered(due), entry.seq)) {
-        entry.held_back = Some(waker.clone());
+    let first = state.by_due.first_key_value().map(|(key, _)| *key);
+    let Some(timer) = state.timers.get_mut(id) else { return Poll::Ready(()) };
+    if first.is_some_and(|first| first < (ordered(timer.due), timer.seq)) {
+        timer.held_back = Some(waker.clone());
         return Poll::Pending;
     }
-    let (entry, next) = state.take_timer(id);
+    let (timer, next) = state.take_timer(id);
     drop(state);
     next.into_iter().for_each(Waker::wake);
-    if let Some(entry) = entry {
-        let handle = entry.handle.bind(slf.py());
-        if handle.cast_exact::<TimerHandle>().is_err() {
-            let _asyncio_s_own = handle.setattr("_scheduled", false);
-        }
-        run_handle(slf, handle);
+    if let Callback::Handle(handle) = &timer.callback {
+        let _asyncio_s_own = handle.setattr(slf.py(), "_scheduled", false);
     }
+    timer.callback.run(slf);
     Poll::Ready(())
 }
 
@@ -156,17 +156,10 @@ impl Future for Watcher {
                 if slf.get().holds(1, cx.waker()) {
                     return Poll::Pending;
                 }
-                let py = slf.py();
-                let handle = {
-                    let state = slf.get().state();
-                    let watched = state.watched.get(&self.fd);
-                    let handle =
-                        watched.and_then(|w| if self.way == 0 { w.reader.as_ref() } else { w.writer.as_ref() });
-                    handle.map(|handle| handle.clone_ref(py))
-                };
-                let Some(handle) = handle else { return Poll::Ready(()) };
+                let watching = slf.get().state().watched.get(&self.fd).and_then(|watched| watched.way(self.way));
+                let Some(watching) = watching else { return Poll::Ready(()) };
                 home.forget_reads();
-                told::run_watcher(slf, &self, handle.bind(py));
+                told::run_watcher(slf, &self, &watching);
                 home.ask_again(&self);
             }
         })
@@ -194,10 +187,10 @@ impl Future for Stepper {
                 shown.waker = Some(cx.waker().clone());
                 shown.step.take()
             };
-            let Some(id) = step else { return Poll::Pending };
-            if run_in_turn(slf, id, cx.waker()).is_pending() {
+            let Some(seq) = step else { return Poll::Pending };
+            if run_in_turn(slf, seq, cx.waker()).is_pending() {
                 if let Some(shown) = slf.get().state().shown.get_mut(&self.task) {
-                    shown.step = Some(id);
+                    shown.step = Some(seq);
                 }
                 return Poll::Pending;
             }

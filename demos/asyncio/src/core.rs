@@ -8,24 +8,28 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use oneloop::event::TaskId;
-use oneloop::see;
 use oneloop::task::AbortHandle;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
-use pyo3::{PyTraverseError, PyVisit, intern};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
+use pyo3::{PyTraverseError, PyVisit};
 use slab::Slab;
 
+use crate::callback::{Call, Callback, Watching};
 use crate::handle::{Handle, TimerHandle, slowly};
 use crate::home;
 use crate::told;
 
-/// The place of a callback in the slab.
+/// The place of a timer in the slab.
 pub(crate) type Id = usize;
+
+/// A callback that is to run once, and its number in the order of all. A cancelled one keeps its place.
+pub(crate) type Queued = (u64, Option<Callback>);
 
 /// The state of a Python event loop. `EventLoop` inherits it.
 #[pyclass(frozen, subclass, weakref, module = "oneloop._oneloop")]
@@ -36,6 +40,8 @@ pub(crate) struct Core {
     /// Whether asyncio's own code is to look at each call: in debug mode, and once the loop is closed.
     is_slow: AtomicBool,
     clock: OnceLock<Clock>,
+    /// For handles, which must not keep the loop alive.
+    weak: PyOnceLock<Py<PyWeakrefReference>>,
 }
 
 /// A reading of the loop's clock, and its instant.
@@ -44,14 +50,14 @@ struct Clock {
     showed: f64,
 }
 
-/// One callback that waits.
-pub(crate) struct Entry {
-    pub(crate) handle: Py<PyAny>,
-    /// When it was queued, in the order of all.
+/// A callback that waits for its time.
+pub(crate) struct Timer {
+    pub(crate) callback: Callback,
+    /// When it was set, in the order of all.
     pub(crate) seq: u64,
-    /// A timer's deadline, by the loop's clock.
-    pub(crate) due: Option<f64>,
-    /// The handle that ends the task of a timer.
+    /// The deadline, by the loop's clock.
+    pub(crate) due: f64,
+    /// The handle that ends its task.
     pub(crate) abort: Option<AbortHandle>,
     /// Set for a timer that is due while an earlier one of the same tick is still to run.
     pub(crate) held_back: Option<Waker>,
@@ -60,8 +66,15 @@ pub(crate) struct Entry {
 /// The callbacks of one descriptor.
 #[derive(Default)]
 pub(crate) struct Watched {
-    pub(crate) reader: Option<Py<PyAny>>,
-    pub(crate) writer: Option<Py<PyAny>>,
+    pub(crate) reader: Option<Arc<Watching>>,
+    pub(crate) writer: Option<Arc<Watching>>,
+}
+
+impl Watched {
+    /// The reader's callback, or the writer's.
+    pub(crate) fn way(&self, way: usize) -> Option<Arc<Watching>> {
+        if way == 0 { self.reader.clone() } else { self.writer.clone() }
+    }
 }
 
 /// An asyncio.Task that has a task of its own, because somebody looks.
@@ -72,22 +85,26 @@ pub(crate) struct Shown {
     pub(crate) weak: Py<PyAny>,
     pub(crate) waker: Option<Waker>,
     /// The step that is to be made.
-    pub(crate) step: Option<Id>,
+    pub(crate) step: Option<u64>,
 }
 
 /// All of it.
 #[derive(Default)]
 pub(crate) struct State {
-    pub(crate) entries: Slab<Entry>,
-    /// Callbacks that one task runs by turns, each with its number, because nobody looks.
-    pub(crate) ready: VecDeque<(u64, Py<PyAny>)>,
+    /// Callbacks in their order, which one task runs by turns, because nobody looks.
+    pub(crate) ready: VecDeque<Queued>,
     /// Whether that task is there.
     pub(crate) drains: bool,
     pub(crate) watched: BTreeMap<i32, Watched>,
+    /// Callbacks that have a task each, because somebody looks.
+    pub(crate) told: BTreeMap<u64, Option<Callback>>,
+    /// The callbacks queued where the loop does not turn, in their order: before it runs, or on another thread.
+    pub(crate) outside: VecDeque<Queued>,
+    /// The timers set there.
+    pub(crate) set_outside: Vec<Id>,
+    pub(crate) timers: Slab<Timer>,
     /// Timers by when they are due, and then by when they were set.
-    pub(crate) timers: BTreeMap<(u64, u64), Id>,
-    /// The callbacks queued where the loop does not turn: before it runs, or on another thread.
-    pub(crate) outside: VecDeque<Id>,
+    pub(crate) by_due: BTreeMap<(u64, u64), Id>,
     /// Those that are queued and must wait for the next run: callbacks, then timers and descriptors.
     pub(crate) held: [Vec<Waker>; 2],
     pub(crate) last_seq: u64,
@@ -131,55 +148,69 @@ impl Core {
         Some(clock.showed + clock.at.elapsed().as_secs_f64())
     }
 
-    fn timer<'py>(
-        &self,
-        slf: &Bound<'py, Self>,
-        due: f64,
-        from_now: f64,
-        callback: &Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
-        context: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<Py<PyAny>> {
-        let handle = Handle::new(slf, callback, args, context)?;
-        let timer = Bound::new(slf.py(), TimerHandle::new(due, handle))?;
-        let queued = timer.clone().into_any().unbind();
-        // A deadline that is past is no deadline.
-        if from_now > 0.0 {
-            TimerHandle::is_at(&timer, Self::insert(slf, queued, Some((due, from_now))));
-        } else {
-            Self::insert(slf, queued, None);
-        }
-        Ok(timer.into_any().unbind())
+    /// Whether asyncio's own code is to look at each call.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.is_slow.load(Ordering::Relaxed)
     }
 
-    /// Takes a handle in: a timer that is due at a time, so many seconds from now, or a callback.
-    fn insert(slf: &Bound<'_, Self>, handle: Py<PyAny>, due: Option<(f64, f64)>) -> Id {
+    fn handle(slf: &Bound<'_, Self>, seq: u64) -> PyResult<Handle> {
+        let weak = slf.get().weak.get_or_try_init(slf.py(), || PyWeakrefReference::new(slf).map(Bound::unbind))?;
+        Ok(Handle::new(weak.clone_ref(slf.py()), seq))
+    }
+
+    /// Takes a callback in that is due at a time, so many seconds from now.
+    fn timer<'py>(slf: &Bound<'py, Self>, due: f64, from_now: f64, call: Call) -> PyResult<Bound<'py, PyAny>> {
+        let callback = Callback::Call(call);
+        // A deadline that is past is no deadline.
+        let seq = if from_now > 0.0 { Self::set(slf, callback, due, from_now) } else { Self::queue(slf, callback) };
+        Ok(Bound::new(slf.py(), TimerHandle::new(due, Self::handle(slf, seq)?))?.into_any())
+    }
+
+    /// Queues a callback. Returns its number in the order of all.
+    fn queue(slf: &Bound<'_, Self>, callback: Callback) -> u64 {
         let mut state = slf.get().state();
-        let id = state.insert(handle, due.map(|(due, _)| due));
+        let seq = state.next_seq();
         if home::turns_here(slf) {
-            drop(state);
-            match due {
-                Some((_, from_now)) => home::spawn_later(slf, id, seconds(from_now)),
-                None => home::spawn_soon(slf, id),
-            }
-            return id;
+            home::spawn_soon(slf, state, (seq, Some(callback)));
+            return seq;
         }
-        state.outside.push_back(id);
+        state.outside.push_back((seq, Some(callback)));
         let root = state.root.clone();
         drop(state);
         root.into_iter().for_each(Waker::wake);
-        id
+        seq
     }
 
-    pub(crate) fn not_later(slf: &Bound<'_, Self>, id: Id, handle: &Bound<'_, PyAny>) {
+    /// Sets a timer. Returns its number in the order of all.
+    fn set(slf: &Bound<'_, Self>, callback: Callback, due: f64, from_now: f64) -> u64 {
         let mut state = slf.get().state();
-        if !state.entries.get(id).is_some_and(|entry| entry.handle.is(handle)) {
-            return;
+        let seq = state.next_seq();
+        let id = state.timers.insert(Timer { callback, seq, due, abort: None, held_back: None });
+        state.by_due.insert((ordered(due), seq), id);
+        if home::turns_here(slf) {
+            drop(state);
+            home::spawn_later(slf, id, seconds(from_now));
+            return seq;
         }
-        let (entry, next) = state.take_timer(id);
+        state.set_outside.push(id);
+        let root = state.root.clone();
+        drop(state);
+        root.into_iter().for_each(Waker::wake);
+        seq
+    }
+
+    /// Takes back what was queued under a number, or set for a time, if it still waits.
+    pub(crate) fn cancel(slf: &Bound<'_, Self>, seq: u64, when: Option<f64>) {
+        let mut state = slf.get().state();
+        let Some(id) = when.and_then(|when| state.by_due.get(&(ordered(when), seq)).copied()) else {
+            let taken = state.queued(seq).and_then(Option::take);
+            drop(state);
+            return drop(taken);
+        };
+        let (timer, next) = state.take_timer(id);
         drop(state);
         next.into_iter().for_each(Waker::wake);
-        if let Some(abort) = entry.as_ref().and_then(|entry| entry.abort.as_ref()) {
+        if let Some(abort) = &timer.abort {
             told::at(slf, || abort.abort());
         }
     }
@@ -209,19 +240,34 @@ impl State {
         true
     }
 
-    fn insert(&mut self, handle: Py<PyAny>, due: Option<f64>) -> Id {
+    fn next_seq(&mut self) -> u64 {
         self.last_seq += 1;
-        let seq = self.last_seq;
-        let id = self.keep(seq, handle, due);
-        if let Some(due) = due {
-            self.timers.insert((ordered(due), seq), id);
-        }
-        id
+        self.last_seq
     }
 
-    /// Gives a handle a place in the slab.
-    pub(crate) fn keep(&mut self, seq: u64, handle: Py<PyAny>, due: Option<f64>) -> Id {
-        self.entries.insert(Entry { handle, seq, due, abort: None, held_back: None })
+    /// The place of a callback that is queued.
+    fn queued(&mut self, seq: u64) -> Option<&mut Option<Callback>> {
+        for queue in [&mut self.ready, &mut self.outside] {
+            if let Ok(at) = queue.binary_search_by_key(&seq, |(seq, _)| *seq) {
+                return Some(&mut queue[at].1);
+            }
+        }
+        self.told.get_mut(&seq)
+    }
+
+    /// The call that waits under a number, or for a time.
+    pub(crate) fn find(&mut self, seq: u64, when: Option<f64>) -> Option<&Call> {
+        let timer = when.and_then(|when| self.by_due.get(&(ordered(when), seq)).copied());
+        let callback = match timer {
+            Some(id) => &self.timers[id].callback,
+            None => self.queued(seq)?.as_ref()?,
+        };
+        if let Callback::Call(call) = callback { Some(call) } else { None }
+    }
+
+    /// Whether a timer waits for its time.
+    pub(crate) fn is_set(&self, seq: u64, when: f64) -> bool {
+        self.by_due.contains_key(&(ordered(when), seq))
     }
 
     /// A new home begins with all that is to be done, in its order. Returns what is left of the old one.
@@ -229,24 +275,27 @@ impl State {
         self.home = home;
         self.held = [Vec::new(), Vec::new()];
         self.readers.clear();
-        for (seq, handle) in std::mem::take(&mut self.ready) {
-            self.keep(seq, handle, None);
-        }
-        let mut all: Vec<(u64, Id)> = self.entries.iter().map(|(id, entry)| (entry.seq, id)).collect();
-        all.sort_unstable();
-        self.outside = all.into_iter().map(|(_, id)| id).collect();
+        self.outside.extend(std::mem::take(&mut self.told));
+        in_order(&mut self.outside);
+        self.set_outside = self.timers.iter().map(|(id, _)| id).collect();
+        let timers = &self.timers;
+        self.set_outside.sort_unstable_by_key(|id| timers[*id].seq);
         self.drains = false;
         std::mem::take(&mut self.shown)
     }
 
     /// Takes a timer out. A timer that waited for it to run first may go on.
-    pub(crate) fn take_timer(&mut self, id: Id) -> (Option<Entry>, Option<Waker>) {
-        let Some(due) = self.entries.get(id).and_then(|entry| entry.due) else { return (None, None) };
-        let entry = self.entries.remove(id);
-        self.timers.remove(&(ordered(due), entry.seq));
-        let next = self.timers.values().next().copied();
-        (Some(entry), next.and_then(|next| self.entries[next].held_back.take()))
+    pub(crate) fn take_timer(&mut self, id: Id) -> (Timer, Option<Waker>) {
+        let timer = self.timers.remove(id);
+        self.by_due.remove(&(ordered(timer.due), timer.seq));
+        let next = self.by_due.values().next().copied();
+        (timer, next.and_then(|next| self.timers[next].held_back.take()))
     }
+}
+
+/// Brings two queues that follow each other into the order of all.
+pub(crate) fn in_order(queue: &mut VecDeque<Queued>) {
+    queue.make_contiguous().sort_by_key(|(seq, _)| *seq);
 }
 
 /// A number whose order is that of the seconds.
@@ -266,6 +315,7 @@ impl Core {
             state: Mutex::default(),
             is_slow: AtomicBool::new(true),
             clock: OnceLock::new(),
+            weak: PyOnceLock::new(),
         }
     }
 
@@ -277,12 +327,11 @@ impl Core {
         args: &Bound<'py, PyTuple>,
         context: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        if slf.get().is_slow.load(Ordering::Relaxed) {
+        if slf.get().is_slow() {
             return slowly(slf, "_call_soon_slowly", None, callback, args, context);
         }
-        let handle = Bound::new(slf.py(), Handle::new(slf, callback, args, context)?)?;
-        Self::_soon(slf, handle.clone().into_any().unbind());
-        Ok(handle.into_any().unbind())
+        let seq = Self::queue(slf, Callback::Call(Call::new(callback, args, context)?));
+        Ok(Bound::new(slf.py(), Self::handle(slf, seq)?)?.into_any().unbind())
     }
 
     /// Calls a callback when so many seconds have passed.
@@ -295,7 +344,9 @@ impl Core {
         context: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         match (slf.get().now(), delay.extract::<f64>()) {
-            (Some(now), Ok(delay)) => slf.get().timer(slf, now + delay, delay, callback, args, context),
+            (Some(now), Ok(delay)) => {
+                Self::timer(slf, now + delay, delay, Call::new(callback, args, context)?).map(Bound::unbind)
+            }
             _ => slowly(slf, "_call_later_slowly", Some(delay), callback, args, context),
         }
     }
@@ -310,7 +361,9 @@ impl Core {
         context: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         match (slf.get().now(), when.extract::<f64>()) {
-            (Some(now), Ok(due)) => slf.get().timer(slf, due, due - now, callback, args, context),
+            (Some(now), Ok(due)) => {
+                Self::timer(slf, due, due - now, Call::new(callback, args, context)?).map(Bound::unbind)
+            }
             _ => slowly(slf, "_call_at_slowly", Some(when), callback, args, context),
         }
     }
@@ -323,30 +376,37 @@ impl Core {
         self.is_slow.store(is_slow, Ordering::Relaxed);
     }
 
-    /// Queues a handle.
-    fn _soon(slf: &Bound<'_, Self>, handle: Py<PyAny>) {
-        if home::turns_here(slf) && !see::is_observed() {
-            let mut state = slf.get().state();
-            state.last_seq += 1;
-            let seq = state.last_seq;
-            return home::queue(state, seq, handle);
-        }
-        Self::insert(slf, handle, None);
+    /// Queues a handle of asyncio's.
+    fn _soon(slf: &Bound<'_, Self>, handle: Py<PyAny>) -> u64 {
+        Self::queue(slf, Callback::Handle(handle))
     }
 
-    /// Sets a timer that is due at `due`, so many seconds `from_now`. Returns its number.
-    fn _later(slf: &Bound<'_, Self>, handle: Py<PyAny>, due: f64, from_now: f64) -> Id {
-        Self::insert(slf, handle, Some((due, from_now)))
+    /// Sets a timer of asyncio's that is due at `due`, so many seconds `from_now`. Returns its number.
+    fn _later(slf: &Bound<'_, Self>, handle: Py<PyAny>, due: f64, from_now: f64) -> u64 {
+        Self::set(slf, Callback::Handle(handle), due, from_now)
     }
 
-    /// Takes back a timer, which was cancelled, if it is still the one of this handle.
-    fn _not_later(slf: &Bound<'_, Self>, id: Id, handle: &Bound<'_, PyAny>) {
-        Self::not_later(slf, id, handle);
+    /// Takes back a timer, which was cancelled.
+    fn _not_later(slf: &Bound<'_, Self>, due: f64, seq: u64) {
+        Self::cancel(slf, seq, Some(due));
     }
 
     /// The callbacks of a descriptor that can be read, and that can be written.
-    fn _watch(slf: &Bound<'_, Self>, fd: i32, reader: Option<Py<PyAny>>, writer: Option<Py<PyAny>>) -> PyResult<()> {
-        let before = slf.get().state().watched.insert(fd, Watched { reader, writer });
+    fn _watch<'py>(
+        slf: &Bound<'py, Self>,
+        fd: i32,
+        reader: Option<Bound<'py, PyAny>>,
+        writer: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
+        let known = slf.get().state().watched.get(&fd).map(|watched| [0, 1].map(|way| watched.way(way)));
+        let known = known.into_iter().flatten().flatten().collect::<Vec<_>>();
+        let watching = |handle: Bound<'py, PyAny>| match known.iter().find(|known| known.is_of(&handle)) {
+            Some(known) => Ok(Arc::clone(known)),
+            None => Watching::new(handle).map(Arc::new),
+        };
+        let (reader, writer) = (reader.map(watching).transpose()?, writer.map(watching).transpose()?);
+        let watched = Watched { reader, writer };
+        let before = slf.get().state().watched.insert(fd, watched);
         drop(before);
         Ok(home::watch(slf, fd)?)
     }
@@ -389,12 +449,11 @@ impl Core {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // It is in use only where Python code cannot run, so nobody misses what is not visited now.
         let Ok(state) = self.state.try_lock() else { return Ok(()) };
-        state.entries.iter().try_for_each(|(_, entry)| visit.call(&entry.handle))?;
-        state.ready.iter().try_for_each(|(_, handle)| visit.call(handle))?;
-        for watched in state.watched.values() {
-            visit.call(&watched.reader)?;
-            visit.call(&watched.writer)?;
-        }
+        let queued = state.ready.iter().chain(&state.outside).map(|(_, callback)| callback);
+        queued.chain(state.told.values()).flatten().try_for_each(|callback| callback.visit(&visit))?;
+        state.timers.iter().try_for_each(|(_, timer)| timer.callback.visit(&visit))?;
+        let watched = state.watched.values().flat_map(|watched| [&watched.reader, &watched.writer]);
+        watched.flatten().try_for_each(|watching| watching.visit(&visit))?;
         state.resolvers.values().try_for_each(|(_, weak)| visit.call(weak))?;
         state.shown.values().try_for_each(|shown| visit.call(&shown.weak))
     }
@@ -414,21 +473,6 @@ impl Drop for Core {
 /// A span as Python has it: what has passed is none, and what is too long is for ever.
 pub(crate) fn seconds(seconds: f64) -> Duration {
     if seconds > 0.0 { Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX) } else { Duration::ZERO }
-}
-
-/// Runs a handle, unless it was cancelled. An exception that leaves it leaves the loop.
-pub(crate) fn run_handle(slf: &Bound<'_, Core>, handle: &Bound<'_, PyAny>) {
-    let (py, is_slow) = (slf.py(), slf.get().is_slow.load(Ordering::Relaxed));
-    let ran = match handle.cast::<Handle>() {
-        Ok(handle) if !is_slow => Handle::run(handle, slf),
-        Err(_) if !is_slow && !is_true(handle.getattr(intern!(py, "_cancelled"))) => {
-            handle.call_method0(intern!(py, "_run")).map(drop)
-        }
-        _ => slf.call_method1(intern!(py, "_run_handle"), (handle,)).map(drop),
-    };
-    if let Err(error) = ran {
-        slf.get().raise(error);
-    }
 }
 
 /// Whether Python says yes.

@@ -1,165 +1,107 @@
 //! A handle: a callback that was asked for, as Python holds it. In debug mode asyncio's own handles are used.
+//!
+//! It is a number. The core has the function and its arguments, so a handle that nobody keeps is gone before its
+//! callback runs, and the garbage collector has nothing to look for in it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple};
-use pyo3::{PyTraverseError, PyVisit, intern};
+use pyo3::types::{PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 
-use crate::core::{Core, Id};
+use crate::callback::Call;
+use crate::core::Core;
 
 /// The handle that `call_soon` returns. It looks like `asyncio.Handle`.
-#[pyclass(subclass, weakref, module = "oneloop._oneloop")]
+#[pyclass(frozen, subclass, weakref, freelist = 256, module = "oneloop._oneloop")]
 pub(crate) struct Handle {
-    /// `None` once it is cancelled.
-    call: Option<Call>,
-    owner: Option<Py<Core>>,
-}
-
-/// The function to call, and its context.
-struct Call {
-    context: Py<PyAny>,
-    callback: Py<PyAny>,
-    args: Py<PyTuple>,
-}
-
-impl Call {
-    fn clone_ref(&self, py: Python<'_>) -> Self {
-        let Self { context, callback, args } = self;
-        Self { context: context.clone_ref(py), callback: callback.clone_ref(py), args: args.clone_ref(py) }
-    }
-
-    /// `Context.run`, which calls it. The tuple of its arguments is made here, and lives as long as the call: one
-    /// that waits would be looked through by the garbage collector.
-    fn run<'py>(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let (run, args) = (context_run(py)?, self.args.bind(py));
-        match args.len() {
-            0 => run.call1((self.context, self.callback)),
-            1 => run.call1((self.context, self.callback, args.get_item(0)?)),
-            _ => {
-                let first = [self.context.into_bound(py), self.callback.into_bound(py)];
-                run.call1(PyTuple::new(py, first.into_iter().chain(args.iter()).collect::<Vec<_>>())?)
-            }
-        }
-    }
+    /// The loop. To hold it for good would make a ring that the garbage collector cannot see.
+    owner: Py<PyWeakrefReference>,
+    /// The number of the callback, in the order of all.
+    seq: u64,
+    is_cancelled: AtomicBool,
 }
 
 /// The handle that `call_later` and `call_at` return. It looks like `asyncio.TimerHandle`.
-#[pyclass(extends = Handle, module = "oneloop._oneloop")]
+#[pyclass(frozen, extends = Handle, freelist = 256, module = "oneloop._oneloop")]
 pub(crate) struct TimerHandle {
     when: f64,
-    id: Option<Id>,
 }
 
 impl Handle {
-    pub(crate) fn new(
-        owner: &Bound<'_, Core>,
-        callback: &Bound<'_, PyAny>,
-        args: &Bound<'_, PyTuple>,
-        context: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Self> {
-        let py = owner.py();
-        let context = match context {
-            Some(context) if !context.is_none() => context,
-            _ => copy_context(py)?,
-        };
-        let call = Call { context: context.unbind(), callback: callback.clone().unbind(), args: args.clone().unbind() };
-        Ok(Self { call: Some(call), owner: Some(owner.clone().unbind()) })
+    pub(crate) fn new(owner: Py<PyWeakrefReference>, seq: u64) -> Self {
+        Self { owner, seq, is_cancelled: AtomicBool::new(false) }
     }
 
-    /// Runs the callback, unless it was cancelled. Its exception is told to the loop's handler of exceptions, as
-    /// asyncio does, save for what ends a program.
-    pub(crate) fn run(slf: &Bound<'_, Self>, owner: &Bound<'_, Core>) -> PyResult<()> {
-        let py = slf.py();
-        let call = slf.borrow().call.as_ref().map(|call| call.clone_ref(py));
-        let Some(call) = call else { return Ok(()) };
-        match call.run(py) {
-            Ok(_) => Ok(()),
-            Err(error) => owner.call_method1(intern!(py, "_failed"), (slf, error)).map(drop),
-        }
+    fn owner<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Core>> {
+        self.owner.bind(py).upgrade_as::<Core>().ok().flatten()
     }
 
-    fn context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.call.as_ref().map(|call| call.context.clone_ref(py))
+    /// A part of the call, as long as it waits.
+    fn part(slf: &Bound<'_, Self>, name: &str) -> Option<Py<PyAny>> {
+        let (py, handle) = (slf.py(), slf.get());
+        let when = slf.cast_exact::<TimerHandle>().ok().map(|timer| timer.get().when);
+        let part = |call: &Call| call.part(py, name);
+        handle.owner(py)?.get().state().find(handle.seq, when).map(part)
     }
 }
 
 impl TimerHandle {
     pub(crate) fn new(when: f64, handle: Handle) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(handle).add_subclass(Self { when, id: None })
+        PyClassInitializer::from(handle).add_subclass(Self { when })
     }
 
-    pub(crate) fn is_at(slf: &Bound<'_, Self>, id: Id) {
-        slf.borrow_mut().id = Some(id);
+    /// Function and arguments, if it waits.
+    fn parts<'py>(slf: &Bound<'py, Self>) -> Option<[Bound<'py, PyAny>; 2]> {
+        let [function, args] = ["_callback", "_args"].map(|name| Handle::part(slf.as_super(), name));
+        Some([function?.into_bound(slf.py()), args?.into_bound(slf.py())])
     }
-}
-
-fn copy_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static COPY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    COPY.import(py, "contextvars", "copy_context")?.call0()
-}
-
-fn context_run(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static RUN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let run =
-        RUN.get_or_try_init(py, || py.import("contextvars")?.getattr("Context")?.getattr("run").map(Bound::unbind));
-    run.map(|run| run.bind(py))
 }
 
 #[pymethods]
 impl Handle {
     fn cancel(slf: &Bound<'_, Self>) {
-        let call = slf.borrow_mut().call.take();
-        if call.is_none() {
+        let handle = slf.get();
+        if handle.is_cancelled.swap(true, Ordering::Relaxed) {
             return;
         }
-        if let Ok(timer) = slf.cast_exact::<TimerHandle>() {
-            let id = timer.borrow_mut().id.take();
-            let owner = slf.borrow().owner.as_ref().map(|owner| owner.clone_ref(slf.py()));
-            if let (Some(id), Some(owner)) = (id, owner) {
-                Core::not_later(owner.bind(slf.py()), id, slf.as_any());
-            }
+        let when = slf.cast_exact::<TimerHandle>().ok().map(|timer| timer.get().when);
+        if let Some(owner) = handle.owner(slf.py()) {
+            Core::cancel(&owner, handle.seq, when);
         }
-        // All that it held is let go here, where nothing is borrowed.
-        drop(call);
     }
 
     fn cancelled(&self) -> bool {
-        self.call.is_none()
+        self.is_cancelled.load(Ordering::Relaxed)
     }
 
-    fn get_context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.context(py)
-    }
-
-    fn _run(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let owner = slf.borrow().owner.as_ref().map(|owner| owner.clone_ref(slf.py()));
-        owner.map_or(Ok(()), |owner| Self::run(slf, owner.bind(slf.py())))
+    fn get_context(slf: &Bound<'_, Self>) -> Option<Py<PyAny>> {
+        Self::part(slf, "_context")
     }
 
     #[getter]
     fn _cancelled(&self) -> bool {
-        self.call.is_none()
+        self.cancelled()
     }
 
     #[getter]
-    fn _context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.context(py)
+    fn _context(slf: &Bound<'_, Self>) -> Option<Py<PyAny>> {
+        Self::part(slf, "_context")
     }
 
     #[getter]
-    fn _callback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.call.as_ref().map(|call| call.callback.clone_ref(py))
+    fn _callback(slf: &Bound<'_, Self>) -> Option<Py<PyAny>> {
+        Self::part(slf, "_callback")
     }
 
     #[getter]
-    fn _args(&self, py: Python<'_>) -> Option<Py<PyTuple>> {
-        self.call.as_ref().map(|call| call.args.clone_ref(py))
+    fn _args(slf: &Bound<'_, Self>) -> Option<Py<PyAny>> {
+        Self::part(slf, "_args")
     }
 
     #[getter]
-    fn _loop(&self, py: Python<'_>) -> Option<Py<Core>> {
-        self.owner.as_ref().map(|owner| owner.clone_ref(py))
+    fn _loop(slf: &Bound<'_, Self>) -> Option<Py<Core>> {
+        slf.get().owner(slf.py()).map(Bound::unbind)
     }
 
     #[getter]
@@ -170,23 +112,6 @@ impl Handle {
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let tell = slf.py().import("oneloop._loop")?.getattr("_handle_in_words")?;
         tell.call1((slf,))?.extract()
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        if let Some(Call { context, callback, args }) = &self.call {
-            visit.call(context)?;
-            visit.call(callback)?;
-            visit.call(args)?;
-        }
-        visit.call(&self.owner)
-    }
-
-    fn __clear__(slf: &Bound<'_, Self>) {
-        let parts = {
-            let mut handle = slf.borrow_mut();
-            (handle.call.take(), handle.owner.take())
-        };
-        drop(parts);
     }
 }
 
@@ -202,8 +127,9 @@ impl TimerHandle {
     }
 
     #[getter]
-    fn _scheduled(&self) -> bool {
-        self.id.is_some()
+    fn _scheduled(slf: &Bound<'_, Self>) -> bool {
+        let handle = slf.as_super().get();
+        handle.owner(slf.py()).is_some_and(|owner| owner.get().state().is_set(handle.seq, slf.get().when))
     }
 
     fn __hash__(&self) -> u64 {
@@ -213,14 +139,10 @@ impl TimerHandle {
     fn __richcmp__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>, how: CompareOp) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         let Ok(that) = other.cast_exact::<Self>() else { return Ok(py.NotImplemented()) };
-        let (mine, theirs) = (slf.borrow().when, that.borrow().when);
-        let parts = |handle: &Bound<'_, Self>| handle.as_super().borrow().call.as_ref().map(|call| call.clone_ref(py));
-        let is_equal = match (parts(slf), parts(that)) {
-            _ if mine.to_bits() != theirs.to_bits() => false,
-            (None, None) => true,
-            (Some(mine), Some(theirs)) => {
-                mine.callback.bind(py).eq(&theirs.callback)? && mine.args.bind(py).eq(&theirs.args)?
-            }
+        let (mine, theirs) = (slf.get().when, that.get().when);
+        let is_equal = match (Self::parts(slf), Self::parts(that)) {
+            _ if slf.is(that) => true,
+            (Some([f, with]), Some([g, by])) if mine.to_bits() == theirs.to_bits() => f.eq(g)? && with.eq(by)?,
             _ => false,
         };
         let answer = match how {

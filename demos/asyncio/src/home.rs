@@ -4,7 +4,7 @@
 //! a home can be left for another: the core knows all that is to be done, and tells it anew.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +22,7 @@ use pyo3::prelude::*;
 use send_wrapper::SendWrapper;
 
 use crate::bodies::{Drain, Later, Watcher};
-use crate::core::{Core, Id, State, seconds};
+use crate::core::{Core, Id, Queued, State, in_order, seconds};
 use crate::told;
 
 /// A runtime, and the descriptors that are registered with it.
@@ -164,16 +164,15 @@ fn root(slf: &Bound<'_, Core>, home: &Home, look: &mut Look, cx: &mut Context<'_
     look.first_turn.get_or_insert(home.runtime.metrics().turns);
     state.beginning = false;
     let [callbacks, others] = std::mem::take(&mut state.held);
-    let outside = std::mem::take(&mut state.outside);
+    let (outside, set_outside) = (std::mem::take(&mut state.outside), std::mem::take(&mut state.set_outside));
     let stops = state.stop_at.is_some();
     drop(state);
     callbacks.into_iter().for_each(Waker::wake);
-    for id in outside {
-        let due = core.state().entries.get(id).map(|entry| entry.due);
-        match due {
-            Some(None) => spawn_soon(slf, id),
-            Some(Some(due)) => spawn_later(slf, id, until(slf, due)),
-            None => {}
+    take_in(slf, outside);
+    for id in set_outside {
+        let due = core.state().timers.get(id).map(|timer| timer.due);
+        if let Some(due) = due {
+            spawn_later(slf, id, until(slf, due));
         }
     }
     others.into_iter().for_each(Waker::wake);
@@ -189,21 +188,39 @@ fn until(slf: &Bound<'_, Core>, due: f64) -> Duration {
     seconds(due - now.unwrap_or(due))
 }
 
-/// Queues a callback of the loop that turns here.
-pub(crate) fn spawn_soon(slf: &Bound<'_, Core>, id: Id) {
+/// Queues a callback of the loop that turns here. A home never changes in whether somebody looks: a Python program is
+/// looked at from its start, or not at all.
+pub(crate) fn spawn_soon(slf: &Bound<'_, Core>, mut state: MutexGuard<'_, State>, queued: Queued) {
     if see::is_observed() {
-        return told::spawn_soon(slf, id);
+        let (seq, callback) = queued;
+        state.told.insert(seq, callback);
+        drop(state);
+        return told::spawn_soon(slf, seq);
     }
-    let mut state = slf.get().state();
-    if let Some(entry) = state.entries.try_remove(id) {
-        queue(state, entry.seq, entry.handle);
+    state.ready.push_back(queued);
+    drain(state);
+}
+
+/// Takes in what was queued while the loop did not turn, or by another thread, and what an earlier home has left.
+fn take_in(slf: &Bound<'_, Core>, outside: VecDeque<Queued>) {
+    let core = slf.get();
+    if see::is_observed() {
+        outside.into_iter().for_each(|queued| spawn_soon(slf, core.state(), queued));
+        return;
+    }
+    let mut state = core.state();
+    let is_in_order = outside.front().is_none_or(|first| state.ready.back().is_none_or(|last| last.0 < first.0));
+    state.ready.extend(outside);
+    if !is_in_order {
+        in_order(&mut state.ready);
+    }
+    if !state.ready.is_empty() {
+        drain(state);
     }
 }
 
-/// Queues a callback of the loop that turns here, where nobody looks. A home never changes in that: a Python program
-/// is looked at from its start, or not at all.
-pub(crate) fn queue(mut state: MutexGuard<'_, State>, seq: u64, handle: Py<PyAny>) {
-    state.ready.push_back((seq, handle));
+/// Lets the task run that runs all that is queued.
+fn drain(mut state: MutexGuard<'_, State>) {
     let drains = std::mem::replace(&mut state.drains, true);
     drop(state);
     if !drains {
@@ -218,8 +235,8 @@ pub(crate) fn spawn_later(slf: &Bound<'_, Core>, id: Id, from_now: Duration) {
     } else {
         oneloop::spawn(Later::new(id, from_now, None)).abort_handle()
     };
-    if let Some(entry) = slf.get().state().entries.get_mut(id) {
-        entry.abort = Some(task);
+    if let Some(timer) = slf.get().state().timers.get_mut(id) {
+        timer.abort = Some(task);
     }
 }
 

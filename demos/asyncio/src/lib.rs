@@ -12,11 +12,12 @@
 //!     run_forever()           block_on of a root that ends at stop()        home::run
 //! ```
 //!
-//! Read `core.rs` first, then `bodies.rs`; `handle.rs` is a callback as Python holds it; `home.rs` is a runtime on its thread, and how it sleeps without the
-//! interpreter's lock; `stream.rs` reads and writes sockets for
-//! asyncio's transports; `told.rs` is what the page is told of a Python program.
+//! Read `core.rs` first, then `bodies.rs`; `callback.rs` is a call and how it is made, `handle.rs` its number as Python
+//! holds it; `home.rs` is a runtime on its thread, and how it sleeps without the interpreter's lock; `stream.rs` reads
+//! and writes sockets for asyncio's transports; `told.rs` is what the page is told of a Python program.
 
 mod bodies;
+mod callback;
 mod core;
 mod handle;
 mod home;

@@ -9,7 +9,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::bodies::{Later, Soon, Stepper, Watcher};
-use crate::core::{Core, Id, Shown, is_true, run_handle};
+use crate::callback::Watching;
+use crate::core::{Core, Id, Shown};
 use crate::home;
 
 /// A name, and the line of the program that asked for it.
@@ -22,18 +23,14 @@ struct Described<'py> {
     future: Option<Bound<'py, PyAny>>,
 }
 
-/// Python's words for a callback.
-fn describe<'py>(slf: &Bound<'py, Core>, handle: &Bound<'py, PyAny>, kind: &str) -> PyResult<Described<'py>> {
+/// Python's words for a callback: its function and its arguments.
+fn describe<'py>(slf: &Bound<'py, Core>, parts: [Bound<'py, PyAny>; 2], kind: &str) -> PyResult<Described<'py>> {
     let py = slf.py();
     type Answer<'py> = (String, String, u32, Option<Bound<'py, PyAny>>, Option<Bound<'py, PyAny>>);
-    let said = slf.call_method1(intern!(py, "_describe"), (handle, kind))?;
+    let [function, args] = parts;
+    let said = slf.call_method1(intern!(py, "_describe"), (function, args, kind))?;
     let (name, file, line, task, future): Answer<'py> = said.extract()?;
     Ok(Described { name, place: Place::new(&file, line), task, future })
-}
-
-fn handle_of<'py>(slf: &Bound<'py, Core>, id: Id) -> Option<Bound<'py, PyAny>> {
-    let state = slf.get().state();
-    state.entries.get(id).map(|entry| entry.handle.bind(slf.py()).clone())
 }
 
 /// Calls `f`, and while somebody looks gives the line of the program that is running as the place of what happens.
@@ -49,8 +46,10 @@ pub(crate) fn at<R>(slf: &Bound<'_, Core>, f: impl FnOnce() -> R) -> R {
 }
 
 /// Queues a callback under its name; a step of an asyncio.Task becomes a poll of that task.
-pub(crate) fn spawn_soon(slf: &Bound<'_, Core>, id: Id) {
-    let described = handle_of(slf, id).and_then(|handle| describe(slf, &handle, "").ok());
+pub(crate) fn spawn_soon(slf: &Bound<'_, Core>, id: u64) {
+    let py = slf.py();
+    let callback = slf.get().state().told.get(&id).and_then(|callback| callback.as_ref().map(|it| it.clone_ref(py)));
+    let described = callback.and_then(|callback| describe(slf, callback.parts(py).ok()?, "").ok());
     let Some(Described { name, place, task, future }) = described else { return drop(oneloop::spawn(Soon(id))) };
     let Some(task) = task else {
         let task = see::at(place, || Builder::new().name(name).spawn(Soon(id)));
@@ -89,7 +88,9 @@ pub(crate) fn spawn_soon(slf: &Bound<'_, Core>, id: Id) {
 
 /// Sets a timer under the name of its callback.
 pub(crate) fn spawn_later(slf: &Bound<'_, Core>, id: Id, from_now: Duration) -> AbortHandle {
-    let described = handle_of(slf, id).and_then(|handle| describe(slf, &handle, "call_later ").ok());
+    let py = slf.py();
+    let callback = slf.get().state().timers.get(id).map(|timer| timer.callback.clone_ref(py));
+    let described = callback.and_then(|callback| describe(slf, callback.parts(py).ok()?, "call_later ").ok());
     let Some(Described { name, place, future, .. }) = described else {
         return oneloop::spawn(Later::new(id, from_now, None)).abort_handle();
     };
@@ -104,14 +105,9 @@ pub(crate) fn spawn_watcher(slf: &Bound<'_, Core>, watcher: Watcher) -> AbortHan
         return oneloop::spawn(watcher).abort_handle();
     }
     let kind = format!("{} of fd {}: ", if watcher.way == 0 { "reader" } else { "writer" }, watcher.fd);
-    let handle = {
-        let state = slf.get().state();
-        let watched = state.watched.get(&watcher.fd);
-        let handle = watched.and_then(|w| if watcher.way == 0 { w.reader.as_ref() } else { w.writer.as_ref() });
-        handle.map(|handle| handle.bind(slf.py()).clone())
-    };
-    let Some(Described { name, place, future, .. }) = handle.and_then(|handle| describe(slf, &handle, &kind).ok())
-    else {
+    let watching = slf.get().state().watched.get(&watcher.fd).and_then(|watched| watched.way(watcher.way));
+    let parts = watching.and_then(|watching| watching.parts(slf.py()).ok());
+    let Some(Described { name, place, future, .. }) = parts.and_then(|parts| describe(slf, parts, &kind).ok()) else {
         return oneloop::spawn(watcher).abort_handle();
     };
     let (fd, way) = (watcher.fd, watcher.way);
@@ -153,15 +149,15 @@ fn weak(object: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
 }
 
 /// Runs the callback of a descriptor. One that was cancelled is taken out, as asyncio does.
-pub(crate) fn run_watcher(slf: &Bound<'_, Core>, watcher: &Watcher, handle: &Bound<'_, PyAny>) {
-    if is_true(handle.getattr(intern!(slf.py(), "_cancelled"))) {
+pub(crate) fn run_watcher(slf: &Bound<'_, Core>, watcher: &Watcher, watching: &Watching) {
+    if watching.is_cancelled(slf.py()) {
         let remove = if watcher.way == 0 { "_remove_reader" } else { "_remove_writer" };
         if let Err(error) = slf.call_method1(remove, (watcher.fd,)) {
             slf.get().raise(error);
         }
         return;
     }
-    run_handle(slf, handle);
+    watching.run(slf);
 }
 
 /// The task of an asyncio.Task was ended from outside: cancels the asyncio.Task.

@@ -345,6 +345,49 @@ class Loops(unittest.TestCase):
         gc.collect()
         self.assertEqual([ref for ref in alive if ref() is not None], [])
 
+    def test_a_handle_that_is_kept_keeps_neither_its_loop_nor_its_callback(self):
+        class Witness:
+            def call(self):
+                pass
+
+        loop, witness = self.loop(), Witness()
+        kept = [loop.call_soon(witness.call), loop.call_later(0.001, witness.call), loop.call_later(3600, witness.call)]
+        loop.run_until_complete(asyncio.sleep(0.01))
+        self.assertIsNone(kept[0]._callback)
+        self.assertEqual(kept[2]._callback, witness.call)
+        kept[2].cancel()
+        ref = weakref.ref(witness)
+        del witness
+        self.assertIsNone(ref())
+        loop.close()
+        ref = weakref.ref(loop)
+        self.doCleanups()
+        del loop
+        gc.collect()
+        self.assertIsNone(ref())
+        for handle in kept:
+            handle.cancel()
+            self.assertIsNone(handle._loop)
+            self.assertIn("cancelled", repr(handle))
+
+    def test_a_callback_is_cancelled_wherever_it_waits(self):
+        loop, order = self.loop(), []
+        outside = [loop.call_soon(order.append, n) for n in range(3)]
+        outside[1].cancel()
+
+        def cancel():
+            inside = [loop.call_soon(order.append, n) for n in range(10, 13)]
+            timers = [loop.call_later(after, order.append, after) for after in (-1, 0.001, 0.002)]
+            for handles in (inside, timers):
+                handles[1].cancel()
+                handles[1].cancel()
+            self.assertEqual([handle.cancelled() for handle in inside], [False, True, False])
+
+        loop.call_soon(cancel)
+        loop.call_later(0.03, loop.stop)
+        loop.run_forever()
+        self.assertEqual(order, [0, 2, 10, 12, -1, 0.002])
+
     def test_a_closed_loop_gives_its_descriptors_back(self):
         def descriptors():
             return len(os.listdir("/proc/self/fd" if os.path.exists("/proc/self/fd") else "/dev/fd"))

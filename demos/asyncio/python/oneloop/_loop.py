@@ -23,7 +23,7 @@ _HERE = os.path.dirname(__file__) + os.sep
 class TimerHandle(events.TimerHandle):
     """asyncio's handle of a timer, and its number in the loop."""
 
-    __slots__ = ("_id",)
+    __slots__ = ("_seq",)
 
 
 class _Selector(selectors._BaseSelectorImpl):
@@ -132,10 +132,9 @@ class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
         from_now = when - self.time()
         timer._scheduled = True
         if from_now > 0:
-            timer._id = self._later(timer, when, from_now)
+            timer._seq = self._later(timer, when, from_now)
         else:
-            timer._id = -1
-            self._soon(timer)
+            timer._seq = self._soon(timer)
         return timer
 
     def set_debug(self, enabled):
@@ -144,9 +143,9 @@ class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
         self._be_slow(bool(self._debug or self._closed), self.time() if is_own_clock else None)
 
     def _timer_handle_cancelled(self, handle):
-        if handle._scheduled and handle._id >= 0:
+        if handle._scheduled:
             handle._scheduled = False
-            self._not_later(handle._id, handle)
+            self._not_later(handle._when, handle._seq)
 
     def _run_handle(self, handle):
         if handle._cancelled:
@@ -168,10 +167,11 @@ class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
             # The frame is kept by an exception's traceback.
             del handle
 
-    def _failed(self, handle, error):
+    def _failed(self, callback, args, context, error):
         if isinstance(error, (SystemExit, KeyboardInterrupt)):
             raise error
-        name = format_helpers._format_callback_source(handle._callback, handle._args or ())
+        name = format_helpers._format_callback_source(callback, args)
+        handle = events.Handle(callback, args, self, context)
         self.call_exception_handler(
             {"message": f"Exception in callback {name}", "exception": error, "handle": handle}
         )
@@ -251,14 +251,12 @@ class EventLoop(Core, asyncio.unix_events._UnixSelectorEventLoop):
             frame = ours or sys._getframe(1)
         return _shortened(frame.f_code.co_filename), frame.f_lineno or 1
 
-    def _describe(self, handle, kind):
+    def _describe(self, callback, args, kind):
         """Of a callback: name, file, line, the task that it is a step of, the future that it brings about."""
         file, line = self._caller()
-        callback = handle._callback
         task = getattr(callback, "__self__", None)
         if isinstance(task, (tasks.Task, tasks._PyTask)) and not kind:
             return _one_line(_name_of_task(task)), file, line, task, None
-        args = handle._args or ()
         future = args[0] if args and futures.isfuture(args[0]) else None
         return _one_line(kind + _name_of(callback)), file, line, None, future
 
