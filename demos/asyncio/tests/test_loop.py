@@ -555,7 +555,10 @@ class Loops(unittest.TestCase):
         command = [sys.executable, "-m", "oneloop"]
         done = subprocess.run([*command, str(script), "a", "-b"], capture_output=True, text=True, timeout=30)
         self.assertEqual(done.stdout, "oneloop._loop ['a', '-b'] __main__\n", done.stderr)
-        for wrong in ([], ["--nonsense"], [str(folder / "none.py")]):
+        command_line = [*command, "-c", "import asyncio, sys; print(type(asyncio.new_event_loop()), sys.argv)", "a"]
+        done = subprocess.run(command_line, capture_output=True, text=True, timeout=30 * PATIENCE)
+        self.assertEqual(done.stdout, "<class 'oneloop._loop.EventLoop'> ['-c', 'a']\n", done.stderr)
+        for wrong in ([], ["-c"], ["-m"], ["--nonsense"], [str(folder / "none.py")]):
             done = subprocess.run([*command, *wrong], capture_output=True, text=True, timeout=30)
             self.assertEqual(done.returncode, 2, done.stderr)
 

@@ -7,6 +7,7 @@ from . import install
 
 USAGE = """usage: python -m oneloop script.py [argument ...]
        python -m oneloop -m module [argument ...]
+       python -m oneloop -c program [argument ...]
 
 Runs a script or a module as it is. Its asyncio loops are oneloop's: set ONELOOP_SEE=1 to watch them,
 ONELOOP_RECORD=FILE to keep the run, ONELOOP_TRACE=FILE for Perfetto, ONELOOP_DIAGNOSE=1 for findings."""
@@ -16,6 +17,12 @@ def main():
     arguments = sys.argv[1:]
     if arguments[:1] in (["-h"], ["--help"]):
         print(USAGE)
+        return
+    if arguments[:1] == ["-c"] and len(arguments) > 1:
+        install()
+        sys.argv = ["-c", *arguments[2:]]
+        sys.path.insert(0, "")
+        exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__"})
         return
     is_module = arguments[:1] == ["-m"]
     arguments = arguments[is_module:]
