@@ -439,8 +439,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 1, what: "a ring is locked while its events are written",
         file: "see/record/ring.rs", inside: "fn write_on(",
-        right: "for (n, at, event) in cut.after(cut.dropped) {",
-        wrong: "let _tail = self.tail(); for (n, at, event) in cut.after(cut.dropped) {",
+        right: "for (n, record) in cut.after(cut.dropped) {",
+        wrong: "let _past = self.past(); let _tail = self.tail(); for (n, record) in cut.after(cut.dropped) {",
         test: "it see::recordings::a_loop_goes_on_while_its_events_are_written_to_something_slow",
     },
     Bug {

@@ -5,6 +5,7 @@
 //! nobody observes, an event costs one look at a flag, and a branch that is not taken.
 
 use std::fmt;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -57,6 +58,30 @@ pub trait Observer: 'static {
     fn only_notes(&self) -> bool {
         false
     }
+
+    /// The pen that a loop writes its events with, in place of telling it. Asked for once, when it is added.
+    #[doc(hidden)]
+    fn pen(&self) -> Option<Rc<dyn Pen>> {
+        None
+    }
+}
+
+/// Writes events down as words, on the loop's thread. It is none of a program's code, and it tells nobody.
+///
+/// A loop packs an event where it happens, as `packed.rs` says. No [`Event`] is made if nobody else is told.
+#[doc(hidden)]
+pub trait Pen {
+    /// Writes an event's words.
+    fn write(&self, words: [u64; 5]);
+
+    /// The number of a place.
+    fn place(&self, place: Place) -> u32;
+
+    /// The number of a text, beginning with 1, for the event that is written next.
+    fn text(&self, text: &str) -> u64;
+
+    /// The number of a kind of source, for the event that is written next.
+    fn resource(&self, resource: Resource) -> u64;
 }
 
 macro_rules! id {
@@ -261,6 +286,11 @@ pub struct Readiness {
     pub read_closed: bool,
     /// Nothing more can be sent, or the source failed.
     pub write_closed: bool,
+}
+
+/// Nanoseconds: 584 years of them fit, and what is later is as late as that.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos().into())
 }
 
 /// This thread's number, for [`Cause::Thread`]. Threads are numbered when they first ask.

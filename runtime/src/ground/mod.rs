@@ -3,6 +3,7 @@
 //! ```text
 //!     event.rs      the events that an observer sees
 //!     observers.rs  who is told of them, and whether anybody is
+//!     packed.rs     a packed event, and the pen that writes it
 //!     reading.rs    the reading of the clock that an event has as its time
 //!     metrics.rs    what a runtime holds and has done, in numbers
 //!     foreign.rs    what other people's code may do, and a panic of it that is nobody's
@@ -31,6 +32,7 @@ pub mod event;
 pub(crate) mod metrics;
 pub(crate) mod pool;
 
+pub(crate) mod packed;
 pub(crate) mod reading;
 
 pub(crate) mod observers;

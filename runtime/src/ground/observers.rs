@@ -1,24 +1,30 @@
 //! The observers of a loop: who is told, and whether anybody is.
 //!
-//! Those that the builder was given stand in a list that never changes. Others may come while the loop runs, even
-//! while they are being told. So their list is shared: to tell, the loop takes a share in it. No borrow is alive while
-//! an observer, which is foreign code, runs.
+//! An event is first written down, by the pen of the first observer that has one. A pen runs nothing foreign. Then the
+//! others are told, if there are any. Those that the builder was given stand in a list that never changes. More may
+//! come while the loop runs, even while they are being told. So their list is shared: to tell, the loop takes a share in
+//! it. No borrow is alive while an observer, which is foreign code, runs.
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::ground::event::{Event, Observer};
+use crate::ground::event::{Event, Observer, Pen, nanos};
+use crate::ground::packed::Packed;
 use crate::ground::reading::Reading;
 use crate::ground::signals::forks;
 
 /// Those who are told.
 pub(crate) struct Observers {
+    pen: OnceCell<Penned>,
     built_in: Vec<Rc<dyn Observer>>,
     late: RefCell<Rc<[Rc<dyn Observer>]>>,
-    has_late: Cell<bool>,
+    /// Whether there are any besides the one with the pen.
+    has_told: Cell<bool>,
     pub(crate) reading: Reading,
     /// The payload of an observer's panic, until nothing is out of its place.
     panic: Cell<Option<Box<dyn Any + Send>>>,
@@ -28,34 +34,57 @@ pub(crate) struct Observers {
     checkpoint: OnceCell<Checkpoint>,
 }
 
+/// A pen, and the observer that it belongs to.
+type Penned = (Rc<dyn Pen>, Rc<dyn Observer>);
+
+/// An observer that has a pen, where another's is used first.
+struct ByPen(Rc<dyn Pen>, Rc<dyn Observer>);
+
+impl Observer for ByPen {
+    fn on_event(&self, at: Duration, event: &Event<'_>) {
+        let Self(pen, _its_owner) = self;
+        pen.write(Packed::of(nanos(at), event, &**pen).words());
+    }
+
+    fn only_notes(&self) -> bool {
+        true
+    }
+}
+
 /// A place at which the loop can be held: called before an event is told, and before its time is taken. It returns
 /// when the loop may go on.
-pub(crate) type Checkpoint = Box<dyn Fn(&Event<'_>)>;
+pub(crate) struct Checkpoint {
+    /// While this is false there is nothing to do but to pass.
+    pub(crate) is_wanted: Arc<AtomicBool>,
+    pub(crate) pass: Box<dyn Fn(&Event<'_>)>,
+}
 
 impl Observers {
     pub(crate) fn new(built_in: Vec<Rc<dyn Observer>>) -> Self {
-        let (late, has_late) = (RefCell::new(Rc::default()), Cell::new(false));
-        let (reading, is_abandoned) = (Reading::new(), Cell::new(false));
+        let (pen, reading, is_abandoned) = (OnceCell::new(), Reading::new(), Cell::new(false));
+        let built_in: Vec<_> = built_in.into_iter().filter_map(|observer| to_be_told(&pen, observer)).collect();
         built_in.iter().for_each(|observer| reading.is_for(observer));
+        let (late, has_told) = (RefCell::new(Rc::default()), Cell::new(!built_in.is_empty()));
         let (panic, checkpoint) = (Cell::default(), OnceCell::new());
-        Self { built_in, late, has_late, reading, panic, forks: forks(), is_abandoned, checkpoint }
+        Self { pen, built_in, late, has_told, reading, panic, forks: forks(), is_abandoned, checkpoint }
     }
 
     /// Whether there are any.
     pub(crate) fn any(&self) -> bool {
-        !self.built_in.is_empty() || self.has_late.get()
+        self.has_told.get() || self.pen.get().is_some()
     }
 
     /// Adds one. It is told before the others, so that it hears what made one of them speak before it
     /// hears what that one says.
     pub(crate) fn add(&self, observer: Rc<dyn Observer>, now: Duration) {
         observer.on_attached(now);
+        let Some(observer) = to_be_told(&self.pen, observer) else { return };
         self.reading.is_for(&observer);
         let others = Rc::clone(&self.late.borrow());
         let late = std::iter::once(observer).chain(others.iter().cloned()).collect();
         // The former list ends here, where no borrow is alive.
         drop((self.late.replace(late), others));
-        self.has_late.set(true);
+        self.has_told.set(true);
     }
 
     /// Sets the checkpoint, if there is none yet. Nobody passes it while there are no observers.
@@ -68,20 +97,31 @@ impl Observers {
         self.is_abandoned.set(true);
     }
 
-    #[cold]
-    pub(crate) fn tell(&self, clock: impl Fn() -> Duration, event: &Event<'_>) {
+    /// Tells of an event. It is compiled into each place that tells of one, where the kind is known: then an event
+    /// that is only written down is never made.
+    #[inline(always)]
+    pub(crate) fn tell(&self, clock: impl Fn() -> Duration, event: Event<'_>) {
         if self.forks != forks() {
             return self.abandon();
         }
-        if let Some(pass) = self.checkpoint.get() {
-            pass(event);
+        if let Some(checkpoint) = self.checkpoint.get().filter(|point| point.is_wanted.load(Ordering::Relaxed)) {
+            pass(checkpoint, event);
         }
-        let now = self.reading.time_of(event, clock);
-        if self.has_late.get() {
-            let late = Rc::clone(&self.late.borrow());
-            self.tell_each(&late, now, event);
+        let at = self.reading.time_of(&event, clock);
+        if let Some((pen, _)) = self.pen.get() {
+            pen.write(Packed::of(at, &event, &**pen).words());
         }
-        self.tell_each(&self.built_in, now, event);
+        if self.has_told.get() {
+            self.tell_others(event);
+        }
+    }
+
+    #[inline(never)]
+    fn tell_others(&self, event: Event<'_>) {
+        let now = self.reading.at();
+        let late = Rc::clone(&self.late.borrow());
+        self.tell_each(&late, now, &event);
+        self.tell_each(&self.built_in, now, &event);
     }
 
     #[inline]
@@ -106,12 +146,25 @@ impl Observers {
     }
 }
 
+#[cold]
+#[inline(never)]
+fn pass(checkpoint: &Checkpoint, event: Event<'_>) {
+    (checkpoint.pass)(&event);
+}
+
+/// Takes the pen of an observer, if it has one and is the first. Else returns who is to be told.
+fn to_be_told(first: &OnceCell<Penned>, observer: Rc<dyn Observer>) -> Option<Rc<dyn Observer>> {
+    let Some(pen) = observer.pen() else { return Some(observer) };
+    let (pen, observer) = first.set((pen, observer)).err()?;
+    Some(Rc::new(ByPen(pen, observer)))
+}
+
 /// A forked child does not even drop the observers: a lock that they share with the parent's threads may be held for
 /// ever.
 impl Drop for Observers {
     fn drop(&mut self) {
         if self.is_abandoned.get() || self.forks != forks() {
-            std::mem::forget((std::mem::take(&mut self.built_in), self.late.take()));
+            std::mem::forget((self.pen.take(), std::mem::take(&mut self.built_in), self.late.take()));
         }
     }
 }

@@ -7,12 +7,15 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::ground::event::{Event, Observer, Polled};
+use crate::ground::event::{Event, Observer, Polled, nanos};
 
 /// The last reading, for those who are told.
 pub(crate) struct Reading {
-    /// `None` outside of turns.
-    last: Cell<Option<Duration>>,
+    at: Cell<Duration>,
+    /// The same, as a packed event has it.
+    nanos: Cell<u64>,
+    /// Whether the next event may share it. Outside of turns none may.
+    is_shared: Cell<bool>,
     /// Whether a poll has ended and nothing was told since, so that one which begins now does so at the same time.
     has_ended: Cell<bool>,
     /// Whether all observers only note what they are told.
@@ -21,7 +24,8 @@ pub(crate) struct Reading {
 
 impl Reading {
     pub(crate) fn new() -> Self {
-        Self { last: Cell::new(None), has_ended: Cell::new(false), only_noted: Cell::new(true) }
+        let (at, nanos, is_shared) = (Cell::default(), Cell::default(), Cell::new(false));
+        Self { at, nanos, is_shared, has_ended: Cell::new(false), only_noted: Cell::new(true) }
     }
 
     /// From here on this observer is told, too.
@@ -36,37 +40,43 @@ impl Reading {
 
     /// The next event has a reading of its own.
     pub(crate) fn forget(&self) {
-        self.last.set(None);
+        self.is_shared.set(false);
+    }
+
+    /// The time of the event that is told.
+    pub(crate) fn at(&self) -> Duration {
+        self.at.get()
     }
 
     /// The time of an event: a new reading of the clock, or the last one.
-    #[inline]
-    pub(crate) fn time_of(&self, event: &Event<'_>, clock: impl Fn() -> Duration) -> Duration {
+    #[inline(always)]
+    pub(crate) fn time_of(&self, event: &Event<'_>, clock: impl Fn() -> Duration) -> u64 {
         let has_ended = self.has_ended.take();
         let shares = match event {
             Event::PollStart { .. } => has_ended,
             event => !is_bound(event),
         };
-        match self.last.get() {
-            Some(last) if shares => last,
-            _ => self.read(event, clock()),
+        if !(shares && self.is_shared.get()) {
+            self.read(clock());
+            if is_bound(event) {
+                self.is_shared.set(!matches!(event, Event::TurnEnd { .. }));
+            }
+            // Between such a poll and the next nothing foreign runs, but for the observers.
+            let is_poll = matches!(event, Event::PollEnd { outcome: Polled::Pending, .. });
+            self.has_ended.set(is_poll && self.only_noted.get());
         }
+        self.nanos.get()
     }
 
     #[inline(never)]
-    fn read(&self, event: &Event<'_>, now: Duration) -> Duration {
-        if is_bound(event) {
-            self.last.set(if let Event::TurnEnd { .. } = event { None } else { Some(now) });
-        }
-        // Between such a poll and the next nothing foreign runs, but for the observers.
-        let is_poll = matches!(event, Event::PollEnd { outcome: Polled::Pending, .. });
-        self.has_ended.set(is_poll && self.only_noted.get());
-        now
+    fn read(&self, at: Duration) {
+        self.at.set(at);
+        self.nanos.set(nanos(at));
     }
 }
 
 /// Whether something that takes time begins or ends with this event.
-#[inline]
+#[inline(always)]
 fn is_bound(event: &Event<'_>) -> bool {
     use Event::{Held, ParkEnd, ParkStart, PollEnd, PollStart, TimerFired, TurnEnd, TurnStart};
     matches!(

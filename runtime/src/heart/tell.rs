@@ -36,20 +36,22 @@ impl Core {
     #[inline]
     pub(crate) fn observe<'a>(&self, event: impl FnOnce() -> Event<'a>) {
         if self.is_observed() {
-            self.tell(&event());
+            self.tell(event);
         }
     }
 
+    /// It is compiled for each place that tells of an event, apart from the code that does what is told.
     #[cold]
-    pub(crate) fn tell(&self, event: &Event<'_>) {
-        self.observers.tell(|| self.timers.uptime(), event);
+    #[inline(never)]
+    pub(crate) fn tell<'a>(&self, event: impl FnOnce() -> Event<'a>) {
+        self.observers.tell(|| self.timers.uptime(), event());
     }
 
     /// Tells of a moment at which nothing is out of its place. So an observer's panic goes on from here.
     #[inline]
     pub(crate) fn observe_between_steps<'a>(&self, event: impl FnOnce() -> Event<'a>) {
         if self.is_observed() {
-            self.tell(&event());
+            self.tell(event);
             self.let_observers_panic();
         }
     }
@@ -105,16 +107,16 @@ impl Core {
     pub(crate) fn tell_woken(&self, word: WakeWord, woken: Woken, cause: Cause) {
         match self.tasks.named_by(word).map(TaskId) {
             Some(task) if woken != Woken::Stale => {
-                self.tell(&Event::Wake { task, cause, queued: woken == Woken::Queued });
+                self.tell(move || Event::Wake { task, cause, queued: woken == Woken::Queued });
             }
-            _ => self.tell(&Event::StaleWake { cause }),
+            _ => self.tell(move || Event::StaleWake { cause }),
         }
     }
 
     /// A leaf future has left this task's waker.
     pub(crate) fn observe_wait(&self, task: Option<TaskKey>, on: WaitsFor, at: &'static Location<'static>) {
         if let (true, Some(task)) = (self.is_observed(), task) {
-            self.tell(&Event::Wait { task: TaskId(task), on, at: self.place(at) });
+            self.tell(move || Event::Wait { task: TaskId(task), on, at: self.place(at) });
         }
     }
 

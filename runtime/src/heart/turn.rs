@@ -85,7 +85,7 @@ fn poll_root<F: Future>(core: &Core, root: Pin<&mut F>, word: WakeWord) -> Optio
     begin_poll(core, word);
     let polled = root.poll(&mut Context::from_waker(&waker_of(core, word)));
     let outcome = if polled.is_ready() { Polled::Ready } else { Polled::Pending };
-    observe_task(core, word, |task| Event::PollEnd { task, outcome });
+    observe_actor(core, |task| Event::PollEnd { task, outcome });
     if let Poll::Ready(output) = polled { Some(output) } else { None }
 }
 
@@ -98,12 +98,12 @@ fn poll_task(core: &Core, word: WakeWord, mut body: Body) {
     let outcome = match polled {
         Ok(Poll::Pending) => {
             core.tasks.put_back(word, body);
-            return observe_task(core, word, |task| Event::PollEnd { task, outcome: Polled::Pending });
+            return observe_actor(core, |task| Event::PollEnd { task, outcome: Polled::Pending });
         }
         Ok(Poll::Ready(())) => Polled::Ready,
         Err(_) => Polled::Panicked,
     };
-    observe_task(core, word, |task| Event::PollEnd { task, outcome });
+    observe_actor(core, |task| Event::PollEnd { task, outcome });
     match polled {
         Ok(_) => end_task(core, word, body, None),
         Err(payload) => drop_task(core, word, body, Box::new(Failure::Panicked(payload))),
@@ -115,7 +115,7 @@ fn poll_task(core: &Core, word: WakeWord, mut body: Body) {
 fn begin_poll(core: &Core, word: WakeWord) {
     core.actor.set(Actor::Task(word));
     core.renew_budget();
-    observe_task(core, word, |task| {
+    observe_actor(core, |task| {
         // The events of the poll need not look for the key again.
         core.actor.set(Actor::Other(Cause::Task(task)));
         Event::PollStart { task }
@@ -142,7 +142,7 @@ fn end_task(core: &Core, word: WakeWord, body: Body, failure: Option<Box<Failure
     let outcome = finished(failure.as_deref());
     let ended = core.tasks.finish(word, body, failure);
     // Told when the task is over in the store, and before its joiner is woken.
-    observe_task(core, word, |task| Event::Finish { task, outcome });
+    observe_actor(core, |task| Event::Finish { task, outcome });
     match ended {
         Ended::Kept(joiner) => joiner.into_iter().for_each(Waker::wake),
         // The task has its slot until `forget`, so all that happens meanwhile has the task as its cause.
@@ -154,18 +154,18 @@ fn end_task(core: &Core, word: WakeWord, body: Body, failure: Option<Box<Failure
     }
 }
 
-/// Tells of an event of the task that this word names, if anybody observes. The task must still have its slot.
+/// Tells of an event of the task that acts, if anybody observes. The task must still have its slot.
 #[inline]
-fn observe_task<'a>(core: &Core, word: WakeWord, event: impl FnOnce(TaskId) -> Event<'a>) {
+fn observe_actor<'a>(core: &Core, event: impl FnOnce(TaskId) -> Event<'a>) {
     if core.is_observed() {
-        tell_of_task(core, word, event);
+        tell_of_actor(core, event);
     }
 }
 
 #[cold]
-fn tell_of_task<'a>(core: &Core, word: WakeWord, event: impl FnOnce(TaskId) -> Event<'a>) {
-    if let Some(key) = core.tasks.named_by(word) {
-        core.tell(&event(TaskId(key)));
+fn tell_of_actor<'a>(core: &Core, event: impl FnOnce(TaskId) -> Event<'a>) {
+    if let Some(key) = core.current_task() {
+        core.tell(move || event(TaskId(key)));
     }
 }
 

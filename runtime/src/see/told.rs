@@ -82,7 +82,7 @@ pub fn wait(on: WaitsFor, at: Place) -> ToldWait {
     let core = expect_current("oneloop::see::wait");
     let task = core.current_task().filter(|_| core.is_observed());
     if let Some(task) = task {
-        core.tell(&Event::Wait { task: TaskId(task), on, at });
+        core.tell(|| Event::Wait { task: TaskId(task), on, at });
     }
     ToldWait { task, on }
 }

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::ground::event::{Event, Observer};
+use crate::ground::event::{Event, Observer, Pen};
 use crate::ground::wishes::wish;
 use crate::see::asked::claim;
 use crate::see::asked::ending::AtTheEnd;
@@ -96,6 +96,10 @@ impl<R: Written> ToFile<R> {
 impl<R: Written> Observer for ToFile<R> {
     fn on_event(&self, at: Duration, event: &Event<'_>) {
         self.reader.on_event(at, event);
+    }
+
+    fn pen(&self) -> Option<Rc<dyn Pen>> {
+        self.reader.pen()
     }
 }
 

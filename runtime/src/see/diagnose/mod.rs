@@ -184,10 +184,10 @@ impl Diagnosis {
     fn tell(&self, core: &Core) {
         let found = std::mem::take(&mut self.told.borrow_mut().found);
         for Found { kind, task, lines } in found {
-            if self.on_stderr {
-                lines.iter().enumerate().for_each(|(n, line)| report(if n == 0 { "" } else { "    " }, line));
-            }
-            core.tell(&Event::Finding { kind, task, text: &lines.join("; ") });
+            let on_stderr = lines.iter().enumerate().filter(|_| self.on_stderr);
+            on_stderr.for_each(|(n, line)| report(if n == 0 { "" } else { "    " }, line));
+            let text = lines.join("; ");
+            core.tell(|| Event::Finding { kind, task, text: &text });
         }
     }
 }

@@ -1,16 +1,16 @@
-//! A cut: some of a ring's events, copied, to be read where nobody waits for it.
+//! A cut: shares in some of a ring's events, to be read where nobody waits for it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::ground::event::Event;
+use crate::ground::event::Place;
 use crate::see::model::ndjson::{Facts, Header, Run};
 use crate::see::model::state::State;
 use crate::see::model::whole::{Occasion, Whole};
+use crate::see::record::Record;
 use crate::see::record::base::Base;
 use crate::see::record::segment::{SEGMENT, Segment};
 
-/// A copy of some events that follow each other.
+/// Some events that follow each other.
 pub(super) struct Cut {
     pub(super) run: Run,
     /// How many events the ring has forgotten, and the number of its last.
@@ -18,8 +18,9 @@ pub(super) struct Cut {
     pub(super) last: u64,
     /// How many events there were before the first segment.
     pub(super) before: u64,
-    /// All but the last are full.
+    /// All but the last are full. The last may have events that this cut has not.
     pub(super) segments: Vec<Arc<Segment>>,
+    pub(super) places: Vec<Place>,
 }
 
 impl Cut {
@@ -36,22 +37,23 @@ impl Cut {
     pub(super) fn bring_up(&self, (after, base): &mut (u64, Base)) {
         let mut before = self.before;
         for segment in &self.segments {
-            let records = segment.records(after.saturating_sub(before) as usize);
             let forgotten = self.dropped.saturating_sub(*after) as usize;
-            for record in records.iter().take(forgotten) {
-                base.apply(record, segment);
-                *after += 1;
-            }
+            let events = segment.events(after.saturating_sub(before) as usize).take(forgotten);
+            *after += base.apply_all(events, segment);
             before += SEGMENT as u64;
         }
     }
 
     /// The events behind this number, with theirs.
-    pub(super) fn after(&self, after: u64) -> impl Iterator<Item = (u64, Duration, Event<'_>)> {
+    pub(super) fn after(&self, after: u64) -> impl Iterator<Item = (u64, Record)> {
         let skipped = after.saturating_sub(self.before);
         let (segment, index) = (skipped as usize / SEGMENT, skipped as usize % SEGMENT);
         let segments = self.segments.iter().skip(segment).enumerate();
-        let events = segments.flat_map(move |(n, segment)| segment.after(if n == 0 { index } else { 0 }));
-        (self.before + skipped + 1..).zip(events).map(|(n, (at, event))| (n, at, event))
+        let events = segments.flat_map(move |(n, segment)| {
+            let events = segment.events(if n == 0 { index } else { 0 });
+            events.map(move |packed| (segment, packed))
+        });
+        let numbered = (self.before + skipped + 1..=self.last).zip(events);
+        numbered.filter_map(|(n, (segment, packed))| Some((n, packed.unpack(segment, &self.places)?)))
     }
 }

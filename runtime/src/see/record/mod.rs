@@ -2,13 +2,16 @@
 
 mod base;
 mod cut;
-mod packed;
 mod past;
+mod pen;
+mod places;
 pub(crate) mod recording;
 pub(crate) mod ring;
 mod segment;
 mod tail;
+mod unpack;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ground::event::Event;
@@ -19,13 +22,13 @@ pub(crate) struct Record {
     pub(crate) at: Duration,
     /// Without its text, which is a name or a finding's sentence.
     event: Event<'static>,
-    text: Option<Box<str>>,
+    text: Option<Arc<str>>,
 }
 
 impl Record {
     pub(crate) fn of(at: Duration, event: &Event<'_>) -> Self {
         let (event, text) = split(event);
-        Self { at, event, text: text.map(Box::from) }
+        Self { at, event, text: text.map(Arc::from) }
     }
 
     pub(crate) fn event(&self) -> Event<'_> {

@@ -40,12 +40,12 @@ impl Past {
     /// still here.
     pub(super) fn see(&mut self, cut: &Cut) -> Arc<State> {
         if self.seen.0 < self.base.0 || self.seen.0 == 0 {
-            self.seen = (self.base.0, Arc::new(self.base.1.state()));
+            self.seen = (self.base.0, Arc::new(self.base.1.state(&cut.places)));
         }
         let (after, state) = &mut self.seen;
         if *after < cut.last {
             let state = Arc::make_mut(state);
-            cut.after(*after).for_each(|(_, at, event)| state.apply(at, &event));
+            cut.after(*after).for_each(|(_, record)| state.apply(record.at, &record.event()));
             *after = cut.last;
         }
         Arc::clone(state)

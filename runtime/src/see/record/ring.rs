@@ -9,11 +9,11 @@
 //!     ( before 41 ) ( after 50 )    |  [ 41 .. ]  ->     [ .. ] [ .. ] [ .. ]    [ .. 50 ]  <- 51
 //! ```
 //!
-//! The loop waits for nobody who looks, however much there is to look at. It takes the lock of the tail only,
-//! and so does a looker for as long as it takes to copy the shares in some segments and the one that is open.
-//! States are made of what was copied, on the looker's own thread, under the lock of the past. The loop brings
-//! the base up to date where nobody looks: by a segment each time that one is full, and only if that lock is free.
-//! A looker takes the past first, then the tail.
+//! The loop waits for nobody who looks, however much there is to look at. It writes into the open segment with its
+//! pen, and takes the lock of the tail only where a segment is full. So does a looker, for as long as it takes to copy
+//! the shares in some segments. States are made of these, on the looker's own thread, under the lock of the past.
+//! The loop brings the base up to date where nobody looks: by a segment each time that one is full, and only if that
+//! lock is free. A looker takes the past first, then the tail.
 //!
 //! A ring that comes late begins with a copy of the loop's stores. The loop copies a share in each turn, and sends
 //! itself a message so that it does not sleep before the next. Lookers on other threads wait until that is done.
@@ -24,7 +24,8 @@ use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-use crate::ground::event::{Event, Observer, thread_number};
+use crate::ground::event::{Event, Observer, Pen, Place, nanos, thread_number};
+use crate::ground::packed::Packed;
 use crate::heart::core::{Core, Message};
 use crate::heart::current::{current, with_current};
 use crate::see::model::kept::Kept;
@@ -35,7 +36,9 @@ use crate::see::model::whole::Occasion;
 use crate::see::record::Record;
 use crate::see::record::cut::Cut;
 use crate::see::record::past::Past;
-use crate::see::record::segment::SEGMENT;
+use crate::see::record::pen::{Paper, RingPen};
+use crate::see::record::places::Places;
+use crate::see::record::segment::Segment;
 use crate::see::record::tail::Tail;
 
 /// How many forgotten segments the loop takes into the base at a time: one goes each time that one is full.
@@ -71,6 +74,7 @@ pub struct Ring(Arc<Shared>);
 struct Shared {
     tail: Mutex<Tail>,
     past: Mutex<Past>,
+    places: Places,
     /// A copy of the stores is whole.
     copied: Condvar,
 }
@@ -92,12 +96,15 @@ impl Ring {
     /// A ring that keeps the last `capacity` events, at least one. An event takes some 45 bytes.
     pub fn new(capacity: usize) -> Self {
         let tail = Mutex::new(Tail::new(capacity.max(1)));
-        Self(Arc::new(Shared { tail, past: Mutex::default(), copied: Condvar::new() }))
+        let (past, places) = (Mutex::default(), Places::default());
+        Self(Arc::new(Shared { tail, past, places, copied: Condvar::new() }))
     }
 
     /// How many events it holds.
     pub fn len(&self) -> usize {
-        self.tail().len()
+        let tail = self.tail();
+        let last = tail.last();
+        last.min(tail.capacity as u64) as usize
     }
 
     /// Whether it holds none.
@@ -133,10 +140,10 @@ impl Ring {
     pub(crate) fn write_on(&self, occasion: Occasion, mut out: impl io::Write) -> io::Result<()> {
         let (mut text, cut) = {
             let (past, cut) = self.look();
-            (cut.beginning(cut.dropped, &past.base.1.state(), Some(occasion)), cut)
+            (cut.beginning(cut.dropped, &past.base.1.state(&cut.places), Some(occasion)), cut)
         };
-        for (n, at, event) in cut.after(cut.dropped) {
-            let _ = writeln!(text, "{}", Line { n, at, event });
+        for (n, record) in cut.after(cut.dropped) {
+            let _ = writeln!(text, "{}", Line { n, at: record.at, event: record.event() });
             if text.len() > 1 << 16 {
                 out.write_all(text.as_bytes())?;
                 text.clear();
@@ -155,16 +162,16 @@ impl Ring {
     pub fn since(&self, cursor: u64, max: usize) -> Batch {
         let going_on = {
             let tail = self.tail();
-            let fits = cursor > 0 && (tail.dropped()..=tail.last).contains(&cursor);
-            fits.then(|| tail.cut(cursor, cursor.saturating_add(max as u64)))
+            let fits = cursor > 0 && (tail.dropped()..=tail.last()).contains(&cursor);
+            fits.then(|| tail.cut(cursor, cursor.saturating_add(max as u64), &self.0.places))
         };
         let (mut text, from, cut) = match going_on {
             Some(cut) => (String::new(), cursor, cut),
             None => self.begin_anew(max),
         };
         let until = cut.last.min(from.saturating_add(max as u64));
-        for (n, at, event) in cut.after(from).take((until - from) as usize) {
-            let _ = writeln!(text, "{}", Line { n, at, event });
+        for (n, record) in cut.after(from).take_while(|(n, _)| *n <= until) {
+            let _ = writeln!(text, "{}", Line { n, at: record.at, event: record.event() });
         }
         Batch { text, anew: cursor == 0 || from != cursor, cursor: until }
     }
@@ -178,7 +185,7 @@ impl Ring {
             drop(past);
             return (cut.beginning(from, &seen, None), from, cut);
         }
-        (cut.beginning(from, &past.base.1.state(), None), from, cut)
+        (cut.beginning(from, &past.base.1.state(&cut.places), None), from, cut)
     }
 
     /// Whether events after the one with this number are forgotten, so that who knows it has to begin anew.
@@ -188,16 +195,15 @@ impl Ring {
 
     /// The number of the last event.
     pub fn last(&self) -> u64 {
-        self.tail().last
+        self.tail().last()
     }
 
     /// A copy of the events before the one with number `before`, at most `max`, those next to it.
     pub(crate) fn page(&self, before: u64, max: usize) -> Vec<Record> {
         let until = before.saturating_sub(1);
-        let cut = self.tail().cut(until.saturating_sub(max as u64), until);
+        let cut = self.tail().cut(until.saturating_sub(max as u64), until, &self.0.places);
         let from = until.saturating_sub(max as u64).max(cut.dropped);
-        let events = cut.after(from).take_while(|(n, ..)| *n <= until);
-        events.map(|(_, at, event)| Record::of(at, &event)).collect()
+        cut.after(from).take_while(|(n, _)| *n <= until).map(|(_, record)| record).collect()
     }
 
     fn seen_now(&self) -> Arc<State> {
@@ -208,8 +214,8 @@ impl Ring {
     /// The past, with a base that is up to date, and all events that are kept.
     fn look(&self) -> (MutexGuard<'_, Past>, Cut) {
         let mut past = self.copied_past();
-        past.base.1.read_on(usize::MAX);
-        let cut = self.tail().take_all();
+        past.base.1.read_on(usize::MAX, &self.0.places);
+        let cut = self.tail().take_all(&self.0.places);
         cut.bring_up(&mut past.base);
         (past, cut)
     }
@@ -242,24 +248,6 @@ impl Ring {
         }
     }
 
-    #[cold]
-    fn begin_or_turn_over(&self, mut tail: MutexGuard<'_, Tail>, is_first: bool, is_full: bool) {
-        if is_first {
-            tail.run = with_current(|core| Run::of(core)).unwrap_or(tail.run);
-        }
-        if is_full {
-            tail.turn_over();
-        }
-        drop(tail);
-        if is_first {
-            let ring = self.clone();
-            Kept::keep(Rc::new(move || ring.state()));
-        }
-        if is_full {
-            self.keep_up();
-        }
-    }
-
     /// Brings the base on: by some of the stores that a ring found when it came, or by the segments that are not kept
     /// any more. A looker that has it does so itself.
     fn keep_up(&self) {
@@ -268,16 +256,15 @@ impl Ring {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        if past.copying.is_some() || !past.base.1.read_on(READ_ON_BY) {
+        if past.copying.is_some() || !past.base.1.read_on(READ_ON_BY, &self.0.places) {
             return;
         }
         for _ in 0..KEEP_UP_BY {
             let Some((before, oldest)) = self.tail().oldest_gone() else { return };
             let (after, base) = &mut past.base;
             // A looker may have brought it further than this segment goes.
-            let records = oldest.records(after.saturating_sub(before) as usize);
-            records.iter().for_each(|record| base.apply(record, &oldest));
-            *after += records.len() as u64;
+            *after += base.apply_all(oldest.events(after.saturating_sub(before) as usize), &oldest);
+            self.tail().give_back(oldest);
         }
     }
 
@@ -290,15 +277,38 @@ impl Ring {
     }
 }
 
-impl Observer for Ring {
-    fn on_event(&self, at: Duration, event: &Event<'_>) {
+impl Paper for Ring {
+    fn begin(&self) -> Arc<Segment> {
         let mut tail = self.tail();
-        tail.open.push(at, event);
-        tail.last += 1;
-        let (is_first, is_full) = (tail.last == 1, tail.open.len() == SEGMENT);
-        if is_first || is_full {
-            self.begin_or_turn_over(tail, is_first, is_full);
+        if tail.last() == 0 {
+            tail.run = with_current(|core| Run::of(core)).unwrap_or(tail.run);
+            let ring = self.clone();
+            Kept::keep(Rc::new(move || ring.state()));
         }
+        // Another loop's pen may have filled it.
+        tail.turn_over();
+        Arc::clone(&tail.open)
+    }
+
+    fn turn_over(&self) {
+        self.tail().turn_over();
+        self.keep_up();
+    }
+
+    fn number(&self, place: Place) -> u32 {
+        self.0.places.number(place)
+    }
+}
+
+impl Observer for Ring {
+    /// For those who tell a ring themselves. A loop has its pen.
+    fn on_event(&self, at: Duration, event: &Event<'_>) {
+        let pen = RingPen::new(self.clone());
+        pen.write(Packed::of(nanos(at), event, &pen).words());
+    }
+
+    fn pen(&self) -> Option<Rc<dyn Pen>> {
+        Some(Rc::new(RingPen::new(self.clone())))
     }
 
     fn only_notes(&self) -> bool {
@@ -319,7 +329,6 @@ impl Observer for Ring {
 
 impl std::fmt::Debug for Ring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let tail = self.tail();
-        write!(f, "Ring({} events, {} dropped)", tail.len(), tail.dropped())
+        write!(f, "Ring({} events, {} dropped)", self.len(), self.dropped())
     }
 }

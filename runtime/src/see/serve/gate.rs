@@ -20,7 +20,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::ground::event::Event;
@@ -83,7 +83,7 @@ pub(super) struct Status {
 /// The gate.
 pub(super) struct Gate {
     /// False while there is nothing to do but to pass.
-    engaged: AtomicBool,
+    engaged: Arc<AtomicBool>,
     control: Mutex<Control>,
     changed: Condvar,
 }
@@ -103,18 +103,17 @@ impl Gate {
         let last_seen = Instant::now();
         let status = Status { held: None, delay: Duration::ZERO, changes: 0 };
         let control = Control { wish: Wish::Run, status, slowed: false, viewers: 0, last_seen };
-        Self { engaged: AtomicBool::new(false), control: Mutex::new(control), changed: Condvar::new() }
+        Self { engaged: Arc::default(), control: Mutex::new(control), changed: Condvar::new() }
     }
 
-    /// Called on the loop's thread, before the event is told. It returns when the loop may go on, and how
-    /// long that was if anybody held or slowed it.
-    #[inline]
+    /// Is true while the loop has to pass.
+    pub(super) fn engaged(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.engaged)
+    }
+
+    /// Called on the loop's thread while the gate is engaged, before the event is told. It returns when the loop may go
+    /// on, and how long that was if anybody held or slowed it.
     pub(super) fn pass(&self, event: &Event<'_>) -> Option<Duration> {
-        if self.engaged.load(Ordering::Relaxed) { self.pass_engaged(event) } else { None }
-    }
-
-    #[cold]
-    fn pass_engaged(&self, event: &Event<'_>) -> Option<Duration> {
         let began = Instant::now();
         let waited = match *event {
             Event::PollStart { task } => self.before_poll(task.as_u64()),

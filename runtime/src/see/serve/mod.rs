@@ -44,7 +44,8 @@ use std::sync::Arc;
 use self::door::Door;
 use self::guest::{Guest, Trouble, a_head, a_line};
 use self::request::{Refusal, Rules, is_http};
-use self::watched::Watched;
+use self::watched::{Passing, Watched};
+use crate::ground::observers::Checkpoint;
 use crate::ground::wishes::wish;
 use crate::heart::core::Core;
 use crate::heart::current::expect_current;
@@ -213,7 +214,11 @@ fn show(core: &Rc<Core>, listener: TcpListener, token: Option<String>) -> io::Re
         let watched = Arc::new(Watched::new(core));
         shown.bell.replace(Some(table_on_signals(&watched)?));
         let gate = Arc::clone(&watched);
-        core.observers.put_checkpoint(Box::new(move |event| gate.pass(event)));
+        let is_wanted = gate.gate.engaged();
+        core.observers.put_checkpoint(Checkpoint { is_wanted, pass: Box::new(move |event| gate.pass(event)) });
+        if core.timers.is_virtual() {
+            core.attach(Rc::new(Passing(Arc::clone(&watched))));
+        }
         core.attach(Rc::new(watched.ring.clone()));
         shown.watched.get_or_init(|| watched);
     }

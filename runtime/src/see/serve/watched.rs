@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::os::fd::RawFd;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use super::clock::Clock;
 use super::gate::Gate;
 use super::seats::Seats;
 use super::{report, why};
-use crate::ground::event::{Event, Place};
+use crate::ground::event::{Event, Observer, Place};
 use crate::heart::core::Core;
 use crate::heart::current::current;
 use crate::see::model::json::line;
@@ -33,6 +34,19 @@ pub(super) struct Watched {
     pub(super) epoll: Option<RawFd>,
 }
 
+/// Notes when an event last passed. A virtual clock does not tell.
+pub(super) struct Passing(pub(super) Arc<Watched>);
+
+impl Observer for Passing {
+    fn on_event(&self, _: Duration, _: &Event<'_>) {
+        self.0.clock.passed();
+    }
+
+    fn only_notes(&self) -> bool {
+        true
+    }
+}
+
 impl Watched {
     pub(super) fn new(core: &Core) -> Self {
         let clock = if core.timers.is_virtual() {
@@ -52,13 +66,12 @@ impl Watched {
         }
     }
 
-    /// Called on the loop's thread, before each event.
+    /// Called on the loop's thread, before each event while the gate is engaged.
     pub(super) fn pass(&self, event: &Event<'_>) {
         let held = self.gate.pass(event);
-        self.clock.passed();
         // The virtual clock stood still.
         if let (Some(lasted), Clock::Real { .. }, Some(core)) = (held, &self.clock, current()) {
-            core.tell(&Event::Held { lasted });
+            core.tell(|| Event::Held { lasted });
         }
     }
 

@@ -10,15 +10,13 @@ mod sources;
 mod states;
 mod unread;
 
-use std::sync::Arc;
-
-use crate::ground::event::{Place, SourceId, TaskId, TimerId, WaitsFor};
+use crate::ground::event::{SourceId, TaskId, TimerId, WaitsFor};
+use crate::ground::packed::{Packed, kind, readiness};
 use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
 use crate::see::model::slots::Slots;
 use crate::see::model::state::Phase;
 use crate::see::model::things::TaskState;
 use crate::see::record::base::parts::{Source, Task, Timer, Unread, Wait};
-use crate::see::record::packed::{Packed, kind, readiness};
 use crate::see::record::segment::Segment;
 
 /// A loop between two events.
@@ -38,27 +36,36 @@ pub(in crate::see::record) struct Base {
 }
 
 impl Base {
-    /// Takes the base one event further. All of it must be read: see [`read_on`](Self::read_on).
-    pub(in crate::see::record) fn apply(&mut self, record: &Packed, segment: &Segment) {
+    /// Takes the base some events further, and returns how many. All of it must be read: see
+    /// [`read_on`](Self::read_on).
+    pub(in crate::see::record) fn apply_all(&mut self, events: impl Iterator<Item = Packed>, segment: &Segment) -> u64 {
         debug_assert!(self.unread.is_none(), "an event is applied to a base that is not read to its end");
-        self.at = record.at;
-        match record.kind() {
-            kind::POLL_START => self.poll_started(record.key()),
-            kind::POLL_END => self.poll_ended(record.key(), record.more == 0),
-            kind::WAKE => self.woken(record),
-            kind::WAIT => {
-                let at = segment.place_of(record);
-                at.into_iter().for_each(|at| self.wait(record.key(), record.waits_for(), at, self.at));
+        let mut applied = 0;
+        for event in events {
+            self.at = event.at;
+            // Those that a busy loop tells most often are compiled in here.
+            match event.kind() {
+                kind::POLL_START => self.poll_started(event.key()),
+                kind::POLL_END => self.poll_ended(event.key(), event.more == 0),
+                kind::WAKE => self.woken(&event),
+                _ => self.apply(&event, segment),
             }
+            applied += 1;
+        }
+        applied
+    }
+
+    #[inline(never)]
+    fn apply(&mut self, record: &Packed, segment: &Segment) {
+        match record.kind() {
+            kind::WAIT => self.wait(record.key(), record.waits_for(), record.place, self.at),
             kind::WAIT_DROPPED => {
                 self.forget_wait(record.key(), record.waits_for());
                 self.forget_waiter(record.key(), record.waits_for());
             }
             kind::TIMER_SET => {
-                if let Some(at) = segment.place_of(record) {
-                    let set = Timer { deadline: record.more, by: record.who(), at, waiter: None };
-                    self.timers.put(record.key(), set);
-                }
+                let set = Timer { deadline: record.more, by: record.who(), place: record.place, waiter: None };
+                self.timers.put(record.key(), set);
             }
             kind::TIMER_FIRED => {
                 self.phase = Phase::Timers;
@@ -79,6 +86,7 @@ impl Base {
         }
     }
 
+    #[inline(always)]
     fn poll_started(&mut self, key: Key) {
         let Some(task) = self.tasks.get_mut(key) else { return };
         (task.queued, task.state, task.since) = (None, TaskState::Running, self.at);
@@ -86,6 +94,7 @@ impl Base {
         (self.phase, self.running) = (Phase::Poll, Some(key));
     }
 
+    #[inline(always)]
     fn poll_ended(&mut self, key: Key, is_pending: bool) {
         self.running = None;
         let Some(task) = self.tasks.get_mut(key) else { return };
@@ -97,6 +106,7 @@ impl Base {
         }
     }
 
+    #[inline(always)]
     fn woken(&mut self, record: &Packed) {
         let Some(task) = self.tasks.get_mut(record.key()) else { return };
         task.woken = Some((record.who(), self.at));
@@ -112,11 +122,10 @@ impl Base {
     }
 
     fn spawned(&mut self, record: &Packed, segment: &Segment) {
-        let (key, Some(at)) = (record.key(), segment.place_of(record)) else { return };
+        let key = record.key();
         // Nobody lives in a slot twice. In a recording that says so, the first tenant has gone unnoticed.
         self.tasks.key_at(key.slot).into_iter().for_each(|before| self.finished(before));
-        let (name, by) = (segment.text_of(record).map(Arc::clone), record.who());
-        self.tasks.put(key, Task::new(name, by, at, self.at));
+        self.tasks.put(key, Task::new(segment.text_of(record), record.who(), record.place, self.at));
         self.enqueue(key);
     }
 
@@ -132,14 +141,14 @@ impl Base {
     }
 
     /// A task begins to wait for something, or goes on.
-    fn wait(&mut self, key: Key, on: WaitsFor, at: Place, since: u64) {
+    fn wait(&mut self, key: Key, on: WaitsFor, place: u32, since: u64) {
         let Some(task) = self.tasks.get_mut(key) else { return };
         match task.waits.iter_mut().find(|known| known.on == on) {
-            Some(known) => known.at = at,
+            Some(known) => known.place = place,
             None => {
                 // Mostly it is the only one.
                 task.waits.reserve_exact(1);
-                task.waits.push(Wait { on, at, since });
+                task.waits.push(Wait { on, place, since });
             }
         }
         let before = match on {

@@ -9,11 +9,11 @@ use crate::heart::tasks::peek::Row;
 use crate::see::model::live::{LiveTimer, LiveWait};
 use crate::see::model::things::{TaskState, Who};
 
-/// A task.
+/// A task. Its place, as any here, is a number that the ring gave.
 pub(super) struct Task {
     pub(super) name: Option<Arc<str>>,
     pub(super) by: Who,
-    pub(super) at: Place,
+    pub(super) place: u32,
     pub(super) state: TaskState,
     /// Its place in the ready queue, while it is in there: the lower comes first.
     pub(super) queued: Option<Ticket>,
@@ -27,14 +27,14 @@ pub(super) struct Task {
 
 pub(super) struct Wait {
     pub(super) on: WaitsFor,
-    pub(super) at: Place,
+    pub(super) place: u32,
     pub(super) since: u64,
 }
 
 pub(super) struct Timer {
     pub(super) deadline: u64,
     pub(super) by: Who,
-    pub(super) at: Place,
+    pub(super) place: u32,
     pub(super) waiter: Option<Key>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Source {
     pub(super) resource: Option<Resource>,
     pub(super) ready: Readiness,
     pub(super) by: Who,
-    pub(super) at: Place,
+    pub(super) place: u32,
     pub(super) readers: Vec<Key>,
     pub(super) writers: Vec<Key>,
 }
@@ -67,9 +67,9 @@ pub(super) struct Unread {
 }
 
 impl Task {
-    pub(super) fn new(name: Option<Arc<str>>, by: Who, at: Place, since: u64) -> Self {
+    pub(super) fn new(name: Option<Arc<str>>, by: Who, place: u32, since: u64) -> Self {
         let (state, waits) = (TaskState::Waiting, Vec::new());
-        Self { name, by, at, state, queued: None, polls: 0, longest: 0, since, woken: None, waits, joined_by: None }
+        Self { name, by, place, state, queued: None, polls: 0, longest: 0, since, woken: None, waits, joined_by: None }
     }
 
     /// Puts the task last in the ready queue, unless it is in it.

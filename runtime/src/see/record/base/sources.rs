@@ -1,17 +1,18 @@
 //! The sources of a base, and who waits for them.
 
 use crate::ground::event::{Readiness, SourceId, WaitsFor};
+use crate::ground::packed::{Packed, readiness};
 use crate::heart::key::{Key, SourceKey};
 use crate::see::record::base::Base;
 use crate::see::record::base::parts::Source;
-use crate::see::record::packed::{Packed, readiness};
 use crate::see::record::segment::Segment;
 
 impl Base {
     pub(super) fn source_opened(&mut self, record: &Packed, segment: &Segment) {
-        let (Some(at), Some(resource)) = (segment.place_of(record), segment.resource_of(record)) else { return };
+        let Some(resource) = segment.resource_of(record) else { return };
         let (ready, by) = (readiness(record.more), record.who());
-        let opened = Source { resource: Some(resource), ready, by, at, readers: Vec::new(), writers: Vec::new() };
+        let (place, readers, writers) = (record.place, Vec::new(), Vec::new());
+        let opened = Source { resource: Some(resource), ready, by, place, readers, writers };
         self.sources.put(record.key(), opened);
     }
 

@@ -6,14 +6,14 @@
 
 use std::sync::Arc;
 
-use crate::ground::event::{SourceId, TaskId, TimerId, WaitsFor};
+use crate::ground::event::{SourceId, TaskId, TimerId, WaitsFor, nanos};
 use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
 use crate::heart::tasks::peek::Row;
 use crate::see::model::live::{Live, LiveTimer, LiveWait};
 use crate::see::model::things::{TaskState, Who};
 use crate::see::record::base::Base;
 use crate::see::record::base::parts::{Source, Task, Timer, Unread};
-use crate::see::record::packed::nanos;
+use crate::see::record::places::Places;
 
 impl Base {
     /// The base of a loop with these stores. No event may be applied before all of it is read.
@@ -31,9 +31,9 @@ impl Base {
     }
 
     /// Reads on, at most so many things. Returns whether all is read.
-    pub(in crate::see::record) fn read_on(&mut self, most: usize) -> bool {
+    pub(in crate::see::record) fn read_on(&mut self, most: usize, places: &Places) -> bool {
         let Some(mut unread) = self.unread.take() else { return true };
-        let is_over = (0..most).any(|_| !self.read_one(&mut unread));
+        let is_over = (0..most).any(|_| !self.read_one(&mut unread, places));
         if !is_over {
             self.unread = Some(unread);
         }
@@ -41,31 +41,31 @@ impl Base {
     }
 
     /// Reads the next thing, if there is one.
-    fn read_one(&mut self, unread: &mut Unread) -> bool {
+    fn read_one(&mut self, unread: &mut Unread, places: &Places) -> bool {
         if let Some(row) = unread.tasks.next() {
-            self.read_task(&row, unread.running == Some(row.key));
+            self.read_task(&row, unread.running == Some(row.key), places);
         } else if let Some(word) = unread.ready.next() {
             let key = self.tasks.key_at(word.slot() as u32).filter(|key| word.fits(key.serial));
             key.into_iter().for_each(|key| self.enqueue(key));
         } else if let Some(timer) = unread.timers.next() {
-            self.read_timer(&timer);
+            self.read_timer(&timer, places);
         } else if let Some((SourceId(SourceKey(key)), ready, at)) = unread.sources.next() {
-            let (by, readers, writers) = (Who::Outside, Vec::new(), Vec::new());
-            self.sources.put(plain(key), Source { resource: None, ready, by, at, readers, writers });
+            let (by, place, readers, writers) = (Who::Outside, places.number(at), Vec::new(), Vec::new());
+            self.sources.put(plain(key), Source { resource: None, ready, by, place, readers, writers });
         } else if let Some(wait) = unread.waits.next() {
-            self.read_wait(&wait);
+            self.read_wait(&wait, places);
         } else {
             return false;
         }
         true
     }
 
-    fn read_task(&mut self, row: &Row, is_running: bool) {
+    fn read_task(&mut self, row: &Row, is_running: bool, places: &Places) {
         if row.is_over() {
             return;
         }
         let (key, name) = (plain(row.key.0), row.info.name.clone().or_else(|| row.shown_name().map(Arc::from)));
-        let mut task = Task::new(name, Who::Outside, row.info.at, self.at);
+        let mut task = Task::new(name, Who::Outside, places.number(row.info.at), self.at);
         task.state = row.state_off_queue();
         if is_running {
             (task.state, self.running) = (TaskState::Running, Some(key));
@@ -73,26 +73,28 @@ impl Base {
         self.tasks.put(key, task);
     }
 
-    fn read_timer(&mut self, &LiveTimer { timer: TimerId(TimerKey(key)), deadline, at, waiter }: &LiveTimer) {
-        let (key, deadline) = (plain(key), nanos(deadline));
-        self.timers.put(key, Timer { deadline, by: Who::Outside, at, waiter: None });
-        if let Some(TaskKey(task)) = waiter {
-            self.wait(plain(task), WaitsFor::Timer(TimerId(TimerKey(key))), at, self.at);
+    fn read_timer(&mut self, timer: &LiveTimer, places: &Places) {
+        let (TimerId(TimerKey(key)), place) = (timer.timer, places.number(timer.at));
+        let (key, deadline) = (plain(key), nanos(timer.deadline));
+        self.timers.put(key, Timer { deadline, by: Who::Outside, place, waiter: None });
+        if let Some(TaskKey(task)) = timer.waiter {
+            self.wait(plain(task), WaitsFor::Timer(TimerId(TimerKey(key))), place, self.at);
         }
     }
 
-    fn read_wait(&mut self, &LiveWait { task: TaskKey(task), on, at }: &LiveWait) {
+    fn read_wait(&mut self, &LiveWait { task: TaskKey(task), on, at }: &LiveWait, places: &Places) {
         let source = |SourceId(SourceKey(key))| SourceId(SourceKey(plain(key)));
-        let (on, at) = match on {
-            WaitsFor::Read(it) => (WaitsFor::Read(source(it)), at),
-            WaitsFor::Write(it) => (WaitsFor::Write(source(it)), at),
+        let known = at.map(|at| places.number(at));
+        let (on, place) = match on {
+            WaitsFor::Read(it) => (WaitsFor::Read(source(it)), known),
+            WaitsFor::Write(it) => (WaitsFor::Write(source(it)), known),
             WaitsFor::Join(TaskId(TaskKey(other))) => {
                 let other = plain(other);
-                (WaitsFor::Join(TaskId(TaskKey(other))), self.tasks.get(other).map(|other| other.at))
+                (WaitsFor::Join(TaskId(TaskKey(other))), self.tasks.get(other).map(|other| other.place))
             }
             WaitsFor::Timer(_) | WaitsFor::Other(_) => return,
         };
-        at.into_iter().for_each(|at| self.wait(plain(task), on, at, self.at));
+        place.into_iter().for_each(|place| self.wait(plain(task), on, place, self.at));
     }
 }
 

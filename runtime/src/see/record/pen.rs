@@ -1,0 +1,91 @@
+//! The pen of a ring: the loop's end of it.
+//!
+//! It has the open segment at hand, and finds the places that it has met. So it takes no lock but where a segment
+//! begins or a name is written.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::ground::event::{Pen, Place, Resource};
+use crate::see::record::segment::{Segment, Written};
+
+/// How many places a pen finds without asking the ring.
+const FOUND: usize = 64;
+
+/// The paper of a pen: the other end of the ring.
+pub(super) trait Paper {
+    /// The open segment, which has room.
+    fn begin(&self) -> Arc<Segment>;
+
+    /// The open segment is full.
+    fn turn_over(&self);
+
+    /// The number that stands for a place.
+    fn number(&self, place: Place) -> u32;
+}
+
+/// Writes what happens in a loop into a ring.
+pub(super) struct RingPen<P> {
+    ring: P,
+    /// It has no room until the first event is written.
+    open: RefCell<Arc<Segment>>,
+    /// Which place was last found for a hash, and its number.
+    found: RefCell<[Option<(Place, u32)>; FOUND]>,
+}
+
+impl<P: Paper> RingPen<P> {
+    pub(super) fn new(ring: P) -> Self {
+        Self { ring, open: RefCell::default(), found: RefCell::new([None; FOUND]) }
+    }
+
+    /// The segment that is written next, which has room.
+    fn open(&self) -> Arc<Segment> {
+        let mut open = self.open.borrow_mut();
+        if open.is_full() {
+            *open = self.ring.begin();
+        }
+        Arc::clone(&open)
+    }
+
+    #[cold]
+    fn turn_over(&self, unwritten: Option<[u64; 5]>) {
+        if let Some(words) = unwritten {
+            self.open().write(words);
+        }
+        if self.open.borrow().is_full() {
+            self.ring.turn_over();
+        }
+    }
+}
+
+impl<P: Paper> Pen for RingPen<P> {
+    #[inline]
+    fn write(&self, words: [u64; 5]) {
+        let written = self.open.borrow().write(words);
+        match written {
+            Written::WithRoomLeft => {}
+            Written::Full => self.turn_over(None),
+            Written::Not => self.turn_over(Some(words)),
+        }
+    }
+
+    fn place(&self, place: Place) -> u32 {
+        let hash = place.file.as_ptr() as usize ^ (place.line as usize) << 3 ^ place.column as usize;
+        let found = &mut self.found.borrow_mut()[hash % FOUND];
+        let same = |known: &Place| {
+            std::ptr::eq(known.file, place.file) && (known.line, known.column) == (place.line, place.column)
+        };
+        match found {
+            Some((known, number)) if same(known) => *number,
+            _ => found.insert((place, self.ring.number(place))).1,
+        }
+    }
+
+    fn text(&self, text: &str) -> u64 {
+        self.open().add_text(text)
+    }
+
+    fn resource(&self, resource: Resource) -> u64 {
+        self.open().add_resource(resource)
+    }
+}
