@@ -21,8 +21,6 @@
 //! Two things must never happen here. No lock is held while foreign code runs, and a message may own anything. And
 //! the order of steps is never another than the one above. A test of stage 11 tries every order of these steps.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::PoisonError;
 
 use crate::ground::sync::{Arc, AtomicBool, Bell, Consumer, Ordering, Producer, RwLock, fence, queue};
@@ -90,14 +88,21 @@ pub(crate) struct Registry<M> {
 
 struct Table<M> {
     last_number: u32,
-    /// By the low 16 bits: the runtime's whole number and its inbox.
-    inboxes: BTreeMap<u16, (u32, Arc<Inbox<M>>)>,
+    /// The runtimes' numbers and inboxes, in the order of the low 16 bits.
+    inboxes: Vec<(u32, Arc<Inbox<M>>)>,
+}
+
+impl<M> Table<M> {
+    /// The place of the runtime that has these low 16 bits; or the place where one would stand.
+    fn place(&self, low_bits: u16) -> Result<usize, usize> {
+        self.inboxes.binary_search_by_key(&low_bits, |(number, _)| *number as u16)
+    }
 }
 
 impl<M> Registry<M> {
     /// A registry without runtimes.
     pub(crate) fn new() -> Self {
-        Self { table: RwLock::new(Table { last_number: 0, inboxes: BTreeMap::new() }) }
+        Self { table: RwLock::new(Table { last_number: 0, inboxes: Vec::new() }) }
     }
 
     /// Enters an inbox and returns the number of its runtime: `None` when 65,535 runtimes live, or
@@ -110,9 +115,9 @@ impl<M> Registry<M> {
         for _ in 0..=u16::MAX {
             let number = table.last_number.checked_add(1)?;
             table.last_number = number;
-            match table.inboxes.entry(number as u16) {
-                Entry::Vacant(free) if number as u16 != 0 => {
-                    free.insert((number, Arc::clone(inbox)));
+            match table.place(number as u16) {
+                Err(place) if number as u16 != 0 => {
+                    table.inboxes.insert(place, (number, Arc::clone(inbox)));
                     return Some(number);
                 }
                 _ => {}
@@ -121,10 +126,11 @@ impl<M> Registry<M> {
         None
     }
 
-    /// Removes a runtime. Messages sent from here on are given back to their senders.
+    /// Removes a runtime: from here on nobody finds its inbox. A sender that found it before can still send, until the
+    /// loop drops its end of the queue.
     pub(crate) fn leave(&self, number: u32) {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let inbox = table.inboxes.remove(&(number as u16));
+        let inbox = table.place(number as u16).ok().map(|place| table.inboxes.remove(place));
         drop(table);
         drop(inbox);
     }
@@ -132,7 +138,7 @@ impl<M> Registry<M> {
     /// The inbox of the runtime with this number, if it lives.
     pub(crate) fn exact(&self, number: u32) -> Option<Arc<Inbox<M>>> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        let (found, inbox) = table.inboxes.get(&(number as u16))?;
+        let (found, inbox) = &table.inboxes[table.place(number as u16).ok()?];
         (*found == number).then(|| Arc::clone(inbox))
     }
 
@@ -140,6 +146,7 @@ impl<M> Registry<M> {
     /// go wrong, and for nothing else.
     pub(crate) fn hint(&self, low_bits: u16) -> Option<Arc<Inbox<M>>> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        Some(Arc::clone(&table.inboxes.get(&low_bits)?.1))
+        let (_, inbox) = &table.inboxes[table.place(low_bits).ok()?];
+        Some(Arc::clone(inbox))
     }
 }
