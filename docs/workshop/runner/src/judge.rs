@@ -37,6 +37,12 @@ struct Loop {
     turn: Option<(u64, u64)>,
     /// The things that have come, such as an event that was set, and when.
     come: BTreeMap<String, u64>,
+    /// Whether a source is ready in one way, as `read 1`, and the event that said so or proved it over.
+    latches: BTreeMap<String, (bool, u64)>,
+    /// The park that nothing has come of yet: its beginning, once it is over.
+    idle: Option<u64>,
+    /// The park that goes on.
+    park: Option<u64>,
     returned: bool,
     /// Whether what is dropped takes back what it left: from stage 10 on.
     takes_back: bool,
@@ -57,6 +63,9 @@ impl Loop {
     /// Applies an event. Returns what is wrong with it.
     fn apply(&mut self, event: &Event) -> Option<String> {
         let n = event.number;
+        if !["turn_start", "turn_end", "park_start", "park_end"].contains(&event.kind.as_str()) {
+            self.idle = None;
+        }
         match event.kind.as_str() {
             "spawn" => {
                 let id = event.task()?;
@@ -76,19 +85,25 @@ impl Loop {
                     self.returned |= event.task() == Some(MAIN);
                 }
             }
-            "wait" | "wait_dropped" => self.waits(event)?,
+            "wait" | "wait_dropped" => return self.waits_in_vain(event).or_else(|| self.waits(event).and(None)),
+            "source_opened" | "source_drained" | "source_ready" => return self.source(event),
             "wake" => return self.wakes(event),
-            "finish" => return self.finishes(event),
-            "source_ready" => {
-                for way in ["read", "write"].into_iter().filter(|way| event.get(way) == Some("true")) {
-                    self.come.insert(format!("{way} {}", event.get("source")?), n);
+            "abort" => {
+                // It is queued, to be dropped when its turn comes.
+                let task = self.tasks.entry(event.task()?).or_default();
+                if task.queued.replace(task.queued.unwrap_or(n)).is_none() {
+                    self.queue.push(event.task()?);
                 }
             }
+            "finish" => return self.finishes(event),
             "event_set" => {
                 self.come.insert(format!("event {}", event.get("event")?), n);
             }
             "park_start" => return self.parks(event),
-            "park_end" => self.asleep = None,
+            "park_end" => {
+                self.asleep = None;
+                self.idle = self.park.take();
+            }
             "timer_set" => {
                 let (id, by) = (event.number_of("timer")?, event.get("by").unwrap_or_default());
                 self.timers.insert(id, event.number_of("deadline")?);
@@ -99,6 +114,33 @@ impl Loop {
             }
             "timer_fired" => return self.fires(event),
             _ => {}
+        }
+        None
+    }
+
+    /// A wait for something that may be done already.
+    fn waits_in_vain(&self, event: &Event) -> Option<String> {
+        let (n, on) = (event.number, event.get("on").unwrap_or_default());
+        let (true, Some((true, said))) = (event.kind == "wait", self.latches.get(on)) else { return None };
+        let task = event.task()?;
+        Some(format!(
+            "task {task} waits for {on} at event {n}, though it may since event {said}, and nothing has proved the opposite"
+        ))
+    }
+
+    /// The kernel has spoken of a source, or an attempt has proved it over.
+    fn source(&mut self, event: &Event) -> Option<String> {
+        let (n, may) = (event.number, event.kind != "source_drained");
+        for way in ["read", "write"].into_iter().filter(|way| event.get(way) == Some("true")) {
+            let on = format!("{way} {}", event.get("source")?);
+            if event.kind == "source_ready" {
+                self.come.insert(on.clone(), n);
+            }
+            if let (false, Some((false, before))) = (may, self.latches.insert(on.clone(), (may, n))) {
+                return Some(format!(
+                    "{on} was tried in vain at event {n}, and at event {before} already: the kernel had said nothing since"
+                ));
+            }
         }
         None
     }
@@ -175,6 +217,15 @@ impl Loop {
         let (id, n) = (event.task()?, event.number);
         let by = event.get("by").unwrap_or_default().to_owned();
         let task = self.tasks.entry(id).or_default();
+        if let Some(source) = by.strip_prefix("source ") {
+            let mut ways =
+                task.waits.keys().filter(|on| on.split_once(' ').is_some_and(|(_, of)| of == source)).peekable();
+            if let (Some(on), true) = (ways.peek().copied(), ways.all(|on| !self.come.contains_key(on))) {
+                return Some(format!(
+                    "task {id} was woken at event {n} by {by}, though it waits for {on}, of which nothing was said"
+                ));
+            }
+        }
         task.waits.remove(&by);
         task.waits.retain(|on, _| !self.come.contains_key(on));
         if event.get("queued") == Some("true") {
@@ -195,6 +246,12 @@ impl Loop {
         if timeout == Some(0) {
             return None;
         }
+        if let Some(before) = self.idle.take() {
+            return Some(format!(
+                "the loop parked at event {n}, and at event {before} already: nothing had come of that park"
+            ));
+        }
+        self.park = Some(n);
         let until = timeout.map_or(u64::MAX, |timeout| event.time.saturating_add(timeout));
         // A millisecond is what deadlines are rounded up to.
         let sooner = self.timers.iter().find(|(_, deadline)| until > deadline.saturating_add(2_000_000));
@@ -298,4 +355,22 @@ fn a_timer_that_is_late_or_left_behind_is_named() {
     assert_eq!((told(&lines[..6], 9), told(&lines[..6], 10).as_deref()), (None, Some(left)));
     let late = "the turn of event 6 polled at event 7 before timer 7 had fired, which was due at 1.5 ms";
     assert_eq!(told(&lines, 6).as_deref(), Some(late));
+}
+
+#[test]
+fn a_wait_for_what_may_be_done_already_is_named() {
+    let mut lines = vec![
+        r#"{"n":1,"t":0,"e":"source_opened","source":3,"read":true,"write":true}"#,
+        r#"{"n":2,"t":0,"e":"source_drained","source":3,"read":true,"write":false}"#,
+        r#"{"n":3,"t":0,"e":"wait","task":2,"on":"read 3"}"#,
+        r#"{"n":4,"t":0,"e":"source_ready","source":3,"read":false,"write":true}"#,
+        r#"{"n":5,"t":0,"e":"wake","task":2,"by":"source 3","queued":true}"#,
+    ];
+    let told = |lines: &[&str]| judge(&crate::events::parse(&lines.join("\n")), 8).unwrap_or_default();
+    assert!(told(&lines).starts_with("task 2 was woken at event 5 by source 3, though it waits for read 3"));
+    lines[3] = r#"{"n":4,"t":0,"e":"source_drained","source":3,"read":true,"write":false}"#;
+    assert!(told(&lines).starts_with("read 3 was tried in vain at event 4, and at event 2 already"));
+    lines[3] = r#"{"n":4,"t":0,"e":"source_ready","source":3,"read":true,"write":false}"#;
+    lines.push(r#"{"n":6,"t":0,"e":"wait","task":2,"on":"read 3"}"#);
+    assert!(told(&lines).starts_with("task 2 waits for read 3 at event 6, though it may since event 4"));
 }

@@ -83,6 +83,7 @@ fn the_newest_waker_is_the_one_that_is_woken() {
     assert_eq!(event.waiting(), 1, "one future waits, and it was polled twice");
     event.set();
     assert_eq!((old.get(), new.get()), (0, 1), "the future has moved to another task meanwhile");
+    assert!(poll_with(wait, &new).is_ready());
 }
 
 /// hint: set
