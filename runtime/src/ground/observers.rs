@@ -25,6 +25,8 @@ pub(crate) struct Observers {
     late: RefCell<Rc<[Rc<dyn Observer>]>>,
     /// Whether there are any besides the one with the pen.
     has_told: Cell<bool>,
+    /// Whether anybody is told. The loop asks before it makes an event.
+    pub(crate) any: Cell<bool>,
     pub(crate) reading: Reading,
     /// The payload of an observer's panic, until nothing is out of its place.
     panic: Cell<Option<Box<dyn Any + Send>>>,
@@ -62,22 +64,19 @@ pub(crate) struct Checkpoint {
 impl Observers {
     pub(crate) fn new(built_in: Vec<Rc<dyn Observer>>) -> Self {
         let (pen, reading, is_abandoned) = (OnceCell::new(), Reading::new(), Cell::new(false));
+        let any = Cell::new(!built_in.is_empty());
         let built_in: Vec<_> = built_in.into_iter().filter_map(|observer| to_be_told(&pen, observer)).collect();
         built_in.iter().for_each(|observer| reading.is_for(observer));
         let (late, has_told) = (RefCell::new(Rc::default()), Cell::new(!built_in.is_empty()));
         let (panic, checkpoint) = (Cell::default(), OnceCell::new());
-        Self { pen, built_in, late, has_told, reading, panic, forks: forks(), is_abandoned, checkpoint }
+        Self { pen, built_in, late, has_told, any, reading, panic, forks: forks(), is_abandoned, checkpoint }
     }
 
-    /// Whether there are any.
-    pub(crate) fn any(&self) -> bool {
-        self.has_told.get() || self.pen.get().is_some()
-    }
-
-    /// Adds one. It is told before the others, so that it hears what made one of them speak before it
-    /// hears what that one says.
+    /// Adds one, which is told from the next event on, in the middle of a poll too. It is told before the others: so it
+    /// hears what made one of them speak before it hears what that one says.
     pub(crate) fn add(&self, observer: Rc<dyn Observer>, now: Duration) {
         observer.on_attached(now);
+        self.any.set(true);
         let Some(observer) = to_be_told(&self.pen, observer) else { return };
         self.reading.is_for(&observer);
         let others = Rc::clone(&self.late.borrow());
@@ -95,6 +94,7 @@ impl Observers {
     /// From here on nobody is told. For a forked child.
     pub(crate) fn abandon(&self) {
         self.is_abandoned.set(true);
+        self.any.set(false);
     }
 
     /// Tells of an event. It is compiled into each place that tells of one, where the kind is known: then an event

@@ -52,8 +52,6 @@ pub(crate) struct Core {
     pub(crate) outside_waits: Cell<usize>,
     /// How much the task may still do in this poll.
     pub(crate) operations_left: Cell<u32>,
-    /// Whether there are observers.
-    pub(super) observed: Cell<bool>,
     /// Stands around each sleep in the kernel, and is foreign code.
     pub(crate) around_park: Option<AroundPark>,
     /// The line that the program says it is at, in place of a line of Rust.
@@ -83,7 +81,6 @@ impl Core {
         observers: Observers,
         waker_table: &'static RawWakerVTable,
     ) -> Self {
-        let observed = Cell::new(observers.any());
         Self {
             number,
             tasks,
@@ -98,7 +95,6 @@ impl Core {
             actor: Cell::new(Actor::Other(Cause::Outside)),
             outside_waits: Cell::new(0),
             operations_left: Cell::new(0),
-            observed,
             around_park: None,
             place: Cell::new(None),
             annex: RefCell::default(),

@@ -111,7 +111,7 @@ impl Runtime {
             return Abandoned::default();
         }
         if self.core.reactor.is_foreign_process() {
-            self.core.abandon_observers();
+            self.core.observers.abandon();
         }
         // A runtime that is dropped inside another's `block_on` begins no turning: a loop turns already.
         let (_turning, _entered) = (Turning::begin(), Entered::new(&self.core));

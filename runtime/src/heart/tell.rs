@@ -5,9 +5,8 @@
 //! observes, and makes the event only then. `tell` is called where somebody does.
 
 use std::panic::{Location, resume_unwind};
-use std::rc::Rc;
 
-use crate::ground::event::{Cause, Event, Observer, Place, TaskId, WaitsFor};
+use crate::ground::event::{Cause, Event, Place, TaskId, WaitsFor};
 use crate::heart::core::Core;
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::tasks::Woken;
@@ -17,19 +16,7 @@ impl Core {
     #[inline]
     pub(crate) fn is_observed(&self) -> bool {
         // The bench compiles the events out, to count what they cost where nobody observes.
-        cfg!(not(oneloop_unobserved)) && self.observed.get()
-    }
-
-    /// Adds an observer. It is told from the next event on, in the middle of a poll too.
-    pub(crate) fn attach(&self, observer: Rc<dyn Observer>) {
-        self.observers.add(observer, self.timers.uptime());
-        self.observed.set(true);
-    }
-
-    /// Tells nobody any more: see [`Observers::abandon`](crate::ground::observers::Observers::abandon).
-    pub(crate) fn abandon_observers(&self) {
-        self.observed.set(false);
-        self.observers.abandon();
+        cfg!(not(oneloop_unobserved)) && self.observers.any.get()
     }
 
     /// Tells the observers, if there are any. The event is made only then.

@@ -76,5 +76,5 @@ pub use told::{ToldWait, at, is_observed, wait};
 #[track_caller]
 pub fn attach(observer: impl Observer) {
     let core = expect_current("oneloop::see::attach");
-    core.attach(Rc::new(observer));
+    core.observers.add(Rc::new(observer), core.timers.uptime());
 }

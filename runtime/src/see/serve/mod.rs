@@ -217,9 +217,9 @@ fn show(core: &Rc<Core>, listener: TcpListener, token: Option<String>) -> io::Re
         let is_wanted = gate.gate.engaged();
         core.observers.put_checkpoint(Checkpoint { is_wanted, pass: Box::new(move |event| gate.pass(event)) });
         if core.timers.is_virtual() {
-            core.attach(Rc::new(Passing(Arc::clone(&watched))));
+            core.observers.add(Rc::new(Passing(Arc::clone(&watched))), core.timers.uptime());
         }
-        core.attach(Rc::new(watched.ring.clone()));
+        core.observers.add(Rc::new(watched.ring.clone()), core.timers.uptime());
         shown.watched.get_or_init(|| watched);
     }
     let Some(watched) = shown.watched.get().map(Arc::clone) else { unreachable!("it was put there just now") };
