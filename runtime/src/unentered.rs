@@ -3,6 +3,7 @@
 //! A runtime never leaves its thread, because its tasks need not be `Send`. Before it has any, there is nothing that
 //! must stay: a kernel's queue, an inbox and settings, which go anywhere.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -12,13 +13,15 @@ use std::sync::Arc;
 use std::task::RawWakerVTable;
 use std::time::Duration;
 
-use crate::ground::event::Observer;
+use crate::ground::annex::Annex;
+use crate::ground::event::{Cause, Observer};
 use crate::ground::metrics::Counters;
 use crate::ground::observers::Observers;
 use crate::ground::pool::{Limits, Pool};
 use crate::ground::sync::Consumer;
 use crate::handle::Handle;
-use crate::heart::core::{AroundPark, Core, Message};
+use crate::heart::budget::OPERATIONS_PER_POLL;
+use crate::heart::core::{Actor, AroundPark, Core, Message};
 use crate::heart::current::{Entered, REGISTRY, current, with_home};
 use crate::heart::inbox::Inbox;
 use crate::heart::reactor::Reactor;
@@ -72,12 +75,13 @@ struct Parts {
 
 impl Unentered {
     pub(crate) fn new(settings: Settings) -> io::Result<Self> {
-        let (reactor, bell) = Reactor::new()?;
+        let (mut reactor, bell) = Reactor::new()?;
         let (inbox, incoming) = Inbox::new(bell);
         let number = REGISTRY.enter(&inbox).ok_or_else(|| {
             io::Error::other("this process has 65,535 oneloop runtimes, and no number is left for another")
         })?;
-        let reactor = reactor.belongs_to(number);
+        // Known only now, since the inbox wants the bell.
+        reactor.runtime = number;
         Ok(Self(Some(Parts { number, reactor, inbox, incoming, counters: Arc::default(), settings })))
     }
 
@@ -97,14 +101,25 @@ impl Unentered {
         let Parts { number, reactor, inbox, incoming, counters, settings } = parts;
         let (readers, waker_table) = asked_for(settings.diagnose, settings.slow_poll);
         observers.extend(readers);
-        let timers = Timers::new(number, settings.virtual_clock);
-        let stores = (Tasks::new(number, settings.seed), timers, reactor, Pool::new(settings.blocking));
-        let mut core = Core::new(number, stores, (inbox, incoming), Observers::new(observers), waker_table);
-        core.counters = counters;
-        core.around_park = settings.around_park;
-        let core = Rc::new(core);
-        // An observer may poll something before any task is polled.
-        core.renew_budget();
+        let core = Rc::new(Core {
+            number,
+            tasks: Tasks::new(number, settings.seed),
+            timers: Timers::new(number, settings.virtual_clock),
+            reactor,
+            pool: Pool::new(settings.blocking),
+            inbox,
+            incoming,
+            counters,
+            observers: Observers::new(observers),
+            waker_table,
+            actor: Cell::new(Actor::Other(Cause::Outside)),
+            outside_waits: Cell::new(0),
+            // An observer may poll something before any task is polled.
+            operations_left: Cell::new(OPERATIONS_PER_POLL),
+            around_park: settings.around_park,
+            place: Cell::new(None),
+            annex: Annex::default(),
+        });
         show_if_asked(&core);
         Runtime::from_core(core, settings.polls_per_turn)
     }

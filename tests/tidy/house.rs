@@ -44,7 +44,7 @@ const fn room(layer: u8, name: &'static str, lines: usize, holds: &'static str) 
 }
 
 #[rustfmt::skip]
-pub(crate) const HOUSE: [Room; 40] = [
+pub(crate) const HOUSE: [Room; 41] = [
     //   layer  file                  lines  holds
     room(0, "heart/key.rs",        60, "keys (slot and serial) and the packed word inside a waker"),
     room(0, "ground/platform.rs",  25, "a sentence for each system that cannot run the loop"),
@@ -56,6 +56,7 @@ pub(crate) const HOUSE: [Room; 40] = [
     room(0, "ground/shown.rs",     50, "a stranger's name, as a terminal may be sent it"),
     room(0, "ground/span.rs",      45, "a duration, as a person reads it"),
     room(0, "ground/foreign.rs",   20, "what other people's code may do, and a panic of it that is nobody's"),
+    room(0, "ground/annex.rs",     20, "what layers above the heart keep with a loop"),
     room(0, "ground/wishes.rs",    30, "what the environment asks of a program's own loops"),
     room(1, "ground/event.rs",    160, "the events that an observer sees"),
     room(1, "ground/metrics.rs",   80, "what a runtime holds and has done, in numbers"),

@@ -38,7 +38,7 @@ impl Observer for Watching {
             Event::ParkStart { timeout: None } => look_if_stuck(),
             Event::TurnEnd { polls, .. } => {
                 let core = expect_current("explore");
-                let heard = core.annex::<Heard>();
+                let heard = core.annex.get::<Heard>();
                 // Somebody may still hear of it for as long as its slot is kept.
                 judge.look_for_unheard(|task| core.tasks.info(task.0).is_none() && !heard.of(task));
                 judge.count(polls);

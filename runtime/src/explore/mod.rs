@@ -178,7 +178,7 @@ fn run<F: Future<Output = ()>>(program: &impl Fn() -> F, schedule: Schedule, pic
     let heard = runtime.block_on(async {
         let core = expect_current("explore");
         core.tasks.with_queue(|ready| ready.limit_picks(schedule.picks));
-        let heard = core.annex::<Heard>();
+        let heard = core.annex.get::<Heard>();
         heard.start();
         let _counting = Counting { core, picks };
         // Called in here, since the program's own closure may need the runtime too.

@@ -9,6 +9,7 @@
 //!     foreign.rs    what other people's code may do, and a panic of it that is nobody's
 //!     sync.rs       the concurrent primitives, which the loom models swap for their own
 //!     place.rs      a line of a source, in whatever language
+//!     annex.rs      what layers above the heart keep with a loop
 //!     shown.rs      a stranger's name, as a terminal may be sent it
 //!     span.rs       a duration, as a person reads it
 //!     platform.rs   a sentence for each system that cannot run the loop
@@ -20,6 +21,7 @@
 // First, so that its sentence is the first error.
 mod platform;
 
+pub(crate) mod annex;
 pub(crate) mod foreign;
 pub(crate) mod place;
 pub(crate) mod shown;

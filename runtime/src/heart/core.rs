@@ -5,12 +5,11 @@
 //! handle keeps a core alive. Each store stands for itself; what is done to one and told to the observers stands
 //! in `tell.rs`.
 
-use std::any::Any;
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::task::RawWakerVTable;
 
+use crate::ground::annex::Annex;
 use crate::ground::event::{Cause, Place, TaskId};
 use crate::ground::metrics::Counters;
 use crate::ground::observers::Observers;
@@ -56,10 +55,8 @@ pub(crate) struct Core {
     pub(crate) around_park: Option<AroundPark>,
     /// The line that the program says it is at, in place of a line of Rust.
     pub(crate) place: Cell<Option<Place>>,
-    /// One value of a type, for layers that the heart must not know. Its tenants are the signals that are listened for,
-    /// the children that are waited for, and the panics that were heard. `see/` keeps here the state that follows the
-    /// events, and the server that shows the loop.
-    annex: RefCell<Vec<Rc<dyn Any>>>,
+    /// What later layers keep with the loop.
+    pub(crate) annex: Annex,
 }
 
 /// Calls what it is given, which is the sleep.
@@ -74,44 +71,6 @@ pub(crate) enum Actor {
 }
 
 impl Core {
-    pub(crate) fn new(
-        number: u32,
-        (tasks, timers, reactor, pool): (Tasks, Timers, Reactor, Pool),
-        (inbox, incoming): (Arc<Inbox<Message>>, Consumer<Message>),
-        observers: Observers,
-        waker_table: &'static RawWakerVTable,
-    ) -> Self {
-        Self {
-            number,
-            tasks,
-            timers,
-            reactor,
-            pool,
-            inbox,
-            incoming,
-            counters: Arc::default(),
-            observers,
-            waker_table,
-            actor: Cell::new(Actor::Other(Cause::Outside)),
-            outside_waits: Cell::new(0),
-            operations_left: Cell::new(0),
-            around_park: None,
-            place: Cell::new(None),
-            annex: RefCell::default(),
-        }
-    }
-
-    /// The value of this type that a later layer keeps with the loop. It is made when first asked for.
-    pub(crate) fn annex<T: Default + 'static>(&self) -> Rc<T> {
-        let mut annex = self.annex.borrow_mut();
-        if let Some(found) = annex.iter().find_map(|value| Rc::clone(value).downcast().ok()) {
-            return found;
-        }
-        let made = Rc::<T>::default();
-        annex.push(Rc::clone(&made) as Rc<dyn Any>);
-        made
-    }
-
     /// The cause of all that happens now.
     pub(crate) fn cause(&self) -> Cause {
         match self.actor.get() {

@@ -81,7 +81,7 @@ fn wait_for_killed() {
 struct Waits(Cell<bool>);
 
 fn wait_for_all(core: &Core, at: &'static Location<'static>) {
-    let waits = core.annex::<Waits>();
+    let waits = core.annex.get::<Waits>();
     if !waits.0.replace(true) {
         let task = core.spawn(Box::pin(until_none_is_left(Waiting(waits), at)), Some("orphans"), at);
         drop(core.tasks.detach(task));

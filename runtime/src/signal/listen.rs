@@ -87,7 +87,7 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{kind} cannot be listened to: {why}")));
     }
     signals::install(kind.as_raw_value())?;
-    core.annex::<Listening>().begin(at)?;
+    core.annex.get::<Listening>().begin(at)?;
     let waiter = core.reactor.new_waiter();
     Ok(Signal { kind, seen: count(kind), runtime: core.number, waiter, waits: false, at })
 }
@@ -132,7 +132,7 @@ impl Signal {
 
     pub(crate) fn poll_at(&mut self, cx: &mut Context<'_>, at: &'static Location<'static>) -> Poll<Option<()>> {
         let core = expect_home(self.runtime, "a Signal was polled");
-        let Some(pipe) = core.annex::<Listening>().pipe() else { return Poll::Ready(None) };
+        let Some(pipe) = core.annex.get::<Listening>().pipe() else { return Poll::Ready(None) };
         if !self.has_come() {
             let (kind, seen, waiter) = (self.kind, self.seen, self.waiter);
             let polled = pipe.socket.poll_io(
@@ -173,7 +173,7 @@ impl Signal {
         if std::mem::take(&mut self.waits) {
             let waiter = self.waiter;
             at_home(self.runtime, move |core| {
-                if let Some(pipe) = core.annex::<Listening>().pipe() {
+                if let Some(pipe) = core.annex.get::<Listening>().pipe() {
                     pipe.socket.forget(core, Direction::Read, waiter);
                 }
             });
@@ -184,7 +184,7 @@ impl Signal {
 impl Drop for Signal {
     fn drop(&mut self) {
         self.forget();
-        at_home(self.runtime, |core| core.annex::<Listening>().end());
+        at_home(self.runtime, |core| core.annex.get::<Listening>().end());
     }
 }
 

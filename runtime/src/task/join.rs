@@ -153,7 +153,7 @@ fn is_users(line: Line) -> bool {
 fn failed(task: TaskKey, failure: Failure, info: Info) -> JoinError {
     let reason = match failure {
         Failure::Panicked(payload) => {
-            let heard = current().map(|core| core.annex::<Heard>());
+            let heard = current().map(|core| core.annex.get::<Heard>());
             heard.iter().for_each(|heard| heard.note(TaskId(task)));
             Reason::Panicked(Mutex::new(payload))
         }

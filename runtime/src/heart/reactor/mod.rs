@@ -79,7 +79,8 @@ struct Batch {
 
 /// The reactor.
 pub(crate) struct Reactor {
-    runtime: u32,
+    /// The runtime's number, which its keys have.
+    pub(crate) runtime: u32,
     /// The process that made the epoll set, by its count of forks. A forked child shares the set and must not touch it.
     forks: u32,
     /// The kernel's event queue, which is asked by `park` alone.
@@ -115,12 +116,6 @@ impl Reactor {
             waiting: Cell::new(0),
         };
         Ok((reactor, bell))
-    }
-
-    /// Tells the reactor the number of its runtime, which is known only after the inbox has its bell.
-    pub(crate) fn belongs_to(mut self, runtime: u32) -> Self {
-        self.runtime = runtime;
-        self
     }
 
     /// Whether this is a forked child of the process that made the reactor.

@@ -22,13 +22,13 @@ impl Kept {
         if core.reactor.is_foreign_process() {
             return None;
         }
-        let asked = core.annex::<Self>().0.borrow().clone();
+        let asked = core.annex.get::<Self>().0.borrow().clone();
         asked.map(|asked| asked())
     }
 
     /// Tells the loop that runs here of somebody who follows its events.
     pub(crate) fn keep(asked: Rc<Asked>) {
-        if let Some(kept) = with_current(|core| core.annex::<Self>()) {
+        if let Some(kept) = with_current(|core| core.annex.get::<Self>()) {
             kept.0.borrow_mut().get_or_insert(asked);
         }
     }

@@ -209,7 +209,7 @@ struct Shown {
 }
 
 fn show(core: &Rc<Core>, listener: TcpListener, token: Option<String>) -> io::Result<Server> {
-    let shown = core.annex::<Shown>();
+    let shown = core.annex.get::<Shown>();
     if shown.watched.get().is_none() {
         let watched = Arc::new(Watched::new(core));
         shown.bell.replace(Some(table_on_signals(&watched)?));
