@@ -466,17 +466,17 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it heart::wakers::a_wake_for_a_slots_former_tenant_wakes_nobody",
     },
     Bug {
-        rule: 2, what: "a stale wake sets the flag, and swallows the next real one",
+        rule: 2, what: "a stale wake makes the tenant ready, and swallows the next real one",
         file: "heart/tasks/mod.rs", inside: "fn wake(",
         right: "if !word.fits(slot.serial) {",
-        wrong: "if !word.fits(slot.serial) { if slot.queued == Queued::No { slot.queued = Queued::Yes; }",
+        wrong: "if !word.fits(slot.serial) { if slot.life == Life::Waiting { slot.life = Life::Ready; }",
         test: "it heart::wakers::a_wake_for_a_former_tenant_swallows_none_for_the_next_one",
     },
     Bug {
-        rule: 2, what: "the flag is cleared after the poll, and a wake during it is lost",
+        rule: 2, what: "a task leaves the ready state after the poll, and a wake during it is lost",
         file: "heart/tasks/mod.rs", inside: "fn put_back(",
         right: "fill(&mut slot.body, body);",
-        wrong: "slot.queued = Queued::No; fill(&mut slot.body, body);",
+        wrong: "slot.life = Life::Waiting; fill(&mut slot.body, body);",
         test: "it heart::executor::a_task_that_wakes_itself_while_it_is_polled_is_polled_once_more",
     },
     Bug {
@@ -489,8 +489,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 2, what: "a task that is queued is queued again",
         file: "heart/tasks/mod.rs", inside: "fn wake(",
-        right: "return if slot.queued == Queued::Over { Woken::Stale } else { Woken::AlreadyQueued };",
-        wrong: "if slot.queued == Queued::Over { return Woken::Stale; } inner.ready.push(word); return Woken::AlreadyQueued;",
+        right: "return if slot.life.is_over() { Woken::Stale } else { Woken::AlreadyQueued };",
+        wrong: "if slot.life.is_over() { return Woken::Stale; } inner.ready.push(word); return Woken::AlreadyQueued;",
         test: "models tasks_model::the_store_does_what_a_naive_executor_does",
     },
     Bug {
@@ -502,9 +502,9 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 2, what: "a task that is over can be woken",
-        file: "heart/tasks/mod.rs", inside: "fn never_queue_again(",
-        right: "slot.queued = Queued::Over;",
-        wrong: "slot.queued = Queued::No;",
+        file: "heart/tasks/mod.rs", inside: "fn wake(",
+        right: "slot.life != Life::Waiting",
+        wrong: "matches!(slot.life, Life::Ready | Life::ReadyToDrop)",
         test: "it heart::wakers::a_task_that_is_over_is_not_woken_although_nobody_has_joined_it",
     },
     Bug {
@@ -942,8 +942,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 7, what: "a root future that ends while it is queued is counted as ready for ever",
         file: "heart/tasks/mod.rs", inside: "fn end_root(",
-        right: "inner.never_queue_again(ROOT);",
-        wrong: "inner.slots[ROOT].queued = Queued::Over;",
+        right: "self.inner.borrow_mut().end(ROOT, Life::Gone);",
+        wrong: "self.inner.borrow_mut().slots[ROOT].life = Life::Gone;",
         test: "it task::panics::a_panic_of_the_root_future_is_the_callers_and_the_runtime_can_go_on",
     },
     Bug {

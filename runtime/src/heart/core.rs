@@ -55,7 +55,7 @@ pub(crate) struct Core {
     pub(crate) around_park: Option<AroundPark>,
     /// The line that the program says it is at, in place of a line of Rust.
     pub(crate) place: Cell<Option<Place>>,
-    /// What later layers keep with the loop.
+    /// Room for later layers, of which the heart must not know.
     pub(crate) annex: Annex,
 }
 

@@ -17,15 +17,14 @@
 //! `abort` only leaves a note and queues the task; `next` then gives the body out to be dropped
 //! instead of polled, so that aborting never runs foreign code by itself.
 //!
-//! A slot keeps no state by name; its fields say it. A Running task's body is out. A Waiting task has its body, and
-//! `Queued::No`; a Ready one has it, and `Queued::Yes` or `ToDrop`. A task that is Done has `Queued::Over`. A detached
-//! task is never Done: after `finish`, `forget` vacates its slot.
+//! A slot keeps the state by name, but for one: a Running task is a Waiting one whose body is out. A wake during its
+//! poll makes it Ready at once. A detached task is never Done: after `finish`, `forget` vacates its slot.
 //!
 //! The queue holds plain numbers. Two rules make that safe:
 //!
-//! 1. An entry, like any wake, is checked against the serial of the slot's tenant *before* the `queued` flag is read.
-//!    A flag found by slot alone would let a stale wake swallow a real one.
-//! 2. The flag is cleared before the poll, so that a wake during the poll queues the task again.
+//! 1. An entry, like any wake, is checked against the serial of the slot's tenant *before* the state is read. A state
+//!    found by slot alone would let a stale wake swallow a real one.
+//! 2. The state leaves Ready before the poll, so that a wake during the poll queues the task again.
 
 mod body;
 pub(crate) mod peek;
@@ -133,34 +132,30 @@ struct Slot {
     body: Option<Body>,
     joiner: Option<Waker>,
     at: &'static Location<'static>,
-    queued: Queued,
-    end: End,
+    life: Life,
+    /// Whether nobody will join it.
+    is_detached: bool,
     /// In a vacant slot, the next one, or `NONE`.
     next_vacant: u32,
 }
 
 const _: () = assert!(size_of::<Slot>() <= 56, "a slot's size is a task's cost: change it knowingly");
 
-/// How a task ended, and whether anybody wants to know.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    ToCome,
-    /// The end is still to come, and the task is detached.
-    Unwanted,
-    /// The output lies in the body.
-    Returned,
-    /// The failure is kept apart.
-    Failed,
-}
-
-/// Whether a task is in the ready queue; once it is over, a wake is stale.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Queued {
-    No,
-    Yes,
+/// The state of a task, as the drawing above names it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Life {
+    /// Not in the queue: it waits for a wake, or runs.
+    Waiting,
+    /// In the queue.
+    Ready,
     /// In the queue, to be dropped when its turn comes: there is an abort.
-    ToDrop,
-    Over,
+    ReadyToDrop,
+    /// Done, and its output lies in the body. From here on, a wake is stale.
+    Returned,
+    /// Done, and its failure is kept apart.
+    Failed,
+    /// Over, and nothing is kept for anybody. A vacant slot is so, too.
+    Gone,
 }
 
 #[derive(Default)]
@@ -243,7 +238,7 @@ impl Tasks {
         inner.ready.push(WakeWord::new(key));
         let slot = &mut inner.slots[index as usize];
         inner.vacant = slot.next_vacant;
-        (slot.serial, slot.at, slot.queued, slot.end) = (key.0.serial, at, Queued::Yes, End::ToCome);
+        (slot.serial, slot.at, slot.life, slot.is_detached) = (key.0.serial, at, Life::Ready, false);
         let spare = slot.body.take();
         inner.spares -= usize::from(spare.is_some());
         fill(&mut slot.body, body(future, spare));
@@ -264,16 +259,15 @@ impl Tasks {
     pub(crate) fn start_root(&self, at: &'static Location<'static>) -> TaskKey {
         let inner = &mut *self.inner.borrow_mut();
         inner.last_serial += 1;
-        (inner.slots[ROOT].serial, inner.slots[ROOT].at) = (inner.last_serial, at);
-        let key = self.key(ROOT, inner.last_serial);
-        inner.enqueue(key);
+        let (key, slot) = (self.key(ROOT, inner.last_serial), &mut inner.slots[ROOT]);
+        (slot.serial, slot.at, slot.life) = (key.0.serial, at, Life::Ready);
+        inner.ready.push(WakeWord::new(key));
         key
     }
 
     /// Closes the root slot.
     pub(crate) fn end_root(&self) {
-        let inner = &mut *self.inner.borrow_mut();
-        inner.never_queue_again(ROOT);
+        self.inner.borrow_mut().end(ROOT, Life::Gone);
     }
 
     /// Queues the task that a waker names, unless it is queued or gone. The caller has compared the word's runtime
@@ -286,10 +280,10 @@ impl Tasks {
         if !word.fits(slot.serial) {
             return Woken::Stale;
         }
-        if slot.queued != Queued::No {
-            return if slot.queued == Queued::Over { Woken::Stale } else { Woken::AlreadyQueued };
+        if slot.life != Life::Waiting {
+            return if slot.life.is_over() { Woken::Stale } else { Woken::AlreadyQueued };
         }
-        slot.queued = Queued::Yes;
+        slot.life = Life::Ready;
         inner.ready.push(word);
         Woken::Queued
     }
@@ -311,14 +305,14 @@ impl Tasks {
         loop {
             let word = inner.ready.pop()?;
             let Some(slot) = inner.slots.get_mut(word.slot()) else { continue };
-            if !word.fits(slot.serial) || slot.queued != Queued::Yes {
+            if !word.fits(slot.serial) || slot.life != Life::Ready {
                 if let Some(step) = inner.next_to_drop(word) {
                     return Some(step);
                 }
                 continue;
             }
             // Before the poll: rule 2.
-            slot.queued = Queued::No;
+            slot.life = Life::Waiting;
             match slot.body.take() {
                 Some(body) => return Some(Step::Poll(word, body)),
                 None if word.slot() == ROOT => return Some(Step::PollRoot),
@@ -342,11 +336,11 @@ impl Tasks {
     pub(crate) fn finish(&self, word: WakeWord, body: Body, failure: Option<Box<Failure>>) -> Ended {
         let inner = &mut *self.inner.borrow_mut();
         inner.live -= 1;
-        let slot = inner.never_queue_again(word.slot());
-        if slot.end == End::Unwanted {
+        if inner.slots[word.slot()].is_detached {
+            inner.end(word.slot(), Life::Gone);
             return Ended::Unwanted(Left { joiner: None, body: Some(body), failure });
         }
-        slot.end = End::Returned;
+        let slot = inner.end(word.slot(), Life::Returned);
         fill(&mut slot.body, body);
         let joiner = slot.joiner.take();
         if let Some(failure) = failure {
@@ -366,7 +360,7 @@ impl Tasks {
     #[inline]
     pub(crate) fn take_output(&self, key: TaskKey, place: &mut dyn Any) -> bool {
         let inner = &mut *self.inner.borrow_mut();
-        let Some(slot) = inner.find(key).filter(|slot| slot.end == End::Returned) else { return false };
+        let Some(slot) = inner.find(key).filter(|slot| slot.life == Life::Returned) else { return false };
         if let Some(body) = &mut slot.body {
             body.as_mut().give_output(place);
         }
@@ -378,7 +372,7 @@ impl Tasks {
     pub(crate) fn take_failure(&self, key: TaskKey) -> Answer {
         let inner = &mut *self.inner.borrow_mut();
         let Some(slot) = inner.find(key) else { return Answer::Gone };
-        if slot.end != End::Failed {
+        if slot.life != Life::Failed {
             return Answer::Pending;
         }
         let info = inner.info(key.0.slot);
@@ -391,7 +385,7 @@ impl Tasks {
     /// waker comes by value: it may be foreign, and none is cloned while the store is borrowed.
     pub(crate) fn leave_joiner(&self, key: TaskKey, waker: Waker) -> Option<Waker> {
         match self.inner.borrow_mut().find(key) {
-            Some(Slot { end: End::ToCome, joiner, .. }) => joiner.replace(waker),
+            Some(slot) if !slot.life.is_over() => slot.joiner.replace(waker),
             _ => Some(waker),
         }
     }
@@ -401,14 +395,11 @@ impl Tasks {
         let inner = &mut *self.inner.borrow_mut();
         let mut left = Left::default();
         let Some(slot) = inner.find(key) else { return left };
-        match slot.end {
-            End::ToCome => (slot.end, left.joiner) = (End::Unwanted, slot.joiner.take()),
-            End::Unwanted => {}
-            End::Returned | End::Failed => {
-                left.body = slot.body.take();
-                left.failure = inner.take_note(key.0.slot);
-                inner.vacate(key.0.slot);
-            }
+        (slot.is_detached, left.joiner) = (true, slot.joiner.take());
+        if matches!(slot.life, Life::Returned | Life::Failed) {
+            left.body = slot.body.take();
+            left.failure = inner.take_note(key.0.slot);
+            inner.vacate(key.0.slot);
         }
         left
     }
@@ -417,14 +408,11 @@ impl Tasks {
     /// never named: nobody holds a handle to it.
     pub(crate) fn abort(&self, key: TaskKey, abort: Abort) -> bool {
         let inner = &mut *self.inner.borrow_mut();
-        let Some(queued) = inner.find(key).map(|slot| slot.queued) else { return false };
-        if queued == Queued::Over {
-            return false;
-        }
+        let Some(before) = inner.find(key).map(|slot| slot.life).filter(|life| !life.is_over()) else { return false };
         let Some(rare) = inner.rare(key).filter(|rare| rare.failure.is_none()) else { return false };
         rare.failure = Some(Box::new(Failure::Aborted(abort)));
-        inner.slots[key.0.slot as usize].queued = Queued::ToDrop;
-        if queued == Queued::No {
+        inner.slots[key.0.slot as usize].life = Life::ReadyToDrop;
+        if before == Life::Waiting {
             inner.ready.push(WakeWord::new(key));
         }
         true
@@ -440,12 +428,12 @@ impl Tasks {
 
     /// Takes the body of a task that is not over out of its slot, ready or not, for the end of the runtime.
     pub(crate) fn take(&self, key: TaskKey) -> Option<Body> {
-        self.inner.borrow_mut().find(key).filter(|slot| slot.queued != Queued::Over)?.body.take()
+        self.inner.borrow_mut().find(key).filter(|slot| !slot.life.is_over())?.body.take()
     }
 
     /// Whether the task has ended, or is none of ours.
     pub(crate) fn is_over(&self, key: TaskKey) -> bool {
-        self.inner.borrow_mut().find(key).is_none_or(|slot| slot.queued == Queued::Over)
+        self.inner.borrow_mut().find(key).is_none_or(|slot| slot.life.is_over())
     }
 
     /// The name and the place of a task that still has its slot.
@@ -461,11 +449,6 @@ impl Tasks {
 }
 
 impl Inner {
-    fn enqueue(&mut self, key: TaskKey) {
-        self.slots[key.0.slot as usize].queued = Queued::Yes;
-        self.ready.push(WakeWord::new(key));
-    }
-
     #[inline]
     fn find(&mut self, key: TaskKey) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(key.0.slot as usize)?;
@@ -491,12 +474,12 @@ impl Inner {
         self.rare.get_mut(slot as usize)?.as_mut()?.failure.take()
     }
 
-    /// From here on every wake of this slot's tenant is stale, and so is its entry in the queue.
+    /// Ends this slot's tenant: from here on every wake of it is stale, and so is its entry in the queue.
     #[inline]
-    fn never_queue_again(&mut self, index: usize) -> &mut Slot {
+    fn end(&mut self, index: usize, life: Life) -> &mut Slot {
         let slot = &mut self.slots[index];
-        self.stale += usize::from(matches!(slot.queued, Queued::Yes | Queued::ToDrop));
-        slot.queued = Queued::Over;
+        self.stale += usize::from(matches!(slot.life, Life::Ready | Life::ReadyToDrop));
+        slot.life = life;
         slot
     }
 
@@ -504,11 +487,11 @@ impl Inner {
     #[cold]
     fn next_to_drop(&mut self, word: WakeWord) -> Option<Step> {
         let slot = &mut self.slots[word.slot()];
-        if !word.fits(slot.serial) || slot.queued != Queued::ToDrop {
+        if !word.fits(slot.serial) || slot.life != Life::ReadyToDrop {
             self.stale -= 1;
             return None;
         }
-        slot.queued = Queued::No;
+        slot.life = Life::Waiting;
         let body = slot.body.take()?;
         Some(Step::Drop(word, body, self.take_note(word.slot() as u32)?))
     }
@@ -522,7 +505,7 @@ impl Inner {
     /// A task that ended without an output: the reason is kept apart.
     #[cold]
     fn keep_failure(&mut self, slot: usize, failure: Box<Failure>) {
-        self.slots[slot].end = End::Failed;
+        self.slots[slot].life = Life::Failed;
         self.rare_of(slot).failure = Some(failure);
     }
 
@@ -550,11 +533,18 @@ impl Inner {
     }
 }
 
+impl Life {
+    /// Whether a wake has nothing left to wake.
+    fn is_over(self) -> bool {
+        self >= Self::Returned
+    }
+}
+
 impl Slot {
     /// A slot without a tenant: serial 0 is nobody's, and no wake queues it.
     fn vacant(at: &'static Location<'static>) -> Self {
-        let (end, queued) = (End::Unwanted, Queued::Over);
-        Self { serial: 0, body: None, joiner: None, at, queued, end, next_vacant: NONE }
+        let (life, is_detached) = (Life::Gone, false);
+        Self { serial: 0, body: None, joiner: None, at, life, is_detached, next_vacant: NONE }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::task::Waker;
 
-use super::{Info, Queued, ROOT, Tasks};
+use super::{Info, Life, ROOT, Tasks};
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::ready::Ready;
 
@@ -42,7 +42,7 @@ impl Tasks {
     /// Whether the task waits for a wake.
     pub(crate) fn is_waiting(&self, key: TaskKey) -> bool {
         let inner = &mut *self.inner.borrow_mut();
-        inner.find(key).is_some_and(|slot| slot.queued == Queued::No)
+        inner.find(key).is_some_and(|slot| slot.life == Life::Waiting)
     }
 
     /// How many slots there are.
@@ -73,14 +73,14 @@ impl Tasks {
         let inner = self.inner.borrow();
         for index in slots.start..slots.end.min(inner.slots.len()) {
             let slot = &inner.slots[index];
-            let state = match (slot.queued, &slot.body, index) {
+            let state = match (slot.life, &slot.body, index) {
                 _ if slot.serial == 0 => continue,
-                (Queued::Over, _, ROOT) => continue,
-                (Queued::Over, ..) => State::Done,
-                (Queued::Yes | Queued::ToDrop, ..) => State::Ready,
-                (Queued::No, Some(_), _) => State::Waiting,
-                (Queued::No, None, ROOT) if running != Some(self.key(ROOT, slot.serial)) => State::Waiting,
-                (Queued::No, None, _) => State::Running,
+                (Life::Gone, _, ROOT) => continue,
+                (Life::Returned | Life::Failed | Life::Gone, ..) => State::Done,
+                (Life::Ready | Life::ReadyToDrop, ..) => State::Ready,
+                (Life::Waiting, Some(_), _) => State::Waiting,
+                (Life::Waiting, None, ROOT) if running != Some(self.key(ROOT, slot.serial)) => State::Waiting,
+                (Life::Waiting, None, _) => State::Running,
             };
             let info = inner.info(index as u32);
             look(Row { key: self.key(index, slot.serial), info, state }, slot.joiner.as_ref());
