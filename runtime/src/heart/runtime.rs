@@ -21,7 +21,7 @@ use crate::heart::core::{Actor, Core};
 use crate::heart::current::{Entered, REGISTRY, Turning};
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::tasks::{Abort, Failure};
-use crate::heart::turn::{drain_inbox, drop_task, fire_timers, park, poll_ready, wake_left_over};
+use crate::heart::turn::{deliver_arrivals, drain_inbox, drop_task, fire_timers, park, poll_ready};
 
 /// How often the end of a runtime goes through what was spawned meanwhile.
 const MOST_ROUNDS: usize = 1000;
@@ -67,7 +67,7 @@ impl Runtime {
         let mut root = pin!(future);
         let mut root_slot = RootSlot::new(&self.core, Location::caller());
         // The last block_on may have ended by a panic, between a batch of events and its wakes.
-        wake_left_over(&self.core);
+        deliver_arrivals(&self.core);
         // The loop.
         let output = loop {
             if let Some(output) = self.turn(root.as_mut(), WakeWord::new(root_slot.key)) {

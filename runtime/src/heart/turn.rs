@@ -218,8 +218,21 @@ fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
     core.inbox.unparked();
     let events = parked.unwrap_or_else(|error| panic!("the kernel's event queue failed: {error}"));
     core.observe(|| Event::ParkEnd { events });
-    while let Some(arrival) = core.reactor.pop_arrival() {
-        deliver(core, arrival);
+    deliver_arrivals(core);
+}
+
+/// Wakes those who waited for what the last batch of events has brought, and tells its news. If a stored waker panics,
+/// the next call goes on behind it.
+pub(crate) fn deliver_arrivals(core: &Core) {
+    while let Some(Arrival { key, news, waker }) = core.reactor.pop_arrival() {
+        let source = SourceId(key);
+        core.actor.set(Actor::Other(Cause::Source(source)));
+        if let Some(news) = news {
+            core.observe(|| Event::SourceReady { source, ready: news.readiness() });
+        }
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
     core.actor.set(Actor::Other(Cause::Outside));
 }
@@ -245,26 +258,4 @@ fn sleep_in_kernel(core: &Core, timeout: Option<Duration>) -> io::Result<usize> 
     let events = core.reactor.park(timeout);
     core.timers.move_virtual_clock(before.elapsed().min(timeout.unwrap_or(Duration::MAX)));
     events
-}
-
-/// Wakes those who were left asleep when a stored waker panicked.
-#[cold]
-pub(crate) fn wake_left_over(core: &Core) {
-    for arrival in core.reactor.take_batch() {
-        without_panic(|| deliver(core, arrival));
-    }
-    core.actor.set(Actor::Other(Cause::Outside));
-}
-
-/// Tells the news of a source, and wakes one who waited for it.
-#[inline(always)]
-fn deliver(core: &Core, arrival: Arrival) {
-    let source = SourceId(arrival.key);
-    core.actor.set(Actor::Other(Cause::Source(source)));
-    if let Some(news) = arrival.news {
-        core.observe(|| Event::SourceReady { source, ready: news.readiness() });
-    }
-    if let Some(waker) = arrival.waker {
-        waker.wake();
-    }
 }

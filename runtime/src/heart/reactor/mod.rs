@@ -23,6 +23,7 @@ mod peek;
 mod source;
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::panic::Location;
 use std::task::Waker;
@@ -70,13 +71,6 @@ pub(crate) struct Arrival {
     pub(crate) waker: Option<Waker>,
 }
 
-/// The arrivals of one batch of events, and how many of them have been dealt with.
-#[derive(Default)]
-struct Batch {
-    arrivals: Vec<Arrival>,
-    done: usize,
-}
-
 /// The reactor.
 pub(crate) struct Reactor {
     /// The runtime's number, which its keys have.
@@ -89,8 +83,8 @@ pub(crate) struct Reactor {
     events: RefCell<Events>,
     /// The registered sources. A source's place here is the slot of its key, and goes to the kernel in its token.
     sources: RefCell<Slab<Source>>,
-    /// The arrivals of the last batch of events, until each has been dealt with.
-    batch: RefCell<Batch>,
+    /// The arrivals of the last batch of events that have not been dealt with.
+    arrivals: RefCell<VecDeque<Arrival>>,
     /// The serial of the newest source. No serial is given twice, so a key never fits a later tenant of its slot.
     last_serial: Cell<u64>,
     /// The number for the next future that waits. It takes its waker back by this number when it is dropped.
@@ -110,7 +104,7 @@ impl Reactor {
             poll: RefCell::new(poll),
             events: RefCell::new(Events::with_capacity(BATCH)),
             sources: RefCell::new(Slab::new()),
-            batch: RefCell::default(),
+            arrivals: RefCell::default(),
             last_serial: Cell::new(0),
             next_waiter: Cell::new(WaiterId::FIRST_FUTURE),
             waiting: Cell::new(0),
@@ -271,7 +265,7 @@ impl Reactor {
             Err(interrupted) if interrupted.kind() == io::ErrorKind::Interrupted => return Ok(0),
             Err(error) => return Err(error),
         }
-        let (mut sources, mut batch) = (self.sources.borrow_mut(), self.batch.borrow_mut());
+        let (mut sources, mut arrivals) = (self.sources.borrow_mut(), self.arrivals.borrow_mut());
         let mut count = 0;
         for event in events.iter().filter(|event| event.token() != BELL) {
             let slot = event.token().0 as u32;
@@ -285,11 +279,11 @@ impl Reactor {
             source.latches = source.latches.union(latches);
             let mut news = Some(latches);
             let woken = source.take_waiting(latches, |waker| {
-                batch.arrivals.push(Arrival { key: SourceKey(key), news: news.take(), waker: Some(waker) });
+                arrivals.push_back(Arrival { key: SourceKey(key), news: news.take(), waker: Some(waker) });
             });
             self.waiting.set(self.waiting.get() - woken);
             if news.is_some() {
-                batch.arrivals.push(Arrival { key: SourceKey(key), news, waker: None });
+                arrivals.push_back(Arrival { key: SourceKey(key), news, waker: None });
             }
         }
         Ok(count)
@@ -298,25 +292,12 @@ impl Reactor {
     /// Takes the next arrival of the last batch of events.
     #[inline(always)]
     pub(crate) fn pop_arrival(&self) -> Option<Arrival> {
-        let batch = &mut *self.batch.borrow_mut();
-        let Some(arrival) = batch.arrivals.get_mut(batch.done) else {
-            batch.arrivals.clear();
-            batch.done = 0;
-            return None;
-        };
-        batch.done += 1;
-        Some(Arrival { waker: arrival.waker.take(), ..*arrival })
-    }
-
-    /// Takes all arrivals of the last batch that a panic has kept from being dealt with.
-    pub(crate) fn take_batch(&self) -> impl Iterator<Item = Arrival> + use<> {
-        let Batch { arrivals, done } = self.batch.take();
-        arrivals.into_iter().skip(done)
+        self.arrivals.borrow_mut().pop_front()
     }
 
     /// Takes every waker out, for the end of the runtime.
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
-        let mut wakers: Vec<_> = self.take_batch().filter_map(|arrival| arrival.waker).collect();
+        let mut wakers: Vec<_> = self.arrivals.take().into_iter().filter_map(|arrival| arrival.waker).collect();
         for (_, source) in self.sources.borrow_mut().iter_mut() {
             source.take_waiting(Latches::ALL, |waker| wakers.push(waker));
         }
