@@ -516,7 +516,7 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 2, what: "the task that is polled is said to wait by another runtime's waker",
-        file: "heart/waker.rs", inside: "fn waiter_of(",
+        file: "heart/peek.rs", inside: "fn waiter_of(",
         right: "if word_of(waker).is_some() { task_of(core, waker) } else { core.current_task() }",
         wrong: "task_of(core, waker).or_else(|| core.current_task())",
         test: "it heart::leftovers::a_waker_of_another_runtime_is_booked_on_no_task_of_this_one",

@@ -19,7 +19,7 @@ pub(crate) struct Room {
 }
 
 /// How many lines of code the heart may have in all.
-pub(crate) const HEART_LINES: usize = 2049;
+pub(crate) const HEART_LINES: usize = 1999;
 /// How many lines of code a map may have: `lib.rs`, and the `mod.rs` of a wing.
 pub(crate) const MAP_LINES: usize = 100;
 /// How many letters the name of a function may have.
@@ -44,7 +44,7 @@ const fn room(layer: u8, name: &'static str, lines: usize, holds: &'static str) 
 }
 
 #[rustfmt::skip]
-pub(crate) const HOUSE: [Room; 41] = [
+pub(crate) const HOUSE: [Room; 42] = [
     //   layer  file                  lines  holds
     room(0, "heart/key.rs",        60, "keys (slot and serial) and the packed word inside a waker"),
     room(0, "ground/platform.rs",  25, "a sentence for each system that cannot run the loop"),
@@ -62,9 +62,9 @@ pub(crate) const HOUSE: [Room; 41] = [
     room(1, "ground/metrics.rs",   80, "what a runtime holds and has done, in numbers"),
     room(1, "ground/pool.rs",     180, "threads for work that blocks"),
     room(1, "heart/tasks/",       384, "the bodies of the tasks, and which of them are ready"),
-    room(1, "heart/timers.rs",    143, "the clock, real or virtual, and a wheel of wakers"),
+    room(1, "heart/timers.rs",    127, "the clock, real or virtual, and a wheel of wakers"),
     room(1, "heart/inbox.rs",      90, "what other threads leave for the loop"),
-    room(2, "heart/reactor/",     380, "the sockets' registrations; the only file that knows the kernel's poll"),
+    room(2, "heart/reactor/",     222, "the sockets' registrations; the only file that knows the kernel's poll"),
     room(2, "ground/packed.rs",   170, "a packed event: forty bytes of plain numbers"),
     room(2, "ground/reading.rs",   66, "the reading of the clock that an event has as its time"),
     room(3, "ground/observers.rs", 122, "who is told of events, whether anybody is, and where the loop can be held"),
@@ -72,9 +72,10 @@ pub(crate) const HOUSE: [Room; 41] = [
     room(5, "heart/current.rs",   116, "how code on a thread finds its loop"),
     room(5, "heart/tell.rs",       88, "what is done to a store and told"),
     room(6, "heart/budget.rs",     42, "how much a task may do in one poll"),
-    room(6, "heart/waker.rs",      58, "the waker: one packed word, a local and a remote route"),
+    room(6, "heart/waker.rs",      47, "the waker: one packed word, a local and a remote route"),
     room(6, "handle.rs",           70, "a runtime, seen from any thread"),
-    room(7, "heart/turn.rs",      232, "the steps of a turn in their order: inbox, timers, polls, park"),
+    room(7, "heart/peek.rs",       50, "what those who look ask of a waker and of the timers"),
+    room(7, "heart/turn.rs",      211, "the steps of a turn in their order: inbox, timers, polls, park"),
     room(8, "heart/runtime.rs",   150, "the loop, the order of a turn, and the end of a runtime"),
     room(9, "time/",              250, "what users call: sleep, timeout, interval"),
     room(10, "task/",              250, "what users call: spawn, join, scope, blocking"),

@@ -16,10 +16,11 @@
 //!     wheel.rs     the wheel that keeps the deadlines
 //!     reactor/     the kernel's poll, and a slab of the sources registered with it
 //!     budget.rs    how much a task may do in one poll
-//!     tell.rs      what is done to a store and told: spawn, wake, attach
+//!     tell.rs      what is done to a store and told: spawn, wake, wait
+//!     peek.rs      what those who look ask of a waker and of the timers: skip it
 //! ```
 //!
-//! A file `peek.rs` holds what a dump or a diagnosis asks; no turn needs it.
+//! A folder's own `peek.rs` holds what a dump or a diagnosis asks; no turn needs it.
 //!
 //! The story of a wake, by the functions that it passes:
 //!
@@ -54,6 +55,8 @@ pub(crate) mod tell;
 
 pub(crate) mod budget;
 pub(crate) mod waker;
+
+pub(crate) mod peek;
 
 pub(crate) mod turn;
 

@@ -11,7 +11,6 @@
 //! value.
 
 use std::cell::{Cell, RefCell};
-use std::ops::Range;
 use std::panic::Location;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -21,9 +20,9 @@ use crate::heart::wheel::Wheel;
 
 const TICK: Duration = Duration::from_millis(1);
 
-struct Pending {
-    waker: Waker,
-    at: &'static Location<'static>,
+pub(super) struct Pending {
+    pub(super) waker: Waker,
+    pub(super) at: &'static Location<'static>,
 }
 
 /// When a timer is due.
@@ -36,13 +35,14 @@ pub(crate) struct Deadline {
 
 /// The timer store.
 pub(crate) struct Timers {
-    runtime: u32,
-    started: Instant,
+    pub(super) runtime: u32,
+    /// When the runtime was built.
+    pub(crate) started: Instant,
     /// The virtual clock: the time since `started`. `None` for the real clock.
     virtual_time: Option<Cell<Duration>>,
     /// The tick in which the clock was when a deadline was last counted from it, and the instant at which that tick ends.
     current_tick: Cell<Deadline>,
-    wheel: RefCell<Wheel<Pending>>,
+    pub(super) wheel: RefCell<Wheel<Pending>>,
 }
 
 impl Timers {
@@ -64,11 +64,6 @@ impl Timers {
             None => Instant::now(),
             Some(time) => self.started + time.get(),
         }
-    }
-
-    /// When the runtime was built.
-    pub(crate) fn started(&self) -> Instant {
-        self.started
     }
 
     /// The time since the runtime was built.
@@ -185,23 +180,6 @@ impl Timers {
         let mut wheel = self.wheel.borrow_mut();
         wheel.advance(u64::MAX);
         std::iter::from_fn(|| wheel.pop_due()).map(|(.., pending)| pending.waker).collect()
-    }
-
-    /// How many slots there are, and the serial of the newest timer.
-    pub(crate) fn extent(&self) -> (usize, u64) {
-        self.wheel.borrow().extent()
-    }
-
-    /// Every waker in these slots, with the line that set its timer, visited by `look`, which must not be foreign code.
-    pub(crate) fn each_waiter(
-        &self,
-        slots: Range<usize>,
-        mut look: impl FnMut(TimerKey, Duration, &Waker, &'static Location<'static>),
-    ) {
-        for ((slot, serial), tick, pending) in self.wheel.borrow().iter_in(slots) {
-            let key = TimerKey(Key { runtime: self.runtime, slot, serial });
-            look(key, Duration::from_millis(tick), &pending.waker, pending.at);
-        }
     }
 }
 

@@ -18,7 +18,7 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 use crate::ground::event::thread_number;
 use crate::heart::core::{Core, Message};
 use crate::heart::current::{REGISTRY, current, with_current};
-use crate::heart::key::{TaskKey, WakeWord};
+use crate::heart::key::WakeWord;
 use crate::heart::tasks::Woken;
 
 /// The four functions of a waker.
@@ -75,21 +75,3 @@ fn wake_by_inbox(word: WakeWord) {
 }
 
 fn drop_nothing(_: *const ()) {}
-
-/// The number in one of our wakers; `None` if another crate made the waker.
-pub(crate) fn word_of(waker: &Waker) -> Option<WakeWord> {
-    let table = waker.vtable();
-    let ours = ptr::eq(table, &PLAIN) || COUNTING.get().is_some_and(|counting| ptr::eq(table, counting));
-    ours.then(|| WakeWord(waker.data().addr()))
-}
-
-/// The task that a waker wakes, if it is one of this runtime's and still there.
-pub(crate) fn task_of(core: &Core, waker: &Waker) -> Option<TaskKey> {
-    word_of(waker).and_then(|word| core.tasks.named_by(word))
-}
-
-/// The task that waits by a waker: the one that it names. Behind another crate's waker, such as a
-/// combinator's, it is the task that is being polled. Another runtime's waker names no task of this one.
-pub(crate) fn waiter_of(core: &Core, waker: &Waker) -> Option<TaskKey> {
-    if word_of(waker).is_some() { task_of(core, waker) } else { core.current_task() }
-}

@@ -7,8 +7,8 @@ use crate::ground::event::{Event, SourceId, WaitsFor};
 use crate::heart::core::Core;
 use crate::heart::current::expect_home;
 use crate::heart::key::SourceKey;
+use crate::heart::peek::waiter_of;
 use crate::heart::reactor::Direction;
-use crate::heart::waker::waiter_of;
 
 fn waits_for(key: SourceKey, direction: Direction) -> WaitsFor {
     match direction {

@@ -9,8 +9,8 @@ use std::task::Waker;
 use crate::heart::core::Core;
 use crate::heart::current::with_home;
 use crate::heart::key::SourceKey;
+use crate::heart::peek::{task_of, word_of};
 use crate::heart::reactor::Direction;
-use crate::heart::waker::{task_of, word_of};
 
 /// How many wakers of somebody else's are kept at most, of those who have no number.
 const MOST_STRANGERS: usize = 32;

@@ -15,8 +15,8 @@ use crate::ground::event::{Event, TaskId, WaitsFor};
 use crate::heart::budget::ready_at_a_price;
 use crate::heart::current::{REGISTRY, at_home, current, expect_home, with_home};
 use crate::heart::key::TaskKey;
+use crate::heart::peek::waiter_of;
 use crate::heart::tasks::{Abort, Answer, Asker, Failure, Info};
-use crate::heart::waker::waiter_of;
 use crate::task::asker::{asker, describe};
 use crate::task::heard::Heard;
 

@@ -10,8 +10,8 @@ use crate::heart::budget::ready_at_a_price;
 use crate::heart::core::Core;
 use crate::heart::current::{at_home, current, expect_home, no_loop, not_at_home, with_current, with_home};
 use crate::heart::key::{Key, TaskKey, TimerKey};
+use crate::heart::peek::waiter_of;
 use crate::heart::timers::Deadline;
-use crate::heart::waker::waiter_of;
 use crate::time::Instant;
 
 /// Waits for `duration`, and never less. How much more depends on how busy the loop is. On an idle one it is mostly

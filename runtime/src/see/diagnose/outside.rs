@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::heart::core::Core;
 use crate::heart::key::TaskKey;
-use crate::heart::waker::word_of;
+use crate::heart::peek::word_of;
 use crate::see::diagnose::counted::kept_wakers;
 use crate::see::helper::NAMED;
 use crate::see::model::dump::TaskRow;

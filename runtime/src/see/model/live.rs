@@ -10,9 +10,9 @@ use crate::ground::event::{Place, Readiness, SourceId, TaskId, TimerId, WaitsFor
 use crate::heart::core::Core;
 use crate::heart::current::expect_current;
 use crate::heart::key::{TaskKey, WakeWord};
+use crate::heart::peek::task_of;
 use crate::heart::reactor::Direction;
 use crate::heart::tasks::peek::{self, Row};
-use crate::heart::waker::task_of;
 use crate::see::model::ndjson::Run;
 use crate::see::model::state::{Phase, State};
 use crate::see::model::things::{On, Source, Task, TaskState, Timer, Waiting, Who};

@@ -52,7 +52,7 @@ impl Watched {
         let clock = if core.timers.is_virtual() {
             Clock::Virtual { watched: Instant::now(), last_told: AtomicU64::new(0) }
         } else {
-            Clock::Real { started: core.timers.started() }
+            Clock::Real { started: core.timers.started }
         };
         let run = RandomState::new().build_hasher().finish();
         Self {
