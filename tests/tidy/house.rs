@@ -70,7 +70,7 @@ pub(crate) const HOUSE: [Room; 42] = [
     room(3, "ground/observers.rs", 122, "who is told of events, whether anybody is, and where the loop can be held"),
     room(4, "heart/core.rs",       57, "the stores in one place, and the cells of the poll that is going on"),
     room(5, "heart/current.rs",   116, "how code on a thread finds its loop"),
-    room(5, "heart/tell.rs",       88, "what is done to a store and told"),
+    room(5, "heart/tell.rs",       90, "what is done to a store and told"),
     room(6, "heart/budget.rs",     42, "how much a task may do in one poll"),
     room(6, "heart/waker.rs",      47, "the waker: one packed word, a local and a remote route"),
     room(6, "handle.rs",           70, "a runtime, seen from any thread"),
