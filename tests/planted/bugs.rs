@@ -609,8 +609,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 3, what: "a runtime whose jobs are not over stays in the registry",
         file: "heart/inbox.rs", inside: "fn leave(",
-        right: "table.inboxes.remove(&(number as u16))",
-        wrong: "if Arc::strong_count(&table.inboxes[&(number as u16)].1) > 2 { None } else { table.inboxes.remove(&(number as u16)) }",
+        right: ".map(|place| table.inboxes.remove(place))",
+        wrong: ".filter(|place| Arc::strong_count(&table.inboxes[*place].1) <= 2).map(|place| table.inboxes.remove(place))",
         test: "loom models::a_jobs_result_reaches_an_ending_loop_and_a_flood_does_not",
     },
     Bug {
@@ -665,8 +665,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 3, what: "a runtime that leaves the registry stays in it",
         file: "heart/inbox.rs", inside: "fn leave(",
-        right: "table.inboxes.remove(&(number as u16))",
-        wrong: "table.inboxes.get(&(number as u16)).cloned()",
+        right: ".map(|place| table.inboxes.remove(place))",
+        wrong: ".map(|place| table.inboxes[place].clone())",
         test: "loom models::a_wake_reaches_the_loop_while_it_lives_and_harms_nobody_afterwards",
     },
     Bug {
