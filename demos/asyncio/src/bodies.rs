@@ -58,6 +58,7 @@ impl Future for Drain {
         with_loop(|slf, _| {
             for _ in 0..Self::IN_A_POLL {
                 let mut state = slf.get().state();
+                state.take_in();
                 let Some(&(seq, _)) = state.ready.front() else {
                     state.drains = false;
                     return Poll::Ready(());

@@ -276,12 +276,20 @@ impl State {
         self.held = [Vec::new(), Vec::new()];
         self.readers.clear();
         self.outside.extend(std::mem::take(&mut self.told));
-        in_order(&mut self.outside);
+        self.outside.make_contiguous().sort_by_key(|(seq, _)| *seq);
         self.set_outside = self.timers.iter().map(|(id, _)| id).collect();
         let timers = &self.timers;
         self.set_outside.sort_unstable_by_key(|id| timers[*id].seq);
         self.drains = false;
         std::mem::take(&mut self.shown)
+    }
+
+    /// Takes in what was queued elsewhere, where nobody looks. All that is queued here does so first: then each queue
+    /// stays in the order of all, and the second follows the first.
+    pub(crate) fn take_in(&mut self) {
+        if !self.outside.is_empty() {
+            self.ready.append(&mut self.outside);
+        }
     }
 
     /// Takes a timer out. A timer that waited for it to run first may go on.
@@ -291,11 +299,6 @@ impl State {
         let next = self.by_due.values().next().copied();
         (timer, next.and_then(|next| self.timers[next].held_back.take()))
     }
-}
-
-/// Brings two queues that follow each other into the order of all.
-pub(crate) fn in_order(queue: &mut VecDeque<Queued>) {
-    queue.make_contiguous().sort_by_key(|(seq, _)| *seq);
 }
 
 /// A number whose order is that of the seconds.

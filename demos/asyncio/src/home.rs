@@ -4,7 +4,7 @@
 //! a home can be left for another: the core knows all that is to be done, and tells it anew.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +22,7 @@ use pyo3::prelude::*;
 use send_wrapper::SendWrapper;
 
 use crate::bodies::{Drain, Later, Watcher};
-use crate::core::{Core, Id, Queued, State, in_order, seconds};
+use crate::core::{Core, Id, Queued, State, seconds};
 use crate::told;
 
 /// A runtime, and the descriptors that are registered with it.
@@ -94,7 +94,7 @@ pub(crate) fn run(slf: &Bound<'_, Core>, stopping: bool, writable: i32) -> PyRes
     let turning = Rc::new(Turning { core: slf.clone().unbind(), home: Rc::clone(&home), process });
     let before = TURNING.replace(Some(turning));
     let turned = catch_unwind(AssertUnwindSafe(|| {
-        let mut look = Look { writable, first_turn: None, source: None, is_last: false };
+        let mut look = Look { writable, first_turn: None, is_behind: false, source: None, is_last: false };
         let turn = || home.runtime.block_on(poll_fn(|cx| root(slf, &home, &mut look, cx)));
         let _entered = home.runtime.enter();
         told::at(slf, turn);
@@ -120,6 +120,8 @@ struct Look {
     /// A descriptor that can always be written: the kernel says so at once.
     writable: i32,
     first_turn: Option<u64>,
+    /// Whether the tasks of the last batch stand in the queue before the root.
+    is_behind: bool,
     source: Option<SourceFd>,
     /// Whether what the look has brought stands in the queue before the root.
     is_last: bool,
@@ -153,22 +155,23 @@ fn root(slf: &Bound<'_, Core>, home: &Home, look: &mut Look, cx: &mut Context<'_
         return Poll::Ready(());
     }
     if let Some(last) = state.stop_at.filter(|_| !state.beginning) {
-        if state.ready.front().is_some_and(|(seq, _)| *seq <= last) {
-            // The batch comes to its end first.
+        // The batch comes to its end first, with what other threads have added to it.
+        take_in(slf, state);
+        let is_behind = std::mem::replace(&mut look.is_behind, true);
+        if !is_behind || core.state().ready.front().is_some_and(|(seq, _)| *seq <= last) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        drop(state);
         return told::at(slf, || look.poll(home, cx));
     }
     look.first_turn.get_or_insert(home.runtime.metrics().turns);
     state.beginning = false;
     let [callbacks, others] = std::mem::take(&mut state.held);
-    let (outside, set_outside) = (std::mem::take(&mut state.outside), std::mem::take(&mut state.set_outside));
+    let set_outside = std::mem::take(&mut state.set_outside);
     let stops = state.stop_at.is_some();
     drop(state);
     callbacks.into_iter().for_each(Waker::wake);
-    take_in(slf, outside);
+    take_in(slf, core.state());
     for id in set_outside {
         let due = core.state().timers.get(id).map(|timer| timer.due);
         if let Some(due) = due {
@@ -188,32 +191,28 @@ fn until(slf: &Bound<'_, Core>, due: f64) -> Duration {
     seconds(due - now.unwrap_or(due))
 }
 
-/// Queues a callback of the loop that turns here. A home never changes in whether somebody looks: a Python program is
-/// looked at from its start, or not at all.
+/// Queues a callback of the loop that turns here, behind what other threads have queued by now. A home never changes in
+/// whether somebody looks: a Python program is looked at from its start, or not at all.
 pub(crate) fn spawn_soon(slf: &Bound<'_, Core>, mut state: MutexGuard<'_, State>, queued: Queued) {
     if see::is_observed() {
-        let (seq, callback) = queued;
-        state.told.insert(seq, callback);
-        drop(state);
-        return told::spawn_soon(slf, seq);
+        state.outside.push_back(queued);
+        return take_in(slf, state);
     }
+    state.take_in();
     state.ready.push_back(queued);
     drain(state);
 }
 
 /// Takes in what was queued while the loop did not turn, or by another thread, and what an earlier home has left.
-fn take_in(slf: &Bound<'_, Core>, outside: VecDeque<Queued>) {
-    let core = slf.get();
+fn take_in(slf: &Bound<'_, Core>, mut state: MutexGuard<'_, State>) {
     if see::is_observed() {
-        outside.into_iter().for_each(|queued| spawn_soon(slf, core.state(), queued));
-        return;
+        let outside = std::mem::take(&mut state.outside);
+        let numbers: Vec<u64> = outside.iter().map(|(seq, _)| *seq).collect();
+        state.told.extend(outside);
+        drop(state);
+        return numbers.into_iter().for_each(|seq| told::spawn_soon(slf, seq));
     }
-    let mut state = core.state();
-    let is_in_order = outside.front().is_none_or(|first| state.ready.back().is_none_or(|last| last.0 < first.0));
-    state.ready.extend(outside);
-    if !is_in_order {
-        in_order(&mut state.ready);
-    }
+    state.take_in();
     if !state.ready.is_empty() {
         drain(state);
     }

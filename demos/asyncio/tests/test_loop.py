@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -326,6 +327,65 @@ class Loops(unittest.TestCase):
         loop.run_forever()
         thread.join()
         self.assertEqual(order, list(range(1000)))
+
+    def test_what_other_threads_queue_and_what_a_callback_queues_keep_their_order(self):
+        program = """
+            import threading, oneloop
+
+            def elsewhere(function, *args):
+                thread = threading.Thread(target=loop.call_soon_threadsafe, args=(function, *args))
+                thread.start()
+                thread.join()
+
+            def before_a_callback():
+                elsewhere(order.append, 1)
+                loop.call_soon(order.append, 2)
+                loop.call_soon(loop.call_soon, loop.stop)
+
+            def between_two():
+                loop.call_soon(order.append, 1)
+                elsewhere(order.append, 2)
+                loop.call_soon(order.append, 3)
+                elsewhere(order.append, 4)
+                loop.call_soon(loop.stop)
+
+            def behind_a_stop():
+                loop.call_soon(loop.stop)
+                elsewhere(order.append, 1)
+                loop.call_soon(order.append, 2)
+                elsewhere(order.append, 3)
+
+            def into_the_next_batch():
+                elsewhere(order.append, 1)
+                loop.stop()
+
+            def among_many():
+                for n in range(40):
+                    (elsewhere if n % 3 else loop.call_soon)(order.append, n)
+                elsewhere(loop.stop)
+
+            expected = {
+                before_a_callback: [1, 2],
+                between_two: [1, 2, 3, 4],
+                behind_a_stop: [1, 2, 3],
+                into_the_next_batch: [],
+                among_many: list(range(40)),
+            }
+            loop = oneloop.new_event_loop()
+            for debug in (False, True):
+                loop.set_debug(debug)
+                for queue, then in expected.items():
+                    order = []
+                    loop.call_soon(queue)
+                    loop.run_forever()
+                    assert order == then, (queue, debug, order)
+                    loop.call_soon(loop.stop)
+                    loop.run_forever()
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            for environment in ({}, {"ONELOOP_RECORD": str(pathlib.Path(folder, "run.ndjson"))}):
+                with self.subTest(**environment):
+                    self.ran(program, **environment)
 
     def test_unclosed_loops_with_pending_handles_are_collected(self):
         class Loop(oneloop.EventLoop):
