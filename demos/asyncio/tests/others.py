@@ -3,9 +3,9 @@
     python tests/others.py
 
 It needs uvloop, rloop, pytest, pytest-timeout, aiohttp, psutil and pyopenssl, and pip to fetch the sources into a folder
-that is thrown away. rloop's tests have to pass. uvloop has most of its tests twice, once for itself and once for asyncio.
-Both kinds are run, as of asyncio: a test counts as lost if it passes on asyncio's own loop and fails on this one, in
-two runs. LEFT_OUT names those that are not run, and says why.
+that is thrown away. For that pip asks for setuptools and maturin, too. rloop's tests have to pass. uvloop has most of
+its tests twice, once for itself and once for asyncio. Both kinds are run, as of asyncio: a test counts as lost if it
+passes on asyncio's own loop and fails on this one, in two runs. LEFT_OUT names those that are not run, and says why.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ import tarfile
 import tempfile
 
 PATIENCE = int(os.environ.get("ONELOOP_TEST_PATIENCE", "1"))
-NEEDS = ["uvloop", "rloop", "pytest", "pytest_timeout", "aiohttp", "psutil", "OpenSSL"]
+NEEDS = ["uvloop", "rloop", "pytest", "pytest_timeout", "aiohttp", "psutil", "OpenSSL", "setuptools", "maturin"]
 
 LIBRARIES = ["uvloop", "rloop"]
 
