@@ -61,7 +61,7 @@ pub(crate) const HOUSE: [Room; 42] = [
     room(1, "ground/event.rs",    160, "the events that an observer sees"),
     room(1, "ground/metrics.rs",   80, "what a runtime holds and has done, in numbers"),
     room(1, "ground/pool.rs",     180, "threads for work that blocks"),
-    room(1, "heart/tasks/",       385, "the bodies of the tasks, and which of them are ready"),
+    room(1, "heart/tasks/",       390, "the bodies of the tasks, and which of them are ready"),
     room(1, "heart/timers.rs",    127, "the clock, real or virtual, and a wheel of wakers"),
     room(1, "heart/inbox.rs",      90, "what other threads leave for the loop"),
     room(2, "heart/reactor/",     222, "the sockets' registrations; the only file that knows the kernel's poll"),

@@ -469,6 +469,11 @@ impl Inner {
         self.rare[slot].get_or_insert_default()
     }
 
+    #[cold]
+    fn forget_rare(&mut self, slot: usize) {
+        self.rare[slot] = None;
+    }
+
     /// Takes the note of an abort, or the reason why a task failed.
     fn take_note(&mut self, slot: u32) -> Option<Box<Failure>> {
         self.rare.get_mut(slot as usize)?.as_mut()?.failure.take()
@@ -520,8 +525,8 @@ impl Inner {
         } else {
             slot.body = None;
         }
-        if let Some(rare) = self.rare.get_mut(index as usize) {
-            *rare = None;
+        if (index as usize) < self.rare.len() {
+            self.forget_rare(index as usize);
         }
     }
 
