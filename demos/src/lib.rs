@@ -78,6 +78,14 @@ pub fn end_of<E: Display>(server: impl Future<Output = Result<(), E>>) -> ExitCo
     }
 }
 
+/// So many of them, as a person says it: `1 task`, `30 tasks`.
+pub fn counted(count: impl Into<u64>, one: &str) -> String {
+    match count.into() {
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
+    }
+}
+
 /// Says on stderr what went wrong, and returns the exit code that goes with it.
 ///
 /// A reader who stalls is waited for, but for a moment only: a server must be able to end.

@@ -94,7 +94,7 @@ fn sleepers_give_their_account_when_they_are_interrupted() {
     sleepers.signal(Signal::INT);
     let ended = sleepers.end();
     ended.assert_code(0);
-    assert!(ended.stdout.ends_with("stopped: 0 of 2 tasks have slept\n"), "{}", ended.stdout);
+    assert!(ended.stdout.ends_with("stopped: 0 of 2 tasks slept\n"), "{}", ended.stdout);
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn echo_returns_every_byte_also_to_a_client_that_has_stopped_sending() {
     echo.signal(Signal::INT);
     let ended = echo.end();
     ended.assert_code(0);
-    assert_eq!(ended.stdout, "stopped: 1 connections, 100000 bytes echoed, 0 cut off\n");
+    assert_eq!(ended.stdout, "stopped: 1 connection, 100000 bytes echoed, 0 cut off\n");
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn echo_lets_the_connected_finish_after_a_stop_and_nobody_else_in() {
     drop(client);
     let ended = echo.end();
     ended.assert_code(0);
-    assert!(ended.stdout.ends_with("stopped: 1 connections, 11 bytes echoed, 0 cut off\n"), "{}", ended.stdout);
+    assert!(ended.stdout.ends_with("stopped: 1 connection, 11 bytes echoed, 0 cut off\n"), "{}", ended.stdout);
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn echo_cuts_off_whoever_does_not_finish_in_time() {
     assert!(echo.line().starts_with("stopping; 1 connected"));
     let ended = echo.end();
     ended.assert_code(0);
-    assert_eq!(ended.stdout, "stopped: 1 connections, 6 bytes echoed, 1 cut off\n");
+    assert_eq!(ended.stdout, "stopped: 1 connection, 6 bytes echoed, 1 cut off\n");
 }
 
 #[test]
@@ -607,10 +607,12 @@ fn assert_says(demo: &str, args: &[&str], stdout: &str, stderr: &[&[&str]]) {
 #[test]
 fn the_sleepers_to_watch_sleep_one_second_together() {
     let expected = "\
-[  0.000] 30 tasks are spawned, and none has run yet
-[  1.000] 30 tasks have slept a second each, on one thread
+[  0.000] 30 tasks spawned, and none has run yet
+[  1.000] 30 tasks slept a second each, on one thread
 ";
     assert_says(SEE_SLEEPERS, &[], expected, &[]);
+    let alone = run(SEE_SLEEPERS, &["--tasks", "1"]);
+    assert_eq!(alone.stdout, expected.replace("30 tasks", "1 task"));
     let twice = run(SEE_SLEEPERS, &["--rounds", "2"]);
     assert_eq!(twice.stdout, expected.repeat(2));
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use clap::Parser;
 use oneloop::task::Builder;
 use oneloop::time::{Instant, sleep};
-use oneloop_demos::{Stage, flags, say};
+use oneloop_demos::{Stage, counted, flags, say};
 
 /// Thirty tasks sleep on one thread, to be watched while they do.
 #[derive(Parser)]
@@ -41,9 +41,9 @@ async fn gather(tasks: u32) {
     let start = Instant::now();
     let spawn = |n| Builder::new().name(format!("sleeper {n}")).spawn(sleep(Duration::from_secs(1)));
     let sleepers: Vec<_> = (1..=tasks).map(spawn).collect();
-    say(start, format_args!("{tasks} tasks are spawned, and none has run yet"));
+    say(start, format_args!("{} spawned, and none has run yet", counted(tasks, "task")));
     for sleeper in sleepers {
         sleeper.await.expect("no sleeper panics or is aborted");
     }
-    say(start, format_args!("{tasks} tasks have slept a second each, on one thread"));
+    say(start, format_args!("{} slept a second each, on one thread", counted(tasks, "task")));
 }

@@ -24,7 +24,7 @@ use oneloop::Runtime;
 use oneloop::signal::ctrl_c;
 use oneloop::task::Builder;
 use oneloop::time::{Instant, sleep};
-use oneloop_demos::{fail, finish_print, flags, say, seconds};
+use oneloop_demos::{counted, fail, finish_print, flags, say, seconds};
 
 /// Many tasks sleep on one thread; together they take as long as one of them.
 #[derive(Parser, Clone, Copy)]
@@ -68,11 +68,11 @@ async fn gather(args: Args) {
     for (number, task) in (0..).zip(tasks) {
         let slept = async { task.await.is_err() };
         if or(slept, stop.as_mut()).await {
-            return say(start, format_args!("stopped: {number} of {} tasks have slept", args.tasks));
+            return say(start, format_args!("stopped: {number} of {} slept", counted(args.tasks, "task")));
         }
     }
     let asleep = f64::from(args.tasks) * args.seconds.as_secs_f64();
-    say(start, format_args!("{} tasks slept {asleep:.3} s in all, on one thread", args.tasks));
+    say(start, format_args!("{} slept {asleep:.3} s in all, on one thread", counted(args.tasks, "task")));
 }
 
 /// One task: says that it starts, sleeps, says that it ends.

@@ -10,7 +10,7 @@ use clap::Parser;
 use oneloop::net::TcpStream;
 use oneloop::time::{Elapsed, Instant, timeout};
 use oneloop_demos::server::Client;
-use oneloop_demos::{Guests, address, log, seconds};
+use oneloop_demos::{Guests, address, counted, log, seconds};
 
 /// An echo server on one thread, for `nc`. Ctrl-C stops it gracefully, a second one at once.
 #[derive(Parser, Clone, Copy)]
@@ -67,7 +67,8 @@ impl House {
     pub(crate) fn account(&self) {
         let (served, bytes) = (self.guests.came(), self.bytes.get());
         let cut = served - self.finished.get();
-        log(&format!("stopped: {served} connections, {bytes} bytes echoed, {cut} cut off"));
+        let (served, bytes) = (counted(served, "connection"), counted(bytes as u64, "byte"));
+        log(&format!("stopped: {served}, {bytes} echoed, {cut} cut off"));
     }
 }
 
@@ -96,8 +97,8 @@ impl Guest<'_> {
             Err(_) => "its time was up".to_owned(),
         };
         self.house.finished.set(self.house.finished.get() + 1);
-        let (peer, bytes, seconds) = (self.peer, self.echoed.get(), self.start.elapsed().as_secs_f64());
-        log(&format!("{peer}: {bytes} bytes echoed in {seconds:.1} s; {end}"));
+        let (peer, bytes) = (self.peer, counted(self.echoed.get() as u64, "byte"));
+        log(&format!("{peer}: {bytes} echoed in {:.1} s; {end}", self.start.elapsed().as_secs_f64()));
     }
 }
 

@@ -13,7 +13,7 @@ use oneloop::net::{TcpListener, UdpSocket};
 use oneloop::task::Builder;
 use oneloop::time::{interval, timeout};
 use oneloop_demos::server::{Client, cannot_listen, listen, some_seconds, stop_asked_for};
-use oneloop_demos::{Guests, address, log, seconds};
+use oneloop_demos::{Guests, address, counted, log, seconds};
 
 use crate::{Board, dns, http, lines, smtp};
 
@@ -109,8 +109,9 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     drop(stopping); // and every connection hears it
     let all_had_gone = timeout(house.args.grace, house.guests.all_gone()).await.is_ok();
     let cut = if all_had_gone { "" } else { "; not everybody had gone" };
-    let (came, left, found) = (house.guests.came(), house.board.left.get(), house.board.found.get());
-    log(&format!("stopped: {came} connections to 4 doors, {left} words left, {found} found{cut}"));
+    let came = counted(house.guests.came(), "connection");
+    let (left, found) = (counted(house.board.left.get(), "word"), house.board.found.get());
+    log(&format!("stopped: {came} to 4 doors, {left} left, {found} found{cut}"));
     Ok(())
 }
 
