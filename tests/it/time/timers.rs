@@ -470,15 +470,16 @@ fn timers_that_came_due_while_the_loop_was_busy_fire_once_and_in_order() {
         let notes = Notes::default();
         let polls = Count::default();
         runtime().block_on(async {
+            let soon = Instant::now() + Duration::from_millis(100);
             let tasks = [4, 1, 3, 2].map(|ms| {
                 let notes = notes.clone();
                 spawn(polls.polls(async move {
-                    sleep(Duration::from_millis(ms)).await;
+                    sleep_until(soon + Duration::from_millis(ms)).await;
                     notes.add(&ms);
                 }))
             });
             rounds(1).await;
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(120));
             let _ = join_all(tasks).await;
         });
         assert_eq!((notes.text().as_str(), polls.get()), ("1 2 3 4", 2 * 4));
