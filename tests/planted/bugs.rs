@@ -362,8 +362,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 1, what: "a joiner's replaced waker is dropped while the tasks are borrowed",
         file: "heart/tasks/mod.rs", inside: "fn leave_joiner(",
-        right: "joiner.replace(waker)",
-        wrong: "{ *joiner = Some(waker); None }",
+        right: "slot.joiner.replace(waker)",
+        wrong: "{ slot.joiner = Some(waker); None }",
         test: "it heart::reentrancy::the_drop_of_a_stored_waker_may_do_anything",
     },
     Bug {
