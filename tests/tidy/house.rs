@@ -19,7 +19,7 @@ pub(crate) struct Room {
 }
 
 /// How many lines of code the heart may have in all.
-pub(crate) const HEART_LINES: usize = 2007;
+pub(crate) const HEART_LINES: usize = 2004;
 /// How many lines of code a map may have: `lib.rs`, and the `mod.rs` of a wing.
 pub(crate) const MAP_LINES: usize = 100;
 /// How many letters the name of a function may have.
@@ -70,7 +70,7 @@ pub(crate) const HOUSE: [Room; 42] = [
     room(3, "ground/observers.rs", 122, "who is told of events, whether anybody is, and where the loop can be held"),
     room(4, "heart/core.rs",       57, "the stores in one place, and the cells of the poll that is going on"),
     room(5, "heart/current.rs",   116, "how code on a thread finds its loop"),
-    room(5, "heart/tell.rs",       93, "what is done to a store and told"),
+    room(5, "heart/tell.rs",       90, "what is done to a store and told"),
     room(6, "heart/budget.rs",     42, "how much a task may do in one poll"),
     room(6, "heart/waker.rs",      47, "the waker: one packed word, a local and a remote route"),
     room(6, "handle.rs",           70, "a runtime, seen from any thread"),

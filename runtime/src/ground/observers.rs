@@ -98,9 +98,8 @@ impl Observers {
     }
 
     /// Tells of an event. It is compiled into each place that tells of one, where the kind is known: then an event
-    /// that is only written down is never made. Without `see` there is no pen, and it stands once.
-    #[cfg_attr(feature = "see", inline(always))]
-    #[cfg_attr(not(feature = "see"), inline(never))]
+    /// that is only written down is never made.
+    #[inline(always)]
     pub(crate) fn tell(&self, clock: impl Fn() -> Duration, event: Event<'_>) {
         if self.forks != forks() {
             return self.abandon();

@@ -5,7 +5,6 @@
 //! observes, and makes the event only then. `tell` is called where somebody does.
 
 use std::panic::{Location, resume_unwind};
-use std::time::Duration;
 
 use crate::ground::event::{Cause, Event, Place, TaskId, WaitsFor};
 use crate::heart::core::Core;
@@ -32,11 +31,7 @@ impl Core {
     #[cold]
     #[inline(never)]
     pub(crate) fn tell<'a>(&self, event: impl FnOnce() -> Event<'a>) {
-        self.observers.tell(self.clock(), event());
-    }
-
-    fn clock(&self) -> impl Fn() -> Duration {
-        || self.timers.uptime()
+        self.observers.tell(|| self.timers.uptime(), event());
     }
 
     /// Tells of a moment at which nothing is out of its place. So an observer's panic goes on from here.
