@@ -89,7 +89,7 @@ impl Server {
         server
     }
 
-    /// A dovecot that serves mail by IMAP to whoever has the password `secret`; `None` if there is none here.
+    /// A dovecot that serves mail by IMAP, with the password `secret`; `None` if none is installed.
     pub fn dovecot() -> Option<Self> {
         let (folder, addr) = (Folder::new("dovecot"), free_addr());
         let (port, place) = (addr.port(), folder.0.display());
