@@ -1,9 +1,6 @@
 //! The gateway between clients and upstreams that misbehave: what one side does wrong, the other is told, and memory
 //! never pays for it.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -17,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
-use support::{Demo, connect, has, run};
+use crate::support::{Demo, connect, has, run};
 
 const GATEWAY: &str = env!("CARGO_BIN_EXE_gateway");
 /// How much goes through the gateway where memory is watched. `ONELOOP_GATEWAY_BYTES` asks for more.

@@ -1,18 +1,14 @@
 //! Readers that stall: a demo whose output nobody takes goes on, and can be ended.
 
-mod support;
-#[path = "support/terminal.rs"]
-mod terminal;
-
 use std::fs::{read_to_string, remove_file};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::{Unread, connect, until};
+use crate::terminal::Stopped;
 use rustix::process::Signal;
-use support::{Unread, connect, until};
-use terminal::Stopped;
 
 const ECHO: &str = env!("CARGO_BIN_EXE_echo");
 const GRACEFUL: &str = env!("CARGO_BIN_EXE_graceful");

@@ -1,13 +1,11 @@
 //! The server that stops in order, and what a stranger may use up of it.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use crate::support::{Demo, connect, until_read};
 use rustix::process::Signal;
-use support::{Demo, connect, until_read};
 
 const GRACEFUL: &str = env!("CARGO_BIN_EXE_graceful");
 

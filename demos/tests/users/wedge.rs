@@ -1,7 +1,5 @@
 //! The monitor as its guests meet it while the loop is wedged: it answers, names task and line, and ends a task.
 
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -9,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use support::{Demo, connect, has, run};
+use crate::support::{Demo, connect, has, run};
 
 const WEDGE: &str = env!("CARGO_BIN_EXE_wedge");
 

@@ -1,9 +1,6 @@
 //! The promises that every server keeps, kept by those that speak HTTP.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
-use support::promises::Server;
+use crate::support::promises::Server;
 
 const WEB: [&str; 6] = ["--head", "0.5", "--patience", "0.5", "--lifetime", "1"];
 

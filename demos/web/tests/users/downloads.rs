@@ -1,8 +1,5 @@
 //! The downloads as their users meet them: every sum is checked by `sha256sum`, and no server is trusted.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use support::{Demo, Process, has, run};
+use crate::support::{Demo, Process, connect, has, run, until};
 
 const DOWNLOADS: &str = env!("CARGO_BIN_EXE_downloads");
 
@@ -196,14 +193,14 @@ fn port_of(process: u32) -> Option<String> {
 fn strangers_who_say_nothing_to_the_server_of_the_downloads_give_way() {
     let demo = Demo::start(DOWNLOADS, &["--at-once", "1"]);
     let mut addr = None;
-    support::until("it listens", || {
+    until("it listens", || {
         addr = port_of(demo.child.id());
         addr.is_some()
     });
     let addr = addr.unwrap();
     let began = Instant::now();
-    let mut crowd: Vec<_> = (0..310).map(|_| support::connect(&addr)).collect();
-    let mut fresh = support::connect(&addr);
+    let mut crowd: Vec<_> = (0..310).map(|_| connect(&addr)).collect();
+    let mut fresh = connect(&addr);
     fresh.write_all(b"GET /SHA256SUMS HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
     let mut sums = String::new();
     fresh.read_to_string(&mut sums).unwrap();

@@ -1,17 +1,12 @@
 //! Readers that stall: a server whose log nobody reads serves on, and can be ended; so can a program whose output
 //! nobody takes.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-#[path = "../../tests/support/terminal.rs"]
-mod terminal;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Command;
 
+use crate::support::{Unread, connect, run};
+use crate::terminal::Stopped;
 use rustix::process::Signal;
-use support::{Unread, connect, run};
-use terminal::Stopped;
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 const CRAWL: &str = env!("CARGO_BIN_EXE_crawl");

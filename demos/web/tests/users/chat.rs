@@ -1,9 +1,6 @@
 //! The chat as its guests meet it: what is said at one door is heard at the others, nobody holds up the rest,
 //! and nobody comes in who is not meant.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -14,7 +11,7 @@ use std::time::{Duration, Instant};
 use async_tungstenite::tungstenite::{Message, WebSocket, client};
 use rustix::process::Signal;
 
-use support::{Demo, connect, has};
+use crate::support::{self, Demo, connect, has};
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 

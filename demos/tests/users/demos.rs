@@ -2,8 +2,6 @@
 //!
 //! Every process is started by its path, bounded in time by a watchdog, and ended by its own id.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -12,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use support::{Demo, Ended, connect, has, run};
+use crate::support::{Demo, Ended, connect, has, run};
 
 const ECHO: &str = env!("CARGO_BIN_EXE_echo");
 const MULTIPLEX: &str = env!("CARGO_BIN_EXE_multiplex");

@@ -1,9 +1,6 @@
 //! The promises that every server keeps, kept by the API.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
-use support::promises::Server;
+use crate::support::promises::Server;
 
 #[test]
 fn the_api_keeps_the_promises() {

@@ -4,7 +4,7 @@
 //! a change that is meant, make them anew, and look at the difference before you keep it:
 //!
 //! ```text
-//! ONELOOP_UPDATE=1 cargo test -p oneloop-demos --test recordings each_demo
+//! ONELOOP_UPDATE=1 cargo test -p oneloop-demos recordings::each_demo
 //! ```
 
 use std::collections::BTreeSet;
@@ -81,7 +81,7 @@ fn each_demo_leaves_the_recording_that_is_kept_of_it() {
     assert!(
         differ.is_empty(),
         "the demos no longer run as they were recorded: {differ:#?}\n\
-         if that is meant: ONELOOP_UPDATE=1 cargo test -p oneloop-demos --test recordings each_demo"
+         if that is meant: ONELOOP_UPDATE=1 cargo test -p oneloop-demos recordings::each_demo"
     );
 }
 

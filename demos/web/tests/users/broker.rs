@@ -1,8 +1,5 @@
 //! The chat in several processes, with a real Redis between them: one room, and nobody who is gone ends it.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -10,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use support::{Demo, connect, has, run, until};
+use crate::support::{Demo, connect, has, run, until};
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 

@@ -1,15 +1,13 @@
 //! The demos that `ONELOOP_SEE` shows: they are there for as long as somebody looks.
 
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{ChildStderr, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::Process;
 use rustix::process::{Pid, Signal, kill_process};
-use support::Process;
 
 const SEE_SLEEPERS: &str = env!("CARGO_BIN_EXE_see_sleepers");
 const DEADLOCK: &str = env!("CARGO_BIN_EXE_deadlock");

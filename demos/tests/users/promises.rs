@@ -1,8 +1,6 @@
 //! The promises that every server keeps, kept by those of this package.
 
-mod support;
-
-use support::promises::Server;
+use crate::support::promises::Server;
 
 #[test]
 fn every_server_keeps_the_promises() {

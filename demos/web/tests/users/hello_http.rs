@@ -1,8 +1,5 @@
 //! The web server as its users meet it: what it answers, how it ends, and what it says to bad input.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::process::Command;
@@ -11,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use support::{Demo, connect, has, run};
+use crate::support::{Demo, connect, has, run};
 
 const HELLO: &str = env!("CARGO_BIN_EXE_hello_http");
 

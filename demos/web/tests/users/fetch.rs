@@ -1,13 +1,10 @@
 //! The client as its users meet it: both fronts print the same, and what went wrong is named with the way out.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
-use support::{Process, has, run};
+use crate::support::{Process, has, run};
 
 const FETCH: &str = env!("CARGO_BIN_EXE_fetch");
 

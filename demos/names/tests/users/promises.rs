@@ -1,9 +1,6 @@
 //! The promises that every server keeps, kept at each of the four doors.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
-use support::promises::Server;
+use crate::support::promises::Server;
 
 #[test]
 fn every_door_keeps_the_promises() {

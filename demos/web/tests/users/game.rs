@@ -1,9 +1,6 @@
 //! The game as its players meet it: the server decides, who comes late or comes back finds the floor as it is, and
 //! who storms it spoils it for nobody.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -13,7 +10,7 @@ use async_tungstenite::tungstenite::{Message, WebSocket, client};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use support::{Demo, connect, has, run};
+use crate::support::{Demo, connect, has, run};
 
 const GAME: &str = env!("CARGO_BIN_EXE_game");
 

@@ -1,8 +1,5 @@
 //! Many loops on one port, and a restart that no client notices.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -12,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use support::{Demo, connect, run, until_read};
+use crate::support::{Demo, LIMIT, connect, run, until_read};
 
 const FAST: &str = env!("CARGO_BIN_EXE_fast");
 
@@ -59,7 +56,7 @@ impl Drop for Fast {
 /// The body of an answer, or nothing if the request failed in any way.
 fn get(addr: &str, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(addr).ok()?;
-    stream.set_read_timeout(Some(support::LIMIT)).ok()?;
+    stream.set_read_timeout(Some(LIMIT)).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;

@@ -1,8 +1,5 @@
 //! The crawler as its users meet it: all pages, never more connections than allowed, and an account in any case.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -13,7 +10,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use support::{Demo, Process, has, run};
+use crate::support::{Demo, Process, has, run};
 
 const CRAWL: &str = env!("CARGO_BIN_EXE_crawl");
 

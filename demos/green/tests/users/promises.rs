@@ -1,9 +1,6 @@
 //! The promises that every server keeps, kept by green threads and by tasks.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
-use support::promises::Server;
+use crate::support::promises::Server;
 
 #[test]
 fn both_ports_keep_the_promises() {

@@ -1,16 +1,13 @@
 //! Green threads as their clients meet them: they answer beside tasks, a panic stays in its thread, a kill runs
 //! destructors, and ten thousand of them stand on one thread.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use support::{Demo, connect, has, run};
+use crate::support::{Demo, connect, has, run};
 
 const GREEN: &str = env!("CARGO_BIN_EXE_green");
 
@@ -76,7 +73,7 @@ impl Client {
 
 #[test]
 fn the_handler_of_a_green_thread_has_no_async() {
-    let source = include_str!("../src/bin/green/main.rs");
+    let source = include_str!("../../src/bin/green/main.rs");
     let handler = source.split("fn green_talk").nth(1).unwrap().split("\n}\n").next().unwrap();
     assert!(handler.contains("read_until") && !handler.contains("async") && !handler.contains("await"), "{handler}");
 }

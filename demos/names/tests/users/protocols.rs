@@ -1,9 +1,6 @@
 //! The four protocols as their clients meet them: a word left at one door is found at the others, and nobody
 //! holds up anybody.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
@@ -11,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use support::{Demo, LIMIT, connect, has, run};
+use crate::support::{Demo, LIMIT, connect, has, run};
 
 const PROTOCOLS: &str = env!("CARGO_BIN_EXE_protocols");
 

@@ -1,9 +1,6 @@
 //! The API as its users meet it: what is wrong is named by its field, what was acknowledged survives a kill -9, and
 //! the document says what the server does.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +11,7 @@ use std::thread;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use support::{Demo, connect, has, run};
+use crate::support::{Demo, LIMIT, connect, has, run};
 
 const API: &str = env!("CARGO_BIN_EXE_api");
 
@@ -58,7 +55,7 @@ fn ask(addr: &str, method: &str, path: &str, body: &str) -> Option<(u16, Value)>
 
 fn raw(addr: &str, request: &str) -> Option<String> {
     let mut stream = std::net::TcpStream::connect(addr).ok()?;
-    stream.set_read_timeout(Some(support::LIMIT)).ok()?;
+    stream.set_read_timeout(Some(LIMIT)).ok()?;
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;

@@ -1,15 +1,12 @@
 //! The twins side by side: the same transcript, the same end in order, and costs that differ.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::io::{Read, Write};
 use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use support::{Demo, connect, has, run, until_read};
+use crate::support::{Demo, connect, has, run, until_read};
 
 const TWINS: &str = env!("CARGO_BIN_EXE_twins");
 
