@@ -9,6 +9,15 @@ use crate::house::{
 use crate::lexer::{self, Token};
 use crate::repo::{File, Finding, Repo, findings};
 
+/// The top folder holds what people expect there, and nothing that a build or a tool has left.
+pub(crate) fn top_folder(repo: &Repo) -> Vec<Finding> {
+    let names = repo.files().map(|file| file.path.split('/').next().unwrap_or_default());
+    let names: BTreeSet<_> = names.filter(|name| !name.starts_with('.')).collect();
+    let strangers = names.into_iter().filter(|name| !house::TOP.contains(name));
+    let says = "stands in the top folder, where nobody expects it; move it, or name it in `TOP` of tests/tidy/house.rs";
+    strangers.map(|name| Finding::new(name, 1, format!("`{name}` {says}"))).collect()
+}
+
 /// Every file of code opens with a comment that says what it is.
 pub(crate) fn headers(repo: &Repo) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -335,6 +344,12 @@ pub(crate) fn wall_clock(repo: &Repo) -> Vec<Finding> {
         }
     }
     found
+}
+
+#[test]
+fn a_file_that_a_tool_left_in_the_top_folder_is_found() {
+    let files = [("README.md", ""), ("docs/x.whl", ""), (".hidden", ""), ("left.whl", ""), ("made/by/a_tool.rs", "")];
+    assert_eq!(findings(top_folder, &files), ["left.whl:1", "made:1"]);
 }
 
 #[test]

@@ -27,6 +27,13 @@ pub(crate) const NAME_LETTERS: usize = 70;
 /// How many lines a function may have: about a screen.
 pub(crate) const FUNCTION_LINES: usize = 60;
 
+/// The files and folders at the top that are not hidden: a newcomer sees them first, so none joins them by accident.
+#[rustfmt::skip]
+pub(crate) const TOP: [&str; 12] = [
+    "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.lock", "Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.md",
+    "demos", "docs", "runtime", "rustfmt.toml", "tests",
+];
+
 /// The files in which unsafe code may stand.
 pub(crate) const UNSAFE_FILES: [&str; 2] = ["runtime/src/heart/waker.rs", "runtime/src/ground/signals.rs"];
 

@@ -28,6 +28,11 @@ fn check(rule: Rule) {
 }
 
 #[test]
+fn the_top_folder_holds_what_people_expect_there() {
+    check(code_rules::top_folder);
+}
+
+#[test]
 fn every_file_of_code_opens_with_what_it_is() {
     check(code_rules::headers);
 }
