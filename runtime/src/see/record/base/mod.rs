@@ -1,8 +1,8 @@
 //! The base: what a loop looked like before the oldest event that is kept.
 //!
 //! The loop brings it on by each event that is forgotten, mostly while nobody looks, so that has to be cheap. Tasks,
-//! timers and sources stand here by their slots, and a record is applied as it is: no map is searched and no event
-//! is made. A [`State`](crate::see::State) is made of the base only when somebody asks for one. The rules are those of
+//! timers and sources stand here by their slots, each wait with the thing that is waited for, and a record is applied
+//! as it is: no map is searched and no event is made. A [`State`](crate::see::State) is made of the base only when somebody asks for one. The rules are those of
 //! [`State::apply`](crate::see::State::apply), and tests hold the two equal after every event.
 
 mod parts;
@@ -16,7 +16,7 @@ use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
 use crate::see::model::slots::Slots;
 use crate::see::model::state::Phase;
 use crate::see::model::things::TaskState;
-use crate::see::record::base::parts::{Source, Task, Timer, Unread, Wait};
+use crate::see::record::base::parts::{Source, Task, Tickets, Timer, Unread, Wait};
 use crate::see::record::segment::Segment;
 
 /// A loop between two events.
@@ -26,8 +26,7 @@ pub(in crate::see::record) struct Base {
     turn: u64,
     phase: Phase,
     running: Option<Key>,
-    /// The last ticket that was given.
-    last_ticket: u64,
+    tickets: Tickets,
     tasks: Slots<Task>,
     timers: Slots<Timer>,
     sources: Slots<Source>,
@@ -48,6 +47,13 @@ impl Base {
                 kind::POLL_START => self.poll_started(event.key()),
                 kind::POLL_END => self.poll_ended(event.key(), event.more == 0),
                 kind::WAKE => self.woken(&event),
+                kind::WAIT => self.wait(event.key(), event.waits_for(), event.place, event.at),
+                kind::TIMER_SET => self.timer_set(&event),
+                kind::TIMER_FIRED => {
+                    self.phase = Phase::Timers;
+                    self.timers.take(event.key());
+                }
+                kind::TIMER_CANCELLED => drop(self.timers.take(event.key())),
                 _ => self.apply(&event, segment),
             }
             applied += 1;
@@ -58,20 +64,7 @@ impl Base {
     #[inline(never)]
     fn apply(&mut self, record: &Packed, segment: &Segment) {
         match record.kind() {
-            kind::WAIT => self.wait(record.key(), record.waits_for(), record.place, self.at),
-            kind::WAIT_DROPPED => {
-                self.forget_wait(record.key(), record.waits_for());
-                self.forget_waiter(record.key(), record.waits_for());
-            }
-            kind::TIMER_SET => {
-                let set = Timer { deadline: record.more, by: record.who(), place: record.place, waiter: None };
-                self.timers.put(record.key(), set);
-            }
-            kind::TIMER_FIRED => {
-                self.phase = Phase::Timers;
-                self.timer_gone(record.key());
-            }
-            kind::TIMER_CANCELLED => self.timer_gone(record.key()),
+            kind::WAIT_DROPPED => self.wait_dropped(record.key(), record.waits_for()),
             kind::FINISH => self.finished(record.key()),
             kind::SPAWN => self.spawned(record, segment),
             kind::TURN_START => (self.turn, self.phase) = (record.it, Phase::Inbox),
@@ -81,7 +74,7 @@ impl Base {
             kind::SOURCE_OPENED => self.source_opened(record, segment),
             kind::SOURCE_READY => self.source_ready(record.key(), readiness(record.more)),
             kind::SOURCE_DRAINED => self.source_drained(record.key(), readiness(record.more)),
-            kind::SOURCE_CLOSED => self.source_closed(record.key()),
+            kind::SOURCE_CLOSED => drop(self.sources.take(record.key())),
             _ => {}
         }
     }
@@ -111,13 +104,19 @@ impl Base {
         let Some(task) = self.tasks.get_mut(record.key()) else { return };
         task.woken = Some((record.who(), self.at));
         if record.more == 1 {
-            task.enqueue(&mut self.last_ticket, self.at);
+            task.enqueue(&mut self.tickets, self.at);
         }
+    }
+
+    #[inline(always)]
+    fn timer_set(&mut self, record: &Packed) {
+        let set = Timer { deadline: record.more, by: record.who(), place: record.place, waiter: None };
+        self.timers.put(record.key(), set);
     }
 
     fn enqueue(&mut self, key: Key) {
         if let Some(task) = self.tasks.get_mut(key) {
-            task.enqueue(&mut self.last_ticket, self.at);
+            task.enqueue(&mut self.tickets, self.at);
         }
     }
 
@@ -131,73 +130,52 @@ impl Base {
 
     fn finished(&mut self, key: Key) {
         self.running = self.running.filter(|running| *running != key);
-        let Some(task) = self.tasks.take(key) else { return };
-        for wait in task.waits {
-            self.forget_waiter(key, wait.on);
-        }
-        if let Some(joiner) = task.joined_by {
-            self.forget_wait(joiner, WaitsFor::Join(TaskId(TaskKey(key))));
-        }
+        self.tasks.take(key);
     }
 
-    /// A task begins to wait for something, or goes on.
-    fn wait(&mut self, key: Key, on: WaitsFor, place: u32, since: u64) {
-        let Some(task) = self.tasks.get_mut(key) else { return };
-        match task.waits.iter_mut().find(|known| known.on == on) {
-            Some(known) => known.place = place,
-            None => {
-                // Mostly it is the only one.
-                task.waits.reserve_exact(1);
-                task.waits.push(Wait { on, place, since });
-            }
+    /// A task begins to wait for something, or goes on. For a deadline, and for a task's end, one waits at a time.
+    fn wait(&mut self, task: Key, on: WaitsFor, place: u32, since: u64) {
+        if self.tasks.get(task).is_none() {
+            return;
         }
-        let before = match on {
+        let wait = Wait { task, place, since, ticket: self.tickets.next() };
+        match on {
             WaitsFor::Timer(TimerId(TimerKey(timer))) => {
-                self.timers.get_mut(timer).and_then(|timer| timer.waiter.replace(key))
+                self.timers.get_mut(timer).into_iter().for_each(|timer| wait.alone_in(&mut timer.waiter));
             }
             WaitsFor::Join(TaskId(TaskKey(other))) => {
-                self.tasks.get_mut(other).and_then(|other| other.joined_by.replace(key))
+                self.tasks.get_mut(other).into_iter().for_each(|other| wait.alone_in(&mut other.joined_by));
             }
             WaitsFor::Read(SourceId(SourceKey(source))) | WaitsFor::Write(SourceId(SourceKey(source))) => {
                 let waiters = self.sources.get_mut(source).map(|source| source.waiters(on));
-                waiters.filter(|waiters| !waiters.contains(&key)).into_iter().for_each(|waiters| waiters.push(key));
-                None
+                waiters.into_iter().for_each(|waiters| wait.among(waiters, &self.tasks));
             }
-            WaitsFor::Other(_) => None,
-        };
-        if let Some(before) = before.filter(|before| *before != key) {
-            self.forget_wait(before, on);
-        }
-    }
-
-    /// The task's side of a wait.
-    fn forget_wait(&mut self, key: Key, on: WaitsFor) {
-        if let Some(task) = self.tasks.get_mut(key) {
-            task.waits.retain(|wait| wait.on != on);
-        }
-    }
-
-    /// The other side.
-    fn forget_waiter(&mut self, key: Key, on: WaitsFor) {
-        let waiter = match on {
-            WaitsFor::Timer(TimerId(TimerKey(timer))) => self.timers.get_mut(timer).map(|timer| &mut timer.waiter),
-            WaitsFor::Join(TaskId(TaskKey(other))) => self.tasks.get_mut(other).map(|other| &mut other.joined_by),
-            WaitsFor::Read(SourceId(SourceKey(source))) | WaitsFor::Write(SourceId(SourceKey(source))) => {
-                if let Some(source) = self.sources.get_mut(source) {
-                    source.waiters(on).retain(|waiter| *waiter != key);
+            WaitsFor::Other(number) => {
+                let Some(Task { others, .. }) = self.tasks.get_mut(task) else { return };
+                match others.iter_mut().find(|(known, _)| *known == number) {
+                    Some((_, known)) => known.place = place,
+                    None => others.push((number, wait)),
                 }
-                None
             }
-            WaitsFor::Other(_) => None,
-        };
-        if let Some(waiter) = waiter {
-            *waiter = waiter.filter(|waiter| *waiter != key);
         }
     }
 
-    fn timer_gone(&mut self, key: Key) {
-        if let Some(waiter) = self.timers.take(key).and_then(|timer| timer.waiter) {
-            self.forget_wait(waiter, WaitsFor::Timer(TimerId(TimerKey(key))));
+    fn wait_dropped(&mut self, task: Key, on: WaitsFor) {
+        match on {
+            WaitsFor::Timer(TimerId(TimerKey(timer))) => {
+                self.timers.get_mut(timer).and_then(|timer| timer.waiter.take_if(|wait| wait.task == task));
+            }
+            WaitsFor::Join(TaskId(TaskKey(other))) => {
+                self.tasks.get_mut(other).and_then(|other| other.joined_by.take_if(|wait| wait.task == task));
+            }
+            WaitsFor::Read(SourceId(SourceKey(source))) | WaitsFor::Write(SourceId(SourceKey(source))) => {
+                let waiters = self.sources.get_mut(source).map(|source| source.waiters(on));
+                waiters.into_iter().for_each(|waiters| waiters.retain(|wait| wait.task != task));
+            }
+            WaitsFor::Other(number) => {
+                let waiting = self.tasks.get_mut(task);
+                waiting.into_iter().for_each(|task| task.others.retain(|(known, _)| *known != number));
+            }
         }
     }
 }

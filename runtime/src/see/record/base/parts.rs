@@ -1,5 +1,6 @@
 //! The parts of a base: tasks, timers and sources, as they stand in their slots.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::vec;
 
@@ -7,6 +8,7 @@ use crate::ground::event::{Place, Readiness, Resource, SourceId, WaitsFor};
 use crate::heart::key::{Key, TaskKey, WakeWord};
 use crate::heart::tasks::peek::Row;
 use crate::see::model::live::{LiveTimer, LiveWait};
+use crate::see::model::slots::Slots;
 use crate::see::model::things::{TaskState, Who};
 
 /// A task. Its place, as any here, is a number that the ring gave.
@@ -21,38 +23,77 @@ pub(super) struct Task {
     pub(super) longest: u64,
     pub(super) since: u64,
     pub(super) woken: Option<(Who, u64)>,
-    pub(super) waits: Vec<Wait>,
-    pub(super) joined_by: Option<Key>,
+    pub(super) joined_by: Option<Wait>,
+    /// Its waits for things that are none of the loop's, by number.
+    pub(super) others: Vec<(u64, Wait)>,
 }
 
+/// A task waits. This stands with the thing that it waits for, and nowhere else: it ends where that ends. Its task may
+/// be gone by then, so a look at it asks for the task first.
+#[derive(Clone, Copy)]
 pub(super) struct Wait {
-    pub(super) on: WaitsFor,
+    pub(super) task: Key,
     pub(super) place: u32,
     pub(super) since: u64,
+    /// A task's waits are shown in the order of their tickets.
+    pub(super) ticket: Ticket,
 }
 
 pub(super) struct Timer {
     pub(super) deadline: u64,
     pub(super) by: Who,
     pub(super) place: u32,
-    pub(super) waiter: Option<Key>,
+    pub(super) waiter: Option<Wait>,
 }
 
-/// A place in the ready queue, which is nothing but the order of its tickets.
-pub(super) type Ticket = std::num::NonZeroU64;
+/// A place in an order. The ready queue is nothing but the order of its tickets.
+pub(super) type Ticket = NonZeroU64;
+
+/// Tickets that count up.
+#[derive(Default)]
+pub(super) struct Tickets(u64);
+
+impl Tickets {
+    pub(super) fn next(&mut self) -> Ticket {
+        let ticket = Ticket::MIN.saturating_add(self.0);
+        self.0 += 1;
+        ticket
+    }
+}
 
 pub(super) struct Source {
     pub(super) resource: Option<Resource>,
     pub(super) ready: Readiness,
     pub(super) by: Who,
     pub(super) place: u32,
-    pub(super) readers: Vec<Key>,
-    pub(super) writers: Vec<Key>,
+    pub(super) readers: Vec<Wait>,
+    pub(super) writers: Vec<Wait>,
 }
 
 impl Source {
-    pub(super) fn waiters(&mut self, on: WaitsFor) -> &mut Vec<Key> {
+    pub(super) fn waiters(&mut self, on: WaitsFor) -> &mut Vec<Wait> {
         if matches!(on, WaitsFor::Read(_)) { &mut self.readers } else { &mut self.writers }
+    }
+}
+
+impl Wait {
+    /// Takes the place of the one that waits, or goes on if that is the same task.
+    pub(super) fn alone_in(self, waiter: &mut Option<Self>) {
+        match waiter {
+            Some(known) if known.task == self.task => known.place = self.place,
+            _ => *waiter = Some(self),
+        }
+    }
+
+    /// Joins those that wait, or goes on if the task is one of them. Those whose task is gone leave.
+    pub(super) fn among(self, waiters: &mut Vec<Self>, tasks: &Slots<Task>) {
+        match waiters.iter_mut().find(|known| known.task == self.task) {
+            Some(known) => known.place = self.place,
+            None => {
+                waiters.retain(|known| tasks.get(known.task).is_some());
+                waiters.push(self);
+            }
+        }
     }
 }
 
@@ -68,17 +109,16 @@ pub(super) struct Unread {
 
 impl Task {
     pub(super) fn new(name: Option<Arc<str>>, by: Who, place: u32, since: u64) -> Self {
-        let (state, waits) = (TaskState::Waiting, Vec::new());
-        Self { name, by, place, state, queued: None, polls: 0, longest: 0, since, woken: None, waits, joined_by: None }
+        let (state, others) = (TaskState::Waiting, Vec::new());
+        Self { name, by, place, state, queued: None, polls: 0, longest: 0, since, woken: None, joined_by: None, others }
     }
 
     /// Puts the task last in the ready queue, unless it is in it.
-    pub(super) fn enqueue(&mut self, last_ticket: &mut u64, now: u64) {
+    pub(super) fn enqueue(&mut self, tickets: &mut Tickets, now: u64) {
         if self.queued.is_some() {
             return;
         }
-        *last_ticket += 1;
-        self.queued = Ticket::new(*last_ticket);
+        self.queued = Some(tickets.next());
         if self.state != TaskState::Running {
             (self.state, self.since) = (TaskState::Ready, now);
         }
