@@ -13,10 +13,10 @@
 
 mod ground;
 mod heart;
-mod jobs;
 mod models;
 mod mutants;
 mod pool_models;
+mod time;
 #[path = "../models/watchdog.rs"]
 mod watchdog;
 

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use loom::sync::mpsc::{Receiver, channel};
 
 use crate::ground::pool::{Limits, Pool};
-use crate::jobs::let_time_pass;
+use crate::time::let_time_pass;
 use crate::{explore, explore_with};
 
 fn pool(threads: usize) -> Pool {

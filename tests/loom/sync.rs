@@ -15,10 +15,10 @@ use std::sync::{Arc as Shared, Mutex as PlainMutex};
 use loom::sync::atomic::AtomicUsize;
 
 pub(crate) use loom::sync::atomic::{Ordering, fence};
-pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
+pub(crate) use loom::sync::{Arc, Mutex, MutexGuard, RwLock};
 pub(crate) use loom::thread;
 
-pub(crate) use crate::jobs::{Receiver, RecvTimeoutError, Sender, unbounded};
+pub(crate) use crate::time::Condvar;
 
 /// A flag.
 ///

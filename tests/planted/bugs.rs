@@ -1141,14 +1141,14 @@ pub(crate) const BUGS: &[Bug] = &[
         rule: 9, what: "a thread without jobs says that it ends, and ends a moment later",
         file: "ground/pool.rs", inside: "fn work(",
         right: "state.unfinished -= 1;",
-        wrong: "state.unfinished -= 1; if state.unfinished == 0 { drop(state); break self.end(self.lock(), number); }",
+        wrong: "state.unfinished -= 1; if state.unfinished == 0 { drop(state); state = self.lock(); break; }",
         test: "loom pool_models::a_job_that_comes_while_the_last_thread_goes_idle_is_run",
     },
     Bug {
         rule: 9, what: "a thread whose time is up ends although a job is on its way to it",
         file: "ground/pool.rs", inside: "fn work(",
-        right: "if state.unfinished < state.threads.len() {",
-        wrong: "if state.unfinished <= state.threads.len() {",
+        right: "waited.1.timed_out() && state.waiting.is_empty()",
+        wrong: "waited.1.timed_out()",
         test: "loom pool_models::a_job_that_comes_while_the_last_thread_ends_is_run",
     },
     Bug {
@@ -1159,11 +1159,11 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "loom pool_models::a_job_gets_the_one_it_waits_for_while_a_thread_goes_idle",
     },
     Bug {
-        rule: 9, what: "only the jobs that run count when a thread's time is up",
-        file: "ground/pool.rs", inside: "fn work(",
-        right: "if state.unfinished < state.threads.len() {",
-        wrong: "if state.running.len() < state.threads.len() {",
-        test: "loom pool_models::time_that_passes_while_a_job_is_on_its_way_does_not_orphan_it",
+        rule: 9, what: "a job that comes tells no thread",
+        file: "ground/pool.rs", inside: "fn submit(",
+        right: "self.shared.a_job_came.notify_one();",
+        wrong: "",
+        test: "loom pool_models::a_job_that_comes_while_the_last_thread_goes_idle_is_run",
     },
     Bug {
         rule: 9, what: "the end of the pool waits for no job",
@@ -1175,8 +1175,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 9, what: "the end of the pool is told to one thread alone",
         file: "ground/pool.rs", inside: "fn close(",
-        right: "for _ in 0..state.threads.len() {",
-        wrong: "for _ in 0..state.threads.len().min(1) {",
+        right: "self.shared.a_job_came.notify_all();",
+        wrong: "self.shared.a_job_came.notify_one();",
         test: "loom pool_models::the_end_reaches_every_thread_whether_it_is_idle_or_about_to_end",
     },
     Bug {

@@ -98,9 +98,10 @@ impl Observers {
     }
 
     /// Tells of an event. It is compiled into each place that tells of one, where the kind is known: then an event
-    /// that is only written down is never made.
-    #[inline(always)]
-    pub(crate) fn tell(&self, clock: impl Fn() -> Duration, event: Event<'_>) {
+    /// that is only written down is never made. Without `see` nothing is written down, and it stands once.
+    #[cfg_attr(feature = "see", inline(always))]
+    #[cfg_attr(not(feature = "see"), inline(never))]
+    pub(crate) fn tell(&self, clock: &dyn Fn() -> Duration, event: Event<'_>) {
         if self.forks != forks() {
             return self.abandon();
         }
@@ -108,7 +109,8 @@ impl Observers {
             pass(checkpoint, event);
         }
         let at = self.reading.time_of(&event, clock);
-        if let Some((pen, _)) = self.pen.get() {
+        // Only a reader of `see` has a pen. Without them no place packs an event.
+        if let (true, Some((pen, _))) = (cfg!(feature = "see"), self.pen.get()) {
             pen.write(Packed::of(at, &event, &**pen).words());
         }
         if self.has_told.get() {
@@ -154,7 +156,7 @@ fn pass(checkpoint: &Checkpoint, event: Event<'_>) {
 
 /// Takes the pen of an observer, if it has one and is the first. Else returns who is to be told.
 fn to_be_told(first: &OnceCell<Penned>, observer: Rc<dyn Observer>) -> Option<Rc<dyn Observer>> {
-    let Some(pen) = observer.pen() else { return Some(observer) };
+    let Some(pen) = observer.pen().filter(|_| cfg!(feature = "see")) else { return Some(observer) };
     let (pen, observer) = first.set((pen, observer)).err()?;
     Some(Rc::new(ByPen(pen, observer)))
 }

@@ -1,24 +1,25 @@
 //! The pool: threads for work that blocks.
 //!
 //! It knows jobs, not futures: how a job's result comes back to the loop is the business of
-//! `task/blocking.rs`. Jobs wait in a channel; threads are started when jobs outnumber them and end
+//! `task/blocking.rs`. Jobs wait in a queue; threads are started when jobs outnumber them and end
 //! when they have had nothing to do for a while. One rule keeps a job from being orphaned:
 //!
 //! ```text
 //!     threads >= min(unfinished jobs, limit)        at every moment at which the lock is free
 //! ```
 //!
-//! A job counts as unfinished from before it is queued until after it has run. So a thread that is about to take a
-//! job, or about to end, cannot be mistaken for one that is free. `tests/loom` tries every interleaving of this file,
-//! too.
+//! One lock guards the queue and all that is counted. A job counts as unfinished from when it is queued until after it
+//! has run. So a thread that is about to take a job cannot be mistaken for one that is free, and a thread ends only where
+//! no job waits. `tests/loom` tries every interleaving of this file, too.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::panic::Location;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use crate::ground::sync::{Arc, Condvar, Mutex, MutexGuard, Receiver, RecvTimeoutError, Sender, thread, unbounded};
+use crate::ground::sync::{Arc, Condvar, Mutex, MutexGuard, thread};
 
 /// Something to be run on a thread of the pool. It must not panic.
 pub(crate) type Work = Box<dyn FnOnce() + Send>;
@@ -68,19 +69,22 @@ impl fmt::Display for Abandoned {
 /// The pool.
 pub(crate) struct Pool {
     limits: Limits,
-    jobs: Sender<Job>,
-    queue: Receiver<Job>,
     shared: Arc<Shared>,
 }
 
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
+    /// Told to a thread that waits for a job; to all of them, when there will be no more.
+    a_job_came: Condvar,
     a_thread_ended: Condvar,
 }
 
 #[derive(Default)]
 struct State {
+    /// The jobs that no thread has taken yet.
+    waiting: VecDeque<Job>,
+    /// How many wait or run.
     unfinished: usize,
     /// By number. They are few, and one that ends is looked for.
     threads: Vec<(u64, thread::JoinHandle<()>)>,
@@ -94,8 +98,7 @@ struct State {
 
 impl Pool {
     pub(crate) fn new(limits: Limits) -> Self {
-        let (jobs, queue) = unbounded();
-        Self { limits, jobs, queue, shared: Arc::default() }
+        Self { limits, shared: Arc::default() }
     }
 
     /// How many jobs are not finished.
@@ -137,16 +140,16 @@ impl Pool {
             }
         }
         state.unfinished += 1;
-        // Cannot fail: this pool holds a receiver itself.
-        let _ = self.jobs.send(Job { work, at });
+        state.waiting.push_back(Job { work, at });
+        self.shared.a_job_came.notify_one();
         Ok(())
     }
 
     fn start_thread(&self, state: &mut State) -> io::Result<()> {
         let number = state.last_thread + 1;
-        let (shared, queue) = (Arc::clone(&self.shared), self.queue.clone());
+        let shared = Arc::clone(&self.shared);
         let name = format!("blocking-{number}");
-        let thread = thread::Builder::new().name(name).spawn(move || shared.work(number, &queue))?;
+        let thread = thread::Builder::new().name(name).spawn(move || shared.work(number))?;
         state.last_thread = number;
         state.threads.push((number, thread));
         state.ended.clear();
@@ -157,14 +160,14 @@ impl Pool {
     /// the jobs that have not.
     pub(crate) fn close(&self, limit: Option<Duration>) -> Abandoned {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        self.shared.lock().closed = true;
-        // Each thread takes one of these for the word to end.
-        let dropped = self.queue.try_iter().count();
         let mut state = self.shared.lock();
-        state.unfinished -= dropped;
-        for _ in 0..state.threads.len() {
-            let _ = self.jobs.send(Job { work: Box::new(|| ()), at: Location::caller() });
-        }
+        state.closed = true;
+        self.shared.a_job_came.notify_all();
+        let dropped = std::mem::take(&mut state.waiting);
+        state.unfinished -= dropped.len();
+        // A job may own anything, and is dropped without the lock.
+        drop((state, dropped));
+        let mut state = self.shared.lock();
         while !state.threads.is_empty() {
             let Some(deadline) = deadline else {
                 state = self.shared.a_thread_ended.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -193,34 +196,25 @@ impl Shared {
     }
 
     /// The life of a thread.
-    fn work(&self, number: u64, queue: &Receiver<Job>) {
-        loop {
-            match queue.recv_timeout(IDLE) {
-                Ok(job) => {
-                    let mut state = self.lock();
-                    if state.closed {
-                        break self.end(state, number);
-                    }
-                    state.running.push((number, job.at));
-                    drop(state);
-                    (job.work)();
-                    let mut state = self.lock();
-                    state.running.retain(|(thread, _)| *thread != number);
-                    state.unfinished -= 1;
-                    if state.closed {
-                        break self.end(state, number);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    let state = self.lock();
-                    // As many jobs as threads: one of them is on its way to this thread.
-                    if state.unfinished < state.threads.len() {
-                        break self.end(state, number);
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => break self.end(self.lock(), number),
+    fn work(&self, number: u64) {
+        let mut state = self.lock();
+        while !state.closed {
+            if let Some(job) = state.waiting.pop_front() {
+                state.running.push((number, job.at));
+                drop(state);
+                (job.work)();
+                state = self.lock();
+                state.running.retain(|(thread, _)| *thread != number);
+                state.unfinished -= 1;
+                continue;
+            }
+            let waited = self.a_job_came.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+            state = waited.0;
+            if waited.1.timed_out() && state.waiting.is_empty() {
+                break;
             }
         }
+        self.end(state, number);
     }
 
     fn end(&self, mut state: MutexGuard<'_, State>, number: u64) {

@@ -50,7 +50,7 @@ impl Reading {
 
     /// The time of an event: a new reading of the clock, or the last one.
     #[inline(always)]
-    pub(crate) fn time_of(&self, event: &Event<'_>, clock: impl Fn() -> Duration) -> u64 {
+    pub(crate) fn time_of(&self, event: &Event<'_>, clock: &dyn Fn() -> Duration) -> u64 {
         let has_ended = self.has_ended.take();
         let shares = match event {
             Event::PollStart { .. } => has_ended,

@@ -8,8 +8,6 @@ pub(crate) use std::sync::atomic::{AtomicBool, Ordering, fence};
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
 pub(crate) use std::thread;
 
-/// The pool's queue: many threads take from it, and wait for a while.
-pub(crate) use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 /// The inbox's queue: one loop takes from it, and never waits.
 pub(crate) use crossbeam_channel::{Receiver as Consumer, Sender as Producer, unbounded as queue};
 pub(crate) use mio::Waker as Bell;

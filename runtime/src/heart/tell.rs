@@ -31,7 +31,7 @@ impl Core {
     #[cold]
     #[inline(never)]
     pub(crate) fn tell<'a>(&self, event: impl FnOnce() -> Event<'a>) {
-        self.observers.tell(|| self.timers.uptime(), event());
+        self.observers.tell(&|| self.timers.uptime(), event());
     }
 
     /// Tells of a moment at which nothing is out of its place. So an observer's panic goes on from here.

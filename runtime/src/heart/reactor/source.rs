@@ -90,7 +90,7 @@ impl Source {
     }
 
     /// Takes out everyone who waits for what has come, and says how many.
-    pub(super) fn take_waiting(&mut self, come: Latches, mut each: impl FnMut(Waker)) -> usize {
+    pub(super) fn take_waiting(&mut self, come: Latches, each: &mut dyn FnMut(Waker)) -> usize {
         let come_for = |waiting: &Waiting| come.any(Latches::ready(waiting.direction));
         let mut count = 0;
         let mut take = |waiting: Waiting| {
