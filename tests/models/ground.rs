@@ -1,5 +1,8 @@
 //! The files of the ground that the heart's pure files stand on.
 
+#[path = "../../runtime/src/ground/failure.rs"]
+#[allow(dead_code, reason = "no model asks who aborted a task")]
+pub(crate) mod failure;
 #[path = "../../runtime/src/ground/place.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the runtime shows it to its users")]
 pub(crate) mod place;

@@ -16,9 +16,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::check;
+use crate::ground::failure::{Abort, Failure};
 use crate::heart::key::{Key, MAX_SLOTS, TaskKey, WakeWord};
 use crate::heart::tasks::peek::State;
-use crate::heart::tasks::{Abort, Answer, Body, Ended, Failure, Left, Step, Tasks, Woken};
+use crate::heart::tasks::{Answer, Body, Left, Step, Tasks, Woken};
 
 const RUNTIME: u32 = 3;
 
@@ -323,20 +324,17 @@ impl Pair {
         }
         assert!(self.ledger.dropped.take().is_none_or(|dropped| dropped == id));
         let word = WakeWord::new(self.tasks[id].key);
-        let ended = self.store.finish(word, body, failure);
+        let mut left = self.store.finish(word, body, failure);
         self.queue.retain(|&queued| queued != id);
         let task = &mut self.tasks[id];
         let joiner = task.joiner.take();
         task.stage = Stage::Over;
-        assert_eq!(matches!(ended, Ended::Unwanted(_)), task.detached);
-        match ended {
-            Ended::Kept(waker) => assert_same(waker.as_ref(), joiner.as_ref()),
-            Ended::Unwanted(mut left) => {
-                assert_same(None, joiner.as_ref());
-                assert_eq!(owner_of_left(&mut left), Some(id));
-                self.store.forget(word, left.body);
-                self.vacate(id);
-            }
+        assert_eq!(left.body.is_some(), task.detached);
+        assert_same(left.joiner.as_ref(), joiner.as_ref());
+        if task.detached {
+            assert_eq!(owner_of_left(&mut left), Some(id));
+            self.store.forget(word, left.body.expect("a body comes back for the next task"));
+            self.vacate(id);
         }
     }
 
@@ -594,8 +592,8 @@ fn a_stale_wake_never_swallows_a_real_one() {
     let old = keys[0];
     drop(store.detach(old));
     assert_eq!(wake(&store, old), Woken::Queued);
-    let Ended::Unwanted(left) = store.finish(word, polled, None) else { panic!("nobody wants it") };
-    store.forget(word, left.body);
+    let Some(body) = store.finish(word, polled, None).body else { panic!("nobody wants it") };
+    store.forget(word, body);
     let new = store.insert(async {}, Location::caller());
     assert_eq!((old, new.0.slot), (keys[0], old.0.slot), "the slot is used again");
     // The old task's last wake is still in the queue, in front.
@@ -612,7 +610,7 @@ fn empty_bodies_are_kept_for_the_next_tasks_but_not_those_of_a_peak() {
     let (store, keys) = store_with(1000, None);
     while let Some(Step::Poll(word, mut polled)) = store.next() {
         assert!(polled.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
-        assert!(matches!(store.finish(word, polled, None), Ended::Kept(None)));
+        assert!(matches!(store.finish(word, polled, None), Left { joiner: None, body: None, failure: None }));
     }
     assert!(keys.into_iter().all(|key| store.take_output(key, &mut None::<()>)));
     assert_eq!(store.spares(), 256);

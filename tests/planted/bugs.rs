@@ -369,15 +369,15 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 1, what: "a joiner is woken while the tasks are borrowed",
         file: "heart/tasks/mod.rs", inside: "fn finish(",
-        right: "let joiner = slot.joiner.take();",
-        wrong: "let joiner = slot.joiner.take().map(Waker::wake).and(None);",
+        right: "joiner: slot.joiner.take(), ..",
+        wrong: "joiner: slot.joiner.take().map(Waker::wake).and(None), ..",
         test: "it heart::reentrancy::the_wake_of_a_stored_waker_may_do_anything",
     },
     Bug {
         rule: 1, what: "an output that nobody wants is dropped while the tasks are borrowed",
         file: "heart/tasks/mod.rs", inside: "fn finish(",
-        right: "return Ended::Unwanted(Left { joiner: None, body: Some(body), failure });",
-        wrong: "drop((body, failure)); return Ended::Unwanted(Left::default());",
+        right: "return Left { joiner: None, body: Some(body), failure };",
+        wrong: "drop((body, failure)); return Left::default();",
         test: "it heart::reentrancy::the_drop_of_an_output_or_of_a_panics_payload_may_do_anything",
     },
     Bug {
@@ -714,9 +714,9 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 4, what: "of several waiters one alone is woken",
-        file: "heart/reactor/source.rs", inside: "fn take_waiting(",
-        right: "if come_for(&waiting) {",
-        wrong: "if false && come_for(&waiting) {",
+        file: "heart/reactor/source.rs", inside: "fn take_others(",
+        right: "if waiting.has_come(come) {",
+        wrong: "if false && waiting.has_come(come) {",
         test: "it net::waiters::no_reader_of_a_shared_stream_is_forgotten",
     },
     Bug {

@@ -402,7 +402,7 @@ fn a_path_to_the_same_or_a_higher_layer_is_found() {
     assert_eq!(bad("runtime/src/heart/key.rs", "use super::wheel::Wheel;"), ["runtime/src/heart/key.rs:1"]);
     assert_eq!(bad(tasks, "fn f() {\n    crate::heart::runtime::turn();\n}"), [format!("{tasks}:2")]);
     assert_eq!(bad(tasks, "use crate::{\n    heart::{key::{Key, TaskKey},\n    waker},\n};"), [format!("{tasks}:3")]);
-    assert_eq!(bad(tasks, "use super::inbox;"), [format!("{tasks}:1")]);
+    assert_eq!(bad(tasks, "use super::reactor;"), [format!("{tasks}:1")]);
     assert_eq!(bad(tasks, "use super::super::see;"), [format!("{tasks}:1")]);
     assert_eq!(bad(tasks, "use crate::heart::Heart;"), [format!("{tasks}:1")]);
     assert_eq!(bad("runtime/src/net/tcp.rs", "use super::super::interop;"), ["runtime/src/net/tcp.rs:1"]);

@@ -19,7 +19,7 @@ pub(crate) struct Room {
 }
 
 /// How many lines of code the heart may have in all.
-pub(crate) const HEART_LINES: usize = 2004;
+pub(crate) const HEART_LINES: usize = 1987;
 /// How many lines of code a map may have: `lib.rs`, and the `mod.rs` of a wing.
 pub(crate) const MAP_LINES: usize = 100;
 /// How many letters the name of a function may have.
@@ -51,7 +51,7 @@ const fn room(layer: u8, name: &'static str, lines: usize, holds: &'static str) 
 }
 
 #[rustfmt::skip]
-pub(crate) const HOUSE: [Room; 42] = [
+pub(crate) const HOUSE: [Room; 43] = [
     //   layer  file                  lines  holds
     room(0, "heart/key.rs",        60, "keys (slot and serial) and the packed word inside a waker"),
     room(0, "ground/platform.rs",  25, "a sentence for each system that cannot run the loop"),
@@ -66,11 +66,12 @@ pub(crate) const HOUSE: [Room; 42] = [
     room(0, "ground/annex.rs",     20, "what layers above the heart keep with a loop"),
     room(0, "ground/wishes.rs",    30, "what the environment asks of a program's own loops"),
     room(1, "ground/event.rs",    160, "the events that an observer sees"),
+    room(1, "ground/failure.rs",   40, "why a task has no output"),
     room(1, "ground/metrics.rs",   80, "what a runtime holds and has done, in numbers"),
     room(1, "ground/pool.rs",     180, "threads for work that blocks"),
-    room(1, "heart/tasks/",       390, "the bodies of the tasks, and which of them are ready"),
     room(1, "heart/timers.rs",    127, "the clock, real or virtual, and a wheel of wakers"),
     room(1, "heart/inbox.rs",      90, "what other threads leave for the loop"),
+    room(2, "heart/tasks/",       390, "the bodies of the tasks, and which of them are ready"),
     room(2, "heart/reactor/",     222, "the sockets' registrations; the only file that knows the kernel's poll"),
     room(2, "ground/packed.rs",   170, "a packed event: forty bytes of plain numbers"),
     room(2, "ground/reading.rs",   66, "the reading of the clock that an event has as its time"),

@@ -6,6 +6,7 @@
 //!     packed.rs     a packed event, and the pen that writes it
 //!     reading.rs    the reading of the clock that an event has as its time
 //!     metrics.rs    what a runtime holds and has done, in numbers
+//!     failure.rs    why a task has no output
 //!     foreign.rs    what other people's code may do, and a panic of it that is nobody's
 //!     sync.rs       the concurrent primitives, which the loom models swap for their own
 //!     place.rs      a line of a source, in whatever language
@@ -31,6 +32,7 @@ pub(crate) mod sync;
 pub(crate) mod wishes;
 
 pub mod event;
+pub(crate) mod failure;
 pub(crate) mod metrics;
 pub(crate) mod pool;
 

@@ -43,8 +43,9 @@ pub(crate) mod ready;
 pub(crate) mod wheel;
 
 pub(crate) mod inbox;
-pub(crate) mod tasks;
 pub(crate) mod timers;
+
+pub(crate) mod tasks;
 
 pub(crate) mod reactor;
 

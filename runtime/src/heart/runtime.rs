@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::ground::event::{Cause, Event, Finished, TaskId};
+use crate::ground::failure::{Abort, Failure};
 use crate::ground::foreign::without_panic;
 use crate::ground::metrics::Metrics;
 use crate::ground::pool::Abandoned;
@@ -20,7 +21,6 @@ use crate::handle::Handle;
 use crate::heart::core::{Actor, Core};
 use crate::heart::current::{Entered, REGISTRY, Turning};
 use crate::heart::key::{TaskKey, WakeWord};
-use crate::heart::tasks::{Abort, Failure};
 use crate::heart::turn::{deliver_arrivals, drain_inbox, drop_task, fire_timers, park, poll_ready};
 
 /// How often the end of a runtime goes through what was spawned meanwhile.

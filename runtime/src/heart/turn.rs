@@ -11,11 +11,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::ground::event::{Cause, Event, Finished, Polled, SourceId, TaskId, TimerId};
+use crate::ground::failure::Failure;
 use crate::ground::foreign::without_panic;
 use crate::heart::core::{Actor, AroundPark, Core, Message};
 use crate::heart::key::WakeWord;
 use crate::heart::reactor::Arrival;
-use crate::heart::tasks::{Body, Ended, Failure, Step};
+use crate::heart::tasks::{Body, Step};
 use crate::heart::waker::waker_of;
 
 /// Takes all that other threads have sent up to now. Messages that they send meanwhile wait for the next turn.
@@ -95,18 +96,19 @@ fn poll_task(core: &Core, word: WakeWord, mut body: Body) {
     begin_poll(core, word);
     let waker = waker_of(core, word);
     let polled = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(&mut Context::from_waker(&waker))));
-    let outcome = match polled {
+    match polled {
         Ok(Poll::Pending) => {
             core.tasks.put_back(word, body);
-            return observe_actor(core, |task| Event::PollEnd { task, outcome: Polled::Pending });
+            observe_actor(core, |task| Event::PollEnd { task, outcome: Polled::Pending });
         }
-        Ok(Poll::Ready(())) => Polled::Ready,
-        Err(_) => Polled::Panicked,
-    };
-    observe_actor(core, |task| Event::PollEnd { task, outcome });
-    match polled {
-        Ok(_) => end_task(core, word, body, None),
-        Err(payload) => drop_task(core, word, body, Box::new(Failure::Panicked(payload))),
+        Ok(Poll::Ready(())) => {
+            observe_actor(core, |task| Event::PollEnd { task, outcome: Polled::Ready });
+            end_task(core, word, body, None);
+        }
+        Err(payload) => {
+            observe_actor(core, |task| Event::PollEnd { task, outcome: Polled::Panicked });
+            drop_task(core, word, body, Box::new(Failure::Panicked(payload)));
+        }
     }
 }
 
@@ -140,17 +142,15 @@ pub(crate) fn drop_task(core: &Core, word: WakeWord, mut body: Body, mut failure
 #[inline(always)]
 fn end_task(core: &Core, word: WakeWord, body: Body, failure: Option<Box<Failure>>) {
     let outcome = finished(failure.as_deref());
-    let ended = core.tasks.finish(word, body, failure);
+    let mut left = core.tasks.finish(word, body, failure);
     // Told when the task is over in the store, and before its joiner is woken.
     observe_actor(core, |task| Event::Finish { task, outcome });
-    match ended {
-        Ended::Kept(joiner) => joiner.into_iter().for_each(Waker::wake),
-        // The task has its slot until `forget`, so all that happens meanwhile has the task as its cause.
-        Ended::Unwanted(mut left) => {
-            without_panic(|| drop(left.failure.take()));
-            left.body.iter_mut().for_each(|body| without_panic(|| body.as_mut().empty()));
-            core.tasks.forget(word, left.body);
-        }
+    left.joiner.take().into_iter().for_each(Waker::wake);
+    // The task has its slot until `forget`, so all that happens meanwhile has the task as its cause.
+    if let Some(mut body) = left.body {
+        without_panic(|| drop(left.failure.take()));
+        without_panic(|| body.as_mut().empty());
+        core.tasks.forget(word, body);
     }
 }
 

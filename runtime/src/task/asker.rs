@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use crate::ground::failure::Asker;
 use crate::ground::shown::Shown;
 use crate::heart::core::Core;
 use crate::heart::key::TaskKey;
-use crate::heart::tasks::Asker;
 
 /// The one who asks now, on the loop's thread.
 pub(crate) fn asker(core: &Core) -> Asker {

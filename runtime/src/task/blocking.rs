@@ -11,12 +11,12 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use crate::ground::event::thread_number;
+use crate::ground::failure::Abort;
 use crate::ground::foreign::without_panic;
 use crate::ground::wishes::{Deaf, is_deaf};
 use crate::heart::core::{Core, Message};
 use crate::heart::current::expect_current;
 use crate::heart::inbox::Inbox;
-use crate::heart::tasks::Abort;
 use crate::task::join::JoinHandle;
 
 /// Runs a closure that blocks, or computes for long, on a thread of the runtime's pool.

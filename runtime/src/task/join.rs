@@ -12,11 +12,12 @@ use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 use crate::ground::event::{Event, TaskId, WaitsFor};
+use crate::ground::failure::{Abort, Asker, Failure};
 use crate::heart::budget::ready_at_a_price;
 use crate::heart::current::{REGISTRY, at_home, current, expect_home, with_home};
 use crate::heart::key::TaskKey;
 use crate::heart::peek::waiter_of;
-use crate::heart::tasks::{Abort, Answer, Asker, Failure, Info};
+use crate::heart::tasks::{Answer, Info};
 use crate::task::asker::{asker, describe};
 use crate::task::heard::Heard;
 

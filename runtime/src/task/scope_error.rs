@@ -6,8 +6,8 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::ground::event::TaskId;
+use crate::ground::failure::Asker;
 use crate::heart::current::current;
-use crate::heart::tasks::Asker;
 use crate::task::asker::asker;
 use crate::task::join::panic_text;
 

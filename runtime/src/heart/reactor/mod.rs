@@ -165,7 +165,7 @@ impl Reactor {
             return Vec::new();
         }
         let mut wakers = Vec::new();
-        sources.remove(key.slot as usize).take_waiting(Latches::ALL, &mut |waker| wakers.push(waker));
+        sources.remove(key.slot as usize).take_waiting(Latches::ALL, |waker| wakers.push(waker));
         self.waiting.set(self.waiting.get() - wakers.len());
         wakers
     }
@@ -278,7 +278,7 @@ impl Reactor {
             let latches = Latches::of(event);
             source.latches = source.latches.union(latches);
             let mut news = Some(latches);
-            let woken = source.take_waiting(latches, &mut |waker| {
+            let woken = source.take_waiting(latches, |waker| {
                 arrivals.push_back(Arrival { key: SourceKey(key), news: news.take(), waker: Some(waker) });
             });
             self.waiting.set(self.waiting.get() - woken);
@@ -299,7 +299,7 @@ impl Reactor {
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
         let mut wakers: Vec<_> = self.arrivals.take().into_iter().filter_map(|arrival| arrival.waker).collect();
         for (_, source) in self.sources.borrow_mut().iter_mut() {
-            source.take_waiting(Latches::ALL, &mut |waker| wakers.push(waker));
+            source.take_waiting(Latches::ALL, |waker| wakers.push(waker));
         }
         wakers
     }

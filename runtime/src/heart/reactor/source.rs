@@ -47,6 +47,10 @@ impl Waiting {
     pub(super) fn is(&self, direction: Direction, waiter: WaiterId) -> bool {
         self.direction == direction && self.waiter == waiter
     }
+
+    fn has_come(&self, come: Latches) -> bool {
+        come.any(Latches::ready(self.direction))
+    }
 }
 
 impl Source {
@@ -90,19 +94,21 @@ impl Source {
     }
 
     /// Takes out everyone who waits for what has come, and says how many.
-    pub(super) fn take_waiting(&mut self, come: Latches, each: &mut dyn FnMut(Waker)) -> usize {
-        let come_for = |waiting: &Waiting| come.any(Latches::ready(waiting.direction));
-        let mut count = 0;
-        let mut take = |waiting: Waiting| {
-            count += 1;
-            each(waiting.waker);
-        };
-        self.first.take_if(|waiting| come_for(waiting)).into_iter().for_each(&mut take);
-        if let Some(others) = &mut self.others {
-            for waiting in std::mem::take(&mut others.0) {
-                if come_for(&waiting) { take(waiting) } else { others.0.push(waiting) }
-            }
+    #[inline]
+    pub(super) fn take_waiting(&mut self, come: Latches, mut each: impl FnMut(Waker)) -> usize {
+        let first = self.first.take_if(|waiting| waiting.has_come(come));
+        let count = usize::from(first.is_some());
+        first.into_iter().for_each(|waiting| each(waiting.waker));
+        if self.others.is_some() { count + self.take_others(come, &mut each) } else { count }
+    }
+
+    #[inline(never)]
+    fn take_others(&mut self, come: Latches, each: &mut dyn FnMut(Waker)) -> usize {
+        let Some(Others(others)) = self.others.as_deref_mut() else { return 0 };
+        let before = others.len();
+        for waiting in std::mem::take(others) {
+            if waiting.has_come(come) { each(waiting.waker) } else { others.push(waiting) }
         }
-        count
+        before - others.len()
     }
 }

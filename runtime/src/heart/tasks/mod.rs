@@ -35,37 +35,13 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
 
+use crate::ground::failure::{Abort, Failure};
 use crate::ground::place::Place;
 use crate::heart::key::{Key, MAX_SLOTS, TaskKey, WakeWord};
 use crate::heart::ready::Ready;
 
 pub(crate) use self::body::Body;
 use self::body::body;
-
-/// Why a task has no output.
-pub(crate) enum Failure {
-    Panicked(Box<dyn Any + Send>),
-    Aborted(Abort),
-}
-
-/// Why a task was dropped before its end.
-#[derive(Debug)]
-pub(crate) enum Abort {
-    /// Somebody asked for it, somewhere.
-    Asked { by: Asker, at: &'static Location<'static> },
-    /// Its runtime was dropped.
-    Shutdown,
-    /// The job that it was to wait for could not be begun.
-    Refused(String),
-}
-
-/// The one who asked for an abort. The sentence is made when somebody reads it.
-#[derive(Clone, Debug)]
-pub(crate) enum Asker {
-    Task(TaskKey, Option<Arc<str>>),
-    NoTask,
-    AnotherThread,
-}
 
 /// A task's name, and the line that spawned it.
 #[derive(Clone, Debug)]
@@ -92,20 +68,13 @@ pub(crate) enum Answer {
     Gone,
 }
 
-/// The rest of a task that nobody will join. It is to be dropped with no borrow of the store alive.
+/// The rest of a task, to be woken or dropped with no borrow of the store alive. Body and failure are those of a task
+/// that nobody will join.
 #[derive(Default)]
 pub(crate) struct Left {
     pub(crate) joiner: Option<Waker>,
     pub(crate) body: Option<Body>,
     pub(crate) failure: Option<Box<Failure>>,
-}
-
-/// The answer to the end of a task.
-pub(crate) enum Ended {
-    /// Its outcome stays in the slot until it is joined. The waker is that of the joiner, if one waits.
-    Kept(Option<Waker>),
-    /// Nobody will join it.
-    Unwanted(Left),
 }
 
 /// The answer to a wake.
@@ -193,16 +162,9 @@ impl Tasks {
     /// An empty store. With a seed, [`next`](Self::next) picks among the ready tasks by a generator that starts
     /// there. Without, tasks come in the order in which they were queued.
     pub(crate) fn new(runtime: u32, seed: Option<u64>) -> Self {
-        let inner = Inner {
-            slots: vec![Slot::vacant(Location::caller())],
-            vacant: NONE,
-            rare: Vec::new(),
-            ready: Ready::new(seed),
-            stale: 0,
-            last_serial: 0,
-            live: 0,
-            spares: 0,
-        };
+        let (slots, ready) = (vec![Slot::vacant(Location::caller())], Ready::new(seed));
+        let inner =
+            Inner { slots, vacant: NONE, rare: Vec::new(), ready, stale: 0, last_serial: 0, live: 0, spares: 0 };
         Self { runtime, inner: RefCell::new(inner) }
     }
 
@@ -330,29 +292,29 @@ impl Tasks {
         fill(&mut slot.body, body);
     }
 
-    /// Ends a task whose body was given out; its future is dropped by now. The caller wakes the joiner, or empties what
-    /// is unwanted and then calls [`forget`](Self::forget).
+    /// Ends a task whose body was given out; its future is dropped by now. The caller wakes the joiner. If nobody will
+    /// join the task, the caller gets the body back, empties it, and then calls [`forget`](Self::forget).
     #[inline]
-    pub(crate) fn finish(&self, word: WakeWord, body: Body, failure: Option<Box<Failure>>) -> Ended {
+    pub(crate) fn finish(&self, word: WakeWord, body: Body, failure: Option<Box<Failure>>) -> Left {
         let inner = &mut *self.inner.borrow_mut();
         inner.live -= 1;
         if inner.slots[word.slot()].is_detached {
             inner.end(word.slot(), Life::Gone);
-            return Ended::Unwanted(Left { joiner: None, body: Some(body), failure });
+            return Left { joiner: None, body: Some(body), failure };
         }
         let slot = inner.end(word.slot(), Life::Returned);
         fill(&mut slot.body, body);
-        let joiner = slot.joiner.take();
+        let left = Left { joiner: slot.joiner.take(), ..Left::default() };
         if let Some(failure) = failure {
             inner.keep_failure(word.slot(), failure);
         }
-        Ended::Kept(joiner)
+        left
     }
 
     /// Makes the slot of a task that is over and unwanted free for another, with its body, which is empty.
-    pub(crate) fn forget(&self, word: WakeWord, body: Option<Body>) {
+    pub(crate) fn forget(&self, word: WakeWord, body: Body) {
         let inner = &mut *self.inner.borrow_mut();
-        inner.slots[word.slot()].body = body;
+        fill(&mut inner.slots[word.slot()].body, body);
         inner.vacate(word.slot() as u32);
     }
 
