@@ -1,6 +1,7 @@
-//! The tools that demos share: reading seconds and addresses from flags, leaving with a sentence, what servers need,
-//! and the stage for those that show the loop at work or in trouble.
+//! The tools that demos share: flags, leaving with a sentence, what servers need, and the stage for those that show the
+//! loop at work or in trouble.
 
+mod flags;
 mod guests;
 mod log;
 mod patient;
@@ -8,15 +9,12 @@ pub mod server;
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
-use std::net::SocketAddr;
-use std::num::IntErrorKind;
-use std::panic::{set_hook, take_hook};
 use std::process::{ExitCode, exit};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use clap::Parser;
+pub use flags::{address, flags, host_name, port_fits, seconds, whole, without_flags};
 use futures_lite::future::or;
 pub use guests::{Guest, Guests};
 pub use log::{finish_log, finish_print, log, print, show};
@@ -25,34 +23,6 @@ use oneloop::signal::ctrl_c;
 use oneloop::time::{Instant, advance};
 pub use patient::Patient;
 use rustix::process::{Resource, getrlimit};
-
-/// The longest time a flag accepts: a year.
-const LONGEST: f64 = 365.0 * 24.0 * 3600.0;
-
-/// Reads a flag that is a number of seconds, from 0 to a year.
-///
-/// # Errors
-///
-/// A sentence for the command line, if `text` is anything else.
-pub fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=LONGEST).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("expected seconds from 0 to 31536000, such as 10 or 0.5".to_owned()),
-    }
-}
-
-/// Reads a flag that is an address with a port. Names are not looked up.
-///
-/// # Errors
-///
-/// A sentence for the command line, if `text` is anything else.
-pub fn address(text: &str) -> Result<SocketAddr, String> {
-    let port = text.rsplit_once(':').map_or("", |(_, port)| port);
-    if port.parse::<u16>().is_err_and(|error| *error.kind() == IntErrorKind::PosOverflow) {
-        return Err(format!("the port {port} is too large: ports go up to 65535"));
-    }
-    text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:7000".to_owned())
-}
 
 /// How many files this process may have open.
 pub fn files_allowed() -> u64 {
@@ -120,7 +90,7 @@ pub struct Stage {
     #[arg(long)]
     pub real: bool,
     /// How often to play it: once, or until Ctrl-C where it is shown on the real clock
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=1000_u32))]
     pub rounds: Option<u32>,
 }
 
@@ -165,13 +135,11 @@ impl Stage {
         for _ in 0..self.rounds.unwrap_or(1) {
             scene(self).await;
         }
-        if is_shown() && !self.real {
-            // On the virtual clock all of it was over at once, before anybody could open the page.
-            let through = "note: the virtual clock is through; the page keeps the run, to be played at any speed.\n";
-            drop(note(&format_args!("{through}      Add --real to see it as it happens. Ctrl-C ends.")));
-            ctrl_c().await?;
+        if self.real {
+            return while_shown("it is over").await;
         }
-        Ok(())
+        // On the virtual clock all of it was over at once, before anybody could open the page.
+        while_shown("the virtual clock is through (--real shows it as it happens)").await
     }
 
     /// Keeps the loop busy: for so long on the real clock, as if for so long on the virtual one.
@@ -185,6 +153,19 @@ impl Stage {
             advance(time);
         }
     }
+}
+
+/// Keeps the loop for as long as somebody looks, if `ONELOOP_SEE` shows a program that has done its work.
+///
+/// # Errors
+///
+/// If Ctrl-C cannot be waited for.
+pub async fn while_shown(end: &str) -> io::Result<()> {
+    if !is_shown() {
+        return Ok(());
+    }
+    drop(note(&format_args!("note: {end}; the page keeps the run, to be played at any speed. Ctrl-C ends.")));
+    ctrl_c().await
 }
 
 /// Whether `ONELOOP_SEE` shows the program: then it goes on for as long as somebody looks.
@@ -204,66 +185,4 @@ fn end_without_output(error: &io::Error) -> ! {
     }
     complain(format_args!("error: cannot write the output: {error}"));
     exit(1)
-}
-
-/// Reads the flags of the command line. A `--help` that cannot be written ends as any output does.
-pub fn flags<T: Parser>() -> T {
-    T::try_parse().unwrap_or_else(|error| end_with(&error))
-}
-
-/// Says what clap has to say instead of flags: what is wrong with them, or the help.
-fn end_with(said: &clap::Error) -> ! {
-    if said.use_stderr() {
-        said.exit();
-    }
-    let mut stdout = io::stdout();
-    match stdout
-        .write_all(log::fit(said.to_string().trim_end(), log::columns()).as_bytes())
-        .and_then(|()| stdout.flush())
-    {
-        Ok(()) => exit(0),
-        Err(error) => end_without_output(&error),
-    }
-}
-
-/// The beginning of a demo that has no flags and prints by `println!`: `--help` says what it is `about`, and where
-/// nothing can be written it ends as [`print()`] does, and not in a panic.
-pub fn without_flags(name: &'static str, about: &'static str) {
-    if let Err(error) = clap::Command::new(name).about(about).try_get_matches() {
-        end_with(&error);
-    }
-    let others = take_hook();
-    set_hook(Box::new(move |info| {
-        let said = info.payload().downcast_ref::<String>();
-        if let Some(error) = said.and_then(|said| said.strip_prefix("failed printing to stdout: ")) {
-            let gone = error.starts_with("Broken pipe").then_some(ErrorKind::BrokenPipe);
-            end_without_output(&gone.map_or_else(|| io::Error::other(error), io::Error::from));
-        }
-        others(info);
-    }));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{address, seconds};
-    use std::time::Duration;
-
-    #[test]
-    fn seconds_may_have_a_fraction_and_nothing_else_passes() {
-        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
-        for wrong in ["", "-1", "NaN", "inf", "1e300", "ten", "1s"] {
-            assert!(seconds(wrong).is_err(), "{wrong:?} was accepted");
-        }
-    }
-
-    #[test]
-    fn an_address_needs_its_port() {
-        assert!(address("127.0.0.1:7000").is_ok() && address("[::1]:0").is_ok());
-        for wrong in ["", "7000", "127.0.0.1", "localhost:7000", "127.0.0.1:70000"] {
-            assert!(address(wrong).is_err(), "{wrong:?} was accepted");
-        }
-        for wrong in ["localhost:99999", "127.0.0.1:65536", "[::1]:99999999999999999999"] {
-            assert!(address(wrong).is_err_and(|error| error.ends_with("too large: ports go up to 65535")), "{wrong:?}");
-        }
-    }
 }

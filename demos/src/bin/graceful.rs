@@ -26,7 +26,7 @@ use oneloop::signal::stop_requested;
 use oneloop::task::{Builder, JoinHandle};
 use oneloop::time::{Instant, sleep, timeout};
 use oneloop_demos::server::cannot_listen;
-use oneloop_demos::{Guest, Guests, address, end_of, flags, log, seconds};
+use oneloop_demos::{Guest, Guests, address, end_of, flags, log, print, seconds, whole};
 use rustix::process::{Signal, getpid, kill_process};
 
 /// A server that stops in order, and three clients that keep it busy. Ctrl-C stops it.
@@ -42,7 +42,7 @@ struct Args {
     #[arg(long, value_name = "F", default_value = "2", value_parser = seconds)]
     grace: Duration,
     /// The most connections at a time; one more takes the place of the one that has been silent the longest
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = clap::value_parser!(u16).range(4..))]
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = whole(4..=65_535_u16))]
     connections: u16,
     /// The seconds without a request or an answer after which a client is disconnected
     #[arg(long, value_name = "F", default_value = "60", value_parser = seconds)]
@@ -66,7 +66,7 @@ async fn run(args: Args) -> io::Result<()> {
     let cannot = |error: io::Error| io::Error::new(error.kind(), cannot_listen(&error, "--addr"));
     let listener = TcpListener::bind(args.addr).await.map_err(cannot)?;
     let addr = listener.local_addr()?;
-    log(&format!("listening on {addr}; Ctrl-C stops it"));
+    print(format_args!("listening on {addr}; Ctrl-C stops it"));
     for client in 1..=3 {
         drop(Builder::new().name(format!("client {client}")).spawn(ask_again_and_again(client, addr)));
     }

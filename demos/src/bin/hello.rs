@@ -17,6 +17,8 @@ fn main() {
         let hello = spawn(after_a_second("hello"));
         let world = spawn(after_a_second("world"));
         println!("{} {}", hello.await.unwrap(), world.await.unwrap());
+        // The same holds for this line: where ONELOOP_SEE shows the loop, it stays until Ctrl-C.
+        oneloop_demos::while_shown("it is over").await.unwrap();
     });
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 use clap::Parser;
 use oneloop::task::Builder;
 use oneloop::time::{Instant, sleep};
-use oneloop_demos::{Stage, counted, flags, say};
+use oneloop_demos::{Stage, counted, flags, say, whole};
 
 /// Thirty tasks sleep on one thread, to be watched while they do.
 #[derive(Parser)]
@@ -28,7 +28,7 @@ struct Args {
     #[command(flatten)]
     stage: Stage,
     /// How many tasks
-    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = whole(1..=100_000_u32))]
     tasks: u32,
 }
 

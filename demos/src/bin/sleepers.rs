@@ -24,13 +24,13 @@ use oneloop::Runtime;
 use oneloop::signal::ctrl_c;
 use oneloop::task::Builder;
 use oneloop::time::{Instant, sleep};
-use oneloop_demos::{counted, fail, finish_print, flags, say, seconds};
+use oneloop_demos::{counted, fail, finish_print, flags, say, seconds, while_shown, whole};
 
 /// Many tasks sleep on one thread; together they take as long as one of them.
 #[derive(Parser, Clone, Copy)]
 struct Args {
     /// How many tasks
-    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = whole(1..=10_000_000_u32))]
     tasks: u32,
     /// How long each of them sleeps
     #[arg(long, value_name = "F", default_value = "1", value_parser = seconds)]
@@ -53,14 +53,18 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(format_args!("cannot start a runtime: {error}")),
     };
-    runtime.block_on(gather(args));
+    let over = if args.virtual_clock { "the virtual clock is through" } else { "all have slept" };
+    let shown = runtime.block_on(async { if gather(args).await { while_shown(over).await } else { Ok(()) } });
     drop(runtime);
+    if let Err(error) = shown {
+        return fail(format_args!("cannot wait for Ctrl-C: {error}"));
+    }
     finish_print();
     ExitCode::SUCCESS
 }
 
-/// Starts every task, then waits for all of them, or for Ctrl-C.
-async fn gather(args: Args) {
+/// Starts every task, then waits for all of them, or for Ctrl-C. Returns whether all have slept.
+async fn gather(args: Args) -> bool {
     let start = Instant::now();
     let spawn = |n| Builder::new().name(format!("sleeper {n}")).spawn(sleeper(n, start, args));
     let tasks: Vec<_> = (1..=args.tasks).map(spawn).collect();
@@ -68,11 +72,13 @@ async fn gather(args: Args) {
     for (number, task) in (0..).zip(tasks) {
         let slept = async { task.await.is_err() };
         if or(slept, stop.as_mut()).await {
-            return say(start, format_args!("stopped: {number} of {} slept", counted(args.tasks, "task")));
+            say(start, format_args!("stopped: {number} of {} slept", counted(args.tasks, "task")));
+            return false;
         }
     }
     let asleep = f64::from(args.tasks) * args.seconds.as_secs_f64();
     say(start, format_args!("{} slept {asleep:.3} s in all, on one thread", counted(args.tasks, "task")));
+    true
 }
 
 /// One task: says that it starts, sleeps, says that it ends.

@@ -27,7 +27,7 @@ use oneloop::net::duplex;
 use oneloop::task::{Builder, yield_now};
 use oneloop::time::{Instant, sleep};
 use oneloop::{JoinHandle, Runtime};
-use oneloop_demos::{Stage, flags, say};
+use oneloop_demos::{Stage, flags, say, whole};
 
 const PIECE: Duration = Duration::from_micros(500);
 /// How many pieces there are in each act.
@@ -40,7 +40,7 @@ struct Args {
     #[command(flatten)]
     stage: Stage,
     /// How many polls a turn may have before timers and sockets are looked at
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = whole(1..=65_535_u16))]
     polls_per_turn: u16,
 }
 

@@ -24,7 +24,7 @@ use futures_lite::future::or;
 use oneloop::task::{Builder, spawn_blocking};
 use oneloop::time::{Instant, sleep};
 use oneloop_demos::server::{cannot_listen, some_seconds, stop_asked_for};
-use oneloop_demos::{address, end_of, flags, log, seconds};
+use oneloop_demos::{address, end_of, flags, log, print, seconds, whole};
 
 /// A loop that is wedged now and then, with a monitor that answers all the same. Ctrl-C ends it.
 #[derive(Parser, Clone, Copy)]
@@ -39,7 +39,7 @@ struct Args {
     #[arg(long, value_name = "F", default_value = "3", value_parser = some_seconds)]
     free: Duration,
     /// How many tasks wait for something that never comes
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole(0..=10_000_u32))]
     readers: u32,
     /// Block on another thread instead
     #[arg(long)]
@@ -89,7 +89,7 @@ async fn run(args: Args) -> Result<(), String> {
     for number in 1..=args.readers {
         drop(Builder::new().name(format!("reader {number}")).spawn(reader(number)));
     }
-    log(&format!("the monitor answers at {addr}; try: nc {} {}, and there: ps", addr.ip(), addr.port()));
+    print(format_args!("the monitor answers at {addr}; try: nc {} {}, and there: ps", addr.ip(), addr.port()));
     let ticks = async {
         for second in 1.. {
             sleep(Duration::from_secs(1)).await;

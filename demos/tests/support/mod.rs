@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod manners;
 pub(crate) mod promises;
 
 use std::io::{BufRead, BufReader, Read};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use super::manners::has_manners;
 use super::{Demo, LIMIT, connect, run};
 
 /// How much a client may send that never comes to an end, and how much memory that may take of a server, in bytes.
@@ -28,6 +29,9 @@ pub(crate) struct Server<'a> {
 
 impl Server<'_> {
     pub(crate) fn keeps_the_promises(&self) {
+        let free = self.ports.iter().flat_map(|flag| [*flag, "127.0.0.1:0"]);
+        let brief: Vec<&str> = self.args.iter().copied().chain(free).chain(["--seconds", "0"]).collect();
+        has_manners(self.program, &brief);
         self.says_what_is_wrong_and_the_way_out();
         self.is_on_loopback_unless_told();
         self.hangs_up_on_clients_that_stall();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::support::{Demo, Ended, connect, has, run};
+use crate::support::{Demo, connect, has, run};
 
 const ECHO: &str = env!("CARGO_BIN_EXE_echo");
 const MULTIPLEX: &str = env!("CARGO_BIN_EXE_multiplex");
@@ -144,25 +144,6 @@ fn a_demo_whose_test_fails_ends_with_it() {
     assert!(TcpStream::connect(&addr).is_err(), "it listens still");
 }
 
-/// A program whose stdout is `sink`, run by a shell that says how it ended.
-fn into(program: &str, sink: &str) -> Ended {
-    run("bash", &["-c", &format!("{program} {sink}; exit ${{PIPESTATUS[0]}}")])
-}
-
-#[test]
-fn every_demo_is_quiet_when_its_reader_has_gone_and_fails_on_a_full_disk() {
-    let multiplex = format!("{MULTIPLEX} --seconds 0.1 --connections 10 --timers 10");
-    let mut programs = vec![SLEEPERS, DEADLOCK, FORGOTTEN_WAKER, HOG, SEE_SLEEPERS, SELF_WAKE, STARVATION, &multiplex];
-    programs.extend([HAPPY_EYEBALLS, HELLO]);
-    programs.extend(STEPS);
-    for program in programs {
-        let ended = into(program, "| head -1 >/dev/null");
-        ended.assert_code(0);
-        assert!(!ended.stderr.contains("error"), "{program}: {}", ended.stderr);
-        into(program, ">/dev/full").assert_complains(1, &["cannot write the output"]);
-    }
-}
-
 #[test]
 fn hello_and_the_steps_explain_themselves_and_take_no_flags() {
     for (number, step) in (1..).zip(STEPS) {
@@ -175,27 +156,6 @@ fn hello_and_the_steps_explain_themselves_and_take_no_flags() {
     ended.assert_code(0);
     assert!(ended.stdout.starts_with("Two tasks sleep a second together"), "{}", ended.stdout);
     run(HELLO, &["--seconds", "1"]).assert_complains(2, &["--seconds"]);
-}
-
-#[test]
-fn help_that_cannot_be_written_is_an_error() {
-    let demos = [
-        ECHO,
-        GRACEFUL,
-        MULTIPLEX,
-        SLEEPERS,
-        HAPPY_EYEBALLS,
-        DEADLOCK,
-        FORGOTTEN_WAKER,
-        HOG,
-        SEE_SLEEPERS,
-        SELF_WAKE,
-        STARVATION,
-    ];
-    for demo in demos.into_iter().chain(STEPS).chain([HELLO]) {
-        into(&format!("{demo} --help"), ">/dev/full").assert_complains(1, &["cannot write the output"]);
-        into(&format!("{demo} --help"), "| true").assert_code(0);
-    }
 }
 
 #[test]
@@ -225,21 +185,21 @@ fn a_malformed_flag_is_a_usage_error_that_names_it() {
         (ECHO, &["--addr", "localhost"][..], ["--addr", "such as 127.0.0.1:7000"]),
         (ECHO, &["--addr", "localhost:99999"], ["99999", "too large"]),
         (MULTIPLEX, &["--to", "127.0.0.1:65536"], ["65536", "too large"]),
-        (ECHO, &["--connections", "0"], ["--connections", "1..=100000"]),
+        (ECHO, &["--connections", "0"], ["--connections", "from 1 to 100000"]),
         (ECHO, &["--seconds", "soon"], ["--seconds", "such as 10 or 0.5"]),
-        (MULTIPLEX, &["--connections", "10001"], ["--connections", "1..=10000"]),
-        (MULTIPLEX, &["--connections", "0"], ["--connections", "1..=10000"]),
+        (MULTIPLEX, &["--connections", "10001"], ["--connections", "from 1 to 10000"]),
+        (MULTIPLEX, &["--connections", "0"], ["--connections", "from 1 to 10000"]),
         (MULTIPLEX, &["--timers", "-1"], ["-1", "unexpected"]),
         (MULTIPLEX, &["--to", "192.0.2.1:80"], ["--to", "an address of this machine"]),
-        (SLEEPERS, &["--tasks", "many"], ["--tasks", "invalid digit"]),
+        (SLEEPERS, &["--tasks", "many"], ["--tasks", "whole number"]),
         (SLEEPERS, &["--seconds", "-1"], ["-1", "unexpected"]),
         (SLEEPERS, &["--fast"], ["--fast", "unexpected"]),
-        (DEADLOCK, &["--rounds", "0"], ["--rounds", "1..=1000"]),
-        (FORGOTTEN_WAKER, &["--rounds", "0"], ["--rounds", "1..=1000"]),
-        (HOG, &["--rounds", "0"], ["--rounds", "1..=1000"]),
-        (SEE_SLEEPERS, &["--rounds", "0"], ["--rounds", "1..=1000"]),
-        (SELF_WAKE, &["--rounds", "0"], ["--rounds", "1..=1000"]),
-        (STARVATION, &["--rounds", "0"], ["--rounds", "1..=1000"]),
+        (DEADLOCK, &["--rounds", "0"], ["--rounds", "from 1 to 1000"]),
+        (FORGOTTEN_WAKER, &["--rounds", "0"], ["--rounds", "from 1 to 1000"]),
+        (HOG, &["--rounds", "0"], ["--rounds", "from 1 to 1000"]),
+        (SEE_SLEEPERS, &["--rounds", "0"], ["--rounds", "from 1 to 1000"]),
+        (SELF_WAKE, &["--rounds", "0"], ["--rounds", "from 1 to 1000"]),
+        (STARVATION, &["--rounds", "0"], ["--rounds", "from 1 to 1000"]),
     ] {
         let ended = run(demo, args);
         ended.assert_complains(2, &words);

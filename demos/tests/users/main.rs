@@ -8,6 +8,7 @@ mod terminal;
 mod demos;
 mod graceful;
 mod headers;
+mod manners;
 mod promises;
 mod recordings;
 mod shown;

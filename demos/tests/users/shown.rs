@@ -10,6 +10,9 @@ use crate::support::Process;
 use rustix::process::{Pid, Signal, kill_process};
 
 const SEE_SLEEPERS: &str = env!("CARGO_BIN_EXE_see_sleepers");
+const SLEEPERS: &str = env!("CARGO_BIN_EXE_sleepers");
+const HELLO: &str = env!("CARGO_BIN_EXE_hello");
+const HAPPY_EYEBALLS: &str = env!("CARGO_BIN_EXE_happy_eyeballs");
 const DEADLOCK: &str = env!("CARGO_BIN_EXE_deadlock");
 
 /// Starts a demo that is shown, and returns it with the address of its page.
@@ -47,6 +50,11 @@ fn a_demo_that_is_shown_waits_for_its_viewer_and_ends_by_ctrl_c() {
         (SEE_SLEEPERS, &[][..], "the virtual clock is through"),
         (DEADLOCK, &[], "the virtual clock is through"),
         (SEE_SLEEPERS, &["--real", "--tasks", "2"], ""),
+        (SEE_SLEEPERS, &["--real", "--tasks", "2", "--rounds", "1"], "it is over; the page keeps the run"),
+        (SLEEPERS, &["--virtual"], "the virtual clock is through; the page keeps the run"),
+        (SLEEPERS, &[], "all have slept; the page keeps the run"),
+        (HELLO, &[], "it is over; the page keeps the run"),
+        (HAPPY_EYEBALLS, &[], "the proofs are left out; the page keeps the run"),
     ] {
         let (mut child, mut stderr, address) = shown(program, args);
         let mut said = String::new();

@@ -26,7 +26,7 @@ use oneloop::interop::hyper::{Io, Timer};
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::task::Builder;
 use oneloop::time::timeout;
-use oneloop_demos::{Guests, Patient, address, log, seconds, server};
+use oneloop_demos::{Guests, Patient, address, log, seconds, server, whole};
 
 use crate::slowly::AnyError;
 
@@ -47,7 +47,7 @@ pub struct Limits {
     #[arg(long, value_name = "F", value_parser = seconds)]
     pub seconds: Option<Duration>,
     /// The most connections at a time; one more takes the place of the one that has been silent the longest
-    #[arg(long, value_name = "N", default_value = "512", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value = "512", value_parser = whole(1..=10_000_u16))]
     pub connections: u16,
     /// How long a stop waits for requests that are being answered, in seconds
     #[arg(long, value_name = "F", default_value = "5", value_parser = seconds)]

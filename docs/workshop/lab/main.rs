@@ -81,7 +81,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = oneloop_demos::flags::<Args>();
     if args.cases {
         for program in broken::PROGRAMS {
             if let Some(Case { number, level, title }) = program.case {

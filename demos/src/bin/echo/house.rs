@@ -10,7 +10,7 @@ use clap::Parser;
 use oneloop::net::TcpStream;
 use oneloop::time::{Elapsed, Instant, timeout};
 use oneloop_demos::server::Client;
-use oneloop_demos::{Guests, address, counted, log, seconds};
+use oneloop_demos::{Guests, address, counted, log, print, seconds, whole};
 
 /// An echo server on one thread, for `nc`. Ctrl-C stops it gracefully, a second one at once.
 #[derive(Parser, Clone, Copy)]
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "F", default_value = "300", value_parser = seconds)]
     pub(crate) idle: Duration,
     /// The most connections at a time; one more takes the place of the one that has been silent the longest
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = whole(1..=100_000_u32))]
     connections: u32,
     /// The seconds that a connection may last
     #[arg(long, value_name = "F", default_value = "86400", value_parser = seconds)]
@@ -45,7 +45,7 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) fn open(args: Args, addr: SocketAddr) -> Self {
-        log(&format!("listening on {addr}; try: nc {} {}", addr.ip(), addr.port()));
+        print(format_args!("listening on {addr}; try: nc {} {}", addr.ip(), addr.port()));
         let (guests, finished, bytes) = (Guests::at_most(args.connections), Cell::new(0), Cell::new(0));
         Self { args, guests, finished, bytes }
     }

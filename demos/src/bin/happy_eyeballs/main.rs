@@ -20,7 +20,7 @@ use std::time::Duration;
 use clap::Parser;
 use oneloop::task::scope;
 use oneloop::time::timeout;
-use oneloop_demos::{fail, finish_print, flags};
+use oneloop_demos::{fail, finish_print, flags, is_shown, whole};
 
 mod proof;
 mod sockets;
@@ -56,17 +56,21 @@ async fn race<A: Future<Output = io::Result<T>>, T>(attempts: Vec<A>) -> Result<
 #[derive(Parser)]
 struct Args {
     /// How many hours of races to run on the virtual clock
-    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = whole(1..=10_000_u64))]
     hours: u64,
     /// The seed of the random numbers: the same seed, the same races
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole(0..=u64::MAX))]
     seed: u64,
 }
 
 fn main() -> ExitCode {
     let args: Args = flags();
-    let shown = sockets::show().and_then(|()| proof::of_a_long_time(args.hours, args.seed));
-    let shown = shown.and_then(|()| proof::of_every_await());
+    let mut shown = sockets::show();
+    // Only the race on sockets takes long enough to be looked at.
+    if !is_shown() {
+        shown =
+            shown.and_then(|()| proof::of_a_long_time(args.hours, args.seed)).and_then(|()| proof::of_every_await());
+    }
     finish_print();
     shown.map_or_else(fail, |()| ExitCode::SUCCESS)
 }

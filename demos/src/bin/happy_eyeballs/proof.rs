@@ -1,6 +1,7 @@
 //! The parts that are hard to see on sockets: a day of races on the virtual clock, and a race that is dropped
 //! wherever it can be.
 
+use std::fmt::{self, Display};
 use std::io;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use oneloop_demos::print;
 use crate::{HEAD_START, race};
 
 /// An address of the simulation: after so long it answers, or fails.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Address {
     takes: Duration,
     answers: bool,
@@ -32,7 +33,9 @@ pub(crate) fn of_a_long_time(hours: u64, seed: u64) -> Result<(), String> {
             let won = race(addresses.iter().enumerate().map(|(n, address)| address.connect(n)).collect()).await;
             let took = start.elapsed();
             if won.as_ref().ok() != winner.as_ref() || took != due {
-                return Err(format!("{addresses:?}: {won:?} after {took:?}, but {winner:?} is due at {due:?}"));
+                let (won, winner) = (told(won.ok(), took), told(winner, due));
+                let addresses = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                return Err(format!("{won}, but by the table {winner}; the addresses: {addresses}"));
             }
             nothing_is_left().await?;
             races += 1;
@@ -56,6 +59,22 @@ pub(crate) fn of_every_await() -> Result<(), String> {
     ));
     print(format_args!("3. dropped at each of its {places} awaits: no task, no timer and no socket is left"));
     Ok(())
+}
+
+impl Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.answers { "answers" } else { "fails" };
+        write!(f, "one {verb} after {:.3} s", self.takes.as_secs_f64())
+    }
+}
+
+/// How a race ended, and when.
+fn told(winner: Option<usize>, took: Duration) -> String {
+    let took = took.as_secs_f64();
+    match winner {
+        Some(winner) => format!("address {winner} won after {took:.3} s"),
+        None => format!("nobody won, after {took:.3} s"),
+    }
 }
 
 impl Address {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use oneloop::net::TcpStream;
 use oneloop::time::{Instant, timeout};
-use oneloop_demos::print;
+use oneloop_demos::{print, while_shown};
 
 use crate::race;
 
@@ -33,7 +33,7 @@ pub(crate) fn show() -> Result<(), String> {
             Some(left) => return Err(format!("the loser has left {left} sockets that are connecting to {silent}")),
             None => print(format_args!("   (this system does not tell by a file which sockets are connecting)")),
         }
-        Ok(())
+        while_shown("the race on sockets is over, and the proofs are left out").await.map_err(|error| error.to_string())
     })
 }
 

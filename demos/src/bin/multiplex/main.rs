@@ -43,7 +43,7 @@ use oneloop::net::TcpListener;
 use oneloop::signal::stop_requested;
 use oneloop::task::{Builder, JoinHandle};
 use oneloop::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
-use oneloop_demos::{address, fail, finish_log, flags, is_shown, print, seconds};
+use oneloop_demos::{address, fail, finish_log, flags, is_shown, print, seconds, whole};
 
 use crate::board::Board;
 use crate::record::{Plan, Record};
@@ -60,10 +60,10 @@ const GOODBYE: Duration = Duration::from_secs(10);
 #[derive(Parser, Clone, Copy)]
 struct Args {
     /// How many clients talk to the echo server, up to 10000
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = whole(1..=10_000_u64))]
     connections: u64,
     /// How many timers run beside them, up to 100000
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = whole(0..=100_000_u32))]
     timers: u32,
     /// For how many seconds they talk, once all are connected: 10, or up to an hour where ONELOOP_SEE shows them
     #[arg(long, value_name = "F", value_parser = seconds)]
@@ -75,13 +75,13 @@ struct Args {
     #[arg(long, conflicts_with = "to")]
     two_processes: bool,
     /// How many of a hundred clients reset connections and close them by half, at random
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole(0..=100_u8))]
     unruly: u8,
     /// Be that process: say an address, and answer each line with an account
     #[arg(long, hide = true)]
     serve: bool,
     /// The seed of the random numbers: the same seed, the same messages and pauses
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole(0..=u64::MAX))]
     seed: u64,
     /// Print a line a second instead of the board, on a terminal too
     #[arg(long)]
@@ -217,7 +217,7 @@ async fn ask(server: &mut Option<server::Process>) -> Result<Option<server::Acco
 
 /// Why an echo is still awaited so long after the end.
 fn unanswered() -> String {
-    let late = format!("{GOODBYE:?} after the end somebody was still waiting for an echo");
+    let late = format!("{} s after the end somebody was still waiting for an echo", GOODBYE.as_secs());
     match Handle::current().metrics().accept_retries {
         0 => late,
         refused => format!(

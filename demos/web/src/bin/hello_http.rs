@@ -30,7 +30,7 @@ use clap::Parser;
 use hyper::body::{Bytes, Incoming};
 use oneloop::time::{Instant, sleep, timeout};
 use oneloop_demos::server::{listen, stop_asked_for};
-use oneloop_demos::{end_of, flags, log, seconds};
+use oneloop_demos::{end_of, flags, log, print, seconds};
 use oneloop_web_demos::house::{House, Limits, why_refused};
 use tower_service::Service;
 
@@ -67,7 +67,7 @@ async fn slow() -> &'static str {
 async fn serve(args: Args) -> Result<(), String> {
     let (listener, addr) = listen(args.limits.addr, "--addr").await?;
     let stop = stop_asked_for(args.limits.seconds); // from here on it is heard
-    log(&format!("listening on {addr}; try: curl http://{addr}/hello/you"));
+    print(format_args!("listening on {addr}; try: curl http://{addr}/hello/you"));
     let router = router();
     let answer = move |request, peer| answer(request, peer, router.clone(), args.answer);
     House::new(args.limits).live(listener, stop, answer).await

@@ -61,7 +61,8 @@ fn what_goes_wrong_is_named_with_the_way_out() {
     for front in [&["--read", "0.1", &url][..], &["--read", "0.1", "--blocking", &url]] {
         run(FETCH, front).assert_complains(1, &[&url, "took longer than 0.1 s", "--read"]);
     }
-    run(FETCH, &["gopher://127.0.0.1/"]).assert_complains(1, &["gopher", "http and https"]);
+    run(FETCH, &["gopher://127.0.0.1/"]).assert_complains(2, &["gopher", "http and https"]);
+    run(FETCH, &["http://127.0.0.1:99999/"]).assert_complains(2, &["99999 is too large"]);
     run(FETCH, &["--read", "0", &url]).assert_complains(2, &["--read"]);
     run(FETCH, &["--connections", "0", &url]).assert_complains(2, &["--connections"]);
 }

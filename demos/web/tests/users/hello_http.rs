@@ -209,7 +209,7 @@ fn bad_input_is_named_with_the_way_out() {
     for (args, code, words) in [
         (["--addr", &taken], 1, [&taken as &str, "--addr"]),
         (["--addr", "localhost"], 2, ["--addr", "such as 127.0.0.1"]),
-        (["--connections", "0"], 2, ["--connections", "1..=10000"]),
+        (["--connections", "0"], 2, ["--connections", "from 1 to 10000"]),
         (["--grace", "soon"], 2, ["--grace", "such as 10"]),
     ] {
         run(HELLO, &args).assert_complains(code, &words);

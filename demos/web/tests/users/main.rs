@@ -15,6 +15,7 @@ mod fetch;
 mod game;
 mod gateway;
 mod hello_http;
+mod manners;
 mod promises;
 mod stalled;
 mod twins;

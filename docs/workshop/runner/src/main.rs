@@ -67,6 +67,7 @@ cargo stage check          holds the workshop itself to its rules
 
 fn main() -> ExitCode {
     sigpipe::reset();
+    say_so_on_a_full_disk();
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let ended = match words.as_slice() {
@@ -90,7 +91,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         [unknown, ..] => {
-            eprintln!("cargo stage: there is no command `{unknown}`; the commands are:\n{USAGE}");
+            eprintln!("cargo stage: there is no command `{unknown}`; `cargo stage --help` lists them");
             return ExitCode::from(2);
         }
     };
@@ -101,4 +102,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A disk that is full is no error of this program's: its `println!` ends with a line, and not in a panic.
+fn say_so_on_a_full_disk() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let said = info.payload().downcast_ref::<String>();
+        if let Some(error) = said.and_then(|said| said.strip_prefix("failed printing to stdout: ")) {
+            eprintln!("cargo stage: cannot write the output: {error}");
+            std::process::exit(1);
+        }
+        others(info);
+    }));
 }

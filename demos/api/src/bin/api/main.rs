@@ -34,7 +34,7 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     db: Option<PathBuf>,
     /// A host name, beside those of loopback, under which the API may be asked
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = oneloop_demos::host_name)]
     host: Vec<String>,
     /// The seconds that a handler may take; then the answer is 503
     #[arg(long, value_name = "F", default_value = "10", value_parser = seconds)]

@@ -19,7 +19,7 @@ use oneloop::interop::hyper::{Executor, Io, Timer};
 use oneloop::task::spawn_blocking;
 use oneloop::time::{Instant, timeout};
 use oneloop_demos::server::{listen, stop_asked_for};
-use oneloop_demos::{Patient, log};
+use oneloop_demos::{Patient, log, print};
 use oneloop_web_demos::house::{Guest, House, is_at_home, why_refused};
 use oneloop_web_demos::slowly::AnyError;
 use tower_service::Service;
@@ -40,7 +40,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     let store = spawn_blocking(move || Store::open(db.as_deref())).await.map_err(|error| error.to_string())??;
     let (listener, addr) = listen(args.limits.addr, "--addr").await?;
     let stop = stop_asked_for(args.limits.seconds); // from here on it is heard
-    log(&format!("listening on {addr}; open http://{addr}/docs/ or: curl http://{addr}/notes"));
+    print(format_args!("listening on {addr}; open http://{addr}/docs/ or: curl http://{addr}/notes"));
     let api = Rc::new(Api { router: router(store), addr, host: args.host, limit: args.answer });
     House::new(args.limits).live_with(listener, stop, |guest| talk(guest, Rc::clone(&api))).await
 }

@@ -30,6 +30,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use oneloop::interop::hyper::{Io, Timer};
 use oneloop::signal::stop_requested;
+use oneloop_demos::{flags, whole};
 
 use client::Client;
 
@@ -74,13 +75,13 @@ fn serve_by_tokio(listener: TcpListener) -> io::Result<()> {
 #[derive(Parser)]
 struct Args {
     /// How often each server is asked
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = whole(1..=1000_u16))]
     rounds: u16,
     /// How long each time, in whole seconds
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=60))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole(1..=60_u16))]
     seconds: u16,
     /// How many connections ask at one time
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=400))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = whole(1..=400_u16))]
     connections: u16,
     /// Print the figures as one line of JSON
     #[arg(long)]
@@ -91,7 +92,7 @@ struct Args {
 type Round = [f64; 2];
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = flags::<Args>();
     let asked = oneloop::Runtime::new()
         .map_err(|error| format!("cannot start a runtime: {error}"))
         .and_then(|runtime| runtime.block_on(compare(&args)));

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use oneloop_demos::{flags, whole};
 
 /// The program, compiled once for each runtime.
 macro_rules! on {
@@ -44,13 +45,13 @@ const RUNTIMES: [(&str, Runner); 3] = [("oneloop", oneloop::run), ("tokio", toki
 #[derive(Parser)]
 struct Args {
     /// How many clients talk to the server at one time
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=400))]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = whole(1..=400_u16))]
     clients: u16,
     /// How many words each says
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = whole(1..=65_535_u16))]
     words: u16,
     /// How often each runtime runs the program; the quickest run counts
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = whole(1..=100_u8))]
     rounds: u8,
     /// Print the transcript too
     #[arg(long)]
@@ -61,7 +62,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = flags::<Args>();
     let mut best = [Duration::MAX; RUNTIMES.len()];
     let mut transcripts = [const { Vec::new() }; RUNTIMES.len()];
     // In turns, so that whatever else the machine does falls on all three.

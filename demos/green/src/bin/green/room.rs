@@ -13,7 +13,7 @@ use oneloop::net::{TcpListener, TcpStream};
 use oneloop::task::{AbortHandle, Builder, JoinError, JoinHandle};
 use oneloop::time::{sleep, timeout};
 use oneloop_demos::server::{Client, listen, resident, some_seconds, stop_asked_for};
-use oneloop_demos::{Guests, address, log, seconds};
+use oneloop_demos::{Guests, address, log, print, seconds, whole};
 
 use crate::thread::Thread;
 use crate::{async_talk, green_talk, stand_around};
@@ -33,13 +33,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7011", value_parser = address)]
     tasks: SocketAddr,
     /// How many more green threads there are, which do nothing
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=30_000))]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole(0..=30_000_u32))]
     crowd: u32,
     /// The stack of a green thread, in KiB. It does not grow: a thread that needs more ends the program
-    #[arg(long, value_name = "KIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(64..=65_536))]
+    #[arg(long, value_name = "KIB", default_value_t = 256, value_parser = whole(64..=65_536_u32))]
     stack: u32,
     /// The most connections at a time; one more takes the place of the one that has been silent the longest
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = whole(1..=10_000_u32))]
     connections: u32,
     /// The seconds without a byte in either direction after which a client is disconnected
     #[arg(long, value_name = "F", default_value = "300", value_parser = some_seconds)]
@@ -131,7 +131,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     let (green, green_addr) = listen(args.green, "--green").await?;
     let (tasks, tasks_addr) = listen(args.tasks, "--tasks").await?;
     let stop = stop_asked_for(args.seconds); // from here on it is heard
-    log(&format!("green threads on {green_addr}, async tasks on {tasks_addr}; try: {}", nc(green_addr)));
+    print(format_args!("green threads on {green_addr}, async tasks on {tasks_addr}; try: {}", nc(green_addr)));
     let (words, naps, clients) = Default::default();
     let room = Rc::new(Room { args, words, naps, guests: Guests::at_most(args.connections), clients });
     gather(&room).await?;

@@ -13,7 +13,7 @@ use oneloop::net::{TcpListener, UdpSocket};
 use oneloop::task::Builder;
 use oneloop::time::{interval, timeout};
 use oneloop_demos::server::{Client, cannot_listen, listen, some_seconds, stop_asked_for};
-use oneloop_demos::{Guests, address, counted, log, seconds};
+use oneloop_demos::{Guests, address, counted, log, print, seconds, whole};
 
 use crate::{Board, dns, http, lines, smtp};
 
@@ -33,10 +33,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7023", value_parser = address)]
     pub(crate) http: SocketAddr,
     /// A host name, beside those of loopback, under which the page may be asked for
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = oneloop_demos::host_name)]
     pub(crate) host: Vec<String>,
     /// The most connections at a time; one more takes the place of the one that has been silent the longest
-    #[arg(long, value_name = "N", default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    #[arg(long, value_name = "N", default_value_t = 4_000, value_parser = whole(1..=60_000_u32))]
     connections: u32,
     /// The seconds a client may take to send one request, or to take an answer
     #[arg(long, value_name = "F", default_value = "10", value_parser = some_seconds)]
@@ -92,7 +92,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     let (smtp, smtp_addr) = listen(args.smtp, "--smtp").await?;
     let (http, http_addr) = listen(args.http, "--http").await?;
     let asked_to_stop = stop_asked_for(args.seconds); // from here on it is heard
-    log(&format!("dns {dns_addr}, lines {lines_addr}, smtp {smtp_addr}; open http://{http_addr}/"));
+    print(format_args!("dns {dns_addr}, lines {lines_addr}, smtp {smtp_addr}; open http://{http_addr}/"));
 
     let (stopping, stop) = bounded(1);
     let guests = Guests::at_most(args.connections);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use oneloop::net::TcpStream;
 use oneloop::time::timeout;
+use oneloop_demos::port_fits;
 use percent_encoding::percent_decode_str;
 use redis_protocol::resp2::decode::decode;
 use redis_protocol::resp2::encode::encode;
@@ -38,6 +39,7 @@ impl Display for Address {
 
 /// Reads a flag that is the URL of a Redis.
 pub(crate) fn address(text: &str) -> Result<Address, String> {
+    port_fits(text)?;
     read(text).ok_or_else(|| {
         "expected a Redis without TLS, such as redis://127.0.0.1:6379 or redis://:password@host/0".to_owned()
     })

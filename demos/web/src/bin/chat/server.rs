@@ -14,7 +14,7 @@ use oneloop::net::{TcpListener, TcpStream};
 use oneloop::task::Builder;
 use oneloop::time::{interval, timeout};
 use oneloop_demos::server::{listen, resident, some_seconds, stop_asked_for};
-use oneloop_demos::{Guests, Patient, address, log, seconds};
+use oneloop_demos::{Guests, Patient, address, log, print, seconds, whole};
 
 use crate::broker::Sharing;
 use crate::{Room, http, lines, link};
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "127.0.0.1:8001", value_parser = address)]
     pub(crate) tcp: SocketAddr,
     /// A host name, beside those of loopback, under which browsers may ask for the room
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = oneloop_demos::host_name)]
     pub(crate) host: Vec<String>,
     /// Share the room with other processes through this Redis, such as redis://127.0.0.1:6379
     #[arg(long, value_name = "URL", value_parser = link::address)]
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "F", value_parser = seconds)]
     seconds: Option<Duration>,
     /// The most connections at a time; one more takes the place of the one that has been silent the longest
-    #[arg(long, value_name = "N", default_value = "10000", value_parser = clap::value_parser!(u16).range(1..=60_000))]
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = whole(1..=60_000_u16))]
     connections: u16,
     /// The seconds between two pings; a client that answers neither is disconnected
     #[arg(long, value_name = "F", default_value = "20", value_parser = some_seconds)]
@@ -101,7 +101,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     let (web, addr) = listen(args.addr, "--addr").await?;
     let (tcp, tcp_addr) = listen(args.tcp, "--tcp").await?;
     let asked_to_stop = stop_asked_for(args.seconds); // from here on it is heard
-    log(&format!(
+    print(format_args!(
         "listening on {addr} and {tcp_addr}; open http://{addr}/ or: nc {} {}",
         tcp_addr.ip(),
         tcp_addr.port()

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use event_listener::Event;
+use oneloop_demos::port_fits;
 
 /// A page to fetch.
 #[derive(Clone, Debug)]
@@ -158,6 +159,7 @@ impl Frontier {
 /// Reads where to begin: a host by its address, and a path.
 pub(crate) fn beginning(text: &str) -> Result<(SocketAddr, String), String> {
     let expected = || "expected a URL with an IP address and a port, such as http://127.0.0.1:8099/".to_owned();
+    port_fits(text)?;
     let rest = text.strip_prefix("http://").ok_or_else(expected)?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let host = host.parse().map_err(|_| expected())?;

@@ -31,7 +31,7 @@ use futures_lite::future::or;
 use oneloop::task::{Builder, scope};
 use oneloop::time::{Instant, interval, sleep};
 use oneloop_demos::server::{some_seconds, stop_asked_for};
-use oneloop_demos::{fail, finish_log, flags, print, seconds};
+use oneloop_demos::{fail, finish_log, flags, print, seconds, while_shown, whole};
 
 use fetch::{Connection, Outcome};
 use frontier::{Frontier, Page};
@@ -43,16 +43,16 @@ struct Args {
     #[arg(long, value_name = "URL", value_parser = frontier::beginning)]
     from: Option<(SocketAddr, String)>,
     /// How many pages to fetch at most
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = whole(1..=1_000_000_u32))]
     pages: u32,
     /// How many connections to have at most
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = whole(1..=1_000_u32))]
     connections: u32,
     /// How many of them may go to one host
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = whole(1..=1_000_u32))]
     per_host: u32,
     /// How often a page is tried before it counts as lost
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=20))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = whole(1..=20_u32))]
     tries: u32,
     /// How long one try may take, in seconds
     #[arg(long, value_name = "F", default_value = "10", value_parser = some_seconds)]
@@ -143,6 +143,9 @@ async fn crawl(args: Args) -> Result<bool, String> {
     let is_whole = whole.await?;
     show.draw(&frontier, start.elapsed());
     print(show::account(&args, &frontier, served.as_deref(), start.elapsed(), is_whole));
+    if is_whole {
+        while_shown("the crawl is over").await.map_err(|error| format!("cannot wait for Ctrl-C: {error}"))?;
+    }
     Ok(frontier.totals().lost == 0)
 }
 

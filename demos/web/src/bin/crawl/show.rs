@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oneloop_demos::{print, show};
+use oneloop_demos::{counted, print, show};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -145,7 +145,7 @@ pub(crate) fn account(
         return account.to_string();
     }
     let end = if is_whole { "done" } else { "stopped" };
-    let most = most.map(|most| format!("; the server saw {most} connections at most")).unwrap_or_default();
+    let most = most.map(|most| format!("; the server saw {} at most", counted(most, "connection"))).unwrap_or_default();
     let problems: String =
         frontier.problems.borrow().iter().take(10).map(|problem| format!("lost: {problem}\n")).collect();
     format!(

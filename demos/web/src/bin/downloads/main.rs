@@ -28,7 +28,7 @@ use futures_lite::future::or;
 use oneloop::signal::stop_requested;
 use oneloop::task::{Builder, JoinHandle, spawn_blocking};
 use oneloop::time::{Instant, interval};
-use oneloop_demos::{complain, fail, finish_log, flags, seconds};
+use oneloop_demos::{complain, fail, finish_log, flags, seconds, while_shown, whole};
 use sha2::{Digest, Sha256};
 
 use crate::bars::Bar;
@@ -77,7 +77,7 @@ fn hash_and_keep(name: &str, bytes: &[u8], to: Option<&Path>) -> Result<String, 
 #[derive(Parser, Clone)]
 struct Args {
     /// How many files are on their way at one time
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = whole(1..=256_u16))]
     at_once: u16,
     /// Keep the files in this folder, which must exist
     #[arg(long, value_name = "FOLDER")]
@@ -139,6 +139,9 @@ async fn run(args: Args) -> Result<ExitCode, String> {
     show.account(lateness.get());
     for problem in &problems {
         complain(format_args!("error: {problem}"));
+    }
+    if !matches!(came, Ok(None)) {
+        while_shown("it is over").await.map_err(|error| format!("cannot wait for Ctrl-C: {error}"))?;
     }
     Ok(match came {
         Ok(None) => ExitCode::from(130),

@@ -40,7 +40,7 @@ use oneloop::signal::{SignalKind, signal};
 use oneloop::task::spawn_blocking;
 use oneloop::time::sleep;
 use oneloop_demos::server::{cannot_listen, stop_asked_for};
-use oneloop_demos::{Patient, fail, finish_log, flags, log};
+use oneloop_demos::{Patient, fail, finish_log, flags, log, print, whole};
 use oneloop_web_demos::house::{Guest, House, Limits, why_refused};
 use oneloop_web_demos::slowly::AnyError;
 
@@ -104,7 +104,7 @@ struct Args {
     #[command(flatten)]
     limits: Limits,
     /// How many loops, each on a thread of its own; without it, one for each core
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=64_u16))]
     loops: Option<u16>,
 }
 
@@ -140,7 +140,7 @@ fn run(args: &Args, program: &Path) -> Result<(), String> {
         .collect();
     let (process, loops) = (std::process::id(), listeners.len());
     let is_ready = || {
-        log(&format!("listening on {addr}; {loops} loops in process {process}; try: curl http://{addr}/"));
+        print(format_args!("listening on {addr}; {loops} loops in process {process}; try: curl http://{addr}/"));
         if let Some(testator) = testator {
             testator.tell_ready();
         }

@@ -16,6 +16,7 @@ use hyper::header::{
 use hyper::{Method, StatusCode};
 use oneloop::time::timeout;
 use oneloop_demos::server::some_seconds;
+use oneloop_demos::{port_fits, whole};
 use url::Url;
 
 use crate::wire::{App, Net, Reply, Transport};
@@ -39,13 +40,13 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "F", default_value = "60", value_parser = some_seconds)]
     pub(crate) total: Duration,
     /// Follow so many redirects at most
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = whole(0..=255_u8))]
     pub(crate) redirects: u8,
     /// Take so many bytes at most, counted when they are decoded
-    #[arg(long, value_name = "N", default_value_t = 64 << 20)]
+    #[arg(long, value_name = "N", default_value_t = 64 << 20, value_parser = whole(0..=usize::MAX))]
     pub(crate) bytes: usize,
     /// How many connections there may be to one server
-    #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value = "10", value_parser = whole(1..=1000_u16))]
     pub(crate) connections: u16,
 }
 
@@ -64,6 +65,7 @@ impl Ask {
     }
 
     pub(crate) fn new(method: Method, url: &str, body: Bytes) -> Result<Self, Failure> {
+        port_fits(url).map_err(Failure::Url)?;
         let url = Url::parse(url).map_err(|error| Failure::Url(format!("it is no URL: {error}")))?;
         Ok(Self { method, url: checked(url)?, headers: HeaderMap::new(), body })
     }

@@ -32,7 +32,7 @@ use clap::Parser;
 use oneloop::Runtime;
 use oneloop::task::Builder;
 use oneloop::time::Instant;
-use oneloop_demos::{complain, fail, finish_print, flags, print};
+use oneloop_demos::{complain, fail, finish_print, flags, print, while_shown};
 
 use crate::client::{Answer, Ask, Client, Failure, Settings};
 
@@ -57,6 +57,7 @@ impl Blocking {
 #[derive(Parser, Clone)]
 struct Args {
     /// The URLs to fetch; without any, an app in this program is called
+    #[arg(value_parser = url)]
     urls: Vec<String>,
     /// Call the client as a program would that has no loop: one URL after the other
     #[arg(long)]
@@ -72,6 +73,11 @@ struct Args {
     /// Trust the certificates in this file of PEM, and not those of the system
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+}
+
+/// Reads an argument that is a URL to fetch.
+fn url(text: &str) -> Result<String, String> {
+    Ask::get(text).map(|_| text.to_owned()).map_err(|failure| failure.to_string())
 }
 
 fn main() -> ExitCode {
@@ -105,7 +111,11 @@ fn run(args: &Args) -> Result<bool, String> {
         return Ok(urls.iter().map(fetch).filter(|well| !well).count() == 0);
     }
     let runtime = Runtime::new().map_err(cannot)?;
-    Ok(runtime.block_on(fetch_all(args, client(), urls)))
+    runtime.block_on(async {
+        let all_well = fetch_all(args, client(), urls).await;
+        while_shown("it is over").await.map_err(|error| format!("cannot wait for Ctrl-C: {error}"))?;
+        Ok(all_well)
+    })
 }
 
 /// All at once, by one client.

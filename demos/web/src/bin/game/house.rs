@@ -14,7 +14,7 @@ use oneloop::net::TcpListener;
 use oneloop::task::Builder;
 use oneloop::time::timeout;
 use oneloop_demos::server::{listen, some_seconds, stop_asked_for};
-use oneloop_demos::{Guests, address, log, seconds};
+use oneloop_demos::{Guests, address, log, print, seconds, whole};
 
 use crate::door::{self, Bucket};
 use crate::{Game, bots, jitter, play};
@@ -26,13 +26,13 @@ pub(crate) struct Args {
     #[arg(long, default_value = "127.0.0.1:8010", value_parser = address)]
     pub(crate) addr: SocketAddr,
     /// How many bots play with you, each by a socket of its own
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(0..=400))]
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = whole(0..=400_u32))]
     bots: u32,
     /// A host name, beside those of loopback, under which browsers may ask for the game
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = oneloop_demos::host_name)]
     pub(crate) host: Vec<String>,
     /// The most connections at a time; one more takes the place of the one that has done nothing the longest
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = whole(1..=10_000_u32))]
     connections: u32,
     /// The seconds between two pings; a client that answers neither is disconnected
     #[arg(long, value_name = "F", default_value = "20", value_parser = some_seconds)]
@@ -68,7 +68,7 @@ impl House {
 pub(crate) async fn serve(args: Args) -> Result<(), String> {
     let (listener, addr) = listen(args.addr, "--addr").await?;
     let asked_to_stop = stop_asked_for(args.seconds); // from here on it is heard
-    log(&format!("open http://{addr}/ and play; {} bots are waiting", args.bots));
+    print(format_args!("open http://{addr}/ and play; {} bots are waiting", args.bots));
     let (stopping, stop) = bounded(1);
     let guests = Guests::at_most(args.connections);
     let gate = RefCell::new(Bucket::new(300.0, 100.0));

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use oneloop::time::interval;
-use oneloop_demos::log;
+use oneloop_demos::{counted, log};
 
 use crate::{Game, TICK};
 
@@ -41,7 +41,11 @@ impl Late {
 
     /// How often in all, and the worst of all.
     pub(crate) fn account(&self) -> String {
-        format!("of {} ticks, the worst was {:.1} ms late", self.count.get(), self.worst.get().as_secs_f64() * 1e3)
+        format!(
+            "of {}, the worst was {:.1} ms late",
+            counted(self.count.get(), "tick"),
+            self.worst.get().as_secs_f64() * 1e3
+        )
     }
 }
 

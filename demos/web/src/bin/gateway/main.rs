@@ -35,7 +35,7 @@ use hyper::{Method, Request, Response, StatusCode, Uri};
 use oneloop::task::Builder;
 use oneloop::time::{interval, sleep, timeout};
 use oneloop_demos::server::{listen, stop_asked_for};
-use oneloop_demos::{end_of, flags, log, seconds};
+use oneloop_demos::{end_of, flags, print, seconds, whole};
 use oneloop_web_demos::house::{House, Limits, is_own_host, why_refused};
 use oneloop_web_demos::pool::Lease;
 
@@ -216,10 +216,10 @@ struct Args {
     #[arg(long)]
     allow_loopback: bool,
     /// A host name, beside those of loopback, under which the gateway may be asked
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = oneloop_demos::host_name)]
     host: Vec<String>,
     /// How many connections there may be to one upstream
-    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value = "32", value_parser = whole(1..=1000_u16))]
     upstream_connections: u16,
     /// Answer 503 if no connection comes free for so many seconds
     #[arg(long, value_name = "F", default_value = "5", value_parser = seconds)]
@@ -254,7 +254,7 @@ async fn serve(mut args: Args) -> Result<(), String> {
         place.check(args.allow_loopback, addr)?;
     }
     let to: Vec<_> = args.to.iter().map(|place| place.name.as_str()).collect();
-    log(&format!("listening on {addr}; leads to {}; try: curl http://{addr}/", to.join(", ")));
+    print(format_args!("listening on {addr}; leads to {}; try: curl http://{addr}/", to.join(", ")));
     let upstreams = args.to.iter().map(|place| Upstream::at(place, &args)).collect();
     let name = format!("oneloop-{:016x}", fastrand::u64(..));
     let gateway = Rc::new(Gateway { addr, args, upstreams, next: Cell::new(0), name });

@@ -10,7 +10,7 @@ use oneloop::interop::hyper::Io;
 use oneloop::net::{happy_eyeballs, lookup_host};
 use oneloop::task::Builder;
 use oneloop::time::timeout;
-use oneloop_demos::Patient;
+use oneloop_demos::{Patient, port_fits};
 use oneloop_web_demos::pool::{Line, Pool};
 
 use crate::Args;
@@ -31,6 +31,7 @@ pub(crate) struct Place {
 
 /// Reads the flag `--to`.
 pub(crate) fn parse(text: &str) -> Result<Place, String> {
+    port_fits(text)?;
     let url: Uri = text.parse().map_err(|_| "expected a URL, such as http://10.0.0.7:9000".to_owned())?;
     match (url.scheme_str(), url.authority()) {
         (Some("http"), Some(authority)) if url.path() == "/" && url.query().is_none() => {

@@ -33,7 +33,7 @@ use clap::{Parser, ValueEnum};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
-use oneloop_demos::{fail, finish_log, finish_print, flags};
+use oneloop_demos::{fail, finish_log, finish_print, flags, whole};
 use oneloop_web_demos::house::{Limits, why_refused};
 
 /// How long a body may be, in bytes.
@@ -90,7 +90,7 @@ struct Args {
     #[arg(long, value_name = "TWIN")]
     serve: Option<Twin>,
     /// How many slow requests to compare by
-    #[arg(long, value_name = "N", default_value = "200", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value = "200", value_parser = whole(1..=1000_u16))]
     requests: u16,
     /// Print the comparison as JSON
     #[arg(long)]

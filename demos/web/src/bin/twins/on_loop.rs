@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use oneloop::time::sleep;
-use oneloop_demos::log;
+use oneloop_demos::print;
 use oneloop_demos::server::{listen, stop_asked_for};
 use oneloop_web_demos::house::{House, Limits};
 
@@ -22,7 +22,7 @@ pub(crate) fn serve(limits: Limits) -> Result<(), String> {
     runtime.block_on(async {
         let (listener, addr) = listen(limits.addr, "--addr").await?;
         let stop = stop_asked_for(limits.seconds); // from here on it is heard
-        log(&format!("listening on {addr}, by a loop; try: curl http://{addr}/hello/you"));
+        print(format_args!("listening on {addr}, by a loop; try: curl http://{addr}/hello/you"));
         let answer = async |request, _| crate::answer(request, &OnLoop).await;
         House::new(limits).live(listener, stop, answer).await
     })

@@ -18,8 +18,8 @@ use futures_lite::{AsyncRead, AsyncWrite};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use oneloop::interop::hyper::Io;
-use oneloop_demos::log;
 use oneloop_demos::server::{cannot_listen, stop_asked_for};
+use oneloop_demos::{log, print};
 use oneloop_web_demos::house::Limits;
 
 use crate::World;
@@ -93,7 +93,7 @@ pub(crate) fn serve(limits: &Limits) -> Result<(), String> {
     // A loop hears the signal; it does nothing else here.
     runtime.block_on(async {
         let stop = stop_asked_for(limits.seconds); // from here on it is heard
-        log(&format!("listening on {addr}, by threads; try: curl http://{addr}/hello/you"));
+        print(format_args!("listening on {addr}, by threads; try: curl http://{addr}/hello/you"));
         let (accepting, bounds) = (Arc::clone(&guests), limits.clone());
         let accepts = thread::Builder::new().name("accept".to_owned());
         let accepts = accepts.spawn(move || accept(&listener, &accepting, &bounds));
