@@ -41,7 +41,7 @@ const ONE_BY_ONE: u64 = 1000;
 const TIME_TO_CUT: Duration = Duration::from_secs(5);
 
 /// Runs a program once with each seed, each time on a new runtime with the virtual clock, and panics if it fails with
-/// any. It fails if its future panics, if a task panics and nobody joins it, if it is stuck, or if it has not ended
+/// any. It fails if its future panics, or a task that nobody joins. It fails as well if it is stuck, or has not ended
 /// after a million polls.
 ///
 /// `program` makes the future to run. The runs must not change anything that they share, such as a static or
@@ -53,10 +53,9 @@ const TIME_TO_CUT: Duration = Duration::from_secs(5);
 ///
 /// # Panics
 ///
-/// If a run fails. Its seed is told on stderr at once. Then its schedule is cut to the shortest prefix of the
-/// seed's picks with which the program still fails, the tasks coming in order from there on. After five seconds the
-/// shortest that was found has to do. The message holds that of the failure, and a line to run this one
-/// schedule again.
+/// If a run fails. Its seed is told on stderr at once. Then its schedule is cut to the shortest prefix of the seed's
+/// picks with which the program still fails. From there on, tasks come in order. After five seconds the shortest that
+/// was found has to do. The message holds that of the failure, and a line to run this one schedule again.
 ///
 /// It panics as well if there are no seeds, if a runtime is already running on this thread, or if the system
 /// refuses one its event queue.

@@ -242,7 +242,7 @@ impl<'a, T: AsFd + Send + 'static> AsyncFdReadyGuard<'a, T> {
         }
     }
 
-    /// Says that an attempt has just blocked: whatever the kernel said before is over.
+    /// Says that an attempt has just blocked: the readiness that the kernel reported before is over.
     ///
     /// If the kernel may have been asked since the guard was made, this does nothing, since there may be
     /// news. So call it in the same poll as the attempt: what is cleared too late is asked for once more.

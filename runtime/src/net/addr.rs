@@ -11,9 +11,9 @@ use crate::heart::budget::ready_at_a_price;
 use crate::heart::current::expect_current;
 use crate::task::spawn_blocking;
 
-/// An address to bind or to connect to: a [`SocketAddr`], an IP address with a port, several addresses to be tried in
-/// turn, or a host name with a port. A host name, as in `("localhost", 7000)` or `"localhost:7000"`, is looked up on
-/// a thread of the blocking pool.
+/// An address to bind or to connect to. It is a [`SocketAddr`], an IP address with a port, several addresses to be
+/// tried in turn, or a host name with a port. A host name, as in `("localhost", 7000)` or `"localhost:7000"`, is looked
+/// up on a thread of the blocking pool.
 ///
 /// It cannot be implemented outside this crate.
 pub trait ToSocketAddrs: sealed::Addrs {}
@@ -36,7 +36,7 @@ pub enum Addresses {
     Named(String, u16),
 }
 
-/// Looks up a host name, or whatever else may stand for addresses, without blocking the loop.
+/// Looks up a host name, or anything else that stands for addresses, without blocking the loop.
 ///
 /// # Errors
 ///

@@ -89,8 +89,8 @@ impl TcpListener {
     /// Waits for the next connection, and gives it with its peer's address.
     ///
     /// A connection that fails before it is accepted is passed over. When the process or the system has no descriptor
-    /// or buffer left for another, the listener pauses for up to half a second and tries again, for as long as it
-    /// takes. Meanwhile the connections that exist are served, and new ones wait in the backlog. Both are counted in
+    /// or buffer left for another, the listener pauses for up to half a second. It tries again for as long as it takes.
+    /// Meanwhile the connections that exist are served, and new ones wait in the backlog. Both are counted in
     /// [`Metrics`](crate::Metrics).
     ///
     /// # Errors

@@ -22,9 +22,8 @@ use crate::net::stream::{async_read, async_write};
 /// [`AsyncWrite`](futures_io::AsyncWrite), for `TcpStream` and for `&TcpStream`, which is what the
 /// ecosystem's helpers ask for.
 ///
-/// Dropping it closes the connection. If bytes have arrived that nobody read, TCP resets the
-/// connection, and what was sent last may not reach the peer: [`shutdown`](Self::shutdown) the sending
-/// side and read to the end first.
+/// Dropping it closes the connection. If bytes have arrived that nobody read, TCP resets the connection. The bytes that
+/// were sent last may then not reach the peer: [`shutdown`](Self::shutdown) the sending side and read to the end first.
 ///
 /// Closing does not wait, unless somebody sets `SO_LINGER` to a time through the descriptor. Then close(2)
 /// waits until the peer has all bytes or the time is over, and holds up the whole loop meanwhile.

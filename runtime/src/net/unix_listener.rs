@@ -20,9 +20,9 @@ use crate::net::unix_stream::UnixStream;
 
 /// Listens for connections through a Unix socket.
 ///
-/// Binding makes the socket's file. Dropping the listener does not remove it, since it may be another's
-/// by then; and while it is there, nobody can bind to it. So a server removes the file when it ends, or
-/// an old one before it binds, if it can be sure that no other server runs.
+/// Binding makes the socket's file. Dropping the listener does not remove it, since it may be another's by then; and
+/// while it is there, nobody can bind to it. So a server removes the file when it ends. It may remove an old file
+/// before it binds, if no other server runs.
 ///
 /// ```
 /// use oneloop::net::{UnixListener, UnixStream};

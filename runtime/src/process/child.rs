@@ -18,11 +18,10 @@ use crate::signal::{Signal, SignalKind, signal};
 
 /// A child process. Made by [`Command::spawn`](crate::process::Command::spawn).
 ///
-/// Dropping it does not end the process, unless
-/// [`kill_on_drop`](crate::process::Command::kill_on_drop) was set. Either way it does not stay behind
-/// as a zombie: a task of the runtime, named "orphans", waits for the end of children that were
-/// dropped. Those that outlive their runtime are asked for when the next child is dropped or started
-/// anywhere in this process.
+/// Dropping it does not end the process, unless [`kill_on_drop`](crate::process::Command::kill_on_drop) was set. Either
+/// way it does not stay behind as a zombie. A task of the runtime, named "orphans", waits for the end of dropped
+/// children. Those that outlive their runtime are asked for when the next child is dropped or started anywhere in this
+/// process.
 ///
 /// ```
 /// use oneloop::process::{Command, Stdio};

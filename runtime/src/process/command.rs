@@ -162,8 +162,8 @@ impl Command {
         }
     }
 
-    /// Runs the process to its end and collects what it writes to its standard output and its standard
-    /// error, unless these were set to something else. It has no standard input unless one was set.
+    /// Runs the process to its end. Collects its standard output and its standard error, unless these were set to
+    /// something else. It has no standard input unless one was set.
     ///
     /// The process is started here, not when the future is first polled.
     ///

@@ -7,9 +7,9 @@ use crate::heart::budget::ready_at_a_price;
 /// Counts one operation against what the task may do in this poll. If that is used up, the task goes to
 /// the end of the ready queue first, and the others run.
 ///
-/// Sockets, timers and joins of this crate count by themselves. Call this in a loop over something that
-/// may be ready again and again and does not count: a channel of another library that always holds a
-/// message, or a parser that awaits in memory only.
+/// Sockets, timers and joins of this crate count by themselves. Call this in a loop over something that may always be
+/// ready and does not count. Examples are a channel of another library that always holds a message, and a parser that
+/// awaits in memory only.
 ///
 /// # Cancel safety
 ///

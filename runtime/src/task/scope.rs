@@ -33,12 +33,12 @@ use crate::task::scope_error::{Cancelled, Failure, Reason, ScopeError};
 use crate::task::scoped_handle::{Output, ScopedJoinHandle};
 use crate::time::{Sleep, sleep};
 
-/// Runs `body` and waits for every task that it spawns on its [`Scope`]. Such tasks may borrow
-/// whatever was declared before the scope.
+/// Runs `body` and waits for every task that it spawns on its [`Scope`]. Such tasks may borrow anything that was
+/// declared before the scope.
 ///
-/// The first child that fails cancels the body and the other children: they are dropped where they stand. A child
-/// fails by a panic, or by an error given to [`Scope::try_spawn`]. So are they when the scope itself is dropped, at
-/// whatever await point, as by a timeout around it.
+/// The first child that fails cancels the body and the other children: they are dropped where they stand. A child fails
+/// by a panic, or by an error given to [`Scope::try_spawn`]. They are dropped too when the scope itself is dropped at
+/// any await point, as by a timeout around it.
 ///
 /// # Errors
 ///

@@ -6,8 +6,8 @@ use crate::ground::event::TaskId;
 use crate::heart::current::expect_current;
 use crate::task::join::JoinHandle;
 
-/// Makes a future a task of the runtime that runs on this thread, and queues it: it is polled first
-/// when its turn comes, not here.
+/// Makes a future a task of the runtime that runs on this thread, and queues it. Its first poll comes with its turn,
+/// not here.
 ///
 /// The future need not be `Send`, as it never leaves the thread. Dropping the handle detaches the task;
 /// it goes on by itself.

@@ -1,9 +1,8 @@
 //! Files by the environment: `ONELOOP_RECORD=path` writes down how any program's loop ran, and
 //! `ONELOOP_TRACE=path` draws it.
 //!
-//! The file is opened when the runtime is built, so that a path that does not do is told of at once, and
-//! written when the runtime or its process ends. A pipe whose reader takes nothing holds up the end for a
-//! moment, and no longer.
+//! The file is opened when the runtime is built, so a path that cannot be written is reported at once. It is written
+//! when the runtime or its process ends. A pipe whose reader takes nothing holds up the end for a moment, and no longer.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write};

@@ -60,11 +60,10 @@ const SHORTEST_TOKEN: usize = 8;
 
 /// Shows the runtime of this thread at an address: open it in a browser, or with `nc`.
 ///
-/// The page shows every turn as it happens, and can pause the loop, step it and slow it down; `nc` finds a
-/// monitor there that answers `help`. Both are served from threads of their own with plain sockets, so they
-/// answer also while the loop is stuck, and they take no task, no timer and no source of the loop. While a
-/// loop is shown, SIGUSR1 and SIGQUIT (Ctrl-\ on the terminal) print its task table on stderr; afterwards
-/// they do again what they did before.
+/// The page shows every turn as it happens. It can pause the loop, step it and slow it down; `nc` finds a monitor there
+/// that answers `help`. Both are served from threads of their own with plain sockets, so they answer also while the
+/// loop is stuck. They take no task, no timer and no source of the loop. While a loop is shown, SIGUSR1 and SIGQUIT
+/// (Ctrl-\ on the terminal) print its task table on stderr; afterwards they do again what they did before.
 ///
 /// The address must be a loopback one: anybody who reaches the page can stop the program. For others, see
 /// [`serve_with_token`]. Port 0 takes any that is free. The server goes on until the runtime is dropped.
