@@ -12,7 +12,7 @@
 //! so it stands where it belongs among the lines that the program itself writes.
 
 use std::collections::VecDeque;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ use crate::ground::signals;
 
 /// How many bytes may wait before what comes next is left out. One text may exceed it.
 const ROOM: usize = 64 * 1024;
+/// How many columns of a terminal a text takes. So it reads well in a narrow window too, whose size is not asked for.
+const COLUMNS: usize = 60;
 /// How long a sentence waits to be written, so that it stands in its place.
 const FOR_A_SENTENCE: Duration = Duration::from_millis(50);
 /// How long the loop waits for one line of its log.
@@ -47,8 +49,31 @@ pub(super) fn flush() {
 
 fn say_within(limit: Duration, text: String) {
     if let Some(speaker) = Speaker::of_this_process() {
-        speaker.say(text, limit);
+        speaker.say(if io::stderr().is_terminal() { broken(&text) } else { text }, limit);
     }
+}
+
+/// A text with its lines broken between words. The rest of a line stands below its second word.
+fn broken(text: &str) -> String {
+    let mut broken = String::with_capacity(text.len() * 5 / 4);
+    for line in text.lines() {
+        let rest = line.find(' ').map_or("", |end| &line[end..]);
+        let indent = line.len() - rest.trim_start().len();
+        let mut column = 0;
+        for word in line.split_inclusive(' ') {
+            let wide = word.chars().count();
+            if column > indent && column + word.trim_end().chars().count() > COLUMNS {
+                broken.truncate(broken.trim_end_matches(' ').len());
+                broken.push('\n');
+                broken.extend(std::iter::repeat_n(' ', indent));
+                column = indent;
+            }
+            broken.push_str(word);
+            column += wide;
+        }
+        broken.push('\n');
+    }
+    broken
 }
 
 /// The part that the writing thread shares with those who have something to say.
@@ -174,4 +199,15 @@ impl Queue {
         let count = std::mem::take(&mut self.left_out);
         (count > 0).then(|| format!("oneloop: {count} messages were left out here, as nobody read stderr in time\n"))
     }
+}
+
+#[cfg(test)]
+#[test]
+fn a_line_for_a_terminal_is_broken_between_words() {
+    let finding = "oneloop: task 3 \"hog\" (spawned at src/hog.rs:48:42, last waited at src/hog.rs:49:9) ran for 2 s in one poll\n";
+    let broken_up = "oneloop: task 3 \"hog\" (spawned at src/hog.rs:48:42, last\n         waited at src/hog.rs:49:9) ran for 2 s in one poll\n";
+    assert_eq!(broken(finding), broken_up);
+    let long = "x".repeat(80);
+    assert_eq!(broken(&format!("oneloop:     {long} y\n")), format!("oneloop:     {long}\n             y\n"));
+    assert_eq!(broken("short\nlines\n"), "short\nlines\n");
 }
