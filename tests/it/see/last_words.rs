@@ -190,7 +190,7 @@ fn once_no_loop_is_shown_signals_do_what_they_did_before() {
     });
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.signal(), Some(Signal::SIGQUIT as i32), "{said}");
-    assert!(said.matches("last woken by").count() >= 2, "{said}");
+    assert!(said.matches("woken by").count() >= 2, "{said}");
     assert!(said.contains("shown no more") && !said.contains("not reached"), "{said}");
 }
 

@@ -103,7 +103,7 @@ fn the_monitor_answers_what_it_promises_in_its_help() {
             let line = table.lines().find(|line| line.contains(name)).unwrap();
             line.split_whitespace().next().unwrap().to_owned()
         };
-        assert!(table.contains("see/monitor.rs:") && table.contains("last woken by"), "{table}");
+        assert!(table.contains("see/monitor.rs:") && table.contains("woken by"), "{table}");
         let sleeper = shown.monitor(&format!("where {}", number("sleeper")));
         assert!(sleeper.contains("waits for timer") && sleeper.contains("due in 59 min 59 s"), "{sleeper}");
         let joiner = shown.monitor(&format!("where {}", number("joiner")));
@@ -250,6 +250,6 @@ fn signals_print_the_table_also_while_the_loop_is_stuck() {
     });
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(42), "{said}");
-    assert_eq!(said.matches("last woken by").count(), 2, "{said}");
+    assert_eq!(said.matches("woken by").count(), 2, "{said}");
     assert!(said.contains("waits"), "{said}");
 }

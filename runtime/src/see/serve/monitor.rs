@@ -19,17 +19,17 @@ const IDLE: Duration = Duration::from_secs(600);
 
 /// For somebody who comes by `nc`, and for anybody who presses Enter to see what this is.
 const GREETING: &str = "\
-This is the monitor of a running oneloop. The same address in a browser shows the loop.
+This is the monitor of a loop; a browser shows the loop here.
 Ask: ps, where N, why N, wheel, fds, cancel N, help, quit.
 ";
 
 const HELP: &str = "\
-ps         every task: its state, its polls, what it waits for and who woke it last
-where N    task N: where it was spawned, by whom, and where it waits
-why N      why task N ran last: its last wake, and what led to that
+ps         every task: what it waits for, and who woke it
+where N    where task N was spawned, and where it waits
+why N      the last wake of task N, and what led to that
 wheel      the timers, level by level
-fds        the sources, beside what the kernel says it watches for us
-cancel N   end task N: an abort, which takes effect when the loop comes to it
+fds        the sources, beside what the kernel watches
+cancel N   aborts task N, when the loop comes to it
 help       this
 quit       goodbye
 ";
@@ -37,7 +37,7 @@ quit       goodbye
 /// The words to somebody who has not said anything.
 pub(super) fn greeting(rules: &Rules) -> &'static str {
     if rules.ask_for_a_token() {
-        "This is the monitor of a running oneloop.\nSend its token as the first line.\n"
+        "This is the monitor of a loop.\nSend its token as the first line.\n"
     } else {
         GREETING
     }
