@@ -17,8 +17,9 @@ use crate::io::stdin::{Desk, Seat, poll_take};
 pub struct Lines(Seat);
 
 impl Lines {
+    #[track_caller]
     pub(super) fn new() -> Self {
-        Self(Seat::default())
+        Self(Seat::new())
     }
 
     /// The next line, without its `\n` or `\r\n`; `None` at the end of the input. A line may have any
@@ -36,8 +37,9 @@ impl Lines {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
+    #[track_caller]
     pub fn next_line(&mut self) -> impl Future<Output = io::Result<Option<String>>> {
-        let mut seat = Seat::default();
+        let mut seat = Seat::new();
         poll_fn(move |cx| poll_next_line(cx, &mut seat))
     }
 }

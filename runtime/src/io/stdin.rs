@@ -15,6 +15,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read};
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -54,12 +55,22 @@ pub(super) struct Desk {
 }
 
 /// A place among those who wait for input. A reader that leaves it takes its waker along.
-#[derive(Default)]
-pub(super) struct Seat(Option<Number>);
+pub(super) struct Seat {
+    number: Option<Number>,
+    /// The line that asked.
+    at: &'static Location<'static>,
+}
+
+impl Seat {
+    #[track_caller]
+    pub(super) fn new() -> Self {
+        Self { number: None, at: Location::caller() }
+    }
+}
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        if let Some(number) = self.0 {
+        if let Some(number) = self.number {
             let waker = desk().waiting.forget(number);
             drop(waker);
         }
@@ -78,8 +89,9 @@ impl Drop for Seat {
 /// }
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
+#[track_caller]
 pub fn stdin() -> Stdin {
-    Stdin(Seat::default())
+    Stdin(Seat::new())
 }
 
 /// A handle to the standard input. Made by [`stdin`].
@@ -106,12 +118,14 @@ impl Stdin {
     /// # Cancel safety
     ///
     /// Dropping the future loses no byte.
+    #[track_caller]
     pub fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        let mut seat = Seat::default();
+        let mut seat = Seat::new();
         std::future::poll_fn(move |cx| poll_read(cx, &mut seat, buffer))
     }
 
     /// The input as lines.
+    #[track_caller]
     pub fn lines(self) -> Lines {
         Lines::new()
     }
@@ -149,7 +163,7 @@ pub(super) fn poll_take<T>(
     seat: &mut Seat,
     mut take: impl FnMut(&mut Desk) -> Option<io::Result<T>>,
 ) -> Poll<io::Result<T>> {
-    let core = expect_current("the standard input");
+    let core = expect_current(format_args!("the standard input, asked for at {},", seat.at));
     if core.must_yield(cx) {
         return Poll::Pending;
     }
@@ -169,7 +183,7 @@ pub(super) fn poll_take<T>(
         desk.for_whom.push(core.number);
         core.outside_waits.set(core.outside_waits.get() + 1);
     }
-    let number = *seat.0.get_or_insert_with(|| desk.waiting.new_number());
+    let number = *seat.number.get_or_insert_with(|| desk.waiting.new_number());
     let left = desk.waiting.leave(Some(&core), number, waker);
     drop(desk);
     drop(left);

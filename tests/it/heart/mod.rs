@@ -4,6 +4,7 @@ mod budget;
 mod executor;
 pub(crate) mod leftovers;
 mod metrics;
+mod outside_a_runtime;
 mod outside_turns;
 mod reentrancy;
 mod runtimes_side_by_side;
