@@ -133,6 +133,7 @@ impl Builder {
     ///
     /// For this, wakers are counted, and a thread watches the loop. `ONELOOP_DIAGNOSE=1` does the same
     /// for every runtime of a program.
+    #[doc(alias("set_debug"))]
     #[cfg(feature = "see")]
     pub fn diagnose(mut self, diagnose: bool) -> Self {
         self.settings.diagnose = diagnose;

@@ -65,6 +65,7 @@ pub mod task;
 pub mod net;
 pub mod signal;
 pub mod process;
+#[doc(alias("copy", "BufReader"))]
 pub mod io;
 #[cfg(feature = "hyper")]
 pub mod interop;

@@ -8,6 +8,10 @@ use crate::repo::{File, Finding, Repo, findings};
 const CANCEL_PAGE: &str = "docs/cancel-safety.md";
 const SECTION: &str = "# Cancel safety";
 
+/// The front page of rustdoc, and its table of what people look for.
+const FRONT_PAGE: &str = "runtime/src/lib.rs";
+const HABITS: &str = "//! # If you look for";
+
 /// The pages that say which test holds which property.
 const CASES_PAGE: &str = "docs/reliability-cases.md";
 const PROMISES_PAGE: &str = "docs/reliability.md";
@@ -85,6 +89,36 @@ fn first_cells(page: &File) -> Vec<(usize, &str)> {
     let cells = lines.filter_map(|line| Some((line.number, line.text.split('|').nth(1)?)));
     let names = cells.flat_map(|(number, cell)| markdown::code_spans(cell).map(move |name| (number, name)));
     names.map(|(number, name)| (number, name.rsplit("::").next().unwrap_or(name))).collect()
+}
+
+/// Every habit in the table of the front page is an alias as well, or a function: rustdoc's search leads from it to what is here.
+pub(crate) fn habits(repo: &Repo) -> Vec<Finding> {
+    let front = match repo.require(FRONT_PAGE, "the table of habits") {
+        Ok(front) => front,
+        Err(missing) => return vec![missing],
+    };
+    let mut aliases = Vec::new();
+    for (_, line) in repo.runtime_files().flat_map(File::lines) {
+        if line.contains("#[doc(alias") {
+            aliases.extend(line.split('"').skip(1).step_by(2));
+        } else if let Some(function) = line.trim_start().strip_prefix("pub fn ") {
+            aliases.extend(function.split('(').next());
+        }
+    }
+    let rows = front.lines().skip_while(|(_, line)| *line != HABITS).skip_while(|(_, line)| !line.contains('|'));
+    let mut found = Vec::new();
+    for (number, row) in rows.take_while(|(_, line)| line.contains('|')) {
+        let cell = row.split('|').nth(1).unwrap_or_default();
+        for habit in markdown::code_spans(cell) {
+            let name = habit.trim_matches(|letter: char| !letter.is_alphanumeric());
+            let last = name.rsplit([':', '.']).next().unwrap_or(name);
+            if !aliases.contains(&name) && !aliases.contains(&last) {
+                let says = format!("`{habit}` has no #[doc(alias = \"{last}\")] where the table leads; add it");
+                found.push(Finding::new(FRONT_PAGE, number, says));
+            }
+        }
+    }
+    found
 }
 
 /// Every test that the pages on reliability name is there.
@@ -166,6 +200,16 @@ fn an_operation_that_the_table_or_its_docs_leave_out_is_found() {
     let found = findings(cancel_safety, &[(CANCEL_PAGE, page), ("runtime/src/net.rs", code)]);
     assert_eq!(found, ["runtime/src/net.rs:9", "docs/cancel-safety.md:6", "runtime/src/net.rs:18"]);
     assert_eq!(findings(cancel_safety, &[]), ["docs/cancel-safety.md:1"]);
+}
+
+#[test]
+fn a_habit_without_an_alias_is_found() {
+    let front = "//! A loop.\n//!\n//! # If you look for\n//!\n//! | a habit | here |\n//! |---|---|\n//! | `select!`, `gone`, `x::copy` | x |\n\
+                 //! | `#[tokio::main]`, `asyncio.run` | `y` |\n//!\n//! `later` | no\n#[doc(alias(\"select\", \"main\"))]\nmod x;\n";
+    let other = "//! X.\n\n#[doc(alias = \"asyncio.run\")]\npub fn run() {}\n\npub fn copy() {}\n";
+    let found = findings(habits, &[(FRONT_PAGE, front), ("runtime/src/builder.rs", other)]);
+    assert_eq!(found, ["runtime/src/lib.rs:7"]);
+    assert_eq!(findings(habits, &[]), ["runtime/src/lib.rs:1"]);
 }
 
 #[test]

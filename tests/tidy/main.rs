@@ -155,6 +155,11 @@ fn every_operation_says_what_dropping_it_loses() {
 }
 
 #[test]
+fn every_habit_on_the_front_page_is_an_alias() {
+    check(list_rules::habits);
+}
+
+#[test]
 fn the_page_on_failure_cases_names_tests_that_are_there() {
     check(list_rules::failure_cases);
 }
