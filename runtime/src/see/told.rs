@@ -25,7 +25,7 @@ pub fn is_observed() -> bool {
     with_current(|core| core.is_observed()) == Some(true)
 }
 
-/// Calls `f`, and gives `place` as the line of all that happens meanwhile. That is spawned tasks, new timers and
+/// Calls `f`, and gives `place` as the line of all that happens meanwhile. It covers spawned tasks, new timers and
 /// sources, waits and aborts. Without it, that is the line of Rust. Around a `block_on` it is the place of the root
 /// future alone.
 ///
