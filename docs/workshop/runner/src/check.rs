@@ -14,15 +14,18 @@ use std::thread;
 use std::time::Instant;
 
 use crate::judge::judge;
-use crate::report::explain;
+use crate::report::{WRONG, explain};
 use crate::run::{self, Verdict};
 use crate::stages::{self, Stage, project, read, write};
 use crate::texts::{self, Block};
 use crate::tree::{self, Files, LIBRARIES_FROM};
-use crate::{Said, clinic, conformance, events, hints, loom, patch, same, schedule};
+use crate::{Said, beside, clinic, conformance, events, hints, loom, patch, same, schedule};
 
 /// How many crates are built and run at the same time, each in a place of its own.
 const AT_ONCE: usize = 2;
+
+/// How many wrong versions must be told by the event that was wrong. The others do wrong where nothing is recorded.
+const NAMED: usize = 68;
 
 /// The claim that a crate is to show.
 enum Claim {
@@ -37,6 +40,9 @@ enum Claim {
     /// Rule 7: with the code of the last hints in the holes, the stage's own tests pass.
     Hints,
 }
+
+/// The name of a stage's crate in which everything is solved.
+const SOLUTION: &str = "solution";
 
 struct Job<'a> {
     stage: &'a Stage,
@@ -75,29 +81,52 @@ pub(crate) fn check(words: &[&str]) -> Said<()> {
         build_libraries()?;
     }
     let count = jobs.len();
-    let (jobs, found, built) = (Mutex::new(jobs.into_iter()), Mutex::new(Vec::new()), Mutex::new(0));
-    thread::scope(|scope| {
-        for place in 0..AT_ONCE {
-            let (stages, jobs, found, built) = (&stages, &jobs, &found, &built);
-            scope.spawn(move || {
-                let place = project().join(format!("target/workshop/place-{place}"));
-                loop {
-                    let Some(job) = jobs.lock().expect("nobody panics").next() else { break };
-                    let name = job.name.clone();
-                    let (fresh, faults) = hold(stages, &job, &place, words.contains(&"--fresh"));
-                    *built.lock().expect("nobody panics") += usize::from(fresh);
-                    let faults = faults.into_iter().map(|fault| format!("{name}: {fault}"));
-                    found.lock().expect("nobody panics").extend(faults);
-                }
-            });
-        }
-    });
-    faults.extend(found.into_inner().expect("nobody panics"));
+    let broken: Vec<String> =
+        jobs.iter().filter(|job| matches!(job.claim, Claim::Broken(..))).map(|job| job.name.clone()).collect();
+    let (built, found) = hold_all(&stages, jobs, words.contains(&"--fresh"));
+    faults.extend(found);
+    let named = broken.iter().filter(|name| is_named(name)).count();
+    println!("{named} of {} wrong versions are told by the event that was wrong", broken.len());
+    if numbers.is_empty() && named < NAMED {
+        faults.push(format!("{named} wrong versions are told by their event, and {NAMED} have to be"));
+    }
     faults.sort();
     faults.iter().for_each(|fault| println!("{fault}"));
-    let built = built.into_inner().expect("nobody panics");
     println!("{count} crates, {built} of them built, {} s", began.elapsed().as_secs());
     if faults.is_empty() { Ok(()) } else { Err(format!("{} to mend", faults.len())) }
+}
+
+/// Builds and runs all crates, each in one of the places. Returns how many were built, and what does not hold.
+fn hold_all(stages: &[Stage], jobs: Vec<Job<'_>>, is_fresh: bool) -> (usize, Vec<String>) {
+    let (found, built) = (Mutex::new(Vec::new()), Mutex::new(0));
+    // The solutions first: what a wrong version does is compared with what they did.
+    let (first, then): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.name.ends_with(SOLUTION));
+    for jobs in [first, then] {
+        let jobs = Mutex::new(jobs.into_iter());
+        thread::scope(|scope| {
+            for place in 0..AT_ONCE {
+                let (stages, jobs, found, built) = (stages, &jobs, &found, &built);
+                scope.spawn(move || {
+                    let place = project().join(format!("target/workshop/place-{place}"));
+                    loop {
+                        let Some(job) = jobs.lock().expect("nobody panics").next() else { break };
+                        let name = job.name.clone();
+                        let (fresh, faults) = hold(stages, &job, &place, is_fresh);
+                        *built.lock().expect("nobody panics") += usize::from(fresh);
+                        let faults = faults.into_iter().map(|fault| format!("{name}: {fault}"));
+                        found.lock().expect("nobody panics").extend(faults);
+                    }
+                });
+            }
+        });
+    }
+    (built.into_inner().expect("nobody panics"), found.into_inner().expect("nobody panics"))
+}
+
+/// Whether a test that kills a wrong version names an event.
+fn is_named(name: &str) -> bool {
+    let said = fs::read_to_string(check_folder(name).join("said.txt")).unwrap_or_default();
+    said.lines().any(|line| line.trim_start().starts_with(WRONG))
 }
 
 /// The faults that show without building a stage, and the crates to build.
@@ -125,7 +154,7 @@ fn look<'a>(stages: &'a [Stage], stage: &'a Stage, jobs: &mut Vec<Job<'a>>) -> S
             files.insert("src/page.rs".to_owned(), module);
             files.entry("src/lib.rs".to_owned()).or_default().push_str("\n#[cfg(test)]\nmod page;\n");
         }
-        add("solution", files, Claim::Solution(expected));
+        add(SOLUTION, files, Claim::Solution(expected));
         let (hinted, blocks) = hints::applied(stage, &solution)?;
         if blocks > 0 {
             add("hints", hinted, Claim::Hints);
@@ -175,7 +204,7 @@ fn carried(stages: &[Stage], stage: &Stage, solution: &Files) -> Said<Vec<String
 
 /// Builds and runs a crate, unless it held already as it is. Returns whether it was built, and what does not hold.
 fn hold(stages: &[Stage], job: &Job<'_>, place: &Path, is_fresh: bool) -> (bool, Vec<String>) {
-    let folder = project().join("target/workshop/check").join(&job.name);
+    let folder = check_folder(&job.name);
     let mark = folder.join("held");
     let hash = hash(job);
     if !is_fresh && fs::read_to_string(&mark).is_ok_and(|held| held == hash) {
@@ -188,6 +217,10 @@ fn hold(stages: &[Stage], job: &Job<'_>, place: &Path, is_fresh: bool) -> (bool,
         let _ = fs::remove_file(&mark);
     }
     (true, faults)
+}
+
+fn check_folder(name: &str) -> PathBuf {
+    project().join("target/workshop/check").join(name)
 }
 
 fn hash(job: &Job<'_>) -> String {
@@ -298,9 +331,16 @@ fn hold_solution(
         let path = recording(folder, test);
         let ran = run::run(program, test, &path, run::limit(10))?;
         if ran.verdict != Verdict::Passed {
-            faults.push(format!("{test} should pass:\n{}", explain(stages, folder, test, &ran.verdict, &path)?));
+            faults.push(format!(
+                "{test} should pass:\n{}",
+                explain(stages, folder, test, &ran.verdict, &path, Vec::new)?
+            ));
         }
         let number = stages.iter().find(|stage| test.starts_with(&stage.module())).map_or(0, |stage| stage.number);
+        // A second run, for the wrong versions: each is compared with both.
+        if number == job.stage.number {
+            run::run(program, test, &beside::two(&folder.join("recordings"), test)[1], run::limit(10))?;
+        }
         if let Some(wrong) = judge(&events::read(&path), number) {
             faults.push(format!("{test} passes, and the judge says: {wrong}"));
         }
@@ -346,6 +386,7 @@ fn hold_broken(
 ) -> Said<Vec<String>> {
     let mut faults = Vec::new();
     let mut said = String::new();
+    let solved = check_folder(&format!("{:02}-{SOLUTION}", job.stage.number)).join("recordings");
     for kill in kills {
         let test = format!("{}::{kill}", job.stage.module());
         if !tests.contains(&test) {
@@ -361,7 +402,7 @@ fn hold_broken(
         said.push_str(&format!(
             "{sign}   {}\n{}",
             kill.replace('_', " "),
-            explain(stages, folder, &test, &ran.verdict, &path)?
+            explain(stages, folder, &test, &ran.verdict, &path, || beside::two(&solved, &test).to_vec())?
         ));
     }
     let _ = write(&folder.join("said.txt"), &said);

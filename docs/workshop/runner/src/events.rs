@@ -26,25 +26,40 @@ impl Event {
     pub(crate) fn task(&self) -> Option<u64> {
         self.number_of("task")
     }
+
+    /// The event without its number, and where `with_times` is false without any span of time.
+    pub(crate) fn told(&self, with_times: bool) -> String {
+        let keys = KEYS.into_iter().filter(|key| with_times || !["deadline", "timeout"].contains(key));
+        let facts = keys.filter_map(|key| self.fact(key));
+        std::iter::once(self.kind.clone()).chain(facts).collect::<Vec<_>>().join(" ")
+    }
+
+    /// One fact of it, for a person.
+    fn fact(&self, key: &str) -> Option<String> {
+        match (key, self.get(key)?) {
+            ("queued", "true") => None,
+            ("queued", _) => Some("(queued already)".to_owned()),
+            ("outcome" | "name" | "text", value) => Some(value.to_owned()),
+            ("timeout", "null") => Some("until a wake".to_owned()),
+            ("deadline" | "timeout", value) => {
+                Some(format!("{key} {} ms", value.parse::<u64>().unwrap_or(0) as f64 / 1e6))
+            }
+            (_, value) => Some(format!("{key} {value}")),
+        }
+    }
 }
+
+/// The keys that are shown, in their order.
+const KEYS: [&str; 16] = [
+    "task", "timer", "source", "turn", "name", "outcome", "on", "by", "queued", "deadline", "timeout", "read", "write",
+    "events", "polls", "text",
+];
 
 /// A line for a person, without the time: so the same run reads the same.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:>4}  {:<15}", self.number, self.kind)?;
-        let keys = ["task", "timer", "source", "turn", "name", "outcome", "on", "by", "queued", "deadline", "timeout"];
-        for key in keys.into_iter().chain(["read", "write", "events", "polls", "text"]) {
-            match (key, self.get(key)) {
-                (_, None) | ("queued", Some("true")) => {}
-                ("queued", Some(_)) => write!(f, " (queued already)")?,
-                ("outcome" | "name" | "text", Some(value)) => write!(f, " {value}")?,
-                ("timeout", Some("null")) => write!(f, " until a wake")?,
-                ("deadline" | "timeout", Some(value)) => {
-                    write!(f, " {key} {} ms", value.parse::<u64>().unwrap_or(0) as f64 / 1e6)?;
-                }
-                (_, Some(value)) => write!(f, " {key} {value}")?,
-            }
-        }
+        KEYS.into_iter().filter_map(|key| self.fact(key)).try_for_each(|fact| write!(f, " {fact}"))?;
         Ok(())
     }
 }

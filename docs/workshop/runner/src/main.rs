@@ -11,13 +11,15 @@
 //!     tree      all files of a crate at a stage
 //!     learner   the learner's crate, and what is remembered of it
 //!     events    a recording, as the tests write it
-//!     judge     what a recording says about a runtime
+//!     judge     what a recording says about a runtime; slots: about a slab alone
 //!     run       building, and running each test in a process of its own
+//!     beside    the same test on the solution: where two runs part
 //!     report    what is said of a test that failed
 //!     hints, diff, see, clinic, doctor, conformance   one command each
 //!     patch, texts, schedule, same, check             what keeps the workshop honest
 //! ```
 
+mod beside;
 mod check;
 mod clinic;
 mod conformance;
@@ -36,6 +38,7 @@ mod run;
 mod same;
 mod schedule;
 mod see;
+mod slots;
 mod stages;
 mod texts;
 mod toml;

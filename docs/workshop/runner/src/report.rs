@@ -1,10 +1,11 @@
 //! `cargo stage test`, and what it says of a test that failed: the words, the last events, the wrong one, the hint.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::Said;
+use crate::beside::{self, Beside};
 use crate::events;
 use crate::hints;
 use crate::holes;
@@ -27,7 +28,7 @@ fn run_tests(word: Option<&str>, goes_on: bool) -> Said<bool> {
     wanted.sort_by_key(|test| place(&stages, test));
     let (mut failed, mut stage_told) = (Vec::new(), None);
     learner.remember("failed", "")?;
-    let mut to_see = None;
+    let (mut to_see, mut beside) = (None, Beside::new(&learner, &stages));
     for test in &wanted {
         let (stage, name) = test.split_once("::").unwrap_or(("", test));
         if stage_told.replace(stage) != Some(stage) {
@@ -48,7 +49,10 @@ fn run_tests(word: Option<&str>, goes_on: bool) -> Said<bool> {
                 learner.remember("failed", test)?;
             }
             if failed.len() < AT_LENGTH {
-                print!("{}", explain(&stages, &learner.folder, test, &ran.verdict, &recording)?);
+                print!(
+                    "{}",
+                    explain(&stages, &learner.folder, test, &ran.verdict, &recording, || beside.recordings(test))?
+                );
             }
             failed.push(test);
         }
@@ -82,13 +86,18 @@ fn title(stages: &[Stage], module: &str) -> String {
     stage.map_or(module.to_owned(), |stage| format!("stage {}, {}", stage.number, stage.title))
 }
 
-/// Explains a test that did not pass, in lines that are indented.
+/// Opens the line that names an event.
+pub(crate) const WRONG: &str = "wrong: ";
+
+/// Explains a test that did not pass, in lines that are indented. If its recording breaks no rule, it is compared with
+/// those of the solution.
 pub(crate) fn explain(
     stages: &[Stage],
     crate_folder: &Path,
     test: &str,
     verdict: &Verdict,
     recording: &Path,
+    solutions: impl FnOnce() -> Vec<PathBuf>,
 ) -> Said<String> {
     let mut lines = Vec::new();
     match verdict {
@@ -104,8 +113,9 @@ pub(crate) fn explain(
             lines.extend(events[events.len().saturating_sub(LAST)..].iter().map(|event| format!("  {event}")));
         }
         let number = stages.iter().find(|stage| test.starts_with(&stage.module())).map_or(0, |stage| stage.number);
-        lines.push(match judge(&events, number) {
-            Some(wrong) => format!("wrong: {wrong}"),
+        let parts = || if events.is_empty() { None } else { beside::parts(recording, &solutions()) };
+        lines.push(match judge(&events, number).or_else(parts) {
+            Some(wrong) => format!("{WRONG}{wrong}"),
             None => nothing_wrong(&events),
         });
     }

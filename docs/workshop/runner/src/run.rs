@@ -3,6 +3,7 @@
 //! A wrong answer often hangs. So a test has a limit of time, and its process is ended then; the recording that it
 //! wrote so far is still there.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -23,12 +24,24 @@ pub(crate) enum Verdict {
 
 /// Builds a learner's crate with cargo. Returns the program of its tests.
 pub(crate) fn build(folder: &Path) -> Said<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    cargo_test(folder, &mut Command::new(cargo()), Stdio::inherit())
+}
+
+/// Builds a crate with cargo in a target folder that it shares, and says nothing.
+pub(crate) fn build_quietly(folder: &Path, target: &Path) -> Said<PathBuf> {
+    cargo_test(folder, Command::new(cargo()).env("CARGO_TARGET_DIR", target), Stdio::null())
+}
+
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+fn cargo_test(folder: &Path, cargo: &mut Command, words: Stdio) -> Said<PathBuf> {
+    let output = cargo
         .args(["test", "--offline", "--quiet", "--no-run", "--message-format=json-render-diagnostics"])
         .current_dir(folder)
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
+        .stderr(words)
         .output()
         .map_err(|error| format!("cargo cannot be run: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);

@@ -99,6 +99,11 @@ impl Trace {
     }
 }
 
+/// Begins the recording anew, and forgets what is in it: for a test that looks at one thing after the other.
+pub fn anew() {
+    *TRACE.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
 /// The instant from which the times of a recording count.
 pub fn began() -> Instant {
     TRACE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Trace::begin).began
@@ -254,7 +259,7 @@ pub fn source_closed(source: u64) {
     tell("source_closed", &format!(r#","source":{source}"#));
 }
 
-/// The loop goes on with its own work, which is nobody's.
+/// The loop goes on with its own work: no task, timer or socket is the cause of what happens next.
 pub fn nobody() {
     CAUSE.set(Cause::Loop);
 }

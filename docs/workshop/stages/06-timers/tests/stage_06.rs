@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::panic::Location;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,41 +13,96 @@ use std::time::{Duration, Instant};
 use crate::heart::timers::Queue;
 use crate::leaf::yield_now;
 use crate::time::{sleep, uptime};
-use crate::{Runtime, spawn};
+use crate::{Runtime, spawn, trace};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// Everything that is due, as deadline and value.
-fn due(queue: &mut Queue<&'static str>) -> Vec<(u64, &'static str)> {
-    std::iter::from_fn(|| queue.pop_due()).map(|(_, deadline, value)| (deadline, value)).collect()
+/// Your queue, told event by event. A tick is a millisecond, and each look at what is due is a turn.
+pub(crate) struct Told<T> {
+    pub(crate) queue: Queue<T>,
+    now: u64,
+    turn: u64,
+}
+
+/// A tick as the time that the trace shows. The last ticks of all are beyond what it can count.
+fn shown(tick: u64) -> Duration {
+    Duration::from_nanos(tick.saturating_mul(1_000_000))
+}
+
+impl<T> Told<T> {
+    pub(crate) fn new() -> Self {
+        trace::anew();
+        trace::enter(Some(Duration::ZERO));
+        Self { queue: Queue::new(), now: 0, turn: 0 }
+    }
+
+    #[track_caller]
+    pub(crate) fn insert(&mut self, deadline: u64, value: T) -> (u32, u64) {
+        let (slot, serial) = self.queue.insert(deadline, value);
+        trace::timer_set(serial, slot as usize, shown(deadline), Location::caller());
+        (slot, serial)
+    }
+
+    pub(crate) fn remove(&mut self, slot: u32, serial: u64) -> Option<T> {
+        let removed = self.queue.remove(slot, serial);
+        if removed.is_some() {
+            trace::timer_cancelled(serial);
+        }
+        removed
+    }
+
+    /// The tick until which a loop would sleep.
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        let next = self.queue.next_deadline();
+        trace::parked(next.map(|tick| shown(tick).saturating_sub(shown(self.now))), || ());
+        next
+    }
+
+    pub(crate) fn advance(&mut self, to: u64) {
+        (self.now, self.turn) = (to, self.turn + 1);
+        trace::enter(Some(shown(to)));
+        trace::turn_start(self.turn, 0);
+        self.queue.advance(to);
+    }
+
+    /// Everything that is due, as deadline and value.
+    pub(crate) fn due(&mut self) -> Vec<(u64, T)> {
+        let mut due = Vec::new();
+        while let Some(((_, serial), deadline, value)) = self.queue.pop_due() {
+            trace::timer_fired(serial, shown(self.now).saturating_sub(shown(deadline)));
+            due.push((deadline, value));
+        }
+        trace::turn_end(self.turn, 0);
+        due
+    }
 }
 
 /// hint: Heap::insert
 #[test]
 fn deadlines_come_in_order_and_none_before_its_tick() {
-    let mut queue = Queue::new();
+    let mut queue = Told::new();
     for (deadline, value) in [(30, "c"), (10, "a"), (20, "b"), (5000, "e"), (70, "d")] {
         queue.insert(deadline, value);
     }
-    assert_eq!((queue.len(), queue.next_deadline()), (5, Some(10)));
+    assert_eq!((queue.queue.len(), queue.next_deadline()), (5, Some(10)));
     queue.advance(9);
-    assert_eq!(due(&mut queue), []);
+    assert_eq!(queue.due(), []);
     queue.advance(20);
-    assert_eq!(due(&mut queue), [(10, "a"), (20, "b")]);
+    assert_eq!(queue.due(), [(10, "a"), (20, "b")]);
     queue.advance(1_000_000);
-    assert_eq!(due(&mut queue), [(30, "c"), (70, "d"), (5000, "e")]);
-    assert_eq!((queue.len(), queue.next_deadline()), (0, None));
+    assert_eq!(queue.due(), [(30, "c"), (70, "d"), (5000, "e")]);
+    assert_eq!((queue.queue.len(), queue.next_deadline()), (0, None));
 }
 
 /// hint: Heap::insert
 #[test]
 fn deadlines_of_one_tick_come_in_the_order_of_their_making() {
-    let mut queue = Queue::new();
+    let mut queue = Told::new();
     queue.insert(1, "gone");
     queue.advance(1);
-    assert_eq!(due(&mut queue).len(), 1);
+    assert_eq!(queue.due().len(), 1);
     for value in ["a", "b", "c", "d"] {
         queue.insert(64, value);
         // A slot that is used again must not stand before the others.
@@ -54,23 +110,23 @@ fn deadlines_of_one_tick_come_in_the_order_of_their_making() {
         assert_eq!(queue.remove(slot, serial), Some("removed"));
     }
     queue.advance(64);
-    assert_eq!(due(&mut queue), [(64, "a"), (64, "b"), (64, "c"), (64, "d")]);
+    assert_eq!(queue.due(), [(64, "a"), (64, "b"), (64, "c"), (64, "d")]);
 }
 
 /// hint: Heap::advance
 #[test]
 fn what_is_removed_does_not_come_and_what_is_late_comes_at_once() {
-    let mut queue = Queue::new();
+    let mut queue = Told::new();
     let (slot, serial) = queue.insert(10, "removed");
     queue.insert(20, "stays");
     assert_eq!(queue.remove(slot, serial), Some("removed"));
-    assert_eq!((queue.remove(slot, serial), queue.get_mut(slot, serial)), (None, None));
+    assert_eq!((queue.remove(slot, serial), queue.queue.get_mut(slot, serial)), (None, None));
     queue.advance(100);
     queue.insert(3, "late");
-    assert_eq!(due(&mut queue), [(20, "stays")], "what is inserted now waits for the next look");
+    assert_eq!(queue.due(), [(20, "stays")], "what is inserted now waits for the next look");
     assert_eq!(queue.next_deadline().map(|tick| tick <= 100), Some(true), "which is at once");
     queue.advance(100);
-    assert_eq!(due(&mut queue).len(), 1);
+    assert_eq!(queue.due().len(), 1);
 }
 
 /// hint: fire_timers
@@ -147,7 +203,7 @@ impl Wake for Count {
 
 /// hint: Sleep::poll
 #[test]
-fn a_sleep_wakes_whoever_polled_it_last() {
+fn a_sleep_wakes_the_task_that_polled_it_last() {
     Runtime::virtual_clock().block_on(async {
         let mut sleeping = pin!(sleep(ms(10)));
         let old = Arc::new(Count::default());

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::heart::wheel::{Wheel, place};
+use crate::heart::wheel::place;
+use crate::stage_06::Told;
 
 /// A generator of numbers: the same ones each time.
 struct Numbers(u64);
@@ -17,10 +18,6 @@ impl Numbers {
         let bound = self.below(bounds.len() as u64);
         self.below(bounds[bound as usize])
     }
-}
-
-fn due(wheel: &mut Wheel<u64>) -> Vec<(u64, u64)> {
-    std::iter::from_fn(|| wheel.pop_due()).map(|(_, deadline, value)| (deadline, value)).collect()
 }
 
 /// hint: place
@@ -40,19 +37,19 @@ fn an_entry_hangs_where_its_deadline_first_differs_from_now() {
 /// hint: Wheel::append
 #[test]
 fn entries_of_one_list_keep_their_order() {
-    let mut wheel = Wheel::new();
+    let mut wheel = Told::new();
     let keys: Vec<_> = (0..5).map(|value| wheel.insert(40, value)).collect();
     assert_eq!(wheel.remove(keys[2].0, keys[2].1), Some(2));
     assert_eq!(wheel.remove(keys[4].0, keys[4].1), Some(4));
     wheel.insert(40, 5);
     wheel.advance(40);
-    assert_eq!(due(&mut wheel), [(40, 0), (40, 1), (40, 3), (40, 5)]);
+    assert_eq!(wheel.due(), [(40, 0), (40, 1), (40, 3), (40, 5)]);
 }
 
 /// hint: Wheel::hang
 #[test]
 fn a_deadline_across_the_next_round_comes_in_time() {
-    let mut wheel = Wheel::new();
+    let mut wheel = Told::new();
     wheel.advance(60);
     wheel.insert(70, 70);
     wheel.insert(62, 62);
@@ -60,54 +57,54 @@ fn a_deadline_across_the_next_round_comes_in_time() {
     for now in 61..=70 {
         wheel.advance(now);
         let expected = if now == 62 || now == 70 { vec![(now, now)] } else { Vec::new() };
-        assert_eq!(due(&mut wheel), expected, "at tick {now}");
+        assert_eq!(wheel.due(), expected, "at tick {now}");
     }
 }
 
 /// hint: Wheel::hang
 #[test]
 fn a_deadline_that_has_passed_does_not_turn_the_wheel_back() {
-    let mut wheel = Wheel::new();
+    let mut wheel = Told::new();
     wheel.advance(100);
     wheel.insert(101, 101);
     wheel.insert(3, 3);
     assert_eq!(wheel.next_deadline().map(|tick| tick <= 100), Some(true), "it is due at once");
     wheel.advance(100);
-    assert_eq!(due(&mut wheel), [(3, 3)], "and the one of the next tick waits");
-    let mut wheel = Wheel::new();
+    assert_eq!(wheel.due(), [(3, 3)], "and the one of the next tick waits");
+    let mut wheel = Told::new();
     wheel.advance(128);
     for deadline in [127, 128, 130] {
         wheel.insert(deadline, deadline);
     }
     wheel.advance(140);
-    assert_eq!(due(&mut wheel), [(127, 127), (128, 128), (130, 130)]);
+    assert_eq!(wheel.due(), [(127, 127), (128, 128), (130, 130)]);
 }
 
 /// hint: Wheel::cascade
 #[test]
 fn a_cascade_marks_the_lists_that_it_fills() {
-    let mut wheel = Wheel::new();
+    let mut wheel = Told::new();
     for deadline in [64 + 5, 64 + 9, 4096 + 7] {
         wheel.insert(deadline, deadline);
     }
     wheel.advance(64);
-    assert_eq!((due(&mut wheel), wheel.next_deadline()), (vec![], Some(69)));
+    assert_eq!((wheel.due(), wheel.next_deadline()), (vec![], Some(69)));
     wheel.advance(70);
-    assert_eq!((due(&mut wheel), wheel.next_deadline()), (vec![(69, 69)], Some(73)));
+    assert_eq!((wheel.due(), wheel.next_deadline()), (vec![(69, 69)], Some(73)));
     wheel.advance(4096);
-    assert_eq!((due(&mut wheel), wheel.next_deadline()), (vec![(73, 73)], Some(4103)));
+    assert_eq!((wheel.due(), wheel.next_deadline()), (vec![(73, 73)], Some(4103)));
 }
 
 /// hint: Wheel::advance
 #[test]
 fn the_last_tick_of_all_is_reached_in_one_step() {
-    let mut wheel = Wheel::new();
+    let mut wheel = Told::new();
     wheel.insert(u64::MAX, 1);
     wheel.insert(u64::MAX - 1, 0);
     wheel.advance(u64::MAX - 2);
-    assert_eq!((due(&mut wheel), wheel.next_deadline()), (vec![], Some(u64::MAX - 1)));
+    assert_eq!((wheel.due(), wheel.next_deadline()), (vec![], Some(u64::MAX - 1)));
     wheel.advance(u64::MAX);
-    assert_eq!(due(&mut wheel), [(u64::MAX - 1, 0), (u64::MAX, 1)]);
+    assert_eq!(wheel.due(), [(u64::MAX - 1, 0), (u64::MAX, 1)]);
 }
 
 /// hint: Wheel::advance
@@ -115,7 +112,7 @@ fn the_last_tick_of_all_is_reached_in_one_step() {
 fn the_wheel_agrees_with_a_sorted_list() {
     for seed in 0..40 {
         let mut numbers = Numbers(seed);
-        let mut wheel = Wheel::new();
+        let mut wheel = Told::new();
         // By deadline and number: the value, and the key in the wheel.
         let mut list: BTreeMap<(u64, u64), (u32, u64)> = BTreeMap::new();
         let mut now = 0;
@@ -137,7 +134,7 @@ fn the_wheel_agrees_with_a_sorted_list() {
                     wheel.advance(now);
                     let later = list.split_off(&(now + 1, 0));
                     let expected: Vec<(u64, u64)> = std::mem::replace(&mut list, later).into_keys().collect();
-                    assert_eq!(due(&mut wheel), expected, "seed {seed}, at tick {now}");
+                    assert_eq!(wheel.due(), expected, "seed {seed}, at tick {now}");
                 }
             }
             let first = list.keys().next().map(|(deadline, _)| *deadline);
@@ -145,6 +142,6 @@ fn the_wheel_agrees_with_a_sorted_list() {
             assert!(told.is_some() == first.is_some(), "seed {seed}: {told:?} instead of {first:?}");
             assert!(told <= first, "seed {seed}: the wheel would sleep until {told:?}, and {first:?} is due");
         }
-        assert_eq!(wheel.len(), list.len());
+        assert_eq!(wheel.queue.len(), list.len());
     }
 }
