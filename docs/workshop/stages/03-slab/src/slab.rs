@@ -82,7 +82,7 @@ impl<T> Slab<T> {
         // stage: end
     }
 
-    /// The tenant of a slot, whoever that is: its serial and its value.
+    /// The serial and the value that are in a slot now; nothing if it is vacant.
     pub fn tenant(&mut self, slot: usize) -> Option<(u64, &mut T)> {
         let slot = self.slots.get_mut(slot)?;
         Some((slot.serial, slot.value.as_mut()?))

@@ -148,10 +148,10 @@ fn waking_does_not_poll() {
         });
         yield_now().await;
         event.set();
-        log(&order, "whoever woke it goes on first");
+        log(&order, "the task that woke it goes on first");
         yield_now().await;
     });
-    assert_eq!(*order.borrow(), ["whoever woke it goes on first", "the task goes on"]);
+    assert_eq!(*order.borrow(), ["the task that woke it goes on first", "the task goes on"]);
 }
 
 /// hint: poll_ready

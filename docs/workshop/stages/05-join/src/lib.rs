@@ -1,4 +1,4 @@
-//! Your runtime. Stage 5 brings a task's output to whoever joins it.
+//! Your runtime. Stage 5 brings a task's output to the task that joins it.
 
 // While there are holes, some names have no use yet.
 #![allow(unused, clippy::all)]

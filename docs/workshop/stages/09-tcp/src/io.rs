@@ -39,7 +39,7 @@ impl<S: mio::event::Source> Socket<S> {
         Attempt { socket: self, direction, waiter, operation, at: Location::caller() }
     }
 
-    /// The same for whoever polls: the owner, of whom there is one for each direction.
+    /// The same as a poll function, for the socket's owner. There is one owner for each direction.
     #[track_caller]
     pub(crate) fn poll_attempt<T>(
         &self,

@@ -81,12 +81,12 @@ impl TcpStream {
         self.socket.io.shutdown(how)
     }
 
-    /// A read for whoever polls.
+    /// The same read as a poll function.
     pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         self.socket.poll_attempt(cx, Direction::Read, |mut io| io.read(buffer))
     }
 
-    /// A write for whoever polls.
+    /// A write as a poll function: it may write less than all.
     pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.socket.poll_attempt(cx, Direction::Write, |mut io| io.write(bytes))
     }

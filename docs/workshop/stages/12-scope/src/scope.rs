@@ -54,7 +54,7 @@ impl<'env, E> Child<'env, E> {
 
     /// Polls the child, if it was woken. It has a share of its own, so a greedy sibling takes nothing from it.
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), E>> {
-        // The newest waker of the scope counts, as ever. The one before is foreign, so it is dropped without the lock.
+        // Each poll leaves the scope's newest waker. The one before it is foreign code, and is dropped without the lock.
         let newest = cx.waker().clone();
         let before = std::mem::replace(&mut *self.bell.scope.lock().unwrap_or_else(PoisonError::into_inner), newest);
         drop(before);

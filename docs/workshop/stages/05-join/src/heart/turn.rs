@@ -52,7 +52,7 @@ fn poll_task(core: &Core, key: TaskKey, mut body: Body) {
         Ok(Poll::Ready(output)) => Ok(output),
         Err(payload) => Err(JoinError::Panicked(payload)),
     };
-    // First the future, so that all it owned is gone when whoever joins it runs.
+    // The future is dropped first: all that it owned is gone when its joiner runs.
     drop(body);
     end_task(core, key, outcome);
     // stage: end

@@ -59,7 +59,7 @@ impl<T> Heap<T> {
     }
 
     /// Moves now forward to tick `to`, and sets everything apart that is due by then. An entry that is inserted from here on
-    /// waits for the next call, whatever its deadline.
+    /// waits for the next call, even if it is due.
     pub fn advance(&mut self, to: u64) {
         self.now = self.now.max(to);
         // stage: hole "Heap::advance"

@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_millis(1);
 
 struct Pending {
     waker: Waker,
-    /// The line that set it, for those who look at the whole store.
+    /// The line that set it, for a look at the whole store.
     at: &'static Location<'static>,
 }
 

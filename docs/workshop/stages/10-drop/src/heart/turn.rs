@@ -59,7 +59,7 @@ fn poll_task(core: &Core, key: TaskKey, mut body: Body) {
         Ok(Poll::Ready(output)) => Ok(output),
         Err(payload) => Err(JoinError::Panicked(payload)),
     };
-    // First the future, so that all it owned is gone when whoever joins it runs.
+    // The future is dropped first: all that it owned is gone when its joiner runs.
     drop(body);
     end_task(core, key, outcome);
     // stage: end
@@ -86,7 +86,7 @@ fn end_task(core: &Core, key: TaskKey, outcome: Outcome) {
     drop(unwanted);
 }
 
-/// Wakes whoever waits for a timer that is due.
+/// Fires the timers that are due, and wakes the tasks that wait for them.
 pub(crate) fn fire_timers(core: &Core) {
     if !core.timers.collect_due() {
         return;
@@ -124,7 +124,7 @@ fn move_clock(core: &Core, by: Duration) {
     trace::enter(core.timers.shown());
 }
 
-/// Asks the kernel, and then wakes whoever waited for what it said.
+/// Asks the kernel for events, and then wakes the tasks that waited for them.
 fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
     let parked = trace::parked(timeout, || core.reactor.park(timeout));
     parked.expect("the kernel's event queue works");
