@@ -43,7 +43,7 @@ pub struct Event {
 #[derive(Default)]
 struct Shared {
     is_set: bool,
-    /// Those who wait: the number of the future, and the waker that it was polled with last.
+    /// The futures that wait: the number of each, and the waker that it was polled with last.
     waiting: Vec<(u64, Waker)>,
     last_wait: u64,
 }
@@ -61,7 +61,7 @@ impl Event {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).is_set
     }
 
-    /// It happens now: whoever waits is woken.
+    /// Says that it has happened, and wakes all who wait for it.
     pub fn set(&self) {
         trace::event_set(self.number);
         // stage: hole "set"
@@ -101,16 +101,24 @@ impl Future for Wait {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // A waker is foreign code: it is cloned before the lock is taken.
+        let newest = cx.waker().clone();
         let mut shared = self.event.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if shared.is_set {
             return Poll::Ready(());
         }
         trace::wait(&format!("event {}", self.event.number), self.at);
         // stage: hole "wait"
-        match shared.waiting.iter_mut().find(|(number, _)| *number == self.number) {
-            Some((_, waker)) => waker.clone_from(cx.waker()),
-            None => shared.waiting.push((self.number, cx.waker().clone())),
-        }
+        let before = match shared.waiting.iter_mut().find(|(number, _)| *number == self.number) {
+            Some((_, waker)) => Some(std::mem::replace(waker, newest)),
+            None => {
+                shared.waiting.push((self.number, newest));
+                None
+            }
+        };
+        // The waker that was left before is foreign code, too: no lock is held when it is dropped.
+        drop(shared);
+        drop(before);
         Poll::Pending
         // stage: end
     }

@@ -107,6 +107,29 @@ fn a_wake_may_look_at_the_event_that_woke_it() {
     assert_eq!(*looks.1.lock().expect("nobody panics"), [true]);
 }
 
+/// hint: wait
+#[test]
+fn a_waker_that_is_replaced_may_look_at_the_event() {
+    struct Looks(Event, Arc<Mutex<Vec<bool>>>);
+    impl Wake for Looks {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            let is_set = self.0.is_set();
+            self.1.lock().expect("nobody panics").push(is_set);
+        }
+    }
+    let (event, looks) = (Event::new(), Arc::default());
+    let mut wait = pin!(event.wait());
+    let old = Waker::from(Arc::new(Looks(event.clone(), Arc::clone(&looks))));
+    assert!(wait.as_mut().poll(&mut Context::from_waker(&old)).is_pending());
+    // The event has the last share of it now.
+    drop(old);
+    assert!(poll_with(wait.as_mut(), &Arc::default()).is_pending());
+    assert_eq!(*looks.lock().expect("nobody panics"), [false], "it is dropped in the second poll, and may look then");
+}
+
 /// hint: set
 #[test]
 fn all_who_wait_are_woken_once() {

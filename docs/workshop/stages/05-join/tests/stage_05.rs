@@ -150,9 +150,8 @@ impl Wake for Looks {
     }
 }
 
-/// hint: poll_task, and its end
-#[test]
-fn all_that_a_task_owned_is_gone_when_its_joiner_is_woken() {
+/// Polls a handle with a waker that looks at what the task owned, and lets the task end at its second poll.
+fn left_when_woken(panics: bool) -> usize {
     Runtime::new().block_on(async {
         let looks = Arc::new(Looks::default());
         let owned = Arc::clone(&looks.owned);
@@ -161,6 +160,7 @@ fn all_that_a_task_owned_is_gone_when_its_joiner_is_woken() {
             let _ = &owned;
             polls += 1;
             cx.waker().wake_by_ref();
+            assert!(polls < 2 || !panics, "as the test wants it");
             if polls == 2 { Poll::Ready(()) } else { Poll::Pending }
         }));
         let mut handle = pin!(handle);
@@ -170,9 +170,21 @@ fn all_that_a_task_owned_is_gone_when_its_joiner_is_woken() {
             yield_now().await;
         }
         let left = looks.left.load(Ordering::SeqCst);
-        assert_eq!(left, 1, "2: the task's own share was still there; 0: nobody woke the joiner");
-        handle.await.expect("it returned");
-    });
+        assert_eq!(handle.await.is_err(), panics);
+        left
+    })
+}
+
+/// hint: poll_task, and its end
+#[test]
+fn all_that_a_task_owned_is_gone_when_its_joiner_is_woken() {
+    assert_eq!(left_when_woken(false), 1, "2: the task's own share was still there; 0: nobody woke the joiner");
+}
+
+/// hint: poll_task, and its end
+#[test]
+fn all_that_a_task_owned_is_gone_after_a_panic_as_well() {
+    assert_eq!(left_when_woken(true), 1, "2: the task's own share was still there; 0: nobody woke the joiner");
 }
 
 /// hint: JoinHandle::poll

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{ErrorKind, Read, Write};
+use std::panic::Location;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use mio::net::UnixStream;
 
 use crate::heart::current::expect_current;
-use crate::heart::reactor::{Direction, Latches, token};
+use crate::heart::reactor::{Direction, Latches, WaiterId, token};
 use crate::io::Socket;
 use crate::leaf::yield_now;
 use crate::time::sleep;
@@ -153,7 +154,7 @@ fn a_reader_and_a_writer_wait_at_the_same_time() {
 
 /// hint: wait for a source
 #[test]
-fn an_attempt_wakes_whoever_polled_it_last() {
+fn an_attempt_wakes_the_task_that_polled_it_last() {
     Runtime::new().block_on(async {
         let (one, two) = pair();
         let old = Arc::new(Count::default());
@@ -230,6 +231,29 @@ fn news_of_one_direction_leaves_the_other_as_it_was() {
         reactor.dispatch(token(one.key.0), Latches::ready(Direction::Read));
         reactor.dispatch(token(one.key.0), Latches::ready(Direction::Write));
         assert_eq!(ready(), [true, true], "an event adds to what was said before");
+    });
+}
+
+/// hint: wait for a source
+#[test]
+fn an_owner_waits_in_both_directions_and_sharers_beside_each_other() {
+    Runtime::new().block_on(async {
+        let (one, _peer) = pair();
+        let core = expect_current("the test");
+        let [owner, sharer] = [WaiterId::OWNER, WaiterId::SHARER];
+        let waits = [(Direction::Read, owner), (Direction::Write, owner), (Direction::Read, sharer), (Direction::Read, sharer)];
+        let counts = waits.map(|(direction, waiter)| {
+            let count = Arc::new(Count::default());
+            let waker = Waker::from(Arc::clone(&count));
+            let replaced = core.reactor.wait(one.key, direction, waiter, waker, Location::caller());
+            assert!(replaced.is_none(), "nobody waited there before");
+            count
+        });
+        for direction in [Direction::Read, Direction::Write] {
+            core.reactor.dispatch(token(one.key.0), Latches::ready(direction));
+        }
+        sleep(Duration::from_millis(10)).await;
+        assert_eq!(counts.map(|count| count.get()), [1; 4]);
     });
 }
 

@@ -112,6 +112,23 @@ fn one_who_goes_away_leaves_the_others_waiting() {
     });
 }
 
+/// hint: forget
+#[test]
+fn the_second_of_two_readers_is_forgotten_as_well() {
+    Runtime::new().block_on(async {
+        let (one, _peer) = UnixStream::pair().expect("the kernel gives a pair");
+        let socket = Rc::new(Socket::new(one, "unix stream").expect("it is registered"));
+        let theirs = Rc::clone(&socket);
+        let first = spawn(async move { theirs.attempt(Direction::Read, |mut io: &UnixStream| io.read(&mut [0])).await });
+        yield_now().await;
+        let second = socket.attempt(Direction::Read, |mut io: &UnixStream| io.read(&mut [0]));
+        assert!(timeout(SHORT, second).await.is_err(), "nobody writes");
+        first.abort();
+        assert!(matches!(first.await, Err(JoinError::Aborted)));
+        assert!(!expect_current("the test").reactor.is_awaited(), "both have gone away, and one is still in the list");
+    });
+}
+
 /// hint: drop of a Wait
 #[test]
 fn one_who_leaves_an_event_takes_no_others_waker() {

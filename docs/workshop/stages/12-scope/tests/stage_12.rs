@@ -100,6 +100,23 @@ fn of_two_errors_the_first_in_the_list_is_returned() {
 
 /// hint: scope
 #[test]
+fn a_child_that_ends_leaves_its_siblings_in_their_order() {
+    Runtime::virtual_clock().block_on(async {
+        let done: Result<(), &str> = scope(async |s| {
+            for outcome in [Ok(()), Err("first"), Err("second")] {
+                s.spawn(async move {
+                    sleep(ms(10)).await;
+                    outcome
+                });
+            }
+        })
+        .await;
+        assert_eq!(done, Err("first"), "the three end in one poll of the scope");
+    });
+}
+
+/// hint: scope
+#[test]
 fn a_child_gets_its_turn_though_a_greedy_sibling_has_none_left() {
     Runtime::virtual_clock().block_on(async {
         let (set, turns) = (Event::new(), Cell::new(0));

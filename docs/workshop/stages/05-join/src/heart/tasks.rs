@@ -76,7 +76,7 @@ struct Task {
     is_root: bool,
     queued: Queued,
     end: End,
-    /// The waker of one who waits for the end.
+    /// The waker of the task that waits for the end.
     joiner: Option<Waker>,
 }
 
@@ -164,8 +164,8 @@ impl Tasks {
         }
     }
 
-    /// Ends a task whose body was given out. Returns the waker of whoever joins it, or else the outcome if nobody
-    /// ever will. Both are foreign: whoever gets them wakes and drops them, when no borrow is alive.
+    /// Ends a task whose body was given out. Returns the waker of its joiner, or the outcome if its handle is gone.
+    /// Both are foreign code: the caller wakes and drops them after the borrow has ended.
     pub(crate) fn finish(&self, TaskKey(key): TaskKey, outcome: Outcome) -> (Option<Waker>, Option<Outcome>) {
         let inner = &mut *self.inner.borrow_mut();
         let Some(task) = inner.slots.get_mut(key.slot, key.serial) else { return (None, Some(outcome)) };
@@ -198,7 +198,12 @@ impl Tasks {
     /// Leaves a waker to be woken at the end of a task, and returns the one that it replaces.
     pub(crate) fn leave_joiner(&self, TaskKey(key): TaskKey, waker: Waker) -> Option<Waker> {
         match self.inner.borrow_mut().slots.get_mut(key.slot, key.serial) {
-            Some(task) => task.joiner.replace(waker),
+            Some(task) => {
+                let is_over = task.queued == Queued::Over;
+                // Nobody would call it, and the task would drop it inside of this borrow.
+                assert!(!is_over, "a waker was left with a task that is over: look for its outcome first");
+                task.joiner.replace(waker)
+            }
             None => Some(waker),
         }
     }
