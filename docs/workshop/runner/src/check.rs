@@ -52,6 +52,15 @@ struct Job<'a> {
     blocks: Vec<Block>,
 }
 
+/// The sentence about words that `check` cannot use.
+pub(crate) fn misuse(words: &[&str]) -> Option<String> {
+    let flags = ["--fresh", "--write", "--conformance", "--loom"];
+    let last = stages::all().ok()?.len().saturating_sub(1);
+    let is_known = |word: &&&str| flags.contains(word) || word.parse().is_ok_and(|number: usize| number <= last);
+    let unknown = words.iter().find(|word| !is_known(word))?;
+    Some(format!("`check` knows no `{unknown}`; it knows the stages 0 to {last} and {}", flags.join(", ")))
+}
+
 /// `cargo stage check`.
 pub(crate) fn check(words: &[&str]) -> Said<()> {
     if words.contains(&"--conformance") {

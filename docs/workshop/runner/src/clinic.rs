@@ -3,7 +3,7 @@
 //! A case is a folder of `docs/workshop/clinic`, dealt in the order of the folders' names. The page there describes its
 //! four files: the complaint, the recording, the source on request, and the answer in Base64, so that no glance tells it.
 //!
-//! `cargo stage clinic seal FILE` prints a text in that form, for whoever writes a case.
+//! `cargo stage clinic seal FILE` prints a text in that form, for the author of a case.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,23 @@ pub(crate) fn cases() -> Vec<PathBuf> {
     let mut cases: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     cases.sort();
     cases
+}
+
+/// The sentence about words that `clinic` cannot use.
+pub(crate) fn misuse(words: &[&str]) -> Option<String> {
+    let last = cases().len();
+    let case = |word: &str| {
+        let is_case = word.parse().is_ok_and(|number: usize| (1..=last).contains(&number));
+        (!is_case).then(|| format!("there is no case `{word}`; the clinic has cases 1 to {last}"))
+    };
+    match words {
+        [] | ["source" | "answer"] | ["seal", _] => None,
+        ["source" | "answer", number] | [number] if *number != "seal" => case(number),
+        ["seal"] => Some("`clinic seal` needs the file that it seals".to_owned()),
+        _ => Some(
+            "`clinic` takes a case, `source`, `answer` or `seal FILE`, as in `cargo stage clinic answer 3`".to_owned(),
+        ),
+    }
 }
 
 /// `cargo stage clinic`.

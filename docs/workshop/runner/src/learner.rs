@@ -31,7 +31,14 @@ impl Learner {
         let lines = read(&memory_of(&folder))?;
         let pairs = lines.lines().filter_map(|line| line.split_once('='));
         let memory = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        Ok(Self { folder, memory: RefCell::new(memory) })
+        let learner = Self { folder, memory: RefCell::new(memory) };
+        let last = stages::all()?.len().saturating_sub(1);
+        if learner.recall("stage").and_then(|stage| stage.parse().ok()).is_none_or(|stage: usize| stage > last) {
+            let memory = memory_of(&learner.folder);
+            let is = "does not say at which stage you are";
+            return Err(format!("{} {is}; write the line `stage=N` there, with N from 1 to {last}", memory.display()));
+        }
+        Ok(learner)
     }
 
     pub(crate) fn stage(&self) -> usize {
@@ -45,7 +52,10 @@ impl Learner {
     pub(crate) fn remember(&self, key: &str, value: impl std::fmt::Display) -> Said<()> {
         self.memory.borrow_mut().insert(key.to_owned(), value.to_string());
         let lines: Vec<String> = self.memory.borrow().iter().map(|(key, value)| format!("{key}={value}\n")).collect();
-        write(&memory_of(&self.folder), &lines.concat())
+        // In one step, so that nothing is lost if this program is ended meanwhile.
+        let (new, memory) = (self.folder.join(".stage/memory.new"), memory_of(&self.folder));
+        write(&new, &lines.concat())?;
+        fs::rename(&new, &memory).map_err(|error| format!("{} cannot be written: {error}", memory.display()))
     }
 
     /// The path of the recording of a test's last run.
@@ -127,6 +137,15 @@ fn started_last() -> PathBuf {
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// The sentence about words that `start` cannot use.
+pub(crate) fn misuse(words: &[&str]) -> Option<String> {
+    if let Some(flag) = words.iter().find(|word| word.starts_with('-') && **word != "--record") {
+        return Some(format!("`start` knows no `{flag}`; it knows --record, and the folder of your crate"));
+    }
+    let folders = words.iter().filter(|word| !word.starts_with('-')).count();
+    (folders > 1).then(|| "`start` makes one crate in one folder; put quotes around a name with spaces".to_owned())
 }
 
 /// Makes the learner's crate.

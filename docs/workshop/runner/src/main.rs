@@ -62,25 +62,49 @@ cargo stage diff           your holes beside those of the solution
 cargo stage next           brings the next stage, once all tests pass
 cargo stage skip           takes the solution of this stage, and brings the next
 cargo stage reset          empties the holes of this stage; what you wrote is kept in .stage/before
-cargo stage clinic         deals a sealed case: a recording; then `clinic source`, then `clinic answer`
+cargo stage clinic [CASE]  deals a sealed case: a recording; then `clinic source`, then `clinic answer`
 cargo stage conformance    runs the conformance suite on your crate, and prints the table with your column
 cargo stage loom [WORD]    tries loom's models on your inbox, from stage 11 on
 cargo stage check          holds the workshop itself to its rules
                            [--fresh] [--write] [--conformance] [--loom] [STAGE...]";
+
+/// The sentence about words that a command cannot use, if there are any.
+fn misuse(words: &[&str]) -> Option<String> {
+    let (command, rest) = words.split_first()?;
+    let alone = ["status", "doctor", "watch", "diff", "next", "skip", "reset"];
+    if let (true, Some(word)) = (alone.contains(command), rest.first()) {
+        return Some(format!("`{command}` stands alone, and `{word}` says nothing to it; try `cargo stage {command}`"));
+    }
+    match *command {
+        "start" => learner::misuse(rest),
+        "clinic" => clinic::misuse(rest),
+        "check" => check::misuse(rest),
+        _ => None,
+    }
+}
+
+/// The words of a test's name, as the tool prints it or as it stands in the code.
+fn name(words: &[&str]) -> Option<String> {
+    (!words.is_empty()).then(|| words.join(" ").trim().replace(' ', "_"))
+}
 
 fn main() -> ExitCode {
     sigpipe::reset();
     say_so_on_a_full_disk();
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let Some(sentence) = misuse(&words) {
+        eprintln!("cargo stage: {sentence}");
+        return ExitCode::from(2);
+    }
     let ended = match words.as_slice() {
         [] | ["status"] => learner::status(),
         ["doctor"] => doctor::doctor(),
         ["start", rest @ ..] => learner::start(rest),
-        ["test", rest @ ..] => report::test(rest.first().copied()),
+        ["test", rest @ ..] => report::test(name(rest).as_deref()),
         ["watch"] => report::watch(),
         ["hint", rest @ ..] => hints::hint(&rest.join(" ")),
-        ["see", rest @ ..] => see::see(rest.first().copied()),
+        ["see", rest @ ..] => see::see(name(rest).as_deref()),
         ["diff"] => diff::diff(),
         ["next"] => report::next(),
         ["skip"] => learner::skip(),

@@ -25,6 +25,9 @@ fn run_tests(word: Option<&str>, goes_on: bool) -> Said<bool> {
     let program = run::build(&learner.folder)?;
     let tests = run::tests(&program)?;
     let mut wanted: Vec<&String> = tests.iter().filter(|test| word.is_none_or(|word| test.contains(word))).collect();
+    if let (true, Some(word)) = (wanted.is_empty(), word) {
+        return Err(format!("no test has `{word}` in its name; `cargo stage test` alone runs all of them"));
+    }
     wanted.sort_by_key(|test| place(&stages, test));
     let (mut failed, mut stage_told) = (Vec::new(), None);
     learner.remember("failed", "")?;
