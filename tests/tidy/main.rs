@@ -93,6 +93,11 @@ fn comments_put_the_subject_first() {
 }
 
 #[test]
+fn pages_put_the_subject_first() {
+    check(text_rules::subjects_of_pages);
+}
+
+#[test]
 fn every_page_opens_with_its_title() {
     check(text_rules::page_titles);
 }

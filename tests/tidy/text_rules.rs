@@ -84,6 +84,31 @@ pub(crate) fn subjects(repo: &Repo) -> Vec<Finding> {
     found
 }
 
+/// Each sentence of a page opens with its subject, and so does each cell of its tables. The workshop's pages and the
+/// translations are not held to it.
+pub(crate) fn subjects_of_pages(repo: &Repo) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let is_held = |page: &&File| page.path == "README.md" || page.path.matches('/').count() == 1;
+    for page in repo.pages().filter(is_held) {
+        let mut opens = true;
+        for line in markdown::lines(page).iter().filter(|line| !line.fenced) {
+            for cell in line.text.trim_start_matches("- ").split('|').map(str::trim) {
+                opens |= line.text.starts_with('|') || line.text.starts_with("- ");
+                let sentences: Vec<&str> = cell.split_inclusive(['.', '?', '!', ':']).map(str::trim_start).collect();
+                for sentence in sentences.into_iter().skip(usize::from(!opens)) {
+                    let opener = sentence.split(|letter: char| !letter.is_alphabetic()).next().unwrap_or_default();
+                    if LATE_SUBJECTS.contains(&opener) && !sentence.ends_with('?') {
+                        let says = format!("the sentence opens with `{opener}`; open it with its subject");
+                        found.push(Finding::new(&page.path, line.number, says));
+                    }
+                }
+                opens = cell.is_empty() || cell.starts_with('#') || cell.ends_with(['.', '?', '!']);
+            }
+        }
+    }
+    found
+}
+
 /// A relative link leads to a file that is there, and to a heading that it has.
 pub(crate) fn links(repo: &Repo) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -351,6 +376,14 @@ fn a_sentence_that_does_not_open_with_its_subject_is_found() {
         findings(subjects, &[("demos/web/a.rs", late), ("tests/a.rs", late)]),
         ["demos/web/a.rs:1", "tests/a.rs:1"]
     );
+}
+
+#[test]
+fn a_sentence_of_a_page_that_does_not_open_with_its_subject_is_found() {
+    let page = "# What a page is\n\nIt begins.\nThat is late.\n\n- What is it?\n- Who comes, waits. He\n  says What is so.\n\n\
+                | a | Where it is |\n\n```text\nThat is code.\n```\n";
+    let found = findings(subjects_of_pages, &[("docs/a.md", page), ("docs/workshop/a.md", page)]);
+    assert_eq!(found, ["docs/a.md:4", "docs/a.md:7", "docs/a.md:10"]);
 }
 
 #[test]
