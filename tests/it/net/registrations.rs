@@ -399,7 +399,8 @@ impl Observer for TellsOfParks {
 
 #[test]
 fn an_idle_loop_does_not_wake_up() {
-    watch(|| {
+    // The end of somebody else's child would be a signal here, and end the park.
+    alone(|| {
         let (tell, parks) = channel();
         let runtime = builder().observer(TellsOfParks(tell)).build().unwrap();
         let handle = runtime.handle();

@@ -22,8 +22,6 @@ use crate::kit::watch::{spawn_thread, unobserved};
 const MANY: usize = 100_000;
 const LONG: Duration = Duration::from_secs(1_000_000);
 
-/// One try of a release build is a hundred megabytes of facts.
-const TRIES: usize = if cfg!(debug_assertions) { 3 } else { 1 };
 /// How many polls a looker is given to fall behind by: more than a ring keeps.
 const POLLS: u64 = if cfg!(debug_assertions) { 20_000 } else { 100_000 };
 
@@ -48,21 +46,15 @@ struct Busy {
 }
 
 impl Busy {
-    /// The longest turn while something is done, in microseconds. It is taken a few times, and the least counts.
-    fn longest_during(&self, name: &str, mut look: impl FnMut()) -> u64 {
-        let longest = (0..TRIES).map(|_| {
-            self.longest.store(0, Ordering::SeqCst);
-            look();
-            // Until the turn is over in which the last of it was answered.
-            let turn = self.turns.load(Ordering::SeqCst);
-            while self.turns.load(Ordering::SeqCst) < turn + 2 {
-                std::thread::yield_now();
-            }
-            self.longest.load(Ordering::SeqCst)
-        });
-        let least = longest.min().unwrap();
-        println!("{name}: the longest turn took {least} us");
-        least
+    /// The longest turn while something is done, in microseconds of the loop's own processor time.
+    fn longest_during(&self, name: &str, look: impl FnOnce()) -> u64 {
+        self.longest.store(0, Ordering::SeqCst);
+        look();
+        // Until the turn is over in which the last of it was answered.
+        self.turn_on(2);
+        let longest = self.longest.load(Ordering::SeqCst);
+        println!("{name}: the longest turn took {longest} us");
+        longest
     }
 
     /// Waits until the loop has turned so often.

@@ -210,21 +210,30 @@ fn words_for_which_there_was_no_room_are_counted() {
 
 #[test]
 fn what_is_said_in_time_stands_where_it_was_said() {
-    let output = crate::kit::support::child_with(&[("ONELOOP_LOG", "1")], || {
-        let runtime = Runtime::builder().diagnose(true).build().unwrap();
-        runtime.block_on(async {
-            let _kept = Builder::new().name("forgotten").spawn(pending::<()>());
-            turns(1).await;
-            eprintln!("the program");
-            turns(1).await;
+    let is_in_place = |said: &str| {
+        let places: Vec<_> =
+            said.lines().filter(|line| line.starts_with("turn ") || line.starts_with("the ")).collect();
+        let own = places.iter().position(|line| *line == "the program").expect("it was said");
+        let goes_on = places[own + 1..].iter().any(|line| line.starts_with("turn "));
+        own > 0 && goes_on && places.last() == Some(&"the end")
+    };
+    let mut said = String::new();
+    // A busy machine may keep the thread that writes from a core for longer than the loop waits for a line.
+    let is_ever_in_place = (0..3).any(|_| {
+        let output = crate::kit::support::child_with(&[("ONELOOP_LOG", "1")], || {
+            let runtime = Runtime::builder().diagnose(true).build().unwrap();
+            runtime.block_on(async {
+                let _kept = Builder::new().name("forgotten").spawn(pending::<()>());
+                turns(1).await;
+                eprintln!("the program");
+                turns(1).await;
+            });
+            eprintln!("the end");
         });
-        eprintln!("the end");
+        said = String::from_utf8_lossy(&output.stderr).into_owned();
+        is_in_place(&said)
     });
-    let said = String::from_utf8_lossy(&output.stderr);
-    let places: Vec<_> = said.lines().filter(|line| line.starts_with("turn ") || line.starts_with("the ")).collect();
-    let own = places.iter().position(|line| *line == "the program").expect("it was said");
-    assert!(own > 0 && places[own + 1..].iter().any(|line| line.starts_with("turn ")), "{said}");
-    assert_eq!(places.last(), Some(&"the end"), "{said}");
+    assert!(is_ever_in_place, "{said}");
 }
 
 #[test]
