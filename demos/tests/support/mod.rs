@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::resume_unwind;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -267,6 +268,48 @@ pub(crate) fn until_handled(child: &Child, signal: Signal) {
         let bit = 1 << (signal.as_raw() - 1);
         until("it has a handler for the signal", || caught().is_none_or(|caught| caught & bit != 0));
     }
+}
+
+/// Does something with each of these, all at once, where most of it is waiting. The first failure fails the test.
+pub(crate) fn together<T: Send>(all: impl IntoIterator<Item = T>, each: impl Fn(T) + Sync) {
+    let each = &each;
+    thread::scope(|scope| {
+        let threads: Vec<_> = all.into_iter().map(|one| scope.spawn(move || each(one))).collect();
+        for thread in threads {
+            if let Err(failure) = thread.join() {
+                resume_unwind(failure);
+            }
+        }
+    });
+}
+
+/// How long the threads of a process have waited for a core that others had, where Linux tells: the machine's part in
+/// how late they are.
+pub(crate) fn waited_for_a_core(process: u32) -> Duration {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let accounts = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("schedstat")).ok());
+    let waited = |account: String| account.split(' ').nth(1)?.parse::<u64>().ok();
+    Duration::from_nanos(accounts.filter_map(waited).sum())
+}
+
+/// Whether a test with a browser is asked for, as by `bash .ci/run browser`, and there is one. If not, says what is
+/// skipped.
+pub(crate) fn has_a_browser(skipped: &str) -> bool {
+    let is_asked_for = std::env::var("ONELOOP_BROWSER").is_ok_and(|wish| wish == "required");
+    if !is_asked_for {
+        eprintln!("skipped, as it takes a browser; `bash .ci/run browser` asks for it: {skipped}");
+    }
+    is_asked_for && has("chromium", skipped)
+}
+
+/// Whether python3 has the library that some clients are made of. If not, says what is skipped.
+pub(crate) fn has_websockets(skipped: &str) -> bool {
+    let can = Command::new("python3").args(["-c", "import websockets"]).stderr(Stdio::null()).status();
+    let there = can.is_ok_and(|status| status.success());
+    if !there {
+        eprintln!("skipped, as python3 has no websockets here: {skipped}");
+    }
+    there
 }
 
 /// Whether a program is installed that a test wants as its client. If not, says what is skipped.

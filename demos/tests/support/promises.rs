@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::manners::has_manners;
-use super::{Demo, LIMIT, connect, run};
+use super::{Demo, LIMIT, connect, run, together};
 
 /// How much a client may send that never comes to an end, and how much memory that may take of a server, in bytes.
 const ENDLESS: usize = 16 << 20;
@@ -28,18 +28,21 @@ pub(crate) struct Server<'a> {
 }
 
 impl Server<'_> {
+    /// Each promise is asked of a process of its own. Most of them wait, so they do it together.
     pub(crate) fn keeps_the_promises(&self) {
         let free = self.ports.iter().flat_map(|flag| [*flag, "127.0.0.1:0"]);
         let brief: Vec<&str> = self.args.iter().copied().chain(free).chain(["--seconds", "0"]).collect();
-        has_manners(self.program, &brief);
-        self.says_what_is_wrong_and_the_way_out();
-        self.is_on_loopback_unless_told();
-        self.hangs_up_on_clients_that_stall();
-        self.bounds_the_heads_of_requests();
-        for signal in [Signal::TERM, Signal::INT] {
-            self.stops_in_order(signal);
-        }
-        self.names_its_tasks();
+        let promises: [&(dyn Fn() + Sync); 8] = [
+            &|| has_manners(self.program, &brief),
+            &|| self.says_what_is_wrong_and_the_way_out(),
+            &|| self.is_on_loopback_unless_told(),
+            &|| self.hangs_up_on_clients_that_stall(),
+            &|| self.bounds_the_heads_of_requests(),
+            &|| self.stops_in_order(Signal::TERM),
+            &|| self.stops_in_order(Signal::INT),
+            &|| self.names_its_tasks(),
+        ];
+        together(promises, |promise| promise());
     }
 
     fn start(&self, args: &[&str], record: Option<&Path>) -> (Demo, Vec<String>) {

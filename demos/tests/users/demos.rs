@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::support::{Demo, connect, has, run};
+use crate::support::{Demo, connect, has, run, together};
 
 const ECHO: &str = env!("CARGO_BIN_EXE_echo");
 const MULTIPLEX: &str = env!("CARGO_BIN_EXE_multiplex");
@@ -438,14 +438,14 @@ fn multiplex_says_why_nobody_is_accepted() {
     }
     let args = ["--seconds", "0.1", "--connections", "3", "--timers", "3"];
     // The one is tried again and again, as a connection's own failure is; the other ends the server.
-    for (error, words) in [("EPERM", "refused to accept"), ("ENOSYS", "cannot accept")] {
+    together([("EPERM", "refused to accept"), ("ENOSYS", "cannot accept")], |(error, words)| {
         let inject = format!("inject=accept4:error={error}");
         let refused = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=accept4", "-e", &inject, MULTIPLEX];
         let ended = run("strace", &[&refused[..], &args].concat());
         assert_eq!(ended.status.code(), Some(1), "{error}: {}", ended.stdout);
         let said = format!("{}{}", ended.stdout, ended.stderr);
         assert!(said.contains(words) && !said.contains("start a server"), "{error}: {said}");
-    }
+    });
 }
 
 #[test]

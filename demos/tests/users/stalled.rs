@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpListener};
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Unread, connect, until};
+use crate::support::{Unread, connect, together, until};
 use crate::terminal::Stopped;
 use rustix::process::Signal;
 
@@ -27,14 +27,16 @@ fn command(program: &str, args: &[&str]) -> Command {
 /// The loop's own record says that its root has returned, while nobody reads what the demo prints. Then it is read.
 #[test]
 fn the_loop_of_a_demo_ends_while_nobody_reads_and_nothing_printed_is_lost() {
-    for (program, args, lines) in [
+    let rows = [
         (SLEEPERS, &["--seconds", "0.1"][..], 61),
         (SLEEPERS, &["--tasks", "20000", "--virtual"], 40_001),
         (SEE_SLEEPERS, &["--real"], 2),
         (HOG, &["--polite"], 3),
         (SELF_WAKE, &[], 2),
-    ] {
-        let record = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("unread-{lines}.ndjson"));
+    ];
+    together(rows, |(program, args, lines)| {
+        let name = format!("unread-{}-{lines}.ndjson", Path::new(program).file_name().unwrap().display());
+        let record = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = remove_file(&record);
         let mut command = command(program, args);
         command.env("ONELOOP_RECORD", &record);
@@ -47,7 +49,7 @@ fn the_loop_of_a_demo_ends_while_nobody_reads_and_nothing_printed_is_lost() {
             (Some(0), lines),
             "{text}"
         );
-    }
+    });
 }
 
 /// A demo that hears signals, once the thread that writes for it has come to a stop.

@@ -205,8 +205,8 @@ fn a_restart_that_fails_leaves_the_old_process_at_work() {
     assert!(fast.demo.child.wait().unwrap().success());
 }
 
-#[test]
-fn a_stop_lets_what_is_being_answered_finish() {
+/// Whether the stop came while the answer was made, which takes half a second. It finishes in either case.
+fn an_answer_finishes_and_says_that_it_is_the_last() -> bool {
     let mut fast = Fast::start(&["--loops", "2"]);
     let mut stream = connect(&fast.addr);
     write!(stream, "GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
@@ -214,9 +214,15 @@ fn a_stop_lets_what_is_being_answered_finish() {
     fast.signal(Signal::TERM);
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.ends_with("half a second later\n") && answer.contains("connection: close"), "{answer}");
+    assert!(answer.ends_with("half a second later\n"), "{answer}");
     assert!(fast.demo.child.wait().unwrap().success());
     assert!(test_kill_process(Pid::from_raw(fast.pid).unwrap()).is_err());
+    answer.contains("connection: close")
+}
+
+#[test]
+fn a_stop_lets_what_is_being_answered_finish() {
+    assert!((0..10).any(|_| an_answer_finishes_and_says_that_it_is_the_last()), "ten stops, and none said so");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Command;
 
-use crate::support::{Unread, connect, run};
+use crate::support::{Unread, connect, run, together};
 use crate::terminal::Stopped;
 use rustix::process::Signal;
 
@@ -77,14 +77,20 @@ fn downloads_come_to_their_end_while_nobody_reads() {
 
 #[test]
 fn bars_and_tables_on_a_terminal_that_is_stopped_hold_nothing_up() {
-    let slowly = (DOWNLOADS, ["--at-once", "1"], 130);
-    for (program, args, stopped) in [slowly, (CRAWL, ["--connections", "1"], 0)] {
-        assert_eq!(Stopped::start(command(program, &[])).end().code(), Some(0), "{program}");
-        let demo = Stopped::start(command(program, &args));
-        std::thread::sleep(std::time::Duration::from_millis(600));
-        demo.signal(Signal::INT);
-        assert_eq!(demo.end().code(), Some(stopped), "{program}");
-    }
+    let runs = [
+        (DOWNLOADS, &[][..], false, 0),
+        (CRAWL, &[], false, 0),
+        (DOWNLOADS, &["--at-once", "1"], true, 130),
+        (CRAWL, &["--connections", "1"], true, 0),
+    ];
+    together(runs, |(program, args, is_stopped, code)| {
+        let demo = Stopped::start(command(program, args));
+        if is_stopped {
+            std::thread::sleep(std::time::Duration::from_millis(600));
+            demo.signal(Signal::INT);
+        }
+        assert_eq!(demo.end().code(), Some(code), "{program} {args:?}");
+    });
 }
 
 #[test]
