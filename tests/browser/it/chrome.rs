@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -46,22 +46,19 @@ pub(crate) struct Browser {
     _alone: MutexGuard<'static, ()>,
 }
 
-/// Runs a test with a browser, or says that there is none.
+/// Runs a test with a browser where that is asked for. If not, one line of the whole program says how to ask.
 pub(crate) fn in_a_browser(test: impl FnOnce(&mut Browser)) {
-    let wish = std::env::var("ONELOOP_BROWSER").unwrap_or_default();
-    let runs = |name: &&&str| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
-    match NAMES.iter().find(runs).filter(|_| wish != "no") {
-        Some(name) => test(&mut Browser::start(name)),
-        None if wish == "required" => {
+    static SAID: Once = Once::new();
+    if std::env::var("ONELOOP_BROWSER").is_ok_and(|wish| wish == "required") {
+        let runs = |name: &&&str| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
+        let Some(name) = NAMES.iter().find(runs) else {
             panic!("ONELOOP_BROWSER=required is set, but none of {} is here", NAMES.join(", "));
-        }
-        None => {
-            let why = if wish == "no" { "ONELOOP_BROWSER=no is set" } else { "no chromium is here" };
-            let test = std::thread::current().name().unwrap_or("a test").to_owned();
-            // Not by `eprintln`: what a test prints is kept back.
-            let _ = writeln!(std::io::stderr().lock(), "{test} is skipped: {why}");
-        }
+        };
+        return test(&mut Browser::start(name));
     }
+    let says = "skipped: the tests in a browser, which take a minute and a half; to run them: bash .ci/run browser";
+    // Not by `eprintln`: what a test prints is kept back.
+    SAID.call_once(|| drop(writeln!(std::io::stderr().lock(), "{says}")));
 }
 
 impl Browser {

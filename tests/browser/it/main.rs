@@ -1,8 +1,8 @@
 //! The page in a real browser: what a person would see and press, seen and pressed by a machine.
 //!
-//! The tests look for chromium. If it is missing they say so and pass, unless `ONELOOP_BROWSER=required`
-//! is set: then they fail. `ONELOOP_BROWSER=no` skips them where it is there. Each has a browser of its own,
-//! with a profile that is thrown away.
+//! They are run by `bash .ci/run browser`, which sets `ONELOOP_BROWSER=required`: then they fail if there is no
+//! chromium. Without that they say so in a line and pass, as a Rust toolchain has to do for the others. Each has a
+//! browser of its own, with a profile that is thrown away.
 
 mod chrome;
 mod frames;

@@ -11,7 +11,7 @@ use std::thread;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Demo, LIMIT, connect, has, run};
+use crate::support::{Demo, LIMIT, connect, has, has_a_browser, run};
 
 const API: &str = env!("CARGO_BIN_EXE_api");
 
@@ -299,8 +299,8 @@ fn the_document_is_valid_and_the_server_does_what_it_says() {
 }
 
 #[test]
-fn chromium_shows_the_page() {
-    if !has("chromium", "the Swagger page in a browser") {
+fn the_page_of_the_api_shows_in_a_browser() {
+    if !has_a_browser("the Swagger page") {
         return;
     }
     let api = Api::start(&[]);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use async_tungstenite::tungstenite::{Message, WebSocket, client};
 use rustix::process::Signal;
 
-use crate::support::{self, Demo, connect, has};
+use crate::support::{self, Demo, connect, has, has_a_browser, has_websockets};
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 
@@ -454,7 +454,7 @@ fn names_and_words_cannot_steer_the_terminal_of_others() {
 
 #[test]
 fn markup_in_a_name_or_a_word_is_shown_as_text_in_a_browser() {
-    if !has("chromium", "the page in a browser") {
+    if !has_a_browser("the page in a browser") {
         return;
     }
     let room = Room::open(&[]);
@@ -472,14 +472,9 @@ fn markup_in_a_name_or_a_word_is_shown_as_text_in_a_browser() {
 }
 
 #[test]
-fn a_page_shows_each_line_once_under_a_new_name_and_a_new_server() {
+fn a_browser_shows_each_line_once_under_a_new_name_and_a_new_server() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/room.py");
-    let can = Command::new("python3").args(["-c", "import websockets"]).stderr(Stdio::null()).status();
-    if std::env::var("ONELOOP_BROWSER").is_ok_and(|wish| wish == "no") || !can.is_ok_and(|status| status.success()) {
-        eprintln!("skipped, as python3 has no websockets here, or no browser is wanted: {script}");
-        return;
-    }
-    if !has("chromium", "the page and a server that is started anew") {
+    if !has_websockets("the page and a server that is started anew") || !has_a_browser("such a page") {
         return;
     }
     let room = Room::open(&[]);
@@ -508,9 +503,7 @@ fn a_page_shows_each_line_once_under_a_new_name_and_a_new_server() {
 #[test]
 fn two_thousand_clients_of_pythons_websockets_hear_one_word() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/crowd.py");
-    let has_library = Command::new("python3").args(["-c", "import websockets"]).stderr(Stdio::null()).status();
-    if !has_library.is_ok_and(|status| status.success()) {
-        eprintln!("skipped, as python3 has no websockets here: {script}");
+    if !has_websockets("two thousand clients") {
         return;
     }
     let room = Room::open(&[]);
