@@ -1,11 +1,13 @@
 //! Real servers for the recipes and the rows: each on loopback, in a folder of its own, ended when it is dropped.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use tokio::net::TcpSocket;
 
 /// How long a server may take to be there.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -18,6 +20,8 @@ pub struct Server {
     /// A program that it needs beside it.
     helper: Option<Child>,
     folder: Folder,
+    /// Its ports.
+    kept: Vec<TcpSocket>,
 }
 
 impl Server {
@@ -28,31 +32,31 @@ impl Server {
 
     /// A Redis that keeps nothing; `None`, and a word about it, if there is none here.
     pub fn redis() -> Option<Self> {
-        let (folder, addr) = (Folder::new("redis"), free_addr());
+        let (folder, (addr, kept)) = (Folder::new("redis"), reserved());
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--save", "", "--port", &addr.port().to_string()]);
-        Self::start("redis-server", command, addr, folder)
+        Self::start("redis-server", command, addr, folder, kept)
     }
 
     /// A Redis that speaks TLS alone, by a certificate and its key in PEM; `None` if there is none here that can.
     pub fn redis_by_tls(certificate: &str, key: &str) -> Option<Self> {
-        let (folder, addr) = (Folder::new("rediss"), free_addr());
+        let (folder, (addr, kept)) = (Folder::new("rediss"), reserved());
         let (certificate, key) = folder.keeps(certificate, key);
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--save", "", "--port", "0", "--tls-port", &addr.port().to_string()]);
         command.args(["--tls-auth-clients", "no", "--tls-cert-file"]).arg(&certificate);
         command.arg("--tls-key-file").arg(key).arg("--tls-ca-cert-file").arg(certificate);
-        Self::start("redis-server with TLS", command, addr, folder)
+        Self::start("redis-server with TLS", command, addr, folder, kept)
     }
 
     /// OpenSSL's test server, which sends each line back from its end to its beginning; `None` if there is none here.
     pub fn openssl(certificate: &str, key: &str) -> Option<Self> {
-        let (folder, addr) = (Folder::new("openssl"), free_addr());
+        let (folder, (addr, kept)) = (Folder::new("openssl"), reserved());
         let (certificate, key) = folder.keeps(certificate, key);
         let mut command = Command::new("openssl");
         command.args(["s_server", "-quiet", "-rev", "-accept", &addr.to_string(), "-cert"]).arg(certificate);
         command.arg("-key").arg(key);
-        Self::start("openssl", command, addr, folder)
+        Self::start("openssl", command, addr, folder, kept)
     }
 
     /// A RabbitMQ with its user `guest`; `None`, and a word about it, if there is none here.
@@ -60,7 +64,8 @@ impl Server {
         // Debian's program in the path always runs in the system's own folder, so the one behind it is started.
         let behind = Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server");
         let program = if behind.exists() { behind } else { Path::new("rabbitmq-server") };
-        let (folder, addr, names, nodes) = (Folder::new("rabbitmq"), free_addr(), free_addr(), free_addr());
+        let (folder, [(addr, kept), (names, kept_for_names), (nodes, kept_for_nodes)]) =
+            (Folder::new("rabbitmq"), [(); 3].map(|()| reserved()));
         // Erlang's nodes ask a server of names for each other. It would stay behind, if the node were to start it.
         let mut helper = Command::new("epmd");
         helper.args(["-address", "127.0.0.1", "-port", &names.port().to_string()]);
@@ -81,9 +86,12 @@ impl Server {
         for place in ["MNESIA_BASE", "LOG_BASE", "CONFIG_FILE", "CONF_ENV_FILE", "ENABLED_PLUGINS_FILE"] {
             command.env(format!("RABBITMQ_{place}"), folder.0.join(place));
         }
-        let mut server = Self::start("rabbitmq-server", command, addr, folder);
+        let mut server = Self::start("rabbitmq-server", command, addr, folder, kept);
         match &mut server {
-            Some(server) => server.helper = Some(helper),
+            Some(server) => {
+                server.helper = Some(helper);
+                server.kept.extend([kept_for_names, kept_for_nodes]);
+            }
             None => kill(helper),
         }
         server
@@ -91,7 +99,7 @@ impl Server {
 
     /// A dovecot that serves mail by IMAP, with the password `secret`; `None` if none is installed.
     pub fn dovecot() -> Option<Self> {
-        let (folder, addr) = (Folder::new("dovecot"), free_addr());
+        let (folder, (addr, kept)) = (Folder::new("dovecot"), reserved());
         let (port, place) = (addr.port(), folder.0.display());
         let (user, group) = nobody()?;
         // Some of its processes run for users of its own, if it may choose.
@@ -108,11 +116,11 @@ impl Server {
         chown(&folder.0, Some(user), Some(group)).unwrap();
         let mut command = Command::new("dovecot");
         command.arg("-F").arg("-c").arg(folder.0.join("config"));
-        Self::start("dovecot", command, addr, folder)
+        Self::start("dovecot", command, addr, folder, kept)
     }
 
     /// Starts a program, and waits until it listens; `None`, and a word about it, if there is none here or it ends.
-    fn start(name: &str, mut command: Command, addr: SocketAddr, folder: Folder) -> Option<Self> {
+    fn start(name: &str, mut command: Command, addr: SocketAddr, folder: Folder, kept: TcpSocket) -> Option<Self> {
         let command = command.current_dir(&folder.0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let Ok(mut child) = command.spawn() else { return missing(name) };
         let mut ended = false;
@@ -120,7 +128,7 @@ impl Server {
             ended = child.try_wait().is_ok_and(|end| end.is_some());
             ended || TcpStream::connect(addr).is_ok()
         });
-        if ended { missing(name) } else { Some(Self { addr, child, helper: None, folder }) }
+        if ended { missing(name) } else { Some(Self { addr, child, helper: None, folder, kept: vec![kept] }) }
     }
 
     /// A PostgreSQL with the user `postgres`, who needs no password; `None`, and a word about it, if there is none here.
@@ -131,7 +139,7 @@ impl Server {
         let Some(bin) = folders.into_iter().find(|bin| bin.join("initdb").exists()) else {
             return missing("PostgreSQL");
         };
-        let (folder, addr) = (Folder::new("postgres"), free_addr());
+        let (folder, (addr, kept)) = (Folder::new("postgres"), reserved());
         let port = addr.port().to_string();
         let (uid, gid) = nobody()?;
         chown(&folder.0, Some(uid), Some(gid)).unwrap();
@@ -151,7 +159,7 @@ impl Server {
         let mut command = program("postgres");
         command.arg("-D").arg(&data).arg("-k").arg(&folder.0).args(["-h", "127.0.0.1", "-p", &port, "-F"]);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let server = Self { addr, child, helper: None, folder: Folder(folder.0.clone()) };
+        let server = Self { addr, child, helper: None, folder: Folder(folder.0.clone()), kept: vec![kept] };
         std::mem::forget(folder);
         until(|| {
             let mut ready = Command::new(bin.join("pg_isready"));
@@ -210,9 +218,26 @@ fn missing<T>(program: &str) -> Option<T> {
     None
 }
 
-/// An address on loopback that nobody has just now.
-fn free_addr() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap()
+/// An address on loopback for a server that is started by its number, and a socket that keeps the port until then, and
+/// while the server lives. The socket never listens, so a program that asks for the port itself gets it, with
+/// `SO_REUSEADDR`, as servers do. To everybody else it is taken.
+///
+/// ```
+/// use std::net::TcpListener;
+///
+/// let (addr, kept) = oneloop_ecosystem::servers::reserved();
+/// // A socket without the flag stands for one that takes any free port.
+/// assert!(tokio::net::TcpSocket::new_v4()?.bind(addr).is_err());
+/// // The standard library's listener has it.
+/// TcpListener::bind(addr)?;
+/// # drop(kept);
+/// # std::io::Result::Ok(())
+/// ```
+pub fn reserved() -> (SocketAddr, TcpSocket) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    (socket.local_addr().unwrap(), socket)
 }
 
 /// The user and group for a server that does not run for root: somebody who may do nothing else, or who we are.
