@@ -162,7 +162,8 @@ async fn serve(stream: TcpStream, args: Args, counts: &Counts, guest: &Guest) ->
             guest.has_to_go().await;
             Ok(0)
         };
-        if or(asks, or(stops, gives_way)).await? == 0 {
+        // The stop is looked at first: a client whose requests lie ready would be answered for ever.
+        if or(stops, or(gives_way, asks)).await? == 0 {
             return Ok(());
         }
         guest.has_spoken();

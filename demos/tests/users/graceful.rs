@@ -43,6 +43,26 @@ fn a_stop_answers_what_was_begun_and_nothing_new() {
 }
 
 #[test]
+fn a_client_whose_requests_lie_ready_is_answered_no_more_after_a_stop() {
+    let (graceful, addr) = start(&["--work", "0.2", "--grace", "50"]);
+    let mut client = connect(&addr);
+    // A request is what one read finds, and that is 64 bytes at most.
+    client.write_all(&[b'?'; 64 * 1000]).unwrap();
+    let mut answer = [0; 4];
+    client.read_exact(&mut answer).unwrap();
+    graceful.signal(Signal::TERM);
+    let ended = graceful.end();
+    ended.assert_code(0);
+    let in_flight = |line: &&str| line.contains("stopping, ");
+    let stopping = ended.stdout.lines().find(in_flight).unwrap();
+    let number = |text: &str, before: &str| -> u32 {
+        text.split(before).next().unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let account = ended.stdout.lines().last().unwrap();
+    assert_eq!(number(account, " after,"), number(stopping, " in flight"), "{}", ended.stdout);
+}
+
+#[test]
 fn silent_clients_that_take_all_places_of_graceful_give_way_to_a_newcomer() {
     // Three of the twelve places are the demo's own clients'.
     let (graceful, addr) = start(&["--work", "0.01", "--connections", "12"]);
