@@ -18,7 +18,7 @@
 mod room;
 mod thread;
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, LineWriter, Read, Write};
 use std::process::ExitCode;
 
 use futures_lite::io::{AsyncBufReadExt, AsyncReadExt, BufReader as AsyncBufReader};
@@ -30,8 +30,8 @@ use thread::{Green, Stream};
 
 /// Talks to a client from a green thread: `BufRead` and `writeln!` of the standard library.
 fn green_talk(green: &Green<'_>, visit: &Visit, room: &Room) -> io::Result<()> {
-    let mut client = &Stream { green, stream: &visit.guest.stream, patience: room.args.patience };
-    let mut reader = BufReader::new(client);
+    let client = &Stream { green, stream: &visit.guest.stream, patience: room.args.patience };
+    let (mut reader, mut writer) = (BufReader::new(client), LineWriter::new(client));
     loop {
         let mut line = Vec::new();
         reader.by_ref().take(room::LINE_MAX).read_until(b'\n', &mut line)?;
@@ -39,7 +39,7 @@ fn green_talk(green: &Green<'_>, visit: &Visit, room: &Room) -> io::Result<()> {
         if let Reply::Slow(time) = reply {
             green.sleep(time);
         }
-        writeln!(client, "{}", reply.text())?;
+        writeln!(writer, "{}", reply.text())?; // sent whole, at the end of the line
     }
 }
 

@@ -13,7 +13,7 @@ use oneloop::net::{TcpListener, TcpStream};
 use oneloop::task::{AbortHandle, Builder, JoinError, JoinHandle};
 use oneloop::time::{sleep, timeout};
 use oneloop_demos::server::{Client, listen, resident, some_seconds, stop_asked_for};
-use oneloop_demos::{Guests, address, log, print, seconds, whole};
+use oneloop_demos::{Guests, address, counted, log, print, seconds, whole};
 
 use crate::thread::Thread;
 use crate::{async_talk, green_talk, stand_around};
@@ -94,7 +94,7 @@ impl Room {
             ["kill", number] => self.kill(number),
             ref words => {
                 self.words.set(self.words.get() + words.len() as u64);
-                format!("{}: {} words so far, on both ports", visit.name, self.words.get())
+                format!("{}: {} so far, on both ports", visit.name, counted(self.words.get(), "word"))
             }
         };
         Ok(Some(Reply::Now(text)))
@@ -142,7 +142,9 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     let clients = room.clients.take();
     clients.values().for_each(AbortHandle::abort);
     let _ = timeout(Duration::from_secs(2), room.guests.all_gone()).await;
-    log(&format!("stopped: {} clients, {} words, {} naps", room.guests.came(), room.words.get(), room.naps.get()));
+    let clients = counted(room.guests.came(), "client");
+    let (words, naps) = (counted(room.words.get(), "word"), counted(room.naps.get(), "nap"));
+    log(&format!("stopped: {clients}, {words}, {naps}"));
     Ok(())
 }
 
