@@ -398,6 +398,22 @@ fn silent_clients_that_fill_the_house_give_way_to_newcomers() {
 }
 
 #[test]
+fn who_has_not_begun_may_be_silent_by_http_as_long_as_elsewhere() {
+    let house = House::open(&["--patience", "0.2", "--idle", "50"]);
+    let mut idle = [&house.dns, &house.lines, &house.smtp, &house.http].map(|door| connect(door));
+    // A mail that has begun and does not go on is over after the patience.
+    let mut drips = house.mail();
+    drips.get_mut().write_all(b"N").unwrap();
+    assert!(is_hung_up_on(&mut drips));
+    for client in &mut idle {
+        client.set_nonblocking(true).unwrap();
+        let heard = client.read(&mut [0; 256]);
+        assert!(heard.as_ref().is_ok_and(|length| *length > 0) || heard.is_err(), "{client:?} is hung up on");
+    }
+    house.stop();
+}
+
+#[test]
 fn a_stop_says_goodbye_at_the_doors_that_can() {
     let house = House::open(&[]);
     let mut mail = house.mail();

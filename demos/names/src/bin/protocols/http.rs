@@ -16,6 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use oneloop::interop::hyper::{Io, Timer};
+use oneloop::time::timeout;
 use oneloop_demos::Patient;
 use oneloop_demos::server::{Client, is_at_home};
 
@@ -26,6 +27,15 @@ use crate::house::{Doors, House};
 const HEAD_MAX: usize = 16 * 1024;
 
 pub(crate) async fn serve(guest: Client, house: Rc<House>) -> io::Result<()> {
+    // Some connect ahead of time: before its first byte, a client may be silent for as long as at the other doors.
+    let speaks = async { guest.stream.peek(&mut [0]).await.is_ok_and(|length| length > 0) };
+    let stopped = async {
+        house.stopped().await;
+        false
+    };
+    if !timeout(house.args.idle, or(stopped, speaks)).await.unwrap_or(false) {
+        return Ok(());
+    }
     let mut http = http1::Builder::new();
     http.timer(Timer).header_read_timeout(house.args.patience).max_buf_size(HEAD_MAX);
     let stream = Patient::new(&*guest.stream, house.args.patience);
