@@ -119,6 +119,6 @@ fn main() {
         6 * 7
     });
     println!("main:    {answer}\n");
-    println!("The thread was free for half a second, and nobody else could use it.");
-    println!("Question: how can another future run while this one waits?  -> step2_arc_waker");
+    println!("The thread was free for half a second,\nand nobody else could use it.");
+    println!("Question: how can another future run while this one waits?\n  -> step2_arc_waker");
 }

@@ -117,6 +117,6 @@ fn main() {
     let polls = run(&ready);
     let seconds = start.elapsed().as_secs_f64();
     println!("\n10 tasks of one second each took {seconds:.3} s and {polls} polls.");
-    println!("But each sleep cost a thread, and threads are what we wanted to do without.");
-    println!("Question: can the loop itself tell the time, while it waits?  -> step3_heap_timers");
+    println!("But each sleep cost a thread,\nand threads are what we wanted to do without.");
+    println!("Question: can the loop itself tell the time\nwhile it waits?  -> step3_heap_timers");
 }

@@ -118,10 +118,14 @@ fn main() {
     (0..100_000).for_each(|_| drop(sleep(60)));
     run(&queue);
     println!(
-        "\nOne thread, no helpers. But {} cancelled timers are still in the heap, setting one\n\
-        costs O(log n), and a wake pays for atomics and a lock that it does not need.\n\
-        Question: what if a timer knew its place, and a waker were just a number?\n  \
-        -> runtime/src/heart/wheel.rs and runtime/src/heart/key.rs; the same sleeps in `sleepers`",
+        "\nOne thread, no helpers.\n\
+        But {} cancelled timers are still in the heap,\n\
+        setting one costs O(log n), and a wake pays for atomics\n\
+        and a lock that it does not need.\n\
+        Question: what if a timer knew its place,\n\
+        and a waker were just a number?\n  \
+        -> runtime/src/heart/wheel.rs and runtime/src/heart/key.rs\n\
+        The same sleeps are in `sleepers`.",
         HEAP.with_borrow(BinaryHeap::len),
     );
 }

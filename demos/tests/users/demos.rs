@@ -68,6 +68,7 @@ fn each_step_runs_and_asks_the_question_that_leads_on() {
         for part in [answer, "Question: ", next] {
             assert!(ended.stdout.contains(part), "{step} does not say {part:?}:\n{}", ended.stdout);
         }
+        assert!(ended.stdout.lines().all(|line| line.len() <= 60), "a narrow terminal breaks:\n{}", ended.stdout);
     }
 }
 
