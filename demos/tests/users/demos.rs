@@ -392,6 +392,26 @@ fn a_terminal_s_ctrl_c_leaves_multiplex_its_server_to_ask() {
 }
 
 #[test]
+fn multiplex_connects_no_more_at_a_time_than_a_server_takes_in() {
+    // One that accepts and never answers: the clients wait there, in 64 lanes, and nobody comes after them.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    let multiplex = Demo::start(MULTIPLEX, &["--connections", "200", "--to", &addr]);
+    let mut lanes: Vec<_> = (0..64).map(|_| listener.accept().unwrap().0).collect();
+    // Each has asked for an echo, so all of them have been connected for a while.
+    lanes.iter_mut().for_each(|lane| lane.read_exact(&mut [0]).unwrap());
+    listener.set_nonblocking(true).unwrap();
+    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    lanes[0].write_all(b"?").unwrap();
+    listener.set_nonblocking(false).unwrap();
+    let _next = listener.accept().unwrap();
+    multiplex.signal(Signal::INT);
+    let ended = multiplex.end();
+    ended.assert_code(0);
+    assert!(ended.stdout.contains("stopped while connecting: 1 of 200 were"), "{}", ended.stdout);
+}
+
+#[test]
 fn multiplex_tells_a_script_in_one_line() {
     let args = ["--json", "--two-processes", "--connections", "20", "--timers", "10", "--seconds", "0.5"];
     let ended = run(MULTIPLEX, &args);
@@ -543,7 +563,8 @@ fn multiplex_notices_a_single_wrong_byte() {
 
 #[test]
 fn multiplex_notices_a_lost_connection() {
-    let addr = serve(|_, _| false);
+    // It lets each of them in, and hangs up on what they say then.
+    let addr = serve(|stream, data| data == b"?" && stream.write_all(data).is_ok());
     let ended = run(MULTIPLEX, &["--to", &addr, "--connections", "3", "--timers", "0", "--seconds", "2"]);
     ended.assert_code(1);
     assert!(ended.stdout.contains("FAILED; the first of it: client ") && ended.stdout.contains(": 3 lost"));

@@ -96,6 +96,11 @@ impl Args {
     fn length(&self) -> Duration {
         self.seconds.unwrap_or(Duration::from_secs(if is_shown() { 3600 } else { 10 }))
     }
+
+    /// Whether the server is another process.
+    fn is_apart(&self) -> bool {
+        self.to.is_some() || self.two_processes
+    }
 }
 
 /// Thousands of connections are a present only to oneself.
@@ -110,7 +115,7 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 
 fn main() -> ExitCode {
     let mut args: Args = flags();
-    let is_alone = args.to.is_some() || args.two_processes || args.serve;
+    let is_alone = args.is_apart() || args.serve;
     let (sockets, reason) = if is_alone { (1, "one file") } else { (2, "two files") };
     match process::make_room(args.connections, sockets) {
         0 => return fail("the limit on open files leaves no room for a connection; raise it, as with: ulimit -n 4096"),
@@ -142,7 +147,7 @@ async fn run(args: Args) -> Result<bool, String> {
     let mut view = View::new(Record::new(plan, Rc::clone(&tally)), args);
 
     let start = Instant::now();
-    let connected = async { Some(talk::connect(to, args.connections, args.two_processes, &tally).await) };
+    let connected = async { Some(talk::connect(to, args.connections, args.is_apart(), &tally).await) };
     let connected = view
         .beside(or(connected, async {
             stop.as_mut().await;
@@ -247,6 +252,7 @@ async fn finish(clients: Vec<JoinHandle<()>>, tally: &Tally) {
 fn cannot_connect(error: &io::Error) -> String {
     let way_out = match error.kind() {
         io::ErrorKind::ConnectionRefused => "start a server there first: cargo run --release --bin echo",
+        io::ErrorKind::TimedOut => "is that an echo server? try: cargo run --release --bin echo",
         io::ErrorKind::AddrNotAvailable => "no ports are left: try again in a minute, or with fewer --connections",
         _ => "try fewer --connections",
     };

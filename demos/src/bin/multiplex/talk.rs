@@ -8,7 +8,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::task::{Builder, JoinHandle};
-use oneloop::time::{Instant, sleep_until};
+use oneloop::time::{Instant, sleep_until, timeout};
 
 use crate::tally::Tally;
 
@@ -17,6 +17,8 @@ const LONGEST: usize = 600;
 const SERVER_BUFFER: usize = 512;
 /// How many clients are being connected at one time: few enough for any listener's backlog.
 const LANES: u64 = 64;
+/// How long a server may take until it sends back the first byte.
+const FIRST_ECHO: Duration = Duration::from_secs(10);
 
 /// Accepts for ever, a task for each connection.
 pub(crate) async fn serve(listener: TcpListener, tally: Rc<Tally>) {
@@ -66,11 +68,8 @@ pub(crate) async fn connect(to: SocketAddr, clients: u64, asks: bool, tally: &Rc
             let stream = TcpStream::connect(to).await?;
             // A server in another process may be slow to accept, while the kernel connects more and more, and
             // drops who does not fit. One echo says that this one is in.
-            if asks {
-                stream.write_all(b"?").await?;
-                if stream.read(&mut [0]).await? == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
+            if asks && timeout(FIRST_ECHO, is_in(&stream)).await?? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
             streams.push(stream);
             tally.connected();
@@ -84,6 +83,12 @@ pub(crate) async fn connect(to: SocketAddr, clients: u64, asks: bool, tally: &Rc
         streams.extend(lane.await.map_err(io::Error::other)??);
     }
     Ok(streams)
+}
+
+/// Asks a server for one echo.
+async fn is_in(stream: &TcpStream) -> io::Result<usize> {
+    stream.write_all(b"?").await?;
+    stream.read(&mut [0]).await
 }
 
 /// Starts a client on each connection. They talk until `end` and then hang up. So many of a hundred are `unruly`: they
