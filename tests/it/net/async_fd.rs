@@ -362,6 +362,31 @@ mod linux {
     }
 
     #[test]
+    fn a_netlink_socket_asks_the_kernel_for_its_network_interfaces() {
+        use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+        const GETLINK: u16 = 18;
+        const NEWLINK: u16 = 16;
+        const DUMP: u16 = 0x301;
+        on_a_loop(async {
+            let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+            let kernel = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None).unwrap();
+            let kernel = AsyncFd::new(File::from(kernel)).unwrap();
+            let mut buffer = vec![0; 1 << 16];
+            let (mut shared, mut also) = (&kernel, &kernel);
+            let mut reading = pin!(shared.read(&mut buffer));
+            assert!(poll_once(reading.as_mut()).await.is_pending());
+            // The head of a message (netlink(7)), and 16 bytes that choose nothing.
+            let mut request = [0; 32];
+            request[..4].copy_from_slice(&32_u32.to_ne_bytes());
+            request[4..6].copy_from_slice(&GETLINK.to_ne_bytes());
+            request[6..8].copy_from_slice(&DUMP.to_ne_bytes());
+            also.write_all(&request).await.unwrap();
+            assert!(soon(reading).await.unwrap() > 16);
+            assert_eq!(buffer[4..6], NEWLINK.to_ne_bytes());
+        });
+    }
+
+    #[test]
     fn inotify_tells_of_a_new_file() {
         on_a_loop(async {
             let folder = Folder::new();
