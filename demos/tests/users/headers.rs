@@ -12,6 +12,33 @@ fn mains() -> Vec<PathBuf> {
     entries.map(|entry| main(entry.unwrap().path())).collect()
 }
 
+/// Each system of Python that the demos answer has its line in the index, whose demos exist.
+#[test]
+fn the_index_has_every_system_and_names_demos_that_exist() {
+    let index = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let table = index.split("| from Python |").nth(1).unwrap();
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| ")).collect();
+    let systems = [
+        "asyncio", "Twisted", "Tornado", "gevent", "aiohttp", "Quart", "FastAPI", "Sanic", "uvloop", "curio", "asks",
+        "httpx", "trio",
+    ];
+    for system in systems {
+        assert!(rows.iter().any(|row| row.starts_with(&format!("| {system}"))), "{system} is not in the index");
+    }
+    let mains = mains();
+    let exists = |name: &str| {
+        mains.iter().any(|main| {
+            main.components()
+                .any(|part| part.as_os_str() == name || part.as_os_str().to_str() == Some(&format!("{name}.rs")))
+        })
+    };
+    for row in rows {
+        let named = row.rsplit('|').nth(1).unwrap().split('`').skip(1).step_by(2);
+        let mut demos = named.filter(|name| !name.contains([' ', '='])).peekable();
+        assert!(demos.peek().is_some() && demos.all(exists), "{row}");
+    }
+}
+
 #[test]
 fn every_header_says_how_to_run_it_what_to_watch_and_what_it_prints() {
     let mains = mains();
