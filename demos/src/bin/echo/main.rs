@@ -60,7 +60,7 @@ async fn accept<'house>(listener: &TcpListener, clients: &Scope<'house>, house: 
 /// Sends back what comes in until the client has no more to say.
 async fn echo(guest: &Guest<'_>) -> io::Result<()> {
     let (stream, idle) = (&*guest.client.stream, guest.house.args.idle);
-    let mut buffer = [0; 4096];
+    let mut buffer = vec![0; 4096]; // in the future itself, it would lie there more than once
     loop {
         let length = within(idle, stream.read(&mut buffer)).await?;
         if length == 0 {
