@@ -69,6 +69,27 @@ fn measures(page: &mut Page<'_>, program: &str, tasks: u32, frames: u32) {
     assert!(pause < 100.0 * patience() * crowded, "a pause takes {pause} ms");
 }
 
+/// Every one of twelve thousand squares, as after a change of the theme, or of the window's size.
+#[test]
+fn all_squares_are_drawn_within_a_frame() {
+    const ROUNDS: f64 = 20.0;
+    in_a_browser(|browser| {
+        let mut page = browser.page();
+        page.is_sized(1280, 800);
+        let shown = Program::start("multitude");
+        page.opens(&shown.address);
+        page.waits_until("app.view.slots.length >= 12000 && !$('mosaic').hidden");
+        page.value(PAUSE);
+        let costs = page.computes(&format!(
+            "(() => {{ for (let i = 0; i < {ROUNDS}; i++) {{ slab.tiles.fill(-1); slab.paint(); \
+             $('mosaic').getContext('2d').getImageData(0, 0, 1, 1); }} }})()"
+        )) / ROUNDS;
+        says(&format!("12000 squares: the page computes for {costs:.1} ms to draw them all"));
+        assert!(costs < 16.0 * patience(), "all squares compute for {costs} ms");
+        page.is_well();
+    });
+}
+
 #[test]
 fn a_frame_fits_its_budget_with_a_hundred_tasks_and_with_twelve_thousand() {
     in_a_browser(|browser| {

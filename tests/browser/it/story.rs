@@ -23,6 +23,41 @@ fn goes_to(page: &mut Page<'_>, is: &str) {
 }
 
 #[test]
+fn a_long_stretch_is_drawn_behind_short_ones_that_begin_on_its_pixel() {
+    in_a_browser(|browser| {
+        let mut page = browser.page();
+        let header = "{\"oneloop\":\"events\",\"version\":1,\"clock\":\"real\",\"first\":1,\"dropped\":0}\n";
+        let (mut text, mut n) = (header.to_owned(), 0);
+        let mut add = |t: u64, rest: &str| {
+            n += 1;
+            text.push_str(&format!("{{\"n\":{n},\"t\":{t},{rest}}}\n"));
+        };
+        add(0, r#""e":"spawn","task":1,"slot":0,"by":"outside","at":"a.rs:1:1""#);
+        // Each second a short poll and a short park, and at once a long poll and a long park.
+        for second in 0..30 {
+            let at = second * 1_000_000_000;
+            for (begin, end) in [(at, at + 1000), (at + 2000, at + 300_000_000)] {
+                add(begin, r#""e":"poll_start","task":1"#);
+                add(end, r#""e":"poll_end","task":1,"outcome":"pending""#);
+            }
+            for (begin, end) in [(at + 300_001_000, at + 300_002_000), (at + 300_003_000, at + 999_000_000)] {
+                add(begin, r#""e":"park_start","timeout":null"#);
+                add(end, r#""e":"park_end","events":0"#);
+            }
+        }
+        page.opens(FROM_DISK);
+        page.is_dropped("long.ndjson", &text);
+        page.waits_until("app.rec.last > 200");
+        page.value("app.jump(app.rec.last); timeline.setMode('time')");
+        let drawn = "(() => { const wide = []; const draw = timeline.drawPoll; timeline.drawPoll = (poll, x, width, y) => { wide.push(width); draw.call(timeline, poll, x, width, y); }; \
+             timeline.drawn = null; timeline.draw(); delete timeline.drawPoll; return [wide.filter((width) => width > 30).length, timeline.parked.filter(([, x, to]) => to - x > 60).length]; })()";
+        let drawn = page.value(drawn);
+        assert!(drawn[0].as_u64() >= Some(4) && drawn[1].as_u64() >= Some(3), "{drawn}");
+        page.is_well();
+    });
+}
+
+#[test]
 fn thirty_that_stand_in_line_are_in_sight() {
     in_a_browser(|browser| {
         let mut page = browser.page();

@@ -80,43 +80,62 @@ const slab = {
     top.lastChild.replaceChildren(el("i", {}, word ? word + " " : ""), sign);
   },
 
-  /** Too many for cells: a small picture for each slot. */
+  /** Too many for cells: a small picture for each slot. The pixels are kept here, and the canvas gets those rows that have changed. */
   paintMosaic() {
     const canvas = $("mosaic"), ratio = window.devicePixelRatio || 1, width = this.w - 26;
+    // Its size comes after the first layout.
+    if (width <= 0) return;
     const count = Math.min(app.view.slots.length, 40000), room = Math.max(120, this.h - 30);
     const size = Math.max(6, Math.min(18, Math.floor(Math.sqrt((width * room) / count)))), across = Math.max(1, Math.floor(width / size));
-    const height = Math.ceil(count / across) * size;
-    if (this.size !== size || this.across !== across || this.theme !== colours.bg || this.tiles.length !== count) Object.assign(this, { tiles: new Int32Array(count).fill(-1), sprites: new Map() });
-    Object.assign(this, { size, across, theme: colours.bg });
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-      Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
-      canvas.style.height = `${height}px`;
-      this.tiles.fill(-1);
-    }
+    const rows = Math.ceil(count / across), side = Math.round(size * ratio);
     canvas.setAttribute("aria-label", `${app.view.tasks.size} tasks in ${app.view.slots.length} slots, one small square each; find one by its name or number`);
-    const c = canvas.getContext("2d"), inner = size - (size > 8 ? 2 : 1);
-    c.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const now = app.now(), time = Math.floor(now / 1e8);
+    const key = [side, size, across, count, colours.bg].join();
+    if (this.key !== key) this.lay(key, { size, across, side, rows, count });
+    const now = app.now(), time = Math.floor(now / 1e8), { tiles } = this;
+    let first = rows, last = -1;
     for (let slot = 0; slot < count; slot++) {
-      // Most tiles are as they were; only what has changed is drawn.
-      const id = app.view.slots[slot], key = this.tileKey(id, time);
-      if (this.tiles[slot] === key) continue;
-      this.tiles[slot] = key;
-      c.drawImage(this.sprite(key, size, inner, ratio, id, now), (slot % across) * size, Math.floor(slot / across) * size, size, size);
+      // Most tiles are as they were; only those that have changed are written.
+      const id = app.view.slots[slot], looks = this.tileKey(id, time);
+      if (tiles[slot] === looks) continue;
+      tiles[slot] = looks;
+      const row = Math.floor(slot / across);
+      this.stamp(this.sprite(looks, id, now), (slot % across) * side, row * side);
+      first = Math.min(first, row);
+      last = row;
+    }
+    if (last >= 0) canvas.getContext("2d").putImageData(this.image, 0, 0, 0, first * side, canvas.width, (last + 1 - first) * side);
+  },
+
+  /** A mosaic of another shape, or in other colours. */
+  lay(key, { size, across, side, rows, count }) {
+    const canvas = $("mosaic"), wide = across * side, high = rows * side;
+    Object.assign(canvas, { width: wide, height: high });
+    Object.assign(canvas.style, { width: `${across * size}px`, height: `${rows * size}px` });
+    const image = canvas.getContext("2d").createImageData(wide, high);
+    Object.assign(this, { key, size, across, side, image, pixels: new Uint32Array(image.data.buffer), tiles: new Int32Array(count).fill(-1), sprites: new Map() });
+  },
+
+  /** Copies a tile's pixels to their place. */
+  stamp(sprite, x, y) {
+    const { side, pixels, image } = this;
+    for (let row = 0; row < side; row++) {
+      const to = (y + row) * image.width + x, from = row * side;
+      for (let i = 0; i < side; i++) pixels[to + i] = sprite[from + i];
     }
   },
 
-  /** A tile that looks like this, drawn once. */
-  sprite(key, size, inner, ratio, id, now) {
-    if (!this.sprites.has(key)) {
-      const sprite = el("canvas", { width: Math.ceil(size * ratio), height: Math.ceil(size * ratio) }), c = sprite.getContext("2d");
-      c.setTransform(ratio, 0, 0, ratio, 0, 0);
-      c.fillStyle = colours.panel;
-      c.fillRect(0, 0, size, size);
-      this.tile(c, 0, 0, inner, id, now);
-      this.sprites.set(key, sprite);
-    }
-    return this.sprites.get(key);
+  /** The pixels of a tile that looks like this, drawn once. */
+  sprite(looks, id, now) {
+    const known = this.sprites.get(looks);
+    if (known) return known;
+    const { size, side } = this, c = el("canvas", { width: side, height: side }).getContext("2d");
+    c.scale(side / size, side / size);
+    c.fillStyle = colours.panel;
+    c.fillRect(0, 0, size, size);
+    this.tile(c, 0, 0, size - (size > 8 ? 2 : 1), id, now);
+    const pixels = new Uint32Array(c.getImageData(0, 0, side, side).data.buffer);
+    this.sprites.set(looks, pixels);
+    return pixels;
   },
 
   /** How a tile looks, as a number. */

@@ -128,17 +128,20 @@ class Timeline {
 
   seen(y) { return y !== undefined && y > AXIS + LOOP - LANE && y < this.h + LANE; }
 
-  /** The next of a list that is not on the same pixel: however many there are, no more are drawn than there is room for. */
-  after(list, i, pixels = 0.5) {
+  /**
+   * The next of a list that is to be drawn: however many there are, no more are drawn than there is room for. Of those
+   * that begin on the same pixel it is the last, which alone may reach beyond it.
+   */
+  after(list, i, pixels = 1) {
     const next = list[i + 1];
     if (!next || this.x(next[this.key]) - this.x(list[i][this.key]) >= pixels) return i + 1;
-    return Math.max(i + 1, History.from(list, this.key, this.value(this.x(list[i][this.key]) + pixels)));
+    return Math.max(i + 1, History.from(list, this.key, this.value(this.x(list[i][this.key]) + pixels)) - 1);
   }
 
   drawParks() {
     const c = this.c, { parks } = app.rec.history;
     this.parked = [];
-    for (let i = Math.max(0, History.from(parks, this.key, this.left) - 1); i < parks.length; i = this.after(parks, i)) {
+    for (let i = Math.max(0, History.from(parks, this.key, this.left) - 1); i < parks.length; i = this.after(parks, i, 2)) {
       const park = parks[i];
       if (park[this.key] > this.limit) break;
       const x = Math.max(this.gutter, this.x(park[this.key])), to = this.x(Math.min(park[this.end], this.present));

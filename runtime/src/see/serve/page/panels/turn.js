@@ -18,10 +18,10 @@ const clock = {
     }
     this.ticks = Array.from({ length: POLLS_PER_TURN }, (_, i) => {
       const angle = 118 + ((i + 0.5) * 144) / POLLS_PER_TURN, [x, y] = point(angle, 64), [x1, y1] = point(angle, 69);
-      const tick = svg("path", { class: "tick", d: `M${x} ${y}L${x1} ${y1}` });
-      root.append(tick);
-      return tick;
+      return `M${x} ${y}L${x1} ${y1}`;
     });
+    this.done = svg("path", { class: "tick done" });
+    root.append(svg("path", { class: "tick", d: this.ticks.join("") }), this.done);
     root.append(svg("text", { id: "turn-word", x: 150, y: 72 }, "turn"), svg("text", { id: "turn-number", x: 150, y: 93 }, "0"), svg("text", { id: "turn-what", class: "now", x: 150, y: 118 }), svg("text", { id: "turn-who", class: "now", x: 150, y: 134 }));
     this.hand = svg("g", { id: "hand" });
     this.hand.append(svg("circle", { cx: 150, cy: 28, r: 9.5 }));
@@ -35,7 +35,7 @@ const clock = {
       label.classList.toggle("on", view.phase === name);
     }
     const lit = Math.min(view.polls, POLLS_PER_TURN);
-    if (this.lit !== lit) this.ticks.forEach((tick, i) => tick.classList.toggle("done", i < lit));
+    if (this.lit !== lit) this.done.setAttribute("d", this.ticks.slice(0, lit).join(""));
     this.lit = lit;
     this.turn(this.angleOf(view));
     say($("turn-number"), group(view.turn));
