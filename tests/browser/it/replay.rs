@@ -41,6 +41,31 @@ fn events(text: &str) -> Vec<Value> {
 }
 
 #[test]
+fn a_line_that_lacks_a_part_ends_the_recording_there() {
+    in_a_browser(|browser| {
+        let header = r#"{"oneloop":"events","version":1,"clock":"real","first":1,"dropped":0}"#;
+        let spawn = r#"{"n":1,"t":0,"e":"spawn","task":1,"slot":0,"by":"outside","at":"a.rs:1:1"}"#;
+        let mut page = browser.page();
+        page.opens(FROM_DISK);
+        page.is_dropped("part.ndjson", &format!("{header}\n{spawn}\n{{\"n\":2,\"t\":0,\"e\":\"wait\",\"task\":1}}\n"));
+        page.waits_until("document.querySelector('#alarm').textContent.includes('line 3 lacks a part that it needs')");
+        assert_eq!(page.value("[app.rec.last, app.view.n, app.view.tasks.size]"), json!([1, 1, 1]));
+        // An event that came later than this page is told as one, also where an object of the script has that name.
+        let later = |n: u32, e: &str| format!("{{\"n\":{n},\"t\":0,\"e\":\"{e}\"}}\n");
+        page.is_dropped(
+            "later.ndjson",
+            &format!("{header}\n{spawn}\n{}{}", later(2, "clone"), later(3, "constructor")),
+        );
+        page.waits_until("app.rec.last === 3");
+        page.types("End");
+        page.waits_until("document.querySelector('#story').textContent.includes('does not know: constructor')");
+        page.is_dropped("first.ndjson", &header.replace("\"first\":1", "\"first\":\"x\""));
+        page.waits_until("document.querySelector('#alarm').textContent.includes('which event is the \"first\"')");
+        page.is_well();
+    });
+}
+
+#[test]
 fn a_recording_is_replayed_event_by_event() {
     in_a_browser(|browser| {
         let folder = folder();

@@ -2,7 +2,7 @@
 
 function title(id) {
   const name = app.rec.names.get(id)?.name;
-  return name ? `task ${id} “${isolated(name)}”` : `task ${id}`;
+  return name ? `task ${id} “${isolated(shortened(name))}”` : `task ${id}`;
 }
 
 function cause(by) {
@@ -44,7 +44,7 @@ function unseen({ n, n1 }) {
 
 /** One event as a sentence. `state` is what came of it. */
 function tell(event, state) {
-  const sentence = STORY[event.e];
+  const sentence = Object.hasOwn(STORY, event.e) && STORY[event.e];
   return sentence ? capital(sentence(event, state)) : `An event this page does not know: ${event.e}.`;
 }
 

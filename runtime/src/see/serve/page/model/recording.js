@@ -125,15 +125,15 @@ class Recording {
 
   /** What the panels say of a task also when it is over. */
   know({ task, name, at, by, slot, n }) {
-    this.names.set(task, { name: name === undefined ? undefined : plain(name), at, by, slot, n });
+    this.names.set(task, { name: name?.trim() ? plain(name) : undefined, at, by, slot, n });
   }
 
   push(event) {
     if (typeof event.n !== "number" || event.n !== this.last + 1) return;
     if (this.stale) this.rewind();
-    this.events.push(event);
     if (event.e === "spawn") this.know(event);
     this.tip.apply(event);
+    this.events.push(event);
     if (event.e === "finding") this.found(event);
     if (event.e === "poll_end") this.judge(event, this.history.open);
     this.history.add(event, this.tip);
@@ -227,6 +227,7 @@ function read(text) {
   const lines = text.split("\n"), header = parse(lines[0] || "");
   if (header?.oneloop !== "events") throw new Error("its first line is not the header of a recording of oneloop");
   if (header.version !== 1) throw new Error(`it is of version ${header.version}, and this page reads version 1`);
+  if (!Number.isSafeInteger(header.first)) throw new Error('its header does not say which event is the "first"');
   const rec = new Recording(header);
   if (lines.at(-1) === "") lines.pop();
   for (let i = 1; i < lines.length && !rec.cut; i++) rec.cut = take(rec, lines[i], i + 1);
@@ -241,11 +242,15 @@ function take(rec, line, number) {
   if (!line.trim()) return null;
   const what = parse(line);
   if (!what) return `line ${number} is not JSON`;
-  if (what.fact) {
-    rec.fact(what);
-  } else if (what.e) {
-    if (what.n !== rec.last + 1) return `line ${number} is event ${what.n}, where event ${rec.last + 1} was expected`;
-    rec.push(what);
+  try {
+    if (what.fact) {
+      rec.fact(what);
+    } else if (what.e) {
+      if (what.n !== rec.last + 1) return `line ${number} is event ${what.n}, where event ${rec.last + 1} was expected`;
+      rec.push(what);
+    }
+    return null;
+  } catch {
+    return `line ${number} lacks a part that it needs`;
   }
-  return null;
 }

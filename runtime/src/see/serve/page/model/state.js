@@ -1,6 +1,10 @@
 // The state: what a loop looks like after so many events. It is see::State once more, for the page.
 
 class State {
+  /** The events that change it. An event that came later changes nothing. */
+  static KNOWN = new Set(["turn_start", "turn_end", "spawn", "poll_start", "poll_end", "wait", "wait_dropped", "wake", "abort", "finish", "timer_set",
+    "timer_cancelled", "timer_fired", "source_opened", "source_ready", "source_drained", "source_closed", "park_start", "park_end"]);
+
   constructor() {
     Object.assign(this, { n: 0, t: 0, turn: 0, phase: "idle", polls: 0, running: null, since: 0, tick: 0, park: null, fired: null });
     Object.assign(this, { tasks: new Map(), slots: [], queue: [], timers: new Map(), sources: new Map() });
@@ -22,9 +26,9 @@ class State {
   }
 
   apply(event) {
-    this.n = event.n;
     this.t = Math.max(this.t, event.t);
-    this[event.e]?.(event);
+    if (State.KNOWN.has(event.e)) this[event.e](event);
+    this.n = event.n;
   }
 
   turn_start({ turn }) { this.turn = turn; this.phase = "inbox"; this.polls = 0; this.turned(); }

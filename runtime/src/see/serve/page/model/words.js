@@ -46,6 +46,11 @@ function plain(text) {
   return String(text).replace(/[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (sign) => `\\u{${sign.charCodeAt(0).toString(16)}}`);
 }
 
+/** Text that a sentence has room for: of a long one its beginning and its end. */
+function shortened(text) {
+  return text.length <= 60 ? text : `${text.slice(0, 48).replace(/[\ud800-\udbff]$/, "")}…${text.slice(-8).replace(/^[\udc00-\udfff]/, "")}`;
+}
+
 /** The same inside a sentence, whose words keep their order whatever script the text is in. */
 function isolated(text) {
   return `\u2068${plain(text)}\u2069`;
