@@ -41,31 +41,6 @@ fn events(text: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_line_that_lacks_a_part_ends_the_recording_there() {
-    in_a_browser(|browser| {
-        let header = r#"{"oneloop":"events","version":1,"clock":"real","first":1,"dropped":0}"#;
-        let spawn = r#"{"n":1,"t":0,"e":"spawn","task":1,"slot":0,"by":"outside","at":"a.rs:1:1"}"#;
-        let mut page = browser.page();
-        page.opens(FROM_DISK);
-        page.is_dropped("part.ndjson", &format!("{header}\n{spawn}\n{{\"n\":2,\"t\":0,\"e\":\"wait\",\"task\":1}}\n"));
-        page.waits_until("document.querySelector('#alarm').textContent.includes('line 3 lacks a part that it needs')");
-        assert_eq!(page.value("[app.rec.last, app.view.n, app.view.tasks.size]"), json!([1, 1, 1]));
-        // An event that came later than this page is told as one, also where an object of the script has that name.
-        let later = |n: u32, e: &str| format!("{{\"n\":{n},\"t\":0,\"e\":\"{e}\"}}\n");
-        page.is_dropped(
-            "later.ndjson",
-            &format!("{header}\n{spawn}\n{}{}", later(2, "clone"), later(3, "constructor")),
-        );
-        page.waits_until("app.rec.last === 3");
-        page.types("End");
-        page.waits_until("document.querySelector('#story').textContent.includes('does not know: constructor')");
-        page.is_dropped("first.ndjson", &header.replace("\"first\":1", "\"first\":\"x\""));
-        page.waits_until("document.querySelector('#alarm').textContent.includes('which event is the \"first\"')");
-        page.is_well();
-    });
-}
-
-#[test]
 fn a_recording_is_replayed_event_by_event() {
     in_a_browser(|browser| {
         let folder = folder();
@@ -380,6 +355,64 @@ fn what_is_no_recording_is_refused_in_words() {
             page.waits_until(&format!("document.querySelector('#hero-text').textContent.includes({})", json!(says)));
             assert_eq!(page.value("document.querySelector('#banner').hidden"), json!(false), "a bad file is an alarm");
         }
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_line_that_lacks_a_part_ends_the_recording_there() {
+    in_a_browser(|browser| {
+        let header = r#"{"oneloop":"events","version":1,"clock":"real","first":1,"dropped":0}"#;
+        let spawn = r#"{"n":1,"t":0,"e":"spawn","task":1,"slot":0,"by":"outside","at":"a.rs:1:1"}"#;
+        let mut page = browser.page();
+        page.opens(FROM_DISK);
+        page.is_dropped("part.ndjson", &format!("{header}\n{spawn}\n{{\"n\":2,\"t\":0,\"e\":\"wait\",\"task\":1}}\n"));
+        page.waits_until("document.querySelector('#alarm').textContent.includes('line 3 lacks a part that it needs')");
+        assert_eq!(page.value("[app.rec.last, app.view.n, app.view.tasks.size]"), json!([1, 1, 1]));
+        // An event that came later than this page is told as one, also where an object of the script has that name.
+        let later = |n: u32, e: &str| format!("{{\"n\":{n},\"t\":0,\"e\":\"{e}\"}}\n");
+        page.is_dropped(
+            "later.ndjson",
+            &format!("{header}\n{spawn}\n{}{}", later(2, "clone"), later(3, "constructor")),
+        );
+        page.waits_until("app.rec.last === 3");
+        page.types("End");
+        page.waits_until("document.querySelector('#story').textContent.includes('does not know: constructor')");
+        page.is_dropped("first.ndjson", &header.replace("\"first\":1", "\"first\":\"x\""));
+        page.waits_until("document.querySelector('#alarm').textContent.includes('which event is the \"first\"')");
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_name_of_any_length_or_script_leaves_its_sentence_readable() {
+    in_a_browser(|browser| {
+        let header = r#"{"oneloop":"events","version":1,"clock":"real","first":1,"dropped":0}"#;
+        let mut text = format!("{header}\n");
+        let names = [
+            "x".repeat(10_000),
+            "\u{5de}\u{5e9}\u{5d9}\u{5de}\u{5d4} \u{5d0}\u{5e8}\u{5d5}\u{5db}\u{5d4}".to_owned(),
+            "  ".to_owned(),
+        ];
+        for (n, name) in (1..).zip(&names) {
+            let name = json!(name);
+            text.push_str(&format!("{{\"n\":{n},\"t\":0,\"e\":\"spawn\",\"task\":{n},\"slot\":{n},\"by\":\"outside\",\"name\":{name},\"at\":\"a.rs:1:1\"}}\n"));
+        }
+        let mut page = browser.page();
+        page.opens(FROM_DISK);
+        page.is_dropped("names.ndjson", &text);
+        page.waits_until("app.rec.last === 3");
+        page.value("app.jump(1)");
+        page.waits_until("document.querySelector('#story').textContent.includes('joins the end of the ready queue')");
+        assert!(page.text("#story").chars().count() < 200, "{}", page.text("#story"));
+        page.value("app.jump(3)");
+        page.waits_until("document.querySelectorAll('#queue-list .name').length === 3");
+        // It begins on the side of its script, so that its end, which is never cut, stands at its end.
+        let sides =
+            "[...document.querySelectorAll('#queue-list .name')].map((name) => getComputedStyle(name).direction)";
+        assert_eq!(page.value(sides), json!(["ltr", "rtl", "ltr"]));
+        // A name of blanks is none.
+        assert_eq!(page.value("title(3)"), json!("task 3"));
         page.is_well();
     });
 }

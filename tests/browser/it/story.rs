@@ -23,6 +23,77 @@ fn goes_to(page: &mut Page<'_>, is: &str) {
 }
 
 #[test]
+fn thirty_that_stand_in_line_are_in_sight() {
+    in_a_browser(|browser| {
+        let mut page = browser.page();
+        page.is_sized(1280, 800);
+        replays(&mut page, "see_sleepers.ndjson");
+        goes_to(&mut page, "({ e }) => e === 'poll_end'");
+        let seen = "(() => { const frame = document.querySelector('#queue').getBoundingClientRect(); \
+             return [...document.querySelectorAll('#queue-list .task')].filter((node) => { const box = node.getBoundingClientRect(); \
+             return box.top >= frame.top && box.bottom <= frame.bottom && box.right <= frame.right && box.bottom <= innerHeight; }).length; })()";
+        assert_eq!(page.value(seen), json!(30));
+        let cut = "[...document.querySelectorAll('#queue-list .name, .cell .name span:first-child')].filter((node) => node.scrollWidth > node.clientWidth + 1).map((node) => node.textContent)";
+        assert_eq!(page.value(cut), json!([]), "a name is cut");
+        page.is_well();
+    });
+}
+
+#[test]
+fn long_names_are_shown_in_full_where_there_is_room() {
+    in_a_browser(|browser| {
+        let mut page = browser.page();
+        page.is_sized(1280, 800);
+        replays(&mut page, "forgotten_waker.ndjson");
+        goes_to(&mut page, "({ e }) => e === 'poll_end'");
+        assert_eq!(page.value("app.view.queue.length"), json!(2));
+        let cut = "[...document.querySelectorAll('#queue-list .name, .cell .name span:first-child')].filter((node) => node.scrollWidth > node.clientWidth + 1).map((node) => node.textContent)";
+        assert_eq!(page.value(cut), json!([]), "a name is cut");
+        let lanes = "(() => { timeline.c.font = `500 12px ${colours.sans}`; return timeline.lanes.map((id) => app.rec.names.get(id).name)\
+             .filter((name) => timeline.fitted(name, timeline.gutter - 44) !== name); })()";
+        assert_eq!(page.value(lanes), json!([]), "a name is cut beside its lane");
+        page.is_well();
+    });
+}
+
+#[test]
+fn the_signs_are_explained_in_sight_however_many_tasks_there_are() {
+    in_a_browser(|browser| {
+        let mut page = browser.page();
+        let program = Program::start("crowd");
+        for many in [false, true] {
+            page.is_sized(1280, 800);
+            if many {
+                page.opens(&program.address);
+                page.waits_until("app.view.tasks.size > 10000 && !document.querySelector('#mosaic').hidden");
+            } else {
+                replays(&mut page, "starvation.ndjson");
+                goes_to(&mut page, "({ e, turn }) => e === 'turn_end' && turn === 4");
+            }
+            let seen = "(() => { const frame = document.querySelector('#slab').getBoundingClientRect(), { top, bottom } = document.querySelector('#legend').getBoundingClientRect(); \
+                 return top > frame.top && bottom <= frame.bottom + 1; })()";
+            page.waits_until(seen);
+            // Squares without signs are explained by squares.
+            assert_eq!(page.value("document.querySelector('#legend').classList.contains('tiles')"), json!(many));
+        }
+        page.is_well();
+    });
+}
+
+#[test]
+fn a_finding_has_the_room_of_an_empty_inspector() {
+    in_a_browser(|browser| {
+        let mut page = browser.page();
+        page.is_sized(1280, 800);
+        replays(&mut page, "hog.ndjson");
+        goes_to(&mut page, "({ e }) => e === 'finding'");
+        let hidden = "(() => { const body = document.querySelector('#findings .body'); return body.scrollHeight - body.clientHeight; })()";
+        assert_eq!(page.value(hidden), json!(0), "the finding has to be scrolled");
+        page.is_well();
+    });
+}
+
+#[test]
 fn a_long_stretch_is_drawn_behind_short_ones_that_begin_on_its_pixel() {
     in_a_browser(|browser| {
         let mut page = browser.page();
@@ -53,23 +124,6 @@ fn a_long_stretch_is_drawn_behind_short_ones_that_begin_on_its_pixel() {
              timeline.drawn = null; timeline.draw(); delete timeline.drawPoll; return [wide.filter((width) => width > 30).length, timeline.parked.filter(([, x, to]) => to - x > 60).length]; })()";
         let drawn = page.value(drawn);
         assert!(drawn[0].as_u64() >= Some(4) && drawn[1].as_u64() >= Some(3), "{drawn}");
-        page.is_well();
-    });
-}
-
-#[test]
-fn thirty_that_stand_in_line_are_in_sight() {
-    in_a_browser(|browser| {
-        let mut page = browser.page();
-        page.is_sized(1280, 800);
-        replays(&mut page, "see_sleepers.ndjson");
-        goes_to(&mut page, "({ e }) => e === 'poll_end'");
-        let seen = "(() => { const frame = document.querySelector('#queue').getBoundingClientRect(); \
-             return [...document.querySelectorAll('#queue-list .task')].filter((node) => { const box = node.getBoundingClientRect(); \
-             return box.top >= frame.top && box.bottom <= frame.bottom && box.right <= frame.right && box.bottom <= innerHeight; }).length; })()";
-        assert_eq!(page.value(seen), json!(30));
-        let cut = "[...document.querySelectorAll('#queue-list .name, .cell .name span:first-child')].filter((node) => node.scrollWidth > node.clientWidth + 1).map((node) => node.textContent)";
-        assert_eq!(page.value(cut), json!([]), "a name is cut");
         page.is_well();
     });
 }
@@ -119,6 +173,71 @@ fn the_tour_stops_five_times_in_each_of_six_recordings() {
         }
         assert_eq!(words.len(), 30, "each stop says something of its own");
         page.waits_until("document.querySelector('#tour').hidden");
+        page.is_well();
+    });
+}
+
+#[test]
+fn the_tour_is_taken_by_keys_alone() {
+    in_a_browser(|browser| {
+        let mut page = browser.page();
+        page.opens(FROM_DISK);
+        page.value("document.querySelector('#hero-tour').focus()");
+        for stop in 0..3 {
+            page.types("Enter");
+            page.waits_until(&format!("tour.at === {stop} && document.activeElement.id === 'tour-next'"));
+        }
+        page.types("Escape");
+        page.waits_until("tour.at === null && document.querySelector('#tour').hidden");
+        page.is_well();
+    });
+}
+
+#[test]
+fn the_words_of_a_ring_of_three_cover_neither_task_nor_arrow() {
+    in_a_browser(|browser| {
+        let mut text =
+            "{\"oneloop\":\"events\",\"version\":1,\"clock\":\"real\",\"first\":1,\"dropped\":0}\n".to_owned();
+        let mut n = 0;
+        let mut add = |rest: String| {
+            n += 1;
+            text.push_str(&format!("{{\"n\":{n},\"t\":0,{rest}}}\n"));
+        };
+        for task in 1..=3 {
+            add(format!(
+                "\"e\":\"spawn\",\"task\":{task},\"slot\":{task},\"by\":\"outside\",\"name\":\"thinker {task}\",\"at\":\"a.rs:{task}:1\""
+            ));
+        }
+        for task in 1..=3 {
+            let on = task % 3 + 1;
+            add(format!("\"e\":\"poll_start\",\"task\":{task}"));
+            add(format!("\"e\":\"wait\",\"task\":{task},\"on\":\"join {on}\",\"at\":\"a.rs:9:{task}\""));
+            add(format!("\"e\":\"poll_end\",\"task\":{task},\"outcome\":\"pending\""));
+        }
+        add("\"e\":\"finding\",\"kind\":\"everyone_waits\",\"task\":1,\"text\":\"a circle\"".to_owned());
+        let mut page = browser.page();
+        for width in [390, 1280] {
+            page.is_sized(width, 800);
+            page.opens(FROM_DISK);
+            page.is_dropped("ring.ndjson", &text);
+            page.waits_until("app.rec.last === 13");
+            page.types("End");
+            page.waits_until(
+                "!document.querySelector('#picture').hidden && document.querySelectorAll('#drawing .at').length === 3",
+            );
+            let covers = "(() => { const tasks = [...document.querySelectorAll('#drawing .node rect')].map((node) => node.getBoundingClientRect()); \
+                 const points = [...document.querySelectorAll('#drawing .arrow')].flatMap((path) => Array.from({ length: 40 }, (_, i) => \
+                 path.getPointAtLength((path.getTotalLength() * i) / 40).matrixTransform(path.getScreenCTM()))); \
+                 const boxes = [...tasks, ...points.map(({ x, y }) => ({ left: x, right: x, top: y, bottom: y }))]; \
+                 return [...document.querySelectorAll('#drawing > text')].filter((node) => { const b = node.getBoundingClientRect(); \
+                 return b.height < 10 || b.left < 0 || b.right > innerWidth || boxes.some((a) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1); }) \
+                 .map((node) => node.textContent); })()";
+            assert_eq!(page.value(covers), json!([]), "at {width} pixels");
+            // Beside the picture the tasks stay in sight.
+            let cells = "(() => { const legend = document.querySelector('#legend').getBoundingClientRect(); \
+                 return [...document.querySelectorAll('.cell .name')].every((node) => node.getBoundingClientRect().bottom <= legend.top + 1); })()";
+            assert_eq!(page.value(cells), json!(true), "at {width} pixels");
+        }
         page.is_well();
     });
 }

@@ -126,7 +126,7 @@ function paint(at, moving) {
   paintQueue();
   picture.paint();
   wheel.paint();
-  paintSockets();
+  paintSources();
   paintFindings();
   app.cost = performance.now() - began;
   const lost = app.rec.history.gaps.reduce((sum, { n, n1 }) => sum + n1 - n, 0);

@@ -39,7 +39,7 @@ const colours = {};
 
 function readColours() {
   const style = getComputedStyle(document.documentElement);
-  for (const name of ["bg", "panel", "raised", "line", "faint", "text", "soft", "dim", "thread", "ready", "timer", "io", "other", "bad", "sans", "mono"]) {
+  for (const name of ["bg", "panel", "raised", "line", "faint", "text", "soft", "dim", "thread", "thread-text", "ready", "timer", "io", "other", "bad", "sans", "mono"]) {
     colours[name] = style.getPropertyValue("--" + name).trim();
   }
   colours.hatch = hatch(colours.faint, 6);

@@ -47,7 +47,7 @@ pub(super) const PAGE: &str = joined!(
     include_str!("panels/slab.js"),
     include_str!("panels/picture.js"),
     include_str!("panels/wheel.js"),
-    include_str!("panels/sockets.js"),
+    include_str!("panels/sources.js"),
     include_str!("panels/findings.js"),
     include_str!("panels/inspector.js"),
     include_str!("panels/timeline.js"),

@@ -14,7 +14,7 @@ const KEYS = [
   [["f"], "follow the present", () => timeline.setFollow(!timeline.follow)],
   [["o"], "order or time on the timeline's axis", () => timeline.setMode(timeline.mode === "order" ? "time" : "order")],
   [["/"], "find a task", () => $("find").focus()],
-  [["Esc"], "select nothing, ask nothing", () => (app.predict ? endPredict() : ((app.selected = null), app.touch()))],
+  [["Esc"], "ask nothing, end the tour, select nothing", () => (app.predict ? endPredict() : tour.at !== null ? tour.end() : ((app.selected = null), app.touch()))],
   [["?"], "what this page shows", () => about(true)],
 ];
 
@@ -149,6 +149,7 @@ function start() {
   tour.cards();
   $("about-tour").href = address("", { tour: "" });
   slab.build();
+  line.build();
   wire();
   $("keys").tBodies[0].append(...KEYS.map(([names, words]) => el("tr", {}, el("td", {}, ...names.flatMap((name, i) => [i ? " " : "", el("kbd", {}, name)])), el("td", {}, words))));
   say($("hero-how"), "# record any program that runs on oneloop, and drop the file here\nONELOOP_RECORD=run.ndjson cargo run --release --bin sleepers\n# or watch it while it runs\nONELOOP_SEE=1 cargo run --release --bin echo");

@@ -80,6 +80,8 @@ const tour = {
     say($("tour-place"), `${this.head} · ${at + 1} of ${this.stops.length}`);
     say($("tour-words"), words);
     $("tour-back").disabled = at === 0;
+    // A press of Enter goes on.
+    if (document.activeElement !== $("tour-back") || at === 0) $("tour-next").focus({ preventScroll: true });
     say($("tour-next"), at + 1 < this.stops.length ? "Next" : this.only || this.which + 1 === TOUR.length ? "Done" : `Next: ${TOUR[this.which + 1][1].toLowerCase()}`);
     if (still || at === 0 || n <= app.cursor) return app.jump(n);
     Object.assign(app, { playing: true, until: n, pace: Math.max(20, (n - app.cursor) / 2) });
@@ -97,6 +99,7 @@ const tour = {
   },
 
   end() {
+    if (this.at === null) return;
     this.at = null;
     app.until = null;
     $("tour").hidden = true;

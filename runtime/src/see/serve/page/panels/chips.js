@@ -7,14 +7,22 @@ function chip(id, extra = "") {
   return node;
 }
 
+/** A name that is cut, if it must be, before its end: names often differ there. */
+function label(node, name) {
+  const end = name.length > 8 ? /\S{0,3}$/u.exec(name)[0] : "";
+  // The script that it begins with decides on which side it begins.
+  node.dir = "auto";
+  node.replaceChildren(el("span", {}, name.slice(0, name.length - end.length).slice(0, 300)), el("span", {}, end));
+}
+
 /** Makes a chip that of another task. */
 function relabel(node, id) {
-  const name = app.rec.names.get(id)?.name ?? "", [number, label] = node.querySelectorAll("span");
+  const name = app.rec.names.get(id)?.name ?? "", [number, words] = node.querySelectorAll(":scope > span");
   node.dataset.task = id;
   node.title = name || `task ${id}`;
   number.classList.toggle("alone", !name);
   say(number, String(id));
-  say(label, name);
+  label(words, name);
 }
 
 function taskLink(id) {

@@ -5,6 +5,7 @@ const inspector = {
     const id = app.selected, task = app.view.tasks.get(id), known = app.rec.names.get(id);
     const now = app.paused() ? 0 : Math.floor(app.now() / (SECOND / 4));
     const key = `${id}|${app.view.n}|${now}|${app.asking()}`;
+    $("inspector").classList.toggle("nothing", id === null);
     if (id === null) return refill($("inspected"), "none", () => [el("p", { class: "empty" }, "Select a task in the queue, in a slot, or on its lane. This panel then shows who spawned it, what it waits for, and why it ran last.")]);
     say($("inspector-note"), task ? `slot ${task.slot}` : "");
     refill($("inspected"), key, () => [

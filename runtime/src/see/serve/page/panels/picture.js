@@ -50,7 +50,7 @@ const picture = {
     const others = app.view.tasks.size - circle.length, names = circle.map(shortName);
     const all = names.length > 4 ? several(names.length, "task") : [names.slice(0, -1).join(", "), names.at(-1)].filter((part) => part).join(" and ");
     const rest = others === 0 ? "No other task is left." : `The loop goes on with ${others === 1 ? "the other task" : `the other ${group(others)} tasks`}.`;
-    this.says(circle.length === 1 ? `${all} waits for itself` : `${all} wait for each other`, `Each waits for another of them to finish, so none of them is ever polled again. ${rest}`);
+    this.says(circle.length === 1 ? `${all} waits for itself` : `${all} wait for each other`, `${circle.length === 1 ? "It awaits its own end, so it" : "Each awaits the end of another, so none of them"} is ever polled again. ${rest}`);
     const draw = circle.length <= 2 ? this.drawPair : this.drawRing;
     $("drawing").replaceChildren(...draw.call(this, circle));
   },
@@ -68,22 +68,24 @@ const picture = {
     ];
   },
 
-  /** More of them stand in a ring, each with an arrow to the next. */
+  /** More of them stand in a ring, each with an arrow to the next. What each awaits stands beside it, or on a narrow page below. */
   drawRing(circle) {
-    const count = circle.length, high = 70 + 34 * Math.min(count, 8);
-    $("drawing").setAttribute("viewBox", `0 0 660 ${high + 60}`);
+    const count = circle.length, narrow = this.isNarrow(), said = count <= 4, wide = narrow || said ? 370 : 660, half = wide === 370 ? 56 : 82;
+    const high = narrow ? 120 + 34 * Math.min(count, 8) : said ? 112 : 70 + 34 * Math.min(count, 8), lowest = high / 2 + (high / 2) * (count === 3 ? 0.5 : 1) + 52;
+    $("drawing").setAttribute("viewBox", `0 0 ${narrow ? 370 : 660} ${said && narrow ? lowest + 40 * count : lowest + 8}`);
     const place = (i) => {
       const angle = (2 * Math.PI * i) / count - Math.PI / 2;
-      return [330 + 235 * Math.cos(angle), high / 2 + 30 + (high / 2) * Math.sin(angle)];
+      return [wide / 2 + (wide / 2 - half - 13) * Math.cos(angle), high / 2 + 30 + (high / 2) * Math.sin(angle)];
     };
-    const nodes = circle.map((id, i) => this.node(id, ...place(i)));
-    const arrows = circle.flatMap((id, i) => {
+    const nodes = circle.map((id, i) => this.node(id, ...place(i), half));
+    const arrows = circle.flatMap((_, i) => {
       const [x, y] = place(i), [x1, y1] = place((i + 1) % count), long = Math.hypot(x1 - x, y1 - y), dx = (x1 - x) / long, dy = (y1 - y) / long;
-      const room = Math.min(84 / Math.max(Math.abs(dx), 0.01), 26 / Math.max(Math.abs(dy), 0.01)), end = [x1 - dx * room, y1 - dy * room];
-      const words = count <= 4 ? this.label(id, (x + x1) / 2, (y + y1) / 2 - 8, (y + y1) / 2 + 10) : [];
-      return [...this.arrow(`M${x + dx * room} ${y + dy * room}L${end[0]} ${end[1]}`, end, (Math.atan2(dy, dx) * 180) / Math.PI), ...words];
+      const room = Math.min((half + 2) / Math.max(Math.abs(dx), 0.01), 26 / Math.max(Math.abs(dy), 0.01)), end = [x1 - dx * room, y1 - dy * room];
+      return this.arrow(`M${x + dx * room} ${y + dy * room}L${end[0]} ${end[1]}`, end, (Math.atan2(dy, dx) * 180) / Math.PI);
     });
-    return [...arrows, ...nodes];
+    const top = narrow ? lowest + 12 : (lowest + 8 - 40 * count) / 2 + 12;
+    const words = said ? circle.flatMap((id, i) => this.label(id, narrow ? 185 : 515, top + 40 * i, top + 16 + 40 * i)) : [];
+    return [...arrows, ...nodes, ...words];
   },
 
   /** A task, and the place where its waker would be. */
@@ -117,12 +119,18 @@ const picture = {
   /** The await that an arrow stands for: for whom, and at which line. */
   label(id, x, y, below) {
     const [on, { at } = {}] = [...app.view.tasks.get(id).waits][0] ?? [];
-    return [svg("text", { x, y }, `${shortName(id)} awaits ${shortName(parts(on).id)}`), svg("text", { class: "at", x, y: below }, brief(app.view.waitsAt(on, at) ?? ""))];
+    return [svg("text", { x, y }, `${inRoom(id)} awaits ${inRoom(parts(on).id)}`), svg("text", { class: "at", x, y: below }, brief(app.view.waitsAt(on, at) ?? ""))];
   },
 };
 
 function shortName(id) {
   return app.rec.names.get(id)?.name ?? `task ${id}`;
+}
+
+/** The same where two of them stand in a line. */
+function inRoom(id) {
+  const name = shortName(id);
+  return name.length > 16 ? `${name.slice(0, 12)}…${name.slice(-3)}` : name;
 }
 
 /** Where tasks wait, for a drawing to know when it is another. */

@@ -1,22 +1,22 @@
 // The slab of tasks: a cell for each slot, or a small square each where they are many.
 
-const KIND_OF_WAIT = { timer: "waits for a timer", read: "waits to read", write: "waits to write", join: "waits for another task to finish" };
+const KIND_OF_WAIT = { timer: "waiting for a timer", read: "waiting for a read", write: "waiting for a write", join: "waiting for a join: another task’s end" };
 const SIGNS = { timer: "◔", read: "⇣", write: "⇡", join: "⋈" };
 
 /** Class, sign, sentence and word of a slot. */
 function look(id) {
   const task = app.view.tasks.get(id);
   if (!task) return ["vacant", "", "free"];
-  if (task.state === "running") return ["running", "▶", "running", "polled"];
+  if (task.state === "running") return ["running", "▶", "running", "running"];
   if (task.state === "ready") {
     const place = app.asking() || app.view.slots.length > 24 ? 0 : app.view.queue.length <= 400 ? app.view.queue.indexOf(id) + 1 : 0;
     return ["ready", place ? `#${place}` : "●", "ready", "ready"];
   }
-  if (app.wedged.has(id)) return picture.circle ? ["lost", "⋈", "waits in a circle", "circle"] : ["lost", "✗", "nobody can wake it", "lost"];
+  if (app.wedged.has(id)) return picture.circle ? ["lost", "⋈", "waiting in a circle", "circle"] : ["lost", "✗", "waiting, and nobody can wake it", "no waker"];
   const [on] = task.waits.keys();
-  if (!on) return ["waiting", "…", "waits for something that the runtime cannot see", ""];
+  if (!on) return ["waiting", "…", "waiting for something that the runtime cannot see, such as a channel", ""];
   const { kind } = parts(on), more = task.waits.size > 1 ? "+" : "";
-  return [kind, (SIGNS[kind] || "…") + more, KIND_OF_WAIT[kind] ?? "waits", kind];
+  return [kind, (SIGNS[kind] || "…") + more, KIND_OF_WAIT[kind] ?? "waiting for nothing of the loop’s", kind];
 }
 
 const slab = {
@@ -36,10 +36,11 @@ const slab = {
     const mosaic = count > 400;
     $("cells").hidden = mosaic;
     $("mosaic").hidden = !mosaic;
+    $("legend").classList.toggle("tiles", mosaic);
     if (mosaic) return this.paintMosaic();
     $("cells").classList.toggle("small", count > 96);
-    $("cells").classList.toggle("roomy", count <= 6);
-    $("cells").classList.toggle("snug", count <= 96 && this.isFull(count));
+    $("cells").classList.toggle("roomy", count <= 6 && !this.isFull(count, 173));
+    $("cells").classList.toggle("snug", count <= 96 && this.isFull(count, 123));
     while (this.cells.length < count) {
       const cell = el("button", { class: "cell" }, el("span", {}, el("span", { class: "id" }), el("span", { class: "sign" })), el("span", { class: "name" }));
       this.cells.push(cell);
@@ -49,11 +50,11 @@ const slab = {
     for (let slot = 0; slot < count; slot++) this.paintCell(this.cells[slot], slot, view.slots[slot]);
   },
 
-  /** Whether so many cells of two lines have no room. Where the page is one column, the panel grows up to a height. */
-  isFull(count) {
+  /** Whether so many cells of two lines have no room above the legend. Where the page is one column, the panel grows up to a height. */
+  isFull(count, wide) {
     const { w, h } = this;
-    const room = FIXED.matches ? h : innerWidth < 700 ? 280 : 460;
-    return Math.ceil(count / Math.max(1, Math.floor((w - 19) / 123))) * 46 > room - 10;
+    const room = FIXED.matches ? h - 40 : innerWidth < 700 ? 240 : 420;
+    return Math.ceil(count / Math.max(1, Math.floor((w - 19) / wide))) * 46 > room;
   },
 
   /** Most cells are as they were; an element is touched only where it has to look otherwise. */
@@ -65,10 +66,8 @@ const slab = {
       if (id === undefined) delete cell.dataset.task;
       else cell.dataset.task = id;
       say(top.firstChild, id === undefined ? "·" : String(id));
-      // Cut, if it must be, before its end: names often differ there.
-      const full = id === undefined ? "" : app.rec.names.get(id)?.name ?? "—", end = full.length > 8 ? /\S{0,3}$/u.exec(full)[0] : "";
       top.firstChild.classList.toggle("alone", id === undefined || !app.rec.names.get(id)?.name);
-      below.replaceChildren(el("span", {}, full.slice(0, full.length - end.length)), el("span", {}, end));
+      label(below, id === undefined ? "" : app.rec.names.get(id)?.name ?? "—");
     }
     const had = id !== undefined && app.hadThread(id), looks = `${kind}|${sign}|${words}|${chosen}|${had}`;
     if (cell.looks === looks) return;

@@ -25,7 +25,7 @@ class Timeline {
   measure() {
     if (this.w === 0) this.resize();
     const { w, h } = this;
-    this.gutter = w < 600 ? 104 : 158;
+    this.gutter = this.wide();
     this.key = this.mode === "order" ? "n" : "t";
     this.end = this.key + "1";
     this.present = this.mode === "order" ? app.cursor : app.now();
@@ -35,6 +35,16 @@ class Timeline {
     }
     this.left = this.value(this.gutter);
     this.limit = Math.min(this.value(w), this.present);
+  }
+
+  /** As wide as the longest name of a lane so far, within bounds: it does not shrink, so that nothing moves. */
+  wide() {
+    const { w } = this, least = w < 600 ? 104 : 158;
+    if (this.named?.rec !== app.rec || this.named.w !== w) this.named = { rec: app.rec, w, wide: least };
+    if (this.named.lanes === this.lanes) return this.named.wide;
+    this.named.lanes = this.lanes;
+    const longest = Math.max(0, ...this.lanes.map((id) => Math.min(99, app.rec.names.get(id)?.name?.length ?? 0)));
+    return (this.named.wide = Math.max(this.named.wide, Math.min(56 + 7 * longest, w * (w < 600 ? 0.36 : 0.22))));
   }
 
   /** By order, what nobody has seen takes little room; by time, what a viewer held takes none. */
@@ -70,11 +80,13 @@ class Timeline {
     this.drawLoop();
     this.drawLabels();
     this.drawPresent();
+    // A longer name has come: the next frame gives it room.
+    if (this.wide() !== this.gutter) app.touch();
   }
 
   /** Whether it would look otherwise than it does. */
   isNews() {
-    const key = [this.mode, this.scale, this.right, this.top, this.present, app.cursor, app.selected, app.rec.last, app.next(), app.asking(), this.wanted, this.w, this.h, colours.bg].join();
+    const key = [this.mode, this.scale, this.right, this.top, this.present, app.cursor, app.selected, app.rec.last, app.next(), app.asking(), this.wanted, this.w, this.h, this.gutter, colours.bg].join();
     const news = key !== this.drawn || app.rec !== this.drawnOf;
     this.drawn = key;
     this.drawnOf = app.rec;
@@ -340,7 +352,7 @@ class Timeline {
       last = x;
       c.fillRect(x - 0.5, top, 1, this.h);
       c.globalAlpha = 1;
-      const half = this.tag(`held ${span(t1 - t)}`, x, top, colours.thread, x - free);
+      const half = this.tag(`held ${span(t1 - t)}`, x, top, colours["thread-text"], x - free);
       if (half) free = x + half;
     }
   }
@@ -463,7 +475,7 @@ class Timeline {
       c.fillText(String(id), edge, y + 0.5);
       c.textAlign = "left";
       c.font = `${id === app.view.running ? "650" : "500"} 12px ${colours.sans}`;
-      c.fillStyle = id === app.view.running ? colours.thread : app.view.tasks.has(id) ? colours.text : colours.dim;
+      c.fillStyle = id === app.view.running ? colours["thread-text"] : app.view.tasks.has(id) ? colours.text : colours.dim;
       c.fillText(this.fitted(app.rec.names.get(id)?.name ?? "—", this.gutter - edge - 14), edge + 7, y + 0.5);
     }
     c.restore();

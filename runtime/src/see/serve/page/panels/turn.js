@@ -76,7 +76,7 @@ const clock = {
 
 function paintTiles() {
   const { view } = app;
-  const values = [["tasks", view.tasks.size], ["ready", app.asking() ? "?" : view.queue.length], ["timers", view.timers.size], ["sockets", view.sources.size]];
+  const values = [["tasks", view.tasks.size], ["ready", app.asking() ? "?" : view.queue.length], ["timers", view.timers.size], ["sources", view.sources.size]];
   const list = $("tiles");
   if (!list.firstChild) list.append(...values.map(([name]) => el("div", {}, el("dt", {}, name), el("dd", {}, ""))));
   values.forEach(([, value], i) => say(list.children[i].lastChild, typeof value === "number" ? group(value) : value));

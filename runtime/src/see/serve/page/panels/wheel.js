@@ -21,7 +21,9 @@ const wheel = {
     const held = [...levels.keys()].sort((a, b) => a - b), rings = held.length ? held : [0];
     if (this.shown !== rings.join()) this.build(rings);
     say($("wheel-note"), timers.size ? `next ${dueIn(next)}` : "no timer is pending");
-    say(this.centre, group(timers.size));
+    const count = group(timers.size);
+    if (this.centre.textContent !== count) this.centre.style.font = `680 ${Math.max(7, Math.min(this.room * 0.62, (2.9 * this.room) / count.length))}px var(--sans)`;
+    say(this.centre, count);
     say(this.word, timers.size === 1 ? "timer" : "timers");
     for (const ring of this.rings) this.paintRing(ring, levels.get(ring.level), Math.floor(tick / SLOTS ** ring.level) % SLOTS);
     this.list(rings, levels);
@@ -64,9 +66,11 @@ const wheel = {
       root.append(hand);
       return { level, segments, hand };
     });
-    this.centre = svg("text", { x: 100, y: 96 });
-    this.centre.style.font = "680 17px var(--sans)";
-    this.word = svg("text", { x: 100, y: 111 });
+    // The words are as large as the innermost ring leaves room for.
+    const room = (this.room = Math.min(60, 96 - levels.length * (wide + 3)));
+    this.centre = svg("text", { x: 100, y: 100 - room * 0.12 });
+    this.word = svg("text", { x: 100, y: 100 + room * 0.36 });
+    this.word.style.font = `600 ${Math.max(7, room * 0.32)}px var(--sans)`;
     root.append(this.centre, this.word);
   },
 
@@ -88,7 +92,7 @@ const wheel = {
   /** Says what hangs there, when somebody points at it. */
   point(segment) {
     const [level, slot, timers] = this.timersOf(segment), count = `${several(timers.length, "timer")}${timers.length === 1 ? `, due at ${moment(timers[0].deadline)}` : ""}`;
-    if (segment.firstChild) segment.firstChild.textContent = timers.length ? `level ${level}, slot ${slot}: ${count}` : "";
+    if (segment.firstChild) segment.firstChild.textContent = timers.length ? `level ${level}, list ${slot}: ${count}` : "";
   },
 
   press(segment) {
@@ -99,11 +103,11 @@ const wheel = {
   list(rings, levels) {
     const words = rings.map((level, i) => {
       const held = levels.get(level), where = rings.length === 1 ? "" : i === 0 ? ", outermost" : i === rings.length - 1 ? ", innermost" : "";
-      return [held ? several(held.count, "timer") : "No timer", held ? `, next ${dueIn(held.next)}` : "", `level ${level}: ${span(MS * SLOTS ** level)} a slot`, `level ${level}${where}: ${span(MS * SLOTS ** (level + 1))} a round`];
+      return [held ? several(held.count, "timer") : "No timer", held ? `, next ${dueIn(held.next)}` : "", `level ${level}: ${span(MS * SLOTS ** level)} a list`, `level ${level}${where}: ${span(MS * SLOTS ** (level + 1))} a round`];
     });
     refill($("levels"), JSON.stringify(words), () => [
       ...words.map(([count, next, size, full]) => el("li", { title: full }, el("b", {}, count), next, el("br"), el("span", { class: "dim" }, size))),
-      el("li", { class: "fold", title: folded(rings) }, rings.length > 1 ? folded(rings) : "A timer hangs in the slot of its deadline. The hand is now."),
+      el("li", { class: "fold", title: folded(rings) }, rings.length > 1 ? folded(rings) : "A timer hangs in the list of its deadline. The hand is now."),
     ]);
   },
 };
