@@ -14,3 +14,4 @@ mod replay;
 mod story;
 mod strangers;
 mod watch;
+mod words;

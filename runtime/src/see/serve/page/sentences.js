@@ -8,14 +8,20 @@ function title(id) {
 function cause(by) {
   const { kind, id } = parts(by);
   if (kind === "task") return title(id);
-  if (kind === "source") return socketTitle(id);
+  if (kind === "source") return sourceTitle(id);
   if (kind === "outside") return "code outside the loop";
   return by;
 }
 
-function socketTitle(id) {
+function sourceTitle(id) {
+  const words = sourceWords(id);
+  return words ? `source ${id} (${words})` : `source ${id}`;
+}
+
+/** A source's kind and address, if it is known. */
+function sourceWords(id) {
   const source = app.view.sources.get(id);
-  return source ? `socket ${id} (${source.kind}${source.address ? " " + isolated(source.address) : ""})` : `socket ${id}`;
+  return source && `${source.kind}${source.address ? " " + isolated(source.address) : ""}`;
 }
 
 /** Why a recording was written, and so ends. */
@@ -29,13 +35,10 @@ function ending({ cut, header: { written = "" } }) {
   return when ? `The recording ends here: it was written ${when}.` : "";
 }
 
-/** What a task waits for, as the end of "it waits …". */
+/** What a task waits for, as the end of "it waits …": the monitor's word for it, and what that is. */
 function waiting(on) {
-  const { kind, id } = parts(on);
-  if (kind === "timer") return `for timer ${id}`;
-  if (kind === "join") return `for ${title(id)} to finish`;
-  if (kind === "other") return `for something else (number ${id})`;
-  return `to ${kind} ${kind === "read" ? "from" : "to"} ${socketTitle(id)}`;
+  const { kind, id } = parts(on), what = { join: `the end of ${title(id)}`, other: "nothing of the loop’s", read: sourceWords(id), write: sourceWords(id) }[kind];
+  return `for ${on}${what ? ` (${what})` : ""}`;
 }
 
 function unseen({ n, n1 }) {
@@ -62,7 +65,7 @@ const STORY = {
   wait: ({ task, on }) => `${title(task)} leaves its waker and will wait ${waiting(on)}.`,
   wait_dropped: ({ task, on }) => `${title(task)} no longer waits ${waiting(on)}.`,
   wake: ({ task, by, queued }) => `${cause(by)} wakes ${title(task)}${queued ? ", which joins the ready queue" : ": it was queued already, so nothing changes"}.`,
-  stale_wake: ({ by }) => `${cause(by)} wakes a task that is over. That is harmless.`,
+  stale_wake: ({ by }) => `${cause(by)} uses a stale waker: its task is over. That is harmless.`,
   abort: ({ task, by }) => `${cause(by)} asks for ${title(task)} to end.`,
   finish: ({ task, outcome }) => `${title(task)} is over: it ${outcome === "aborted" ? "was aborted" : outcome}. Its slot is free.`,
   timer_set: ({ timer, by, deadline, t }) => `${cause(by)} sets timer ${timer}, due in ${span(Math.max(0, deadline - t))}.`,
@@ -71,12 +74,12 @@ const STORY = {
     return `timer ${timer} fires${late >= 1000 ? `, ${span(late)} after its deadline${held ? ", because the loop was held" : ""}` : ""}.`;
   },
   timer_cancelled: ({ timer }) => `timer ${timer} is dropped before it fired.`,
-  source_opened: ({ source, by }) => `${cause(by)} registers ${socketTitle(source)} with the kernel.`,
-  source_ready: ({ source, ...latch }) => `the kernel reports ${socketTitle(source)} ${latchWords(latch) || "ready"}.`,
-  source_drained: ({ source, read }) => `${socketTitle(source)} has no more to ${read ? "read" : "take"} for now: its latch is cleared.`,
-  source_closed: ({ source }) => `socket ${source} is closed.`,
-  park_start: ({ timeout }) => timeout === 0 ? "the loop asks the kernel for news and does not sleep, because a task is ready." : `no task is ready. The thread sleeps in the kernel${timeout === null ? " until something happens" : `, for at most ${span(timeout)}`}.`,
-  park_end: ({ events }) => events ? `the kernel reports ${several(events, "socket")} ready.` : "the thread wakes up.",
+  source_opened: ({ source, by }) => `${cause(by)} registers ${sourceTitle(source)} with the reactor.`,
+  source_ready: ({ source, ...latch }) => `the kernel reports ${sourceTitle(source)} ${latchWords(latch) || "ready"}.`,
+  source_drained: ({ source, read }) => `${sourceTitle(source)} would block a ${read ? "read" : "write"} now: its latch is cleared.`,
+  source_closed: ({ source }) => `source ${source} is closed.`,
+  park_start: ({ timeout }) => timeout === 0 ? "the loop asks the kernel for news and does not park, because a task is ready." : `no task is ready, so the loop parks${timeout === null ? " until something happens" : `, for at most ${span(timeout)}`}.`,
+  park_end: ({ events }) => `the park is over${events ? `: the kernel reports ${several(events, "source")} ready` : ""}.`,
   held: ({ lasted }) => `the loop goes on. A viewer held it for ${span(lasted)}.`,
   finding: ({ text }) => quoted(text),
 };
@@ -95,7 +98,7 @@ function quoted(text) {
 function condition(task) {
   if (task.state === "running") return "running: it has the thread";
   if (task.state === "ready") return app.asking() ? "ready: waits to be polled" : `ready: ${ordinal(app.view.queue.indexOf(task.id) + 1)} in the queue`;
-  if (task.waits.size === 0) return "waiting for something that the runtime cannot see";
+  if (task.waits.size === 0) return "waiting for something that the runtime cannot see, such as a channel";
   return "waiting";
 }
 

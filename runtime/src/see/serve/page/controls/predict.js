@@ -120,7 +120,7 @@ function whyNext(id, state) {
   if (place > 0) return `It is one of ${several(state.queue.length, "task")} that are ready. This loop has a seed, so any of them may be next.`;
   const others = state.queue.length - 1;
   const since = task.woken && task.woken.t >= (task.born ?? 0) ? `${cause(task.woken.by)} woke it` : "it was spawned";
-  return `It stood first in the ready queue: ${since}${others ? `, before the ${several(others, "other")} in line` : ", and no other task was ready"}.`;
+  return `It stood first in the ready queue: ${since}${others ? `, before the ${others === 1 ? "other" : `${group(others)} others`}` : ", and no other task was ready"}.`;
 }
 
 function whyNot(id, queue, state) {

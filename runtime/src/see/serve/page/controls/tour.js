@@ -15,12 +15,12 @@ const atEnd = (rec) => rec.last;
 const TOUR = [
   ["see_sleepers", "Thirty sleepers", "How one thread sleeps thirty times at once", [
     [(rec) => nth(rec, 1, ofKind("poll_end")), "queue", "Main has spawned thirty tasks in one poll. None of them has run yet: they stand in the ready queue."],
-    [(rec) => nth(rec, 6, ofKind("poll_start")), "turn", "The loop polls them one by one. Amber is the task that has the thread; all others wait."],
-    [(rec) => nth(rec, 1, ofKind("park_start")), "wheel", "Each task has left a timer on the wheel and given the thread back. No task is ready, so the thread sleeps: once, for all thirty."],
+    [(rec) => nth(rec, 6, ofKind("poll_start")), "turn", "The loop polls them one by one. Amber is the task that is running; all others wait."],
+    [(rec) => nth(rec, 1, ofKind("park_start")), "wheel", "Each task has left a timer on the wheel and given the thread back. No task is ready, so the loop parks: one sleep of the thread, for all thirty."],
     [(rec) => nth(rec, 30, ofKind("timer_fired")) + 1, "queue", "A second later all thirty timers fire in the same turn. Each wakes its task, and the queue is full again."],
     [atEnd, "line", "Each task was polled twice, for a moment. Thirty seconds of sleep took one second, on one thread."]]],
   ["hog", "A blocked loop", "What a long poll does to everyone else", [
-    [(rec) => nth(rec, 2, ofKind("park_start")), "line", "The ticker wakes every tenth of a second. Between its polls the thread sleeps."],
+    [(rec) => nth(rec, 2, ofKind("park_start")), "line", "The ticker wakes every tenth of a second. Between its polls the loop is parked."],
     [(rec) => nth(rec, 1, ({ e, task }) => e === "wake" && task === 3), "slab", "Now the hog is woken, too. It will compute without an await."],
     [(rec) => nth(rec, 2, ({ e, task }) => e === "poll_start" && task === 3), "queue", "The hog has the thread. The ticker is ready, but the loop cannot take the thread away from a task."],
     [atFinding, "findings", "Two seconds later the poll is over. The finding names the task and its lines."],
@@ -28,13 +28,13 @@ const TOUR = [
   ["forgotten_waker", "A forgotten waker", "A future that returns Pending and tells nobody", [
     [(rec) => nth(rec, 1, ofKind("poll_end")), "queue", "Two readers wait for a letter, each at a mailbox of its own. Both are to be polled."],
     [(rec) => nth(rec, 3, ofKind("poll_end")), "slab", "Both have returned Pending. The careful mailbox has kept a waker; the forgetful one has not."],
-    [atFinding, "picture", "The loop is about to sleep, and it sees that no waker of this task is left."],
+    [atFinding, "picture", "The loop is about to park, and sees that no waker of this task is left."],
     [(rec) => nth(rec, 1, ({ e, task }) => e === "wake" && task === 3), "queue", "A letter comes to both mailboxes. Only the careful one can wake its reader."],
     [atEnd, "line", "The other reader was never polled again. Main had to abort it."]]],
   ["deadlock", "A deadlock", "Two tasks that wait for each other", [
     [(rec) => nth(rec, 1, ofKind("poll_end")), "queue", "Ann has the fork and wants the knife. Ben has the knife and wants the fork."],
-    [(rec) => nth(rec, 2, ofKind("poll_end")), "slab", "Ann waits for Ben to finish. So far nothing is wrong: Ben may still finish."],
-    [atFinding, "picture", "Ben waits for Ann to finish. The circle is closed, and neither can ever go on."],
+    [(rec) => nth(rec, 2, ofKind("poll_end")), "slab", "Ann awaits Ben’s end: a join. So far nothing is wrong: Ben may still end."],
+    [atFinding, "picture", "Ben awaits Ann’s end. The circle is closed, and neither can ever go on."],
     [(rec) => nth(rec, 3, ofKind("park_start")), "line", "No thread is blocked: main is still polled every second. A deadlock of tasks looks like silence."],
     [(rec) => nth(rec, 1, ({ e, outcome }) => e === "finish" && outcome === "aborted") + 2, "slab", "Main has aborted Ben, so Ann goes on. To prevent it, take locks in the same order everywhere."]]],
   ["self_wake", "A busy loop", "A task that wakes itself all the time", [
@@ -47,7 +47,7 @@ const TOUR = [
     [(rec) => nth(rec, 1, ({ e, task, by }) => e === "wake" && task === 2 && by === "task 2"), "line", "Reader never has to wait for its bytes. After 128 reads its share of this poll is used up, and it has to queue again."],
     [(rec) => nth(rec, 2, ({ e, task }) => e === "poll_start" && task === 1), "queue", "So main gets its turn in between."],
     [(rec) => nth(rec, 101, ofKind("spawn")), "slab", "Now a hundred tasks are always ready, one after the other."],
-    [(rec) => nth(rec, 4, ofKind("turn_end")), "turn", "A turn makes at most 64 polls. Then timers and sockets have their turn, however long the queue is."],
+    [(rec) => nth(rec, 4, ofKind("turn_end")), "turn", "A turn makes at most 64 polls. Then timers and sources have their turn, however long the queue is."],
     [atFinding, "findings", "Against a task that awaits nothing no share helps. It is named instead."]]],
 ];
 

@@ -50,8 +50,8 @@ const clock = {
       const name = app.rec.names.get(view.running)?.name ?? "";
       return [`polls task ${view.running}`, name.length > 16 ? name.slice(0, 15) + "…" : name];
     }
-    if (view.phase === "park" && view.park) return [view.park.timeout === 0 ? "asks the kernel" : "sleeps", view.park.timeout === null ? "until it is woken" : view.park.timeout ? `up to ${span(view.park.timeout)}` : ""];
-    return [{ inbox: "looks at its inbox", timers: "fires timers", poll: "between two polls", park: "hears the news" }[view.phase] || "between two turns", app.live && app.tail && app.delay && view.phase === "poll" ? "slow motion" : ""];
+    if (view.phase === "park" && view.park) return [view.park.timeout === 0 ? "asks the kernel" : "parked", view.park.timeout === null ? "until it is woken" : view.park.timeout ? `up to ${span(view.park.timeout)}` : ""];
+    return [{ inbox: "looks at its inbox", timers: "fires timers", poll: "between two polls", park: "after the park" }[view.phase] || "between two turns", app.live && app.tail && app.delay && view.phase === "poll" ? "slow motion" : ""];
   },
 
   angleOf(view) {
@@ -103,5 +103,5 @@ function paintShare() {
   $("share-park").style.width = `${(100 * asleep) / all}%`;
   say($("share-left"), `${several(count, "poll")} in ${all < SECOND * 0.95 ? span(Math.ceil(all / 1e7) * 1e7) : "the last second"}`);
   say($("share-right"), `busy ${percent(busy)}`);
-  $("share-text").title = `Of the last second, ${percent(busy)} went to polls, and the thread slept for ${percent(asleep)}.`;
+  $("share-text").title = `Of the last second, ${percent(busy)} went to polls, and ${percent(asleep)} to parks.`;
 }
