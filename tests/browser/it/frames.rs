@@ -25,13 +25,14 @@ fn a_second_of(count: u32) -> String {
     )
 }
 
-/// The least of three times that a pause took, in milliseconds; afterwards it is paused.
-const PAUSE: &str = "(async () => { const times = []; const until = (is) => new Promise((done) => { \
-    const look = () => is() ? done() : setTimeout(look, 2); look(); }); \
-    for (let round = 0; round < 3; round++) { const began = performance.now(); toggle(); \
-    await until(() => document.querySelector('#pill').textContent === 'Paused'); times.push(performance.now() - began); \
-    if (round < 2) { toggle(); await until(() => !app.held); await new Promise((done) => setTimeout(done, 300)); } } \
-    return Math.min(...times); })()";
+/// Pauses, and says how many milliseconds passed until the page said so.
+const PAUSE: &str = "(async () => { const until = (is) => new Promise((done) => { \
+    const look = () => is() ? done() : setTimeout(look, 2); look(); }); const began = performance.now(); toggle(); \
+    await until(() => document.querySelector('#pill').textContent === 'Paused'); window.paused = performance.now() - began; })()";
+
+/// Goes on, until that is seen.
+const GO_ON: &str = "(async () => { toggle(); while (app.held) await new Promise((done) => setTimeout(done, 2)); \
+    await new Promise((done) => setTimeout(done, 300)); })()";
 
 fn says(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
@@ -59,14 +60,23 @@ fn measures(page: &mut Page<'_>, program: &str, tasks: u32, frames: u32) {
     let seen = page.value(FRAMES).as_f64().expect("a number");
     let costs = page.computes(&a_second_of(frames));
     let before = crowding(page);
-    let pause = page.value(PAUSE).as_f64().expect("a number");
+    let (mut pause, mut computes) = (f64::MAX, f64::MAX);
+    for round in 0..3 {
+        if round > 0 {
+            page.value(GO_ON);
+        }
+        computes = page.computes(PAUSE).min(computes);
+        pause = page.value("paused").as_f64().expect("a number").min(pause);
+    }
     let crowded = before.max(crowding(page));
     says(&format!(
         "{tasks} tasks: {seen:.0} frames a second on this machine now; {frames} of them compute for {costs:.0} ms; \
-         a pause takes {pause:.0} ms, where all takes {crowded:.1} times as long"
+         a pause computes for {computes:.0} ms, and takes {pause:.0} ms where all takes {crowded:.1} times as long"
     ));
     assert!(costs < 750.0, "{frames} frames compute for {costs} ms");
-    assert!(pause < 100.0 * patience() * crowded, "a pause takes {pause} ms");
+    assert!(computes < 100.0 * patience(), "a pause computes for {computes} ms");
+    // On a busy machine the time is that of others.
+    assert!(crowded > 1.5 || pause < 100.0 * patience(), "a pause takes {pause} ms");
 }
 
 #[test]
