@@ -14,6 +14,8 @@ use crate::holes::{given, holes, join, pieces, stub};
 use crate::stages::{self, Stage, project, read, write};
 use crate::tree::{self, Files};
 
+const NO_CRATE: &str = "you have no crate yet; make one with `cargo stage start`";
+
 /// The learner's crate.
 pub(crate) struct Learner {
     pub(crate) folder: PathBuf,
@@ -27,7 +29,7 @@ impl Learner {
         let above = here.ancestors().find(|folder| memory_of(folder).is_file()).map(Path::to_owned);
         let started = || fs::read_to_string(started_last()).ok().map(|path| PathBuf::from(path.trim()));
         let folder = above.or_else(started).filter(|folder| memory_of(folder).is_file());
-        let folder = folder.ok_or("you have no crate yet; make one with `cargo stage start`")?;
+        let folder = folder.ok_or(NO_CRATE)?;
         let lines = read(&memory_of(&folder))?;
         let pairs = lines.lines().filter_map(|line| line.split_once('='));
         let memory = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
@@ -185,6 +187,7 @@ pub(crate) fn start(words: &[&str]) -> Said<()> {
 pub(crate) fn status() -> Said<()> {
     let learner = match Learner::find() {
         Ok(learner) => learner,
+        Err(sentence) if sentence != NO_CRATE => return Err(sentence),
         Err(sentence) => {
             println!("{sentence}\nBegin with `cargo stage doctor`; all commands: `cargo stage help`.");
             return Ok(());

@@ -1,6 +1,7 @@
 //! The stages, as they are on disk.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::Said;
@@ -75,9 +76,20 @@ pub(crate) fn read(path: &Path) -> Said<String> {
 /// Writes a file, and the folders above it.
 pub(crate) fn write(path: &Path, text: &str) -> Said<()> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
+        fs::create_dir_all(folder).map_err(|error| refused(folder, "made", &error))?;
     }
-    fs::write(path, text).map_err(|error| format!("{} cannot be written: {error}", path.display()))
+    fs::write(path, text).map_err(|error| refused(path, "written", &error))
+}
+
+/// The sentence about a path that the system refuses, with the way out.
+fn refused(path: &Path, what: &str, error: &io::Error) -> String {
+    let way_out = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; make its folder yours to write, or begin in another with `cargo stage start DIR`"
+        }
+        _ => "",
+    };
+    format!("{} cannot be {what}: {error}{way_out}", path.display())
 }
 
 /// The project that this program was built from.
