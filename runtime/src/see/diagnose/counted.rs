@@ -9,7 +9,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{RawWaker, RawWakerVTable};
 
-use crate::heart::current::REGISTRY;
+use crate::heart::current::{REGISTRY, with_current};
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::waker::{COUNTING, wake};
 
@@ -82,11 +82,17 @@ fn wake_and_drop(data: *const ()) {
 
 fn drop_one(data: *const ()) {
     let mut counts = counts();
-    let runtime = WakeWord(data.addr()).runtime();
-    // Nobody takes those of a runtime that is gone.
-    if counts.one_less(data.addr()) && REGISTRY.hint(runtime).is_some() {
+    let word = WakeWord(data.addr());
+    let runtime = word.runtime();
+    // A task that is being polled is looked at behind its poll. Nobody takes those of a runtime that is gone.
+    if counts.one_less(data.addr()) && !is_polled(word) && REGISTRY.hint(runtime).is_some() {
         counts.bereft_of(runtime).insert(data.addr());
     }
+}
+
+fn is_polled(word: WakeWord) -> bool {
+    let polled = with_current(|core| core.current_task()).flatten();
+    polled.is_some_and(|task| WakeWord::new(task) == word)
 }
 
 impl Counts {
