@@ -905,6 +905,13 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     // --- 7: a panic belongs to its task --------------------------------------------------------------------
     Bug {
+        rule: 7, what: "the wakes behind a waker that panicked wait for a turn's end",
+        file: "heart/runtime.rs", inside: "pub fn block_on<",
+        right: "deliver_arrivals(&self.core);",
+        wrong: "",
+        test: "it task::panics::of_two_wakers_that_panic_each_ends_a_block_on_and_the_rest_are_woken",
+    },
+    Bug {
         rule: 7, what: "a panic in a poll is not caught",
         file: "heart/turn.rs", inside: "fn poll_task(",
         right: "catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(&mut Context::from_waker(&waker))))",

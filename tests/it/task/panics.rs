@@ -308,6 +308,38 @@ fn a_waiter_beside_a_panicking_waker_is_woken_in_the_next_block_on() {
     });
 }
 
+/// No panic is swallowed, and none stops the wakes behind it for good: each ends one call, in the order of the wakes.
+#[test]
+fn of_two_wakers_that_panic_each_ends_a_block_on_and_the_rest_are_woken() {
+    watch(|| {
+        let (runtime, other) = (in_order(), Count::default());
+        let (one, two) = runtime.block_on(async { UnixStream::pair().unwrap() });
+        let (one, woken, polled) = (Rc::new(one), other.clone(), Cell::new(false));
+        let said = panic_of(|| {
+            runtime.block_on(async {
+                let mut buffers = [[0; 8]; 2];
+                let [buffer, another] = &mut buffers;
+                let (mut first, mut second) = (pin!(one.read(buffer)), pin!(one.read(another)));
+                assert!(poll_with(&mut first, &Foreign::waker(|| panic!("in the first"), || ())).is_pending());
+                assert!(poll_with(&mut second, &Foreign::waker(|| panic!("in the second"), || ())).is_pending());
+                let beside = Rc::clone(&one);
+                drop(spawn(async move {
+                    beside.readable().await.unwrap();
+                    woken.add();
+                }));
+                yield_now().await;
+                two.write_all(b"!").await.unwrap();
+                pending::<()>().await;
+            });
+        });
+        assert_eq!((said.as_str(), other.get()), ("in the first", 0));
+        let said = panic_of(|| runtime.block_on(async { polled.set(true) }));
+        assert_eq!((said.as_str(), polled.get()), ("in the second", false), "before the loop turns");
+        runtime.block_on(rounds(1));
+        assert_eq!((other.get(), runtime.metrics().tasks), (1, 0));
+    });
+}
+
 #[test]
 fn a_panic_in_what_another_thread_sent_is_its_tasks() {
     watch(|| {
