@@ -142,6 +142,27 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it see::shared_paths::programs_that_live_at_a_time_have_a_recording_each",
     },
     Bug {
+        rule: 0, what: "a pen goes on in a segment that another pen has filled",
+        file: "see/record/pen.rs", inside: "fn open(",
+        right: "if open.is_full() {",
+        wrong: "if open.len() == 0 {",
+        test: "it see::recordings::two_loops_that_share_a_ring_by_turns_lose_no_event_and_mix_none",
+    },
+    Bug {
+        rule: 0, what: "a loop on another thread writes into the same ring",
+        file: "see/record/ring.rs", inside: "fn take_up(",
+        right: "let is_here = *thread == here;",
+        wrong: "let is_here = *thread == here || true;",
+        test: "it see::recordings::a_loop_on_another_thread_is_refused_a_ring_that_is_written",
+    },
+    Bug {
+        rule: 0, what: "threads tell a ring at the same time",
+        file: "see/record/ring.rs", inside: "fn on_event(",
+        right: "let _my_turn = self.0.tellers.lock().unwrap_or_else(PoisonError::into_inner);",
+        wrong: "",
+        test: "it see::recordings::threads_that_tell_a_ring_do_so_by_turns",
+    },
+    Bug {
         rule: 0, what: "a forked child goes on with its parent's claim",
         file: "see/asked/claim.rs", inside: "fn open(",
         right: "claim.process == process && ",

@@ -24,7 +24,7 @@ use oneloop::spawn;
 use oneloop::task::{Builder, JoinHandle, scope, yield_now};
 use oneloop::time::{Instant, advance, sleep, timeout};
 
-use crate::kit::support::{Folder, Numbers, my_waker, on_drop, rounds};
+use crate::kit::support::{Folder, Numbers, my_waker, on_drop, panic_of, rounds};
 use crate::kit::watch::{builder, spawn_thread, watch};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -907,6 +907,85 @@ fn a_ring_keeps_every_kind_of_event_as_it_was_told() {
     let ring = Ring::new(1000);
     Recording::read(EVERY_KIND.as_bytes()).unwrap().replay(&ring);
     assert_eq!(String::from_utf8(written(&ring)).unwrap(), EVERY_KIND);
+}
+
+/// The events of a ring that has forgotten none, without their numbers.
+fn events_of(ring: &Ring) -> Vec<String> {
+    let text = String::from_utf8(written(ring)).unwrap();
+    let without_number = |line: &str| line.split_once(',').map(|(_, event)| event.to_owned()).unwrap();
+    text.lines().skip(1).map(without_number).collect()
+}
+
+/// Each has a pen, and fills segments that the other has begun.
+#[test]
+fn two_loops_that_share_a_ring_by_turns_lose_no_event_and_mix_none() {
+    watch(|| {
+        let (shared, mut told) = (Ring::new(100_000), Vec::new());
+        let with_own = || {
+            let own = Ring::new(100_000);
+            let builder = builder().virtual_clock().observer(shared.clone()).observer(own.clone());
+            (builder.build().unwrap(), own)
+        };
+        let loops = [with_own(), with_own()];
+        let mut known = [0, 0];
+        for turn in 0..40 {
+            let (runtime, own) = &loops[turn % 2];
+            runtime.block_on(async {
+                for n in 0..7 + turn {
+                    let sleeper = Builder::new().name(format!("{n} of turn {turn}"));
+                    sleeper.spawn(sleep(MILLISECOND)).await.unwrap();
+                }
+            });
+            let events = events_of(own);
+            told.extend_from_slice(&events[known[turn % 2]..]);
+            known[turn % 2] = events.len();
+        }
+        assert!(told.len() > 10_000, "{}", told.len());
+        assert_eq!(events_of(&shared), told);
+    });
+}
+
+#[test]
+fn a_loop_on_another_thread_is_refused_a_ring_that_is_written() {
+    watch(|| {
+        let ring = Ring::new(100_000);
+        let build = |ring: &Ring| builder().virtual_clock().observer(ring.clone()).build().unwrap();
+        let runtime = build(&ring);
+        let here = [build(&ring), build(&ring)];
+        let other = ring.clone();
+        let refused = move || panic_of(|| drop(build(&other)));
+        let said = spawn_thread(refused.clone()).join().unwrap();
+        assert!(said.contains("give this thread's loop a Ring of its own"), "{said}");
+        drop(here);
+        runtime.block_on(rounds(3));
+        assert!(spawn_thread(refused).join().unwrap().contains("a loop on another thread writes into this one"));
+        drop(runtime);
+        let before = ring.last();
+        let other = ring.clone();
+        spawn_thread(move || build(&other).block_on(rounds(3))).join().unwrap();
+        assert!(ring.last() > before, "the ring is free");
+    });
+}
+
+#[test]
+fn threads_that_tell_a_ring_do_so_by_turns() {
+    watch(|| {
+        let ring = Ring::new(100_000);
+        let tellers: Vec<_> = (0..4)
+            .map(|_| {
+                let ring = ring.clone();
+                let recording = Recording::read(EVERY_KIND.as_bytes()).unwrap();
+                spawn_thread(move || (0..500).for_each(|_| recording.replay(&ring)))
+            })
+            .collect();
+        tellers.into_iter().for_each(|teller| teller.join().unwrap());
+        let (mut told, once) = (events_of(&ring), Ring::new(100));
+        Recording::read(EVERY_KIND.as_bytes()).unwrap().replay(&once);
+        let mut expected: Vec<_> = std::iter::repeat_n(events_of(&once), 4 * 500).flatten().collect();
+        told.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(told, expected);
+    });
 }
 
 #[test]

@@ -14,6 +14,12 @@ const FOUND: usize = 64;
 
 /// The paper of a pen: the other end of the ring.
 pub(super) trait Paper {
+    /// A pen begins on this thread. There may be several on one thread, which write by turns.
+    fn take_up(&self);
+
+    /// It is gone.
+    fn put_down(&self);
+
     /// The open segment, which has room.
     fn begin(&self) -> Arc<Segment>;
 
@@ -25,7 +31,7 @@ pub(super) trait Paper {
 }
 
 /// Writes what happens in a loop into a ring.
-pub(super) struct RingPen<P> {
+pub(super) struct RingPen<P: Paper> {
     ring: P,
     /// It has no room until the first event is written.
     open: RefCell<Arc<Segment>>,
@@ -35,6 +41,7 @@ pub(super) struct RingPen<P> {
 
 impl<P: Paper> RingPen<P> {
     pub(super) fn new(ring: P) -> Self {
+        ring.take_up();
         Self { ring, open: RefCell::default(), found: RefCell::new([None; FOUND]) }
     }
 
@@ -55,6 +62,12 @@ impl<P: Paper> RingPen<P> {
         if self.open.borrow().is_full() {
             self.ring.turn_over();
         }
+    }
+}
+
+impl<P: Paper> Drop for RingPen<P> {
+    fn drop(&mut self) {
+        self.ring.put_down();
     }
 }
 

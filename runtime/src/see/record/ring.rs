@@ -56,6 +56,9 @@ const READ_ON_BY: usize = 1024;
 /// Keeps the last events of one runtime, to be written down or looked at, from any
 /// thread. A clone is the same ring.
 ///
+/// Runtimes that share a ring have to be on one thread, and their tasks have the same numbers. A runtime on another
+/// thread panics, with a sentence that says so, when it is given a ring into which one writes already.
+///
 /// ```
 /// let ring = oneloop::see::Ring::new(1000);
 /// let runtime = oneloop::Runtime::builder().observer(ring.clone()).build()?;
@@ -75,6 +78,8 @@ struct Shared {
     tail: Mutex<Tail>,
     past: Mutex<Past>,
     places: Places,
+    /// Held by one who tells the ring, as no loop does.
+    tellers: Mutex<()>,
     /// A copy of the stores is whole.
     copied: Condvar,
 }
@@ -96,8 +101,8 @@ impl Ring {
     /// A ring that keeps the last `capacity` events, at least one. An event takes some 45 bytes.
     pub fn new(capacity: usize) -> Self {
         let tail = Mutex::new(Tail::new(capacity.max(1)));
-        let (past, places) = (Mutex::default(), Places::default());
-        Self(Arc::new(Shared { tail, past, places, copied: Condvar::new() }))
+        let (past, places, tellers) = (Mutex::default(), Places::default(), Mutex::default());
+        Self(Arc::new(Shared { tail, past, places, tellers, copied: Condvar::new() }))
     }
 
     /// How many events it holds.
@@ -278,6 +283,24 @@ impl Ring {
 }
 
 impl Paper for Ring {
+    fn take_up(&self) {
+        let here = std::thread::current().id();
+        let writer = &mut self.tail().writer;
+        let (thread, pens) = writer.get_or_insert((here, 0));
+        let is_here = *thread == here;
+        *pens += usize::from(is_here);
+        assert!(
+            is_here,
+            "a Ring keeps the events of one thread at a time, and a loop on another thread writes into this one: \
+             give this thread's loop a Ring of its own"
+        );
+    }
+
+    fn put_down(&self) {
+        let writer = &mut self.tail().writer;
+        *writer = writer.filter(|(_, pens)| *pens > 1).map(|(thread, pens)| (thread, pens - 1));
+    }
+
     fn begin(&self) -> Arc<Segment> {
         let mut tail = self.tail();
         if tail.last() == 0 {
@@ -285,8 +308,6 @@ impl Paper for Ring {
             let ring = self.clone();
             Kept::keep(Rc::new(move || ring.state()));
         }
-        // Another loop's pen may have filled it.
-        tail.turn_over();
         Arc::clone(&tail.open)
     }
 
@@ -301,8 +322,9 @@ impl Paper for Ring {
 }
 
 impl Observer for Ring {
-    /// For those who tell a ring themselves. A loop has its pen.
+    /// For those who tell a ring themselves, by turns. A loop has its pen.
     fn on_event(&self, at: Duration, event: &Event<'_>) {
+        let _my_turn = self.0.tellers.lock().unwrap_or_else(PoisonError::into_inner);
         let pen = RingPen::new(self.clone());
         pen.write(Packed::of(nanos(at), event, &pen).words());
     }

@@ -1,6 +1,6 @@
 //! Segments: packed events in a row, which do not change any more once there are as many as fit.
 //!
-//! The loop writes into a segment that others read meanwhile, and nobody waits. It alone writes: first an event's
+//! The loop writes into a segment that others read meanwhile, and nobody waits. Its thread alone writes: first an event's
 //! words, then how many events there are. A reader takes the number first, and reads so many.
 //!
 //! ```text
@@ -70,7 +70,7 @@ impl Segment {
         self.len() == self.rows.len()
     }
 
-    /// Writes an event down. Two writers at a time would lose events, and no more.
+    /// Writes an event down. Two writers at a time would mix their words, so all pens of a ring are on one thread.
     #[inline]
     pub(super) fn write(&self, event: [u64; 5]) -> Written {
         let index = self.written.load(Ordering::Relaxed);

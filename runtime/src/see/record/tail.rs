@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::thread::ThreadId;
 
 use crate::see::model::ndjson::Run;
 use crate::see::record::cut::Cut;
@@ -15,6 +16,8 @@ use crate::see::record::segment::{SEGMENT, Segment};
 pub(super) struct Tail {
     pub(super) capacity: usize,
     pub(super) run: Run,
+    /// The thread that writes, and how many pens it has.
+    pub(super) writer: Option<(ThreadId, usize)>,
     /// How many events there were before the open segment.
     before: u64,
     pub(super) open: Arc<Segment>,
@@ -29,7 +32,8 @@ pub(super) struct Tail {
 impl Tail {
     pub(super) fn new(capacity: usize) -> Self {
         let (run, open) = (Run::default(), Arc::new(Segment::with_room()));
-        Self { capacity, run, before: 0, open, full: VecDeque::new(), gone: VecDeque::new(), spare: None }
+        let (full, gone) = (VecDeque::new(), VecDeque::new());
+        Self { capacity, run, writer: None, before: 0, open, full, gone, spare: None }
     }
 
     /// The number of the last event. The loop may write the next one meanwhile.
