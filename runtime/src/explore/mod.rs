@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use self::judge::{Judge, Watching};
 use self::quiet::Quiet;
 use self::teller::Teller;
+use crate::ground::span::Span;
 use crate::ground::wishes::Deaf;
 use crate::heart::core::Core;
 use crate::heart::current::{current, expect_current};
@@ -272,8 +273,11 @@ fn fail(found: &Found, tried: u64) -> ! {
         Some(test) if test != "main" => format!("cargo test {test}"),
         _ => String::from("and the same command again"),
     };
-    let hurried =
-        if *hurried { format!("; a shorter prefix may fail too: {TIME_TO_CUT:?} did not do") } else { String::new() };
+    let hurried = if *hurried {
+        format!("; a shorter prefix may fail too: {} did not do", Span(TIME_TO_CUT))
+    } else {
+        String::new()
+    };
     panic!(
         "{failure}\n  with the first {picks} picks of seed {seed} (seeds tried: {tried}{hurried}); to run this schedule \
          alone:\n  {REPLAY}={schedule} {command}"

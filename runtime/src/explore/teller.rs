@@ -72,8 +72,9 @@ impl Teller {
         let first_line = failure.lines().next().unwrap_or_default();
         tell(format_args!(
             "seed {} fails (seeds tried: {tried}): {first_line}; {REPLAY}={schedule} runs it alone; a shorter schedule \
-             is looked for, for {TIME_TO_CUT:?} at most",
-            schedule.seed
+             is looked for, for {} at most",
+            schedule.seed,
+            Span(TIME_TO_CUT)
         ));
     }
 }

@@ -412,9 +412,9 @@ fn a_seed_is_told_at_once_and_shortening_has_a_limit_of_time() {
     });
     let (said, cried) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let (_, told) = cried.split_once(" fails (seeds tried: ").expect("the seed is told");
-    assert!(told.contains("runs it alone; a shorter schedule is looked for, for 5s at most"), "{told}");
+    assert!(told.contains("runs it alone; a shorter schedule is looked for, for 5 s at most"), "{told}");
     assert!(told.contains("looking for a shorter schedule: "), "it shows that it goes on: {told}");
-    assert!(said.contains("a shorter prefix may fail too: 5s did not do"), "{said}");
+    assert!(said.contains("a shorter prefix may fail too: 5 s did not do"), "{said}");
     let (_, after) = said.split_once("after ").expect("the child says how long it took");
     let seconds: u64 = after.split(' ').next().unwrap().parse().unwrap();
     assert!(seconds < 15, "{said}");
