@@ -13,6 +13,9 @@ use super::{Demo, LIMIT, connect, run, together};
 /// How much a client may send that never comes to an end, and how much memory that may take of a server, in bytes.
 const ENDLESS: usize = 16 << 20;
 const MEMORY: u64 = 8 << 20;
+/// So many idle connections are held at once, and how much memory each may take of a server, in bytes.
+const IDLE: u64 = 200;
+const MEMORY_OF_ONE: u64 = 40 << 10;
 
 /// A server, and how it is started.
 pub(crate) struct Server<'a> {
@@ -32,12 +35,14 @@ impl Server<'_> {
     pub(crate) fn keeps_the_promises(&self) {
         let free = self.ports.iter().flat_map(|flag| [*flag, "127.0.0.1:0"]);
         let brief: Vec<&str> = self.args.iter().copied().chain(free).chain(["--seconds", "0"]).collect();
-        let promises: [&(dyn Fn() + Sync); 8] = [
+        let promises: [&(dyn Fn() + Sync); 10] = [
             &|| has_manners(self.program, &brief),
             &|| self.says_what_is_wrong_and_the_way_out(),
             &|| self.is_on_loopback_unless_told(),
             &|| self.hangs_up_on_clients_that_stall(),
             &|| self.bounds_the_heads_of_requests(),
+            &|| self.takes_no_request_for_two(),
+            &|| self.holds_many_who_say_nothing_more(),
             &|| self.stops_in_order(Signal::TERM),
             &|| self.stops_in_order(Signal::INT),
             &|| self.names_its_tasks(),
@@ -141,6 +146,61 @@ impl Server<'_> {
         if let Some(computed) = before.zip(computed(demo.child.id())).map(|(before, now)| now - before) {
             assert!(computed < 200, "{} computed for {computed} hundredths of a second", self.program);
         }
+        demo.signal(Signal::TERM);
+        demo.end().assert_code(0);
+    }
+
+    /// A request that says twice how long it is, or says it badly, is refused, or is the last one of its connection:
+    /// what stands behind it is answered in no case.
+    fn takes_no_request_for_two(&self) {
+        let Some(http) = self.http else { return };
+        let (demo, addrs) = self.start(&[], None);
+        for (framing, body) in [
+            ("content-length: 5\r\ntransfer-encoding: chunked", "0\r\n\r\n"),
+            ("transfer-encoding: chunked\r\ncontent-length: 5", "0\r\n\r\n"),
+            ("transfer-encoding: gzip, chunked", "0\r\n\r\n"),
+            ("transfer-encoding: chunked\r\ntransfer-encoding: chunked", "0\r\n\r\n"),
+            ("transfer-encoding:\r\n chunked", "0\r\n\r\n"),
+            ("content-length: 3\r\ncontent-length: 4", "abcd"),
+            ("content-length: 3, 3", "abc"),
+            ("content-length: +3", "abc"),
+            ("content-length : 3", "abc"),
+        ] {
+            let mut client = connect(&addrs[http]);
+            let behind = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+            let request = format!("POST / HTTP/1.1\r\nhost: localhost\r\n{framing}\r\n\r\n{body}{behind}");
+            client.write_all(request.as_bytes()).unwrap();
+            let mut answers = Vec::new();
+            let _ = client.read_to_end(&mut answers);
+            let answers = String::from_utf8_lossy(&answers);
+            let statuses: Vec<&str> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+            let is_alone = statuses.len() == 1;
+            assert!(is_alone || statuses.first() == Some(&"400"), "{}: {framing:?}: {answers}", self.program);
+        }
+        demo.signal(Signal::TERM);
+        demo.end().assert_code(0);
+    }
+
+    fn holds_many_who_say_nothing_more(&self) {
+        let Some(http) = self.http else { return };
+        let (demo, addrs) = self.start(&[], None);
+        let visit = || {
+            let mut client = connect(&addrs[http]);
+            client.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+            assert!(client.read(&mut [0; 64]).unwrap() > 0, "{} does not answer", self.program);
+            client
+        };
+        // The first few pay for what all share.
+        let first: Vec<TcpStream> = (0..20).map(|_| visit()).collect();
+        let before = resident(demo.child.id());
+        let idle: Vec<TcpStream> = (0..IDLE).map(|_| visit()).collect();
+        if let Some((before, now)) = before.zip(resident(demo.child.id())) {
+            let each = now.saturating_sub(before) / IDLE;
+            // A thread has a stack.
+            let most = if self.args.contains(&"threads") { 5 * MEMORY_OF_ONE } else { MEMORY_OF_ONE };
+            assert!(each < most, "{} takes {each} bytes for a connection that is idle", self.program);
+        }
+        drop((first, idle));
         demo.signal(Signal::TERM);
         demo.end().assert_code(0);
     }

@@ -17,7 +17,10 @@ use std::time::Duration;
 use async_channel::{Receiver, Sender};
 use futures_lite::future::or;
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -159,7 +162,8 @@ impl House {
             let limits = self.limits.clone();
             let lifetime = limits.lifetime;
             let guest = Guest { stream, peer, limits, ear: Rc::clone(&ear), stop: self.stop.clone() };
-            let talk = connection(guest);
+            // In a box, it is not moved into what is put around it: each of those would have room for it a second time.
+            let talk = Box::pin(connection(guest));
             let whole = async move {
                 match timeout(lifetime, talk).await {
                     Ok(Ok(())) => {}
@@ -232,7 +236,8 @@ impl Guest {
 /// Says that there is no more to come, and takes what is still on its way here: for a while, and to a bound.
 async fn linger(stream: &TcpStream) {
     let drain = async {
-        let mut buffer = [0; 4096];
+        // An array would be a part of the future, and of each that holds it: kept by all connections, used at their end.
+        let mut buffer = vec![0; 4096];
         let mut left = LINGER_BYTES;
         while let Ok(length @ 1..) = stream.read(&mut buffer).await {
             left = left.saturating_sub(length);
@@ -269,9 +274,33 @@ impl Ear {
     }
 }
 
+/// Why a request is not answered: it says badly how long it is, or whom it is for.
+pub fn why_refused<B>(request: &Request<B>) -> Option<&'static str> {
+    why_misframed(request.headers()).or_else(|| why_homeless(request))
+}
+
+/// A message says once how long it is: else two servers in a row may take its end for different places, and one of
+/// them the rest of it for another message. Source: RFC 9112, section 6.3.
+pub fn why_misframed(headers: &HeaderMap) -> Option<&'static str> {
+    let (mut lengths, mut codings) =
+        (headers.get_all(CONTENT_LENGTH).iter(), headers.get_all(TRANSFER_ENCODING).iter());
+    match (lengths.next(), lengths.next(), codings.next(), codings.next()) {
+        (Some(_), _, Some(_), _) => Some("a message has a Content-Length or a Transfer-Encoding, and this has both\n"),
+        (None, _, Some(coding), None) if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {
+            Some("chunked is the one transfer coding that is read here\n")
+        }
+        (None, _, Some(_), Some(_)) => Some("a message has one Transfer-Encoding, and this has more\n"),
+        (Some(length), None, None, _) if !length.as_bytes().iter().all(u8::is_ascii_digit) => {
+            Some("a Content-Length is one number\n")
+        }
+        (Some(_), Some(_), None, _) => Some("a message has one Content-Length, and this has more\n"),
+        _ => None,
+    }
+}
+
 /// A request says once, and well, whom it is for: else two servers in a row may take it for different hosts.
 /// Source: RFC 9112, section 3.2.
-pub fn why_refused<B>(request: &Request<B>) -> Option<&'static str> {
+fn why_homeless<B>(request: &Request<B>) -> Option<&'static str> {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) if request.version() != Version::HTTP_11 => None,

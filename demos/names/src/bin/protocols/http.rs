@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN,
+    TRANSFER_ENCODING,
 };
 use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
@@ -72,6 +73,11 @@ async fn respond(request: Request<Incoming>, house: &House) -> Result<Reply, Inf
     let says_well = |host: &str| host.parse::<Authority>().is_ok_and(|named| named.host() == host_of(host));
     if request.version() == Version::HTTP_11 && !matches!(all(HOST)[..], [host] if says_well(host)) {
         return Ok(text(StatusCode::BAD_REQUEST, "a request of HTTP/1.1 has one Host: a name or an address\n"));
+    }
+    // One server's guess at the end of a message is another's next message (RFC 9112, section 6.3).
+    let coding = all(TRANSFER_ENCODING).join(", ");
+    if !coding.is_empty() && !coding.eq_ignore_ascii_case("chunked") {
+        return Ok(text(StatusCode::BAD_REQUEST, "chunked is the one transfer coding that is read here\n"));
     }
     // A request line may name a host, too.
     let mut hosts = all(HOST);

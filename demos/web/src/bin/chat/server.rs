@@ -145,7 +145,8 @@ impl House {
             let stream = Patient::new(stream, self.args.patience);
             let (room, args, stop) = (Rc::clone(&self.room), Rc::clone(&self.args), self.stop.clone());
             let lifetime = args.lifetime;
-            let guest = serve(Guest { stream, room, args, stop, place: Rc::clone(&place) });
+            // In a box, it is not moved into what is put around it: each of those would have room for it a second time.
+            let guest = Box::pin(serve(Guest { stream, room, args, stop, place: Rc::clone(&place) }));
             let whole =
                 async move { or(place.has_to_go(), async { timeout(lifetime, guest).await.unwrap_or(()) }).await };
             drop(Builder::new().name(format!("{door} {peer}")).spawn(whole));

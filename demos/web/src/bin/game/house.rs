@@ -104,7 +104,8 @@ async fn let_in(listener: &TcpListener, house: &Rc<House>) -> io::Result<()> {
         let (stream, peer) = listener.accept().await?;
         // Frames are small and frequent, and not worth waiting for more.
         let _ = stream.set_nodelay(true);
-        let client = door::serve(house.guests.welcome(stream), Rc::clone(house));
+        // In a box, it is not moved into what is put around it: each of those would have room for it a second time.
+        let client = Box::pin(door::serve(house.guests.welcome(stream), Rc::clone(house)));
         // Players are bounded by themselves; this is for all others.
         let whole = timeout(house.args.lifetime, client);
         drop(Builder::new().name(format!("door {peer}")).spawn(async move { whole.await.unwrap_or(()) }));
