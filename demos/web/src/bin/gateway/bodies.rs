@@ -9,11 +9,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
-use hyper::Response;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
 use oneloop_web_demos::pool::Lease;
-use oneloop_web_demos::slowly::{AnyError, InTime};
+use oneloop_web_demos::slowly::{AnyError, InTime, TooLate};
 
 use crate::trace::{Refusal, Trace};
 
@@ -28,14 +28,14 @@ pub(crate) struct Upload {
 #[derive(Debug)]
 struct News {
     is_whole: Rc<Cell<bool>>,
-    has_failed: Rc<Cell<bool>>,
+    failure: Rc<Cell<Option<StatusCode>>>,
     _open: Sender<Infallible>,
 }
 
 /// Whether a request's body has been sent.
 pub(crate) struct Sent {
     is_whole: Rc<Cell<bool>>,
-    has_failed: Rc<Cell<bool>>,
+    failure: Rc<Cell<Option<StatusCode>>>,
     open: Box<Receiver<Infallible>>,
 }
 
@@ -45,19 +45,19 @@ impl Sent {
         let _ = self.open.recv().await;
     }
 
-    /// Whether the client failed to send it.
-    pub(crate) fn has_failed(&self) -> bool {
-        self.has_failed.get()
+    /// How the client failed to send it, if it did: too slowly, or in a form that is none.
+    pub(crate) fn failure(&self) -> Option<StatusCode> {
+        self.failure.get()
     }
 }
 
 impl Upload {
     pub(crate) fn of(body: Incoming, patience: Duration) -> (Self, Sent) {
         let (sender, open) = async_channel::bounded(1);
-        let (is_whole, has_failed) = (Rc::new(Cell::new(body.is_end_stream())), Rc::default());
-        let news = News { is_whole: Rc::clone(&is_whole), has_failed: Rc::clone(&has_failed), _open: sender };
+        let (is_whole, failure) = (Rc::new(Cell::new(body.is_end_stream())), Rc::default());
+        let news = News { is_whole: Rc::clone(&is_whole), failure: Rc::clone(&failure), _open: sender };
         let news = (!body.is_end_stream()).then_some(news);
-        (Self { body: Some(InTime::new(body, patience)), news }, Sent { is_whole, has_failed, open: Box::new(open) })
+        (Self { body: Some(InTime::new(body, patience)), news }, Sent { is_whole, failure, open: Box::new(open) })
     }
 
     /// The body of a request that has none.
@@ -75,7 +75,10 @@ impl Body for Upload {
         let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
         let is_over = frame.is_none() || body.is_end_stream();
         match (&frame, &self.news) {
-            (Some(Err(_)), Some(news)) => news.has_failed.set(true),
+            (Some(Err(error)), Some(news)) => {
+                let status = if error.is::<TooLate>() { StatusCode::REQUEST_TIMEOUT } else { StatusCode::BAD_REQUEST };
+                news.failure.set(Some(status));
+            }
             (_, Some(news)) if is_over => news.is_whole.set(true),
             _ => return Poll::Ready(frame),
         }

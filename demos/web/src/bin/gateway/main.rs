@@ -29,14 +29,14 @@ use std::time::Duration;
 use clap::Parser;
 use futures_lite::future::or;
 use hyper::body::{Body, Incoming};
-use hyper::header::{EXPECT, HOST, HeaderMap, HeaderValue, VIA};
+use hyper::header::{EXPECT, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, VIA};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use oneloop::task::Builder;
 use oneloop::time::{interval, sleep, timeout};
 use oneloop_demos::server::{listen, stop_asked_for};
 use oneloop_demos::{end_of, flags, print, seconds, whole};
-use oneloop_web_demos::house::{House, Limits, is_own_host, why_refused};
+use oneloop_web_demos::house::{House, Limits, is_own_host, why_misframed, why_refused};
 use oneloop_web_demos::pool::Lease;
 
 use crate::bodies::{Download, Upload};
@@ -65,6 +65,7 @@ impl Gateway {
         match exchanged {
             Ok((response, lease, upload)) => {
                 let (mut head, body) = response.into_parts();
+                head.version = Version::HTTP_11; // Each hop speaks for itself.
                 rules::remove_hop_by_hop(&mut head.headers);
                 self.sign(&mut head.headers);
                 trace.status = head.status;
@@ -84,13 +85,17 @@ impl Gateway {
     ) -> Result<(Response<Incoming>, Lease<Upload>, bodies::Sent), Refusal> {
         let (head, body) = request.into_parts();
         // A connection that was idle may die just when it is used. This is asked once more on a new one, if that cannot do harm.
-        let again = (body.is_end_stream() && head.method.is_safe()).then(|| head.clone());
-        let (upload, sent) = Upload::of(body, self.args.limits.patience);
-        let (mut head, mut upload, mut again) = (head, upload, again);
+        let mut may_go_again = body.is_end_stream() && head.method.is_safe();
+        let (mut upload, sent) = Upload::of(body, self.args.limits.patience);
         loop {
             let (upstream, mut lease) = self.lease(trace).await?;
             let is_reused = lease.line.served > 0;
-            let request = Request::from_parts(self.dressed(head, peer, upstream), upload);
+            let mut dressed = self.dressed(head.clone(), peer, upstream);
+            if upload.size_hint().exact().is_none() {
+                // hyper takes it that a GET of unknown length has no body, unless it is told of one.
+                dressed.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
+            let request = Request::from_parts(dressed, upload);
             let answered = or(async { Some(lease.line.sender.try_send_request(request).await) }, async {
                 sent.wait().await;
                 sleep(self.args.answer).await;
@@ -100,27 +105,34 @@ impl Gateway {
                 return Err(Refusal::late(format!("{} did not answer", upstream.name)));
             };
             let mut error = match answered {
-                Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                    return Err(Refusal::bad(format!("{} switches protocols unasked", upstream.name)));
-                }
                 Ok(response) => {
+                    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                        return Err(Refusal::bad(format!("{} switches protocols unasked", upstream.name)));
+                    }
+                    if let Some(why) = why_misframed(response.headers()) {
+                        return Err(Refusal::bad(format!("{}: {}", upstream.name, why.trim_end())));
+                    }
                     trace.first_byte();
                     return Ok((response, lease, sent));
                 }
                 Err(error) => error,
             };
-            match (error.take_message(), again.take().filter(|_| is_reused)) {
+            upload = match error.take_message() {
                 // Not a byte of it was sent.
-                (Some(unsent), _) => (head, upload) = unsent.into_parts(),
-                (None, Some(same)) => (head, upload) = (same, Upload::nothing()),
-                (None, None) if sent.has_failed() => {
-                    return Err(Refusal::new(
-                        StatusCode::REQUEST_TIMEOUT,
-                        "the client did not send all of its request",
-                    ));
+                Some(unsent) => unsent.into_body(),
+                None if is_reused && may_go_again => {
+                    may_go_again = false;
+                    Upload::nothing()
                 }
-                (None, None) => return Err(Refusal::bad(format!("{}: {}", upstream.name, error.into_error()))),
-            }
+                None => {
+                    let client = sent.failure().map(|status| {
+                        Refusal::new(status, "the client did not send all of its request, or not as it said")
+                    });
+                    return Err(
+                        client.unwrap_or_else(|| Refusal::bad(format!("{}: {}", upstream.name, error.into_error())))
+                    );
+                }
+            };
         }
     }
 
@@ -185,6 +197,7 @@ impl Gateway {
         self.sign(headers);
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         head.uri = path.parse().unwrap_or_else(|_| Uri::from_static("/"));
+        head.version = Version::HTTP_11;
         head
     }
 
