@@ -12,6 +12,7 @@
 //!
 //! It prints: a line a request. This answers FastAPI.
 
+mod docs;
 mod notes;
 mod serve;
 mod store;

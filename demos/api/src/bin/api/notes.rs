@@ -3,14 +3,15 @@
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Redirect};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Number;
 use utoipa::{IntoParams, OpenApi, ToSchema};
-use utoipa_swagger_ui::SwaggerUi;
 
+use crate::docs;
 use crate::store::Store;
 use crate::valid::{Check, Problem, Refusal, Valid};
 
@@ -19,16 +20,23 @@ use crate::valid::{Check, Problem, Refusal, Valid};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Draft {
     /// In a line, from 1 to 100 letters
-    #[schema(min_length = 1, max_length = 100, example = "milk")]
+    #[schema(min_length = 1, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$", example = "milk")]
     pub(crate) title: String,
     /// Up to 10,000 letters
     #[serde(default)]
     #[schema(max_length = 10_000)]
     pub(crate) text: String,
     /// How much it matters, from 0 to 5
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 0, maximum = 5)]
     pub(crate) stars: u8,
+}
+
+/// A whole number as OpenAPI has it: `5.0` is one, too.
+fn whole<'de, D: Deserializer<'de>>(value: D) -> Result<u8, D::Error> {
+    let number = Number::deserialize(value)?;
+    let whole = number.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=255.0).contains(number));
+    whole.map(|number| number as u8).ok_or_else(|| D::Error::custom("it must be a whole number from 0 to 5"))
 }
 
 impl Check for Draft {
@@ -145,9 +153,7 @@ pub(crate) fn router(store: Store) -> Router {
         .route("/notes", get(list).post(add))
         .route("/notes/{id}", get(show).put(change).delete(remove))
         .with_state(store)
-        .route("/", get(async || Redirect::to("/docs/")))
-        .route("/docs/index.css", get(async || ([(CONTENT_TYPE, "text/css")], include_str!("docs.css"))))
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", Api::openapi()))
+        .merge(docs::router(Api::openapi()))
         .fallback(async || Refusal::missing())
         .method_not_allowed_fallback(async || Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "not by this method"))
 }

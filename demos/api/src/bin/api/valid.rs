@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-/// How long a body may be, in bytes.
-const BODY_MAX: usize = 64 * 1024;
+/// How long a body may be, in bytes: JSON may write a letter in twelve, and the longest note has 10,100.
+const BODY_MAX: usize = 128 * 1024;
 
 /// The rules that a type cannot say by itself.
 pub(crate) trait Check {
@@ -32,7 +32,9 @@ impl<T: DeserializeOwned + Check, S: Sync> FromRequest<S> for Valid<T> {
             return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
         }
         let bytes = to_bytes(request.into_body(), BODY_MAX).await;
-        let bytes = bytes.map_err(|_| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "a body has 65536 bytes at most"))?;
+        let bytes = bytes.map_err(|_| {
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, &format!("a body has {BODY_MAX} bytes at most"))
+        })?;
         // serde would take a list of a type's fields for the type as well.
         if bytes.trim_ascii_start().first() != Some(&b'{') {
             return Err(Refusal::wrong(".", "expected an object, in braces"));
