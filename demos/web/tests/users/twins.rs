@@ -138,6 +138,23 @@ fn silent_clients_are_hung_up_on_by_both() {
 }
 
 #[test]
+fn silent_clients_that_take_all_places_of_a_twin_give_way_to_a_newcomer() {
+    for twin in ["threads", "loop"] {
+        // A silent one may stay for minutes, unless its place is needed.
+        let (demo, addr) = start(twin, &["--head", "300", "--connections", "4"]);
+        let silent: Vec<_> = (0..8).map(|_| connect(&addr)).collect();
+        let mut next = connect(&addr);
+        write!(next, "GET /hello/next HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        next.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("hello next\n"), "{twin}: {answer}");
+        drop(silent);
+        demo.signal(Signal::TERM);
+        demo.end().assert_code(0);
+    }
+}
+
+#[test]
 fn what_the_flags_cannot_mean_is_named_with_the_way_out() {
     let (demo, addr) = start("threads", &[]);
     for twin in ["threads", "loop"] {

@@ -11,13 +11,13 @@
 //! the others go on. Answers and times are the same. The threads and the memory are not. Ctrl-C or SIGTERM lets what
 //! is being answered finish, in both.
 //!
-//! It prints, in a debug build; the second thread of the loop writes its log:
+//! It prints what follows, for example; the second thread of the loop writes its log:
 //!
 //! ```text
 //! 200 slow requests       threads        loop
-//! seconds                    1.01        1.03
+//! seconds                    1.03        1.02
 //! threads at most             203           2
-//! MB of memory               33.5        16.5
+//! MB of memory               24.0         7.3
 //! ```
 //!
 //! This answers Quart, the twin of Flask.

@@ -2,7 +2,7 @@
 //! instead of being pending, and so it is over when it has been polled once.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -42,6 +42,8 @@ struct Guests {
 #[derive(Default)]
 struct Known {
     streams: BTreeMap<u64, TcpStream>,
+    /// By the time of the last word of each, so the most silent is the first. Busy ones are not among them.
+    silent: BTreeSet<(Instant, u64)>,
     last: u64,
     is_over: bool,
 }
@@ -51,21 +53,44 @@ impl Guests {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a place, and takes it; nothing when the server stops.
-    fn enter(&self, stream: TcpStream, most: usize) -> Option<u64> {
-        let is_full = |known: &mut Known| known.streams.len() >= most && !known.is_over;
-        let mut known = self.changed.wait_while(self.known(), is_full).unwrap_or_else(PoisonError::into_inner);
+    /// Waits for a place, and takes it; nothing when the server stops. If all places are taken, the guest that has
+    /// been silent the longest has to go.
+    fn enter(&self, stream: TcpStream, most: usize, now: Instant) -> Option<u64> {
+        let (mut known, mut has_told) = (self.known(), false);
+        while known.streams.len() >= most && !known.is_over {
+            if let Some((_, number)) = (!has_told).then(|| known.silent.pop_first()).flatten() {
+                // Its thread reads, and finds the end.
+                has_told = known.streams.get(&number).is_some_and(|stream| stream.shutdown(Shutdown::Both).is_ok());
+            } else {
+                known = self.changed.wait(known).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
         if known.is_over {
             return None;
         }
         known.last += 1;
         let number = known.last;
         known.streams.insert(number, stream);
+        known.silent.insert((now, number));
         Some(number)
     }
 
-    fn leave(&self, number: u64) {
-        self.known().streams.remove(&number);
+    /// A guest is being answered: it is not silent, and stays until it has been.
+    fn is_busy(&self, number: u64, since: &Cell<Instant>) {
+        self.known().silent.remove(&(since.get(), number));
+    }
+
+    fn falls_silent(&self, number: u64, since: &Cell<Instant>) {
+        since.set(Instant::now());
+        self.known().silent.insert((since.get(), number));
+        self.changed.notify_all();
+    }
+
+    fn leave(&self, number: u64, since: Instant) {
+        let mut known = self.known();
+        known.streams.remove(&number);
+        known.silent.remove(&(since, number));
+        drop(known);
         self.changed.notify_all();
     }
 
@@ -115,21 +140,29 @@ fn accept(listener: &TcpListener, guests: &Arc<Guests>, limits: &Limits) {
             continue;
         };
         let Ok(known) = stream.try_clone() else { continue };
-        let Some(number) = guests.enter(known, limits.connections.into()) else { return };
+        let now = Instant::now();
+        let Some(number) = guests.enter(known, limits.connections.into(), now) else { return };
         let (leaving, limits) = (Arc::clone(guests), limits.clone());
         let named = thread::Builder::new().name(format!("client {number}"));
         let started = named.spawn(move || {
+            let since = Cell::new(now);
             // An error is the client's: it has gone, or does not speak HTTP.
-            let _ = talk(stream, &limits);
-            leaving.leave(number);
+            let _ = talk(stream, &limits, &leaving, number, &since);
+            leaving.leave(number, since.get());
         });
         if started.is_err() {
-            guests.leave(number);
+            guests.leave(number, now);
         }
     }
 }
 
-fn talk(stream: TcpStream, limits: &Limits) -> Result<(), Box<dyn std::error::Error>> {
+fn talk(
+    stream: TcpStream,
+    limits: &Limits,
+    guests: &Guests,
+    number: u64,
+    since: &Cell<Instant>,
+) -> Result<(), Box<dyn std::error::Error>> {
     stream.set_write_timeout(Some(limits.patience.max(Duration::from_millis(1))))?;
     stream.set_nodelay(true)?;
     let (now, head) = (Instant::now(), limits.head);
@@ -137,7 +170,11 @@ fn talk(stream: TcpStream, limits: &Limits) -> Result<(), Box<dyn std::error::Er
     let stream = Blocking { stream, head, until, due: Rc::clone(&due) };
     let answer = service_fn(async |request| {
         due.set(until); // The head is here.
-        Ok::<_, Infallible>(crate::answer(request, &OnThread).await)
+        guests.is_busy(number, since);
+        let answer = crate::answer(request, &OnThread).await;
+        guests.falls_silent(number, since);
+        due.set(Instant::now() + head); // The next one is awaited.
+        Ok::<_, Infallible>(answer)
     });
     let mut http = http1::Builder::new();
     http.half_close(true).max_buf_size(16 * 1024);
