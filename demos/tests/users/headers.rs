@@ -39,6 +39,28 @@ fn the_index_has_every_system_and_names_demos_that_exist() {
     }
 }
 
+/// The small ones to copy: what a reader takes along is these files, and a manifest of well-known names.
+#[test]
+fn those_to_copy_use_nothing_that_is_ours_but_the_runtime() {
+    let bin = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin");
+    // These two lines of `hello` say of themselves that a copy leaves them out.
+    let left_out = ["oneloop_demos::without_flags(", "oneloop_demos::while_shown("];
+    let files = fs::read_dir(bin.join("echo")).unwrap().map(|file| file.unwrap().path());
+    for file in files.chain([bin.join("hello.rs")]) {
+        let (source, name) = (fs::read_to_string(&file).unwrap(), file.display());
+        let uses: Vec<&str> = source.lines().filter_map(|line| line.trim().strip_prefix("use ")).collect();
+        let known = ["std::", "clap::", "futures_lite::", "oneloop::", "house::", "terminal::", "crate::terminal::"];
+        assert!(uses.iter().all(|path| known.iter().any(|known| path.starts_with(known))), "{name}: {uses:?}");
+        let ours: Vec<&str> = source.lines().map(str::trim).filter(|line| line.contains("oneloop_demos")).collect();
+        let is_hello = file.ends_with("hello.rs");
+        let are_left_out = ours.iter().zip(left_out).all(|(line, start)| line.starts_with(start));
+        assert!(are_left_out && ours.len() == if is_hello { 2 } else { 0 }, "{name}: {ours:?}");
+    }
+    let page = fs::read_to_string(bin.join("echo/main.rs")).unwrap();
+    let is_code = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with("//");
+    assert!(page.lines().filter(is_code).count() <= 60);
+}
+
 #[test]
 fn every_header_says_how_to_run_it_what_to_watch_and_what_it_prints() {
     let mains = mains();
