@@ -94,7 +94,7 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 0, what: "the task table writes names as they are",
-        file: "see/model/table.rs", inside: "fn cells(",
+        file: "see/model/table.rs", inside: "fn parts(",
         right: "format!(\"{:#}\", Shown(name))",
         wrong: "String::from(name)",
         test: "it see::names::strange_names_reach_a_terminal_tame_in_tables_dumps_and_findings",
@@ -333,8 +333,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 0, what: "a task that gives up waiting for input leaves a waker",
         file: "io/stdin.rs", inside: "impl Drop for Seat",
-        right: "if let Some(number) = self.0 {",
-        wrong: "if let Some(number) = self.0.filter(|_| false) {",
+        right: "if let Some(number) = self.number {",
+        wrong: "if let Some(number) = self.number.filter(|_| false) {",
         test: "it process::stdin::whoever_waits_for_input_and_gives_up_leaves_no_waker",
     },
     Bug {
@@ -1185,6 +1185,13 @@ pub(crate) const BUGS: &[Bug] = &[
         right: "state.threads.len() <= state.unfinished",
         wrong: "state.threads.is_empty()",
         test: "loom pool_models::a_job_gets_the_one_it_waits_for_while_a_thread_goes_idle",
+    },
+    Bug {
+        rule: 9, what: "only the jobs that run count when a thread's time is up",
+        file: "ground/pool.rs", inside: "fn work(",
+        right: "waited.1.timed_out() && state.waiting.is_empty()",
+        wrong: "waited.1.timed_out() && state.running.is_empty()",
+        test: "loom pool_models::time_that_passes_while_a_job_is_on_its_way_does_not_orphan_it",
     },
     Bug {
         rule: 9, what: "a job that comes tells no thread",
