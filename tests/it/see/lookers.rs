@@ -159,12 +159,15 @@ fn nobody_who_only_looks_holds_up_a_loop_of_a_hundred_thousand() {
             assert!(few.iter().all(|(_, micros)| *micros <= 2000), "{few:?}");
             return;
         }
-        with_busy_loop(MANY / 20, |busy| {
-            let many = looks(busy);
-            for ((name, few), (_, many)) in few.iter().zip(&many) {
-                assert!(*many <= few * 4 + 2000, "{name}: {few} us a turn with 500 tasks, {many} us with 5,000");
-            }
+        // A busy machine costs a turn processor time, too, so a look that is dear once is taken anew.
+        let dear = (0..3).map_while(|_| {
+            let mut many = Vec::new();
+            with_busy_loop(MANY / 20, |busy| many = looks(busy));
+            let dear = few.iter().zip(&many).find(|((_, few), (_, many))| *many > few * 4 + 2000);
+            dear.map(|((name, few), (_, many))| format!("{name}: {few} us a turn with 500 tasks, {many} us with 5,000"))
         });
+        let dear: Vec<_> = dear.collect();
+        assert!(dear.len() < 3, "{dear:?}");
     });
 }
 

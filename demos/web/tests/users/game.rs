@@ -306,7 +306,7 @@ fn two_tabs_of_a_browser_play_one_game() {
 fn wrong_flags_and_a_port_in_use_are_named_with_the_way_out() {
     let game = Game::open(&["--bots", "0"]);
     run(GAME, &["--addr", &game.addr]).assert_complains(1, &[&game.addr, "--addr"]);
-    run(GAME, &["--bots", "401"]).assert_complains(2, &["--bots", "0..=400"]);
+    run(GAME, &["--bots", "401"]).assert_complains(2, &["--bots", "from 0 to 400"]);
     let help = run(GAME, &["--help"]);
     help.assert_code(0);
     assert!(help.stdout.contains("--bots"));
