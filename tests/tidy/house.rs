@@ -72,7 +72,7 @@ pub(crate) const HOUSE: [Room; 43] = [
     room(1, "heart/timers.rs",    127, "the clock, real or virtual, and a wheel of wakers"),
     room(1, "heart/inbox.rs",      90, "what other threads leave for the loop"),
     room(2, "heart/tasks/",       390, "the bodies of the tasks, and which of them are ready"),
-    room(2, "heart/reactor/",     222, "the sockets' registrations; the only file that knows the kernel's poll"),
+    room(2, "heart/reactor/",     222, "the sockets' registrations; the only room that knows the kernel's poll"),
     room(2, "ground/packed.rs",   170, "a packed event: forty bytes of plain numbers"),
     room(2, "ground/reading.rs",   66, "the reading of the clock that an event has as its time"),
     room(3, "ground/observers.rs", 122, "who is told of events, whether anybody is, and where the loop can be held"),
