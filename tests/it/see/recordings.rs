@@ -674,9 +674,9 @@ fn a_loop_goes_on_while_its_events_are_written_to_something_slow() {
 
 #[test]
 fn a_look_at_thousands_of_tasks_lets_the_loop_go_on_meanwhile() {
-    const SLEEPERS: usize = 5000;
-    /// How many turns are to come within ten looks. One that holds up the loop lets in one or two.
-    const TURNS: u64 = 50;
+    /// So many that a look takes far longer than the loop takes to fill the segment that it has.
+    const SLEEPERS: usize = 20_000;
+    const LOOKS: u64 = 5;
     watch(|| {
         beside(
             &Ring::new(10_000),
@@ -685,13 +685,15 @@ fn a_look_at_thousands_of_tasks_lets_the_loop_go_on_meanwhile() {
             |ring| {
                 let facts = || assert!(ring.since(0, 1).text.lines().count() > SLEEPERS);
                 let lines = || ring.write_to(std::io::sink()).unwrap();
-                let looks: [(&str, &dyn Fn()); 2] = [("what there is", &facts), ("what happened", &lines)];
-                for (name, look) in looks {
+                // How many turns are to come within a look. Beside a ring that stays locked the loop goes on until two
+                // segments are full, which takes some 50 turns.
+                let looks: [(&str, u64, &dyn Fn()); 2] = [("what there is", 70, &facts), ("what happened", 5, &lines)];
+                for (name, turns, look) in looks {
                     // A busy machine may take a while for it.
                     let goes_on = (0..20).any(|_| {
                         let before = ring.state().turn;
-                        (0..10).for_each(|_| look());
-                        ring.state().turn >= before + TURNS
+                        (0..LOOKS).for_each(|_| look());
+                        ring.state().turn >= before + turns * LOOKS
                     });
                     assert!(goes_on, "the loop stood still while it was told {name}");
                 }
