@@ -193,28 +193,35 @@ fn the_tour_is_taken_by_keys_alone() {
     });
 }
 
+/// A recording of tasks of which each awaits the next, and of some beside that wait for something else.
+fn ring(tasks: usize, beside: usize) -> String {
+    let mut text = "{\"oneloop\":\"events\",\"version\":1,\"clock\":\"real\",\"first\":1,\"dropped\":0}\n".to_owned();
+    let mut n = 0;
+    let mut add = |rest: String| {
+        n += 1;
+        text.push_str(&format!("{{\"n\":{n},\"t\":0,{rest}}}\n"));
+    };
+    for task in 1..=tasks + beside {
+        add(format!(
+            "\"e\":\"spawn\",\"task\":{task},\"slot\":{task},\"by\":\"outside\",\"name\":\"thinker {task}\",\"at\":\"a.rs:{task}:1\""
+        ));
+    }
+    for task in 1..=tasks + beside {
+        add(format!("\"e\":\"poll_start\",\"task\":{task}"));
+        if task <= tasks {
+            let on = task % tasks + 1;
+            add(format!("\"e\":\"wait\",\"task\":{task},\"on\":\"join {on}\",\"at\":\"a.rs:9:{task}\""));
+        }
+        add(format!("\"e\":\"poll_end\",\"task\":{task},\"outcome\":\"pending\""));
+    }
+    add("\"e\":\"finding\",\"kind\":\"everyone_waits\",\"task\":1,\"text\":\"a circle\"".to_owned());
+    text
+}
+
 #[test]
 fn the_words_of_a_ring_of_three_cover_neither_task_nor_arrow() {
     in_a_browser(|browser| {
-        let mut text =
-            "{\"oneloop\":\"events\",\"version\":1,\"clock\":\"real\",\"first\":1,\"dropped\":0}\n".to_owned();
-        let mut n = 0;
-        let mut add = |rest: String| {
-            n += 1;
-            text.push_str(&format!("{{\"n\":{n},\"t\":0,{rest}}}\n"));
-        };
-        for task in 1..=3 {
-            add(format!(
-                "\"e\":\"spawn\",\"task\":{task},\"slot\":{task},\"by\":\"outside\",\"name\":\"thinker {task}\",\"at\":\"a.rs:{task}:1\""
-            ));
-        }
-        for task in 1..=3 {
-            let on = task % 3 + 1;
-            add(format!("\"e\":\"poll_start\",\"task\":{task}"));
-            add(format!("\"e\":\"wait\",\"task\":{task},\"on\":\"join {on}\",\"at\":\"a.rs:9:{task}\""));
-            add(format!("\"e\":\"poll_end\",\"task\":{task},\"outcome\":\"pending\""));
-        }
-        add("\"e\":\"finding\",\"kind\":\"everyone_waits\",\"task\":1,\"text\":\"a circle\"".to_owned());
+        let text = ring(3, 0);
         let mut page = browser.page();
         for width in [390, 1280] {
             page.is_sized(width, 800);
@@ -273,26 +280,7 @@ fn a_deadlock_is_drawn_while_it_lasts() {
 #[test]
 fn a_ring_of_five_is_drawn_with_five_arrows() {
     in_a_browser(|browser| {
-        let mut text =
-            "{\"oneloop\":\"events\",\"version\":1,\"clock\":\"real\",\"first\":1,\"dropped\":0}\n".to_owned();
-        let mut n = 0;
-        let mut add = |rest: String| {
-            n += 1;
-            text.push_str(&format!("{{\"n\":{n},\"t\":0,{rest}}}\n"));
-        };
-        for task in 1..=7 {
-            add(format!("\"e\":\"spawn\",\"task\":{task},\"slot\":{task},\"by\":\"outside\",\"at\":\"a.rs:{task}:1\""));
-        }
-        // Five in a ring, and two that wait for something else.
-        for task in 1..=7 {
-            add(format!("\"e\":\"poll_start\",\"task\":{task}"));
-            if task < 6 {
-                let on = task % 5 + 1;
-                add(format!("\"e\":\"wait\",\"task\":{task},\"on\":\"join {on}\",\"at\":\"a.rs:9:{task}\""));
-            }
-            add(format!("\"e\":\"poll_end\",\"task\":{task},\"outcome\":\"pending\""));
-        }
-        add("\"e\":\"finding\",\"kind\":\"everyone_waits\",\"task\":1,\"text\":\"a circle\"".to_owned());
+        let text = ring(5, 2);
         let mut page = browser.page();
         page.opens(FROM_DISK);
         page.is_dropped("ring.ndjson", &text);
