@@ -676,7 +676,7 @@ fn a_loop_goes_on_while_its_events_are_written_to_something_slow() {
 fn a_look_at_thousands_of_tasks_lets_the_loop_go_on_meanwhile() {
     /// So many that a look takes far longer than the loop takes to fill the segment that it has.
     const SLEEPERS: usize = 20_000;
-    const LOOKS: u64 = 5;
+    const LOOKS: u64 = 2;
     watch(|| {
         beside(
             &Ring::new(10_000),
