@@ -427,15 +427,21 @@ fn nobody_is_blamed_for_what_a_viewer_held_up() {
     const LONG: u64 = 100_000_000;
     watch(|| {
         let diagnosed = || Runtime::builder().diagnose(true).build().unwrap();
-        let shown = Shown::on(diagnosed, &Count::default(), || async {
-            for _ in 0..30 {
-                drop(oneloop::spawn(async {
+        let (tell, asleep) = channel();
+        let shown = Shown::on(diagnosed, &Count::default(), || async move {
+            // Each begins at a moment of its own: wherever the loop is held, most of them sleep.
+            for n in 0..30 {
+                drop(oneloop::spawn(async move {
+                    sleep(MILLISECOND * n).await;
                     loop {
                         sleep(MILLISECOND * 20).await;
                     }
                 }));
             }
+            sleep(MILLISECOND * 30).await;
+            tell.send(()).unwrap();
         });
+        asleep.recv().unwrap();
         let mut viewer = shown.viewer();
         shown.post("/pause");
         viewer.until_held();
