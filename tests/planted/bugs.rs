@@ -708,15 +708,15 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 4, what: "a short read forgets that the peer has hung up",
         file: "heart/reactor/mod.rs", inside: "fn fell_short(",
-        right: "Latches::closed(direction).union(cut)",
-        wrong: "cut",
+        right: "Latches::closed(direction).union(urgent)",
+        wrong: "urgent",
         test: "it net::streams::a_short_read_does_not_forget_the_end",
     },
     Bug {
         rule: 4, what: "a read that urgent data cuts short is taken for the last",
         file: "heart/reactor/mod.rs", inside: "fn fell_short(",
-        right: "Latches::closed(direction).union(cut)",
-        wrong: "Latches::closed(direction).without(cut)",
+        right: "Latches::closed(direction).union(urgent)",
+        wrong: "Latches::closed(direction).without(urgent)",
         test: "it net::short_reads::bytes_behind_urgent_data_are_read",
     },
     Bug {

@@ -56,7 +56,7 @@ pub(crate) const HOUSE: [Room; 43] = [
     room(0, "heart/key.rs",        60, "keys (slot and serial) and the packed word inside a waker"),
     room(0, "ground/platform.rs",  25, "a sentence for each system that cannot run the loop"),
     room(0, "heart/wheel.rs",     200, "the timing wheel: no clock, no waker, no operating system"),
-    room(0, "heart/ready.rs",      70, "the ready queue: in order, or as a seed has it"),
+    room(0, "heart/ready.rs",      70, "the ready queue: first in, first out, or in an order drawn from a seed"),
     room(0, "ground/sync.rs",      20, "the concurrent primitives, which the loom models swap for their own"),
     room(0, "ground/signals.rs",  262, "the handler of POSIX signals, whom it rings, and what else a process calls back at"),
     room(0, "ground/place.rs",     40, "a line of a source, in whatever language"),

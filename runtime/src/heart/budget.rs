@@ -1,8 +1,8 @@
 //! The budget: how much a task may do in one poll.
 //!
-//! A socket that always has data is ready each time it is asked. So is a sleep that is over. A task that asks in a
-//! loop would never come to its end. So every operation that may complete again and again without waiting is counted.
-//! One too many says "not yet", and queues its task behind the others:
+//! A socket that always has data is ready each time it is polled. So is a sleep that is over. A task that polls one in
+//! a loop would never give the thread back. So every operation that may complete again and again without waiting is
+//! counted. When the budget is used up, the next operation returns `Pending` and queues its task behind the others:
 //!
 //! ```text
 //!     asked:  is anything left?  -- no --> wake the task, Pending
@@ -24,7 +24,7 @@ use crate::heart::current::current;
 pub(crate) const OPERATIONS_PER_POLL: u32 = 128;
 
 impl Core {
-    /// A new poll begins: the task may do its share of operations.
+    /// Gives the task its full budget, at the beginning of a poll.
     pub(crate) fn renew_budget(&self) {
         self.operations_left.set(OPERATIONS_PER_POLL);
     }
@@ -32,7 +32,7 @@ impl Core {
     /// Polls a part of a task with a full share of its own, and returns how much the part spent. The task's own share
     /// pays for that, but keeps its last operation, so that the part's siblings go on as well.
     pub(crate) fn with_own_share<R>(&self, poll: impl FnOnce() -> R) -> (R, u32) {
-        // The share of the task around the part, kept meanwhile.
+        // `around` keeps the share of the task around the part.
         let around = self.operations_left.replace(OPERATIONS_PER_POLL);
         let result = poll();
         let spent = OPERATIONS_PER_POLL.saturating_sub(self.operations_left.get());
@@ -45,8 +45,8 @@ impl Core {
         self.operations_left.get() > 0
     }
 
-    /// Whether the task has had its share of this poll. If so, it is woken at once, and the caller returns Pending.
-    /// Every leaf future that may complete again and again without waiting asks.
+    /// Whether the task has used up its share of this poll. If so, it is woken at once, and the caller returns Pending.
+    /// Every leaf future that may complete again and again without waiting calls this before it completes.
     pub(crate) fn must_yield(&self, cx: &Context<'_>) -> bool {
         let exhausted = !self.may_complete();
         if exhausted {
@@ -55,20 +55,20 @@ impl Core {
         exhausted
     }
 
-    /// Counts one operation. Every leaf future that asked [`must_yield`](Self::must_yield) says so when it
+    /// Counts one operation. Every leaf future that calls [`must_yield`](Self::must_yield) calls this when it
     /// completes.
     pub(crate) fn spend(&self) {
         self.operations_left.set(self.operations_left.get().saturating_sub(1));
     }
 
-    /// Takes back one operation, for an attempt that came to nothing.
+    /// Gives back one operation that was counted, because the attempt did not complete.
     pub(crate) fn give_back(&self) {
         self.operations_left.set(self.operations_left.get() + 1);
     }
 }
 
-/// Ready, at the price of one operation of the task that asks. It serves leaf futures that are ready as often as they
-/// are asked.
+/// Ready, and counts one operation; Pending if the budget is used up. It serves leaf futures that are ready as often as
+/// they are polled.
 pub(crate) fn ready_at_a_price(cx: &Context<'_>) -> Poll<()> {
     if let Some(core) = current() {
         if core.must_yield(cx) {

@@ -2,8 +2,7 @@
 //! of the poll that is going on.
 //!
 //! The runtime owns it, and so does the thread-local of `current.rs` while the loop runs. No future, socket or
-//! handle keeps a core alive. Each store stands for itself; what is done to one and told to the observers stands
-//! in `tell.rs`.
+//! handle keeps a core alive. No store knows another, and none knows the observers: `tell.rs` joins them.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -37,36 +36,38 @@ pub(crate) struct Core {
     pub(crate) timers: Timers,
     pub(crate) reactor: Reactor,
     pub(crate) pool: Pool,
-    /// Other threads share it, and send their messages here.
+    /// Shared with other threads, which send their messages into it.
     pub(crate) inbox: Arc<Inbox<Message>>,
-    /// The inbox's other end, from which this loop alone takes them.
+    /// The inbox's other end: from it, this loop alone takes the messages.
     pub(crate) incoming: Consumer<Message>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) observers: Observers,
     /// The functions of this runtime's wakers.
     pub(crate) waker_table: &'static RawWakerVTable,
+    /// The task, timer, source or thread for which code runs now.
     pub(crate) actor: Cell<Actor>,
-    /// How many waits for the outside the reactor does not know of: blocking jobs, the standard input, and attempts
-    /// that pause. A virtual clock does not jump meanwhile.
+    /// How many waits for the outside are unknown to the reactor: blocking jobs, the standard input, and pauses between
+    /// attempts (`net/backoff.rs`). A virtual clock does not jump meanwhile.
     pub(crate) outside_waits: Cell<usize>,
     /// How much the task may still do in this poll.
     pub(crate) operations_left: Cell<u32>,
-    /// Stands around each sleep in the kernel, and is foreign code.
+    /// The user's hook that is called around each sleep in the kernel, if there is one.
     pub(crate) around_park: Option<AroundPark>,
-    /// The line that the program says it is at, in place of a line of Rust.
+    /// The line of a program in another language (`see::at`), which events name in place of a line of Rust.
     pub(crate) place: Cell<Option<Place>>,
     /// Room for later layers, of which the heart must not know.
     pub(crate) annex: Annex,
 }
 
-/// Calls what it is given, which is the sleep.
+/// A function that is given the sleep as a closure, and must call it.
 pub(crate) type AroundPark = Box<dyn Fn(&mut dyn FnMut()) + Send>;
 
-/// The one who acts: the cause of all that happens meanwhile.
+/// For whom code runs now. Events name it as their cause.
 #[derive(Clone, Copy)]
 pub(crate) enum Actor {
-    /// The task that this word names is polled or dropped, and keeps its slot meanwhile.
+    /// The task that this word names: it is being polled or dropped, and keeps its slot meanwhile.
     Task(WakeWord),
+    /// Anything else, or a task whose key is known.
     Other(Cause),
 }
 

@@ -1,20 +1,20 @@
 //! The current loop: how the code that runs on a thread finds it, and how other threads do.
 //!
-//! While a loop runs, one thread-local, `CURRENT`, points at its core. Every key that a user holds is turned into
-//! something through that pointer. Another thread finds the loop's inbox by its number, in the `REGISTRY`.
+//! While a loop runs, one thread-local, `CURRENT`, points at its core. Every key that a user holds is looked up through
+//! that pointer. Another thread finds the loop's inbox by the runtime's number, in the `REGISTRY`.
 //!
-//! Four doors lead to a loop. The one that runs on this thread may be there, or must be. A key leads to the loop with its
-//! number, which must run here, or may be on another thread:
+//! Four functions find a loop. A key's *home* is the loop of the runtime that it came from:
 //!
 //! ```text
-//!     current          the loop that runs here, if one does
-//!     expect_current   the loop that runs here: a panic says that none does
-//!     expect_home      the loop with this number, which must run here: a panic says where it was missed
-//!     at_home          does something to the loop with this number: here, or by its inbox on its thread
+//!     current          the loop that runs on this thread, or `None`
+//!     expect_current   the loop that runs on this thread, or a panic
+//!     expect_home      the loop with this number, which must run on this thread, or a panic
+//!     at_home          calls a function with the loop of this number: here, or through the inbox on its thread
 //! ```
 //!
-//! The first three give a share, an `Rc`: foreign code may run while it is held. `with_current` and `with_home` are quick
-//! looks for what tasks do all the time. They take no share, and nothing foreign may run meanwhile.
+//! The first three return an `Rc` of the core, and foreign code may run while it is held. `with_current` and
+//! `with_home` are cheaper, for what tasks do all the time. They clone no `Rc`, and no foreign code may run in the
+//! closure.
 
 use std::cell::Cell;
 use std::fmt;
@@ -31,13 +31,14 @@ use crate::heart::inbox::Registry;
 pub(crate) static REGISTRY: LazyLock<Registry<Message>> = LazyLock::new(Registry::new);
 
 thread_local! {
-    /// An [`Entered`] takes out again all that it puts here and into `BELOW`. So there is nothing to drop when the
-    /// thread ends. A thread-local with something to drop asks, at each look, whether the thread is ending.
+    /// The core of the loop that runs on this thread. An [`Entered`] puts it here and takes it out, so nothing is left
+    /// to drop when the thread ends. `ManuallyDrop` says so to the compiler. A thread-local with a destructor would
+    /// check at each access whether the thread is ending.
     static CURRENT: Cell<Option<ManuallyDrop<Rc<Core>>>> = const { Cell::new(None) };
     /// The cores that were entered before the current one, and are not left yet.
     static BELOW: Cell<ManuallyDrop<Vec<ManuallyDrop<Rc<Core>>>>> = const { Cell::new(ManuallyDrop::new(Vec::new())) };
-    /// The process in which a loop turns, or ends, on this thread, by its count of forks. A forked child finds its
-    /// parent's here, and may turn a loop of its own.
+    /// Set while a loop turns on this thread, or is shut down: the count of forks by then, which a forked child raises.
+    /// A child finds its parent's lower count here, so it may turn a loop of its own.
     static TURNS_IN: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
@@ -61,24 +62,25 @@ impl Drop for Entered {
     fn drop(&mut self) {
         let mut all = ManuallyDrop::into_inner(BELOW.take());
         all.extend(CURRENT.take());
-        // A user's guard may be dropped before one that was made later; then the later one's core stays current.
+        // A user may drop an older guard before a newer one. Then the newer one's core stays the current one.
         let left = all.iter().rposition(|core| core.number == self.number).map(|place| all.remove(place));
         CURRENT.set(all.pop());
         if !all.is_empty() {
             BELOW.set(ManuallyDrop::new(all));
         }
-        // Last, where no look is under way: this may be the last owner of a core.
+        // This may be the last `Rc` of a core, whose drop may run foreign code. So it is dropped last, when `CURRENT`
+        // and `BELOW` are in order again.
         drop(left.map(ManuallyDrop::into_inner));
     }
 }
 
-/// Says that a loop turns on this thread, until it is dropped.
+/// A guard: while it lives, no other loop may turn on this thread.
 pub(crate) struct Turning {
     before: Option<u32>,
 }
 
 impl Turning {
-    /// `None` if one does already, in this process.
+    /// `None` if a loop turns on this thread already, in this process.
     pub(crate) fn begin() -> Option<Self> {
         let process = Some(forks());
         if TURNS_IN.get() == process { None } else { Some(Self { before: TURNS_IN.replace(process) }) }
@@ -105,7 +107,7 @@ pub(crate) fn current() -> Option<Rc<Core>> {
 #[inline]
 #[track_caller]
 pub(crate) fn expect_current(what: impl fmt::Display) -> Rc<Core> {
-    // A closure would be the caller, and name this line.
+    // No closure here (`unwrap_or_else`): the panic would name the closure's line, and not the caller's.
     let Some(core) = current() else { no_loop(what) };
     core
 }
@@ -139,15 +141,15 @@ pub(crate) fn not_at_home(number: u32, did: &str) -> ! {
     )
 }
 
-/// Looks at the current core without taking a share in it, which costs less. Nothing foreign may run in `look`: the
-/// pointer is out of its place meanwhile, so code that came back here would find no loop.
+/// Looks at the current core without cloning its `Rc`, which costs less. No foreign code may run in `look`: `CURRENT`
+/// is empty meanwhile, so code that asks for the current loop would find none.
 #[inline(always)]
 pub(crate) fn with_current<R>(look: impl FnOnce(&Rc<Core>) -> R) -> Option<R> {
     let core = InHand(CURRENT.take());
     core.0.as_deref().map(look)
 }
 
-/// The pointer, taken out of its place to be looked at. Its drop puts it back, after a panic too.
+/// The pointer, taken out of `CURRENT`. Its drop puts it back, after a panic too.
 struct InHand(Option<ManuallyDrop<Rc<Core>>>);
 
 impl Drop for InHand {
@@ -157,8 +159,8 @@ impl Drop for InHand {
     }
 }
 
-/// Looks at the core with this number, if it is the current one. If not, `look` is dropped when the pointer is back
-/// in its place: it may own something foreign.
+/// Looks at the core with this number, if it is the current one. If not, `look` is dropped when the pointer is back in
+/// `CURRENT`, because it may own something foreign.
 #[inline(always)]
 pub(crate) fn with_home<R>(number: u32, look: impl FnOnce(&Core) -> R) -> Option<R> {
     let mut look = Some(look);
@@ -178,7 +180,7 @@ pub(crate) fn at_home(number: u32, f: impl FnOnce(&Core) + Send + 'static) {
 #[cold]
 fn send_home(number: u32, f: impl FnOnce(&Core) + Send + 'static) {
     if let Some(inbox) = REGISTRY.exact(number) {
-        // A runtime that is gone meanwhile has nothing left to do it to.
+        // If the runtime has been dropped meanwhile, `f` comes back here and is dropped.
         let _ = inbox.send(Message::Run(Box::new(f), thread_number()));
     }
 }

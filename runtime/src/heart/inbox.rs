@@ -13,13 +13,13 @@
 //!                                             d  parked = false, then drain
 //! ```
 //!
-//! Each side writes its own word first and then reads the other's, with a fence between. So at least one of them sees
-//! the other. Either the loop finds the message in b, or the sender finds the loop parked in 2 and rings. The sender
-//! that turns `parked` to false rings. So any number of messages costs one system call while the loop sleeps, and
-//! none while it is awake.
+//! Each side first writes and then reads what the other side writes, with a fence between. So at least one of them sees
+//! what the other wrote. Either the loop finds the message in b, or the sender finds the loop parked in 2 and rings.
+//! Only the sender that turns `parked` to false rings. So any number of messages costs one system call while the loop
+//! sleeps, and none while it is awake.
 //!
-//! Two things must never happen here. No lock is held while foreign code runs, and a message may own anything. And
-//! the order of steps is never another than the one above. `tests/loom` tries every interleaving of this file.
+//! Two rules hold here. No lock is held while a message is dropped, since a message may own foreign code. And the order
+//! of the steps is the one above. `tests/loom` tries every interleaving of this file.
 
 use std::sync::PoisonError;
 
@@ -29,12 +29,13 @@ use crate::ground::sync::{Arc, AtomicBool, Bell, Consumer, Ordering, Producer, R
 pub(crate) struct Inbox<M> {
     messages: Producer<M>,
     parked: AtomicBool,
+    /// Ends a park: mio's waker here, and a model of one in `tests/loom`.
     bell: Bell,
 }
 
 impl<M> Inbox<M> {
-    /// An inbox whose loop sleeps where `bell` is heard. The loop keeps the second value, from which
-    /// it takes the messages.
+    /// An inbox whose `bell` ends a park of its loop. The loop keeps the second value, from which it takes the
+    /// messages.
     pub(crate) fn new(bell: Bell) -> (Arc<Self>, Consumer<M>) {
         let (messages, incoming) = queue();
         (Arc::new(Self { messages, parked: AtomicBool::new(false), bell }), incoming)
@@ -45,8 +46,8 @@ impl<M> Inbox<M> {
     pub(crate) fn send(&self, message: M) -> Result<(), M> {
         self.messages.send(message).map_err(|gone| gone.0)?;
         fence(Ordering::SeqCst);
-        // mio resets a full eventfd by itself, so a bell hardly ever fails. If it does, the loop is marked as parked
-        // again, for the next sender. A sender in between saw `false` and did not ring, so this one tries once more.
+        // mio resets a full eventfd by itself, so a bell hardly ever fails. If it fails, `parked` is set again, so that
+        // the next sender rings. A sender that came in between read `false` and did not ring: so this one tries twice.
         for _attempt in 0..2 {
             let mine = self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::AcqRel);
             if !mine || self.bell.wake().is_ok() {
@@ -69,7 +70,7 @@ impl<M> Inbox<M> {
         nothing_came
     }
 
-    /// The loop has come back from its park: from here on nobody needs to ring.
+    /// Notes that the loop is awake: from here on nobody needs to ring.
     pub(crate) fn unparked(&self) {
         self.parked.store(false, Ordering::Relaxed);
     }
@@ -103,7 +104,7 @@ impl<M> Registry<M> {
     }
 
     /// Enters an inbox and returns the number of its runtime: `None` when 65,535 runtimes live, or
-    /// when the numbers have run out. Those whose low bits are 0 are nobody's.
+    /// when the numbers have run out. No runtime gets a number whose low 16 bits are 0.
     pub(crate) fn enter(&self, inbox: &Arc<Inbox<M>>) -> Option<u32> {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         if table.inboxes.len() >= usize::from(u16::MAX) {
@@ -139,8 +140,8 @@ impl<M> Registry<M> {
         (*found == number).then(|| Arc::clone(inbox))
     }
 
-    /// The inbox of the runtime that has these low 16 bits today: good enough for a wake, which may
-    /// go wrong, and for nothing else.
+    /// The inbox of the living runtime with these low 16 bits. It may not be the one that was meant, so this is for
+    /// wakes alone: a wake of the wrong task does no harm.
     pub(crate) fn hint(&self, low_bits: u16) -> Option<Arc<Inbox<M>>> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let (_, inbox) = &table.inboxes[table.place(low_bits).ok()?];

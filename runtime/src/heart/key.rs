@@ -5,10 +5,10 @@
 //! the whole runtime:
 //!
 //! - a [`Key`] is *exact*. Slot and serial together are never used twice within a runtime, and a runtime's number is
-//!   never used twice within a process. So a key that fits is the right one. All that would be wrong when mistaken
-//!   takes a key: abort, join, cancel a timer, deregister.
+//!   never used twice within a process. So a key that fits is the right one. Operations that do harm to the wrong one
+//!   take a key: abort, join, cancel a timer, deregister.
 //! - a [`WakeWord`] is a *hint*. It is a key cut down to the 64 bits that fit a `Waker`, so two tasks may share one: a
-//!   slot's word comes again after 2^24 serials. A mistaken wake costs one spurious poll and nothing else.
+//!   slot's word comes again after 2^24 serials. A wake of the wrong task costs one spurious poll and nothing else.
 //!
 //! ```text
 //!     Key       runtime u32 ............ slot u32 ............ serial u64        128 bits, exact
@@ -19,11 +19,11 @@ use std::fmt;
 
 const _: () = assert!(usize::BITS == 64, "oneloop needs a 64-bit target: a waker is packed into one usize");
 
-/// How many low bits of a wake word hold the slot, and how many above them the serial.
+/// The widths of a wake word's fields: the slot in the low bits, and the serial above it.
 const SLOT_BITS: u32 = 24;
 const SERIAL_BITS: u32 = 24;
 
-/// The most slots a store of wakeable things may have.
+/// The most slots that the task store may have, since a wake word has to hold the number of one.
 pub(crate) const MAX_SLOTS: usize = 1 << SLOT_BITS;
 
 /// Names one tenant of one slot of one runtime. A slot has many tenants, one after the other; each has a serial of its
@@ -74,7 +74,7 @@ impl WakeWord {
         self.0 & (MAX_SLOTS - 1)
     }
 
-    /// Whether the slot's tenant of today may be the one that was meant.
+    /// Whether the slot's present tenant, which has this serial, may be the task that was meant.
     pub(crate) fn fits(self, serial: u64) -> bool {
         (((self.0 as u64) >> SLOT_BITS) ^ serial) & ((1 << SERIAL_BITS) - 1) == 0
     }

@@ -6,18 +6,18 @@
 //!     runtime.rs   READ FIRST: block_on is the loop, turn is one turn, and the end of a runtime
 //!     turn.rs      the steps of a turn in their order: inbox, timers, polls, park
 //!     core.rs      all that a loop has, in one place
-//!     key.rs       keys, which are exact, and the word inside a waker, which is a hint
+//!     key.rs       keys, which are exact, and the 64-bit word inside a waker, which may name another task
 //!     tasks/       the bodies of the tasks, and which of them are ready
-//!     ready.rs     the ready queue: in order, or as a seed has it
-//!     waker.rs     the waker: one word, and the two roads of a wake
-//!     current.rs   how code on this thread finds its loop: the one road
-//!     inbox.rs     how another thread reaches a loop: the other
+//!     ready.rs     the ready queue: first in, first out, or in a random order drawn from a seed
+//!     waker.rs     the waker: one word, and how a wake finds its loop
+//!     current.rs   how code on this thread finds its loop: a thread-local
+//!     inbox.rs     how another thread reaches a loop: a queue of messages, and a bell that ends a park
 //!     timers.rs    the clock, real or virtual, and who waits for which deadline
 //!     wheel.rs     the wheel that keeps the deadlines
 //!     reactor/     the kernel's poll, and a slab of the sources registered with it
 //!     budget.rs    how much a task may do in one poll
-//!     tell.rs      what is done to a store and told: spawn, wake, wait
-//!     peek.rs      what those who look ask of a waker and of the timers: skip it
+//!     tell.rs      spawn, wake and wait: each changes a store, and reports that to the observers
+//!     peek.rs      what a dump, a diagnosis or an event asks of a waker and of the timers: skip it
 //! ```
 //!
 //! A folder's own `peek.rs` holds what a dump or a diagnosis asks; no turn needs it.
@@ -30,8 +30,8 @@
 //!     a leaf future    is not ready, leaves the waker with Timers or the Reactor, and returns Pending
 //!     Tasks::put_back  puts the body back into its slot: the task waits
 //!     park             sleeps until the next deadline, an event of the kernel, or the inbox's bell
-//!     fire_timers      takes the waker of a timer that is due; look_at_kernel that of an event
-//!     waker::wake      finds the word's loop: on this thread, or on another by its inbox
+//!     fire_timers      wakes the waker of a timer that is due; look_at_kernel, the waker that an event is for
+//!     waker::wake      finds the loop that the word names: on this thread, or through its inbox on another
 //!     Tasks::wake      checks the word against the slot, and pushes it onto the ready queue
 //!     poll_ready       polls the task again, and this time the leaf future is ready
 //! ```

@@ -1,4 +1,4 @@
-//! Peeking: what those who look ask of a waker and of the timers. No turn needs it.
+//! Peeking: what a dump, a diagnosis or an event asks of a waker and of the timers. No turn needs it.
 
 use std::ops::Range;
 use std::panic::Location;

@@ -1,10 +1,10 @@
 //! The ready queue: what comes next.
 //!
-//! Things come in the order in which they were queued. With a seed, each pop picks at random among all that is queued:
-//! the same seed, the same order. It is a pure data structure, and does not know what is queued.
+//! Entries leave in the order in which they were queued. With a seed, each pop picks at random among all entries. The
+//! same seed gives the same order. It is a pure data structure, and does not know what an entry is.
 //!
-//! Without a seed it goes by rounds: one list is taken from, another is added to, and when the first is through they
-//! change places. So taking and adding are a step each, and both lists keep their memory.
+//! Without a seed there are two lists: `pop` takes from one, and `push` adds to the other. When the first is used up,
+//! they change places. So `pop` and `push` take constant time, and both lists keep their memory.
 //!
 //! ```text
 //!     now    [ a b c d e ]          later  [ f g h ]
@@ -21,11 +21,11 @@ pub(crate) struct Ready<T> {
     random: Option<Random>,
 }
 
-/// A generator that picks among what is queued, for so many picks; after them things come in order.
+/// The generator that picks among the entries. After `most_picks` picks, entries come in the order of the queue.
 struct Random {
     seed: u64,
     state: u64,
-    /// Only picks among two or more count.
+    /// How many picks it has made. A pick needs two entries or more.
     picks: u64,
     most_picks: u64,
 }
@@ -62,7 +62,7 @@ impl<T: Copy> Ready<T> {
         self.later.push(last);
     }
 
-    /// Takes out the oldest, or with a seed any.
+    /// Takes out the oldest entry or, with a seed, a random one.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<T> {
         let Some(next) = self.now.get(self.taken) else { return self.begin_round() };
@@ -75,8 +75,8 @@ impl<T: Copy> Ready<T> {
         self.now[self.taken..].iter().chain(&self.later)
     }
 
-    /// Takes the first of all that were added since the last round began. With a seed it takes any of them, and the rest
-    /// waits for the next round: each round is one pick long.
+    /// The first list is used up: begins a round with the second. Without a seed the lists change places. With a seed,
+    /// one entry is picked, and the rest waits for the next round.
     #[inline(never)]
     fn begin_round(&mut self) -> Option<T> {
         if self.later.len() < 2 {
@@ -91,7 +91,7 @@ impl<T: Copy> Ready<T> {
         self.now.first().copied()
     }
 
-    /// Which of `later` the seed has come first, if that is for the seed to say.
+    /// The place in `later` of the entry that the generator picks. `None` without a seed, or after the last pick.
     fn pick(&mut self) -> Option<usize> {
         let random = self.random.as_mut().filter(|random| random.picks < random.most_picks)?;
         random.picks += 1;

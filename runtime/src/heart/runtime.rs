@@ -4,8 +4,8 @@
 //! called from there, or by a future that is polled there. This file says in which order things happen, and how a
 //! runtime begins and ends. It does none of the steps itself.
 //!
-//! `core` is all that the loop has (`core.rs`). `observe` and its kin tell those who watch the loop, and do nothing where
-//! nobody does: pass over them on a first reading.
+//! `core` is all that the loop has (`core.rs`). Calls named `observe…` report an event to those who watch the loop.
+//! They do nothing where nobody watches: pass over them on a first reading.
 
 use std::panic::Location;
 use std::pin::{Pin, pin};
@@ -23,7 +23,7 @@ use crate::heart::current::{Entered, REGISTRY, Turning};
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::turn::{deliver_arrivals, drain_inbox, drop_task, fire_timers, park, poll_ready};
 
-/// How often the end of a runtime goes through what was spawned meanwhile.
+/// How many rounds the end of a runtime makes at most, to drop what was spawned during the round before.
 const MOST_ROUNDS: usize = 1000;
 
 /// An executor, its timers and its reactor, for the thread that made it.
@@ -60,13 +60,13 @@ impl Runtime {
             )
         };
         self.expect_own_process("block_on");
-        // From here on, keys that are used on this thread lead to this core. A core may be entered without being turned,
-        // and several may be, one inside the other; only one turns.
+        // From here on, keys that are used on this thread are looked up in this core. Several cores may be entered at a
+        // time, one inside the other (see `Runtime::enter`); only one of them turns.
         let _entered = Entered::new(&self.core);
         // The root future is a task too. Its slot is 0, and its body stays here.
         let mut root = pin!(future);
         let mut root_slot = RootSlot::new(&self.core, Location::caller());
-        // The last block_on may have ended by a panic, between a batch of events and its wakes.
+        // If a waker panicked in the last block_on, the rest of that batch of events is still to be delivered.
         deliver_arrivals(&self.core);
         // The loop.
         let output = loop {
@@ -80,7 +80,8 @@ impl Runtime {
         output
     }
 
-    /// One turn of the loop. Every step is bounded, so none can keep the others waiting for ever.
+    /// One turn of the loop. Each step handles a limited number of messages, timers, polls or events, so none starves
+    /// the others. Only `park` may wait, and only while no task is ready.
     fn turn<F: Future>(&self, root: Pin<&mut F>, root_word: WakeWord) -> Option<F::Output> {
         let core = &*self.core;
         core.counters.turns.add(1);
@@ -89,7 +90,7 @@ impl Runtime {
         drain_inbox(core);
         fire_timers(core);
         let (polls, output) = poll_ready(core, root, root_word, self.polls_per_turn);
-        // A loop that sleeps cannot be asked, so its sizes are written down before.
+        // Other threads read the sizes from here while the loop sleeps.
         core.publish_sizes();
         if output.is_none() {
             park(core);
@@ -99,7 +100,7 @@ impl Runtime {
     }
 
     /// Drops the runtime, but waits no longer than `limit` for blocking jobs that have started. Returns
-    /// those that it left behind: their threads go on, and nobody hears of their results.
+    /// those that it left behind: their threads go on, and their results are dropped.
     pub fn shutdown_timeout(mut self, limit: Duration) -> Abandoned {
         self.shut_down(Some(limit))
     }
@@ -113,14 +114,15 @@ impl Runtime {
         if self.core.reactor.is_foreign_process() {
             self.core.observers.abandon();
         }
-        // A runtime that is dropped inside another's `block_on` begins no turning: a loop turns already.
+        // `Turning::begin` gives `None` inside the `block_on` of another runtime. No `block_on` can start here in
+        // either case.
         let (_turning, _entered) = (Turning::begin(), Entered::new(&self.core));
-        // First, so that no new sender finds the inbox while it is emptied.
+        // The inbox leaves the registry first, so that no new sender finds it while it is emptied.
         REGISTRY.leave(self.core.number);
         self.drop_tasks();
         let abandoned = self.core.pool.close(limit);
-        // The results of jobs that have ended meanwhile are dropped here, and not on their threads. And the
-        // last wakers may be foreign: what is dropped with them may spawn.
+        // Results of jobs that ended meanwhile are in the inbox, and are dropped on this thread. Then the wakers that
+        // timers and sources still hold are dropped. One may be foreign, and its drop may spawn: hence the rounds.
         for _round in 0..MOST_ROUNDS {
             self.drop_tasks();
             let wakers = self.core.timers.take_wakers().into_iter().chain(self.core.reactor.take_wakers());
@@ -128,14 +130,14 @@ impl Runtime {
                 break;
             }
         }
-        // A panic of an observer was printed by the panic hook, and nobody is left to pass it to. It is forgotten,
-        // since the drop of a payload may panic.
+        // The panic hook has printed an observer's panic, and nobody is left to pass it to. The payload is forgotten,
+        // since its drop may panic.
         std::mem::forget(self.core.observers.take_panic());
         abandoned
     }
 
-    /// Drops every task, and then what nobody joined. A task may spawn another when it is dropped; that
-    /// is dropped in the next round, but not for ever.
+    /// Drops every task, and then the outcomes that nobody joined. The drop of a task may spawn another, which is
+    /// dropped in the next round. The number of rounds is limited.
     fn drop_tasks(&self) {
         let core = &*self.core;
         for _round in 0..MOST_ROUNDS {
@@ -191,10 +193,11 @@ struct RootSlot<'a> {
 
 impl<'a> RootSlot<'a> {
     fn new(core: &'a Core, at: &'static Location<'static>) -> Self {
-        // A panic of an observer may be left, if the last root panicked too. One panic was enough.
+        // If the last root panicked, an observer's panic may be left over. The root's panic was reported, so this one
+        // is forgotten.
         std::mem::forget(core.observers.take_panic());
         let key = core.tasks.start_root(at);
-        // A place that the program has said before `block_on` is the root's alone.
+        // A place that the program set before `block_on` (`see::at`) counts for the root alone, so it is taken.
         let place = core.place.take().unwrap_or(at.into());
         core.observe(|| Event::Spawn { task: TaskId(key), by: Cause::Outside, name: Some("main"), at: place });
         Self { core, key, outcome: Finished::Panicked }
@@ -205,7 +208,7 @@ impl Drop for RootSlot<'_> {
     fn drop(&mut self) {
         self.core.actor.set(Actor::Other(Cause::Outside));
         self.core.tasks.end_root();
-        // After a panic the last turn has no end, and its last reading of the clock would be shared.
+        // Events of one poll share a reading of the clock. After a panic, the event below must not reuse an old one.
         self.core.observers.reading.forget();
         self.core.observe(|| Event::Finish { task: TaskId(self.key), outcome: self.outcome });
     }

@@ -1,8 +1,8 @@
-//! Telling: what is done to a store, and told to the observers.
+//! Telling: what changes a store and is reported to the observers.
 //!
-//! Spawning and waking are here, and leaving a waker is told from here. Observers are foreign code: no borrow of a
-//! store is alive while they are told. Two verbs name the functions, here and elsewhere. `observe` asks whether anybody
-//! observes, and makes the event only then. `tell` is called where somebody does.
+//! Spawning and waking are done and reported here. Waits are reported here, by the leaf futures. Observers are foreign
+//! code: no borrow of a store is alive while they are called. Two verbs name the functions, here and elsewhere.
+//! `observe` asks whether anybody observes, and makes the event only then. `tell` is called where somebody does.
 
 use std::panic::{Location, resume_unwind};
 
@@ -27,14 +27,15 @@ impl Core {
         }
     }
 
-    /// It is compiled for each place that tells of an event, apart from the code that does what is told.
+    /// Tells the observers. It is never inlined, so that the code of a loop that nobody observes stays small.
     #[cold]
     #[inline(never)]
     pub(crate) fn tell<'a>(&self, event: impl FnOnce() -> Event<'a>) {
         self.observers.tell(&|| self.timers.uptime(), event());
     }
 
-    /// Tells of a moment at which nothing is out of its place. So an observer's panic goes on from here.
+    /// Like [`observe`](Self::observe), for a moment at which no task, waker or event is in the loop's hands. So an
+    /// observer's panic may go on from here.
     #[inline]
     pub(crate) fn observe_between_steps<'a>(&self, event: impl FnOnce() -> Event<'a>) {
         if self.is_observed() {
@@ -46,13 +47,13 @@ impl Core {
     /// Lets the panic of an observer go on, if there was one.
     pub(crate) fn let_observers_panic(&self) {
         if let Some(payload) = self.observers.take_panic() {
-            // It was perhaps about to park, and does not.
+            // If the loop was about to park, the panic prevents that: so nobody needs to ring.
             self.inbox.unparked();
             resume_unwind(payload);
         }
     }
 
-    /// Takes a task in.
+    /// Spawns a task: puts it into the store, and reports it.
     #[inline]
     pub(crate) fn spawn<F>(&self, future: F, name: Option<&str>, at: &'static Location<'static>) -> TaskKey
     where
@@ -80,7 +81,7 @@ impl Core {
         }
     }
 
-    /// Queues the task that a word names. The observers are still to be told.
+    /// Queues the task that a word names. The caller reports it to the observers.
     #[inline]
     pub(crate) fn queue(&self, word: WakeWord) -> Woken {
         let woken = self.tasks.wake(word);
@@ -100,19 +101,19 @@ impl Core {
         }
     }
 
-    /// A leaf future has left this task's waker.
+    /// Reports that a leaf future keeps this task's waker, so the task waits. `None` if the waker is of no task here.
     pub(crate) fn observe_wait(&self, task: Option<TaskKey>, on: WaitsFor, at: &'static Location<'static>) {
         if let (true, Some(task)) = (self.is_observed(), task) {
             self.tell(move || Event::Wait { task: TaskId(task), on, at: self.place(at) });
         }
     }
 
-    /// The place of something that happens: the one that the program says, else its line.
+    /// The place of an event: the one that the program has set (`see::at`), else this line of Rust.
     pub(crate) fn place(&self, at: &'static Location<'static>) -> Place {
         self.place.get().unwrap_or(at.into())
     }
 
-    /// A waker that a leaf future had left was taken back, unwoken: tells whose it was.
+    /// Reports that a task no longer waits for something, because the waker that it had left was taken back unwoken.
     #[cold]
     pub(crate) fn observe_wait_dropped(&self, task: Option<TaskKey>, on: WaitsFor) {
         if let Some(task) = task {

@@ -1,8 +1,9 @@
 //! The timers: a clock, and a wheel of wakers.
 //!
-//! The wheel counts in ticks of one millisecond since the runtime was built; this file alone turns
-//! instants into ticks. A deadline rounds *up* to its tick and the time *down*, so no timer fires
-//! early, ever. How late one fires is for the most part the kernel's millisecond.
+//! The wheel counts in ticks of one millisecond since the runtime was built; this file alone turns instants into ticks.
+//! A deadline rounds *up* to its tick and the time *down*, so no timer fires early, ever. On an idle machine it fires
+//! up to two milliseconds late. One is that of its tick, and one comes from the kernel, which counts the length of a
+//! park in milliseconds.
 //!
 //! The clock is the monotonic one of the system or, in a test, a virtual one that stands still until
 //! the loop moves it. Wall-clock time is never read.
@@ -40,7 +41,7 @@ pub(crate) struct Timers {
     pub(crate) started: Instant,
     /// The virtual clock: the time since `started`. `None` for the real clock.
     virtual_time: Option<Cell<Duration>>,
-    /// The tick in which the clock was when a deadline was last counted from it, and the instant at which that tick ends.
+    /// The tick in which the clock was when `deadline` last read it, and the instant at which that tick ends.
     current_tick: Cell<Deadline>,
     pub(super) wheel: RefCell<Wheel<Pending>>,
 }
@@ -58,7 +59,7 @@ impl Timers {
         self.wheel.borrow().len()
     }
 
-    /// The time, by the clock in force.
+    /// The time by the real clock, or by the virtual one if there is one.
     pub(crate) fn now(&self) -> Instant {
         match &self.virtual_time {
             None => Instant::now(),
@@ -79,8 +80,8 @@ impl Timers {
     /// The deadline `duration` from now. A deadline too far away for the clock becomes the last one that the wheel
     /// can tell apart: some 584 million years.
     ///
-    /// A subtraction of instants would cost more than all the rest, so its tick is counted from the current one: the
-    /// whole ticks of `duration` later, and one more if the remainder reaches beyond the end of the current tick.
+    /// The tick is computed from the current tick, because a subtraction of instants costs more than all the rest. It
+    /// is the whole ticks of `duration` later. One tick is added if the remainder ends after the current tick.
     #[inline(always)]
     pub(crate) fn deadline(&self, duration: Duration) -> Deadline {
         let now = self.now();
@@ -99,7 +100,7 @@ impl Timers {
         Deadline { instant: now + duration, tick }
     }
 
-    /// The clock has left the tick that was kept: keeps the one that it is in.
+    /// Keeps the tick that the clock is in now, since the clock has left the one that was kept.
     #[cold]
     fn renew_current_tick(&self, now: Instant) -> Deadline {
         self.current_tick.set(self.end_of(self.deadline_at(now).tick));
@@ -138,7 +139,8 @@ impl Timers {
         Some(pending.waker)
     }
 
-    /// Reads the clock once and sets apart what is due by then. False if no timer is pending.
+    /// Reads the clock once, and moves the timers that are due by then to a list for [`pop_due`](Self::pop_due). False
+    /// if no timer is pending.
     pub(crate) fn collect_due(&self) -> bool {
         let mut wheel = self.wheel.borrow_mut();
         if wheel.len() == 0 {
@@ -148,7 +150,7 @@ impl Timers {
         true
     }
 
-    /// Takes the next timer that was set apart: its key, its deadline since the start, its waker.
+    /// Takes the next timer from the list of those that are due: its key, its deadline since the start, its waker.
     pub(crate) fn pop_due(&self) -> Option<(TimerKey, Duration, Waker)> {
         let ((slot, serial), tick, pending) = self.wheel.borrow_mut().pop_due()?;
         let key = TimerKey(Key { runtime: self.runtime, slot, serial });
@@ -163,8 +165,8 @@ impl Timers {
 
     /// Moves the virtual clock forward. The real one moves by itself.
     ///
-    /// It ends at the last tick that the wheel can tell apart. The system's instants go on for hundreds of times as
-    /// long, so a sum that begins before the end can be shown.
+    /// It stops at the wheel's last tick. An `Instant` can hold a time hundreds of times as far away, so the sums above
+    /// do not overflow.
     pub(crate) fn move_virtual_clock(&self, by: Duration) {
         if let Some(shown) = &self.virtual_time {
             shown.set(shown.get().saturating_add(by).min(Duration::from_millis(u64::MAX)));

@@ -19,7 +19,7 @@ use crate::heart::reactor::Arrival;
 use crate::heart::tasks::{Body, Step};
 use crate::heart::waker::waker_of;
 
-/// Takes all that other threads have sent up to now. Messages that they send meanwhile wait for the next turn.
+/// Handles all messages that other threads have sent up to now. Messages that come meanwhile wait for the next turn.
 pub(crate) fn drain_inbox(core: &Core) {
     for _ in 0..core.incoming.len() {
         let Ok(message) = core.incoming.try_recv() else { break };
@@ -81,7 +81,7 @@ pub(crate) fn poll_ready<F: Future>(
     (polls, output)
 }
 
-/// Polls the future of `block_on`. Its panic is the caller's.
+/// Polls the future of `block_on`. A panic in it is not caught: it goes on to whoever called `block_on`.
 fn poll_root<F: Future>(core: &Core, root: Pin<&mut F>, word: WakeWord) -> Option<F::Output> {
     begin_poll(core, word);
     let polled = root.poll(&mut Context::from_waker(&waker_of(core, word)));
@@ -112,13 +112,13 @@ fn poll_task(core: &Core, word: WakeWord, mut body: Body) {
     }
 }
 
-/// A poll begins: the task may do its share of operations, and is the cause of what happens.
+/// Begins a poll: the task gets a full budget, and events name it as the cause of all that happens.
 #[inline]
 fn begin_poll(core: &Core, word: WakeWord) {
     core.actor.set(Actor::Task(word));
     core.renew_budget();
     observe_actor(core, |task| {
-        // The events of the poll need not look for the key again.
+        // The key is looked up once, here, for all events of the poll.
         core.actor.set(Actor::Other(Cause::Task(task)));
         Event::PollStart { task }
     });
@@ -143,10 +143,10 @@ pub(crate) fn drop_task(core: &Core, word: WakeWord, mut body: Body, mut failure
 fn end_task(core: &Core, word: WakeWord, body: Body, failure: Option<Box<Failure>>) {
     let outcome = finished(failure.as_deref());
     let mut left = core.tasks.finish(word, body, failure);
-    // Told when the task is over in the store, and before its joiner is woken.
+    // Observers are told when the store says that the task is over, and before its joiner is woken.
     observe_actor(core, |task| Event::Finish { task, outcome });
     left.joiner.take().into_iter().for_each(Waker::wake);
-    // The task has its slot until `forget`, so all that happens meanwhile has the task as its cause.
+    // A task that nobody will join keeps its slot until `forget`. So it is the cause of what its drops do.
     if let Some(mut body) = left.body {
         without_panic(|| drop(left.failure.take()));
         without_panic(|| body.as_mut().empty());
@@ -154,7 +154,8 @@ fn end_task(core: &Core, word: WakeWord, body: Body, failure: Option<Box<Failure
     }
 }
 
-/// Tells of an event of the task that acts, if anybody observes. The task must still have its slot.
+/// Tells the observers, if there are any, of an event of the task that is being polled or dropped. The task must still
+/// have its slot.
 #[inline]
 fn observe_actor<'a>(core: &Core, event: impl FnOnce(TaskId) -> Event<'a>) {
     if core.is_observed() {
@@ -180,15 +181,16 @@ fn finished(failure: Option<&Failure>) -> Finished {
 /// Asks the kernel for events: without waiting if anything is ready, else until the next deadline,
 /// else for ever.
 pub(crate) fn park(core: &Core) {
-    // An overdue timer gives zero, too.
+    // `until_next` is zero if a timer is overdue.
     let timeout = if core.tasks.ready() > 0 { Some(Duration::ZERO) } else { core.timers.until_next() };
-    // Once a park is announced, other threads ring. With messages that they sent before, the loop must not sleep.
+    // Once a park is announced, a thread that sends a message also rings the bell, which ends the park. For messages
+    // that came before, nobody rings: `announce_park` is false then, and the loop must not sleep.
     let may_sleep = timeout != Some(Duration::ZERO) && core.inbox.announce_park(&core.incoming);
     if may_sleep {
         core.counters.parks.add(1);
         if core.timers.is_virtual() { park_virtually(core, timeout) } else { look_at_kernel(core, timeout) }
     } else if core.reactor.len() > 0 {
-        // Without a source there is nothing to hear, and a system call is saved.
+        // Without a registered source the kernel has no event to report, so the system call is saved.
         look_at_kernel(core, Some(Duration::ZERO));
     }
 }
@@ -198,7 +200,7 @@ pub(crate) fn park(core: &Core) {
 fn park_virtually(core: &Core, timeout: Option<Duration>) {
     match timeout {
         Some(timeout) if !core.reactor.is_awaited() && core.outside_waits.get() == 0 => {
-            // The park that was announced is none.
+            // The clock jumps, and the loop does not sleep: so nobody needs to ring.
             core.inbox.unparked();
             core.observe_between_steps(|| Event::ParkStart { timeout: Some(timeout) });
             core.timers.move_virtual_clock(timeout);
@@ -208,7 +210,7 @@ fn park_virtually(core: &Core, timeout: Option<Duration>) {
     }
 }
 
-/// Lets the kernel have its say, and then wakes those who waited for it.
+/// Asks the kernel for events, for at most `timeout`, and then wakes those who waited for them.
 fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
     core.observe_between_steps(|| Event::ParkStart { timeout });
     let parked = match &core.around_park {
@@ -221,8 +223,8 @@ fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
     deliver_arrivals(core);
 }
 
-/// Wakes those who waited for what the last batch of events has brought, and tells its news. If a stored waker panics,
-/// the next call goes on behind it.
+/// Wakes those who waited for an event of the last batch, and tells the observers which sources became ready. If a
+/// stored waker panics, the next call goes on after it.
 pub(crate) fn deliver_arrivals(core: &Core) {
     while let Some(Arrival { key, news, waker }) = core.reactor.pop_arrival() {
         let source = SourceId(key);
@@ -237,7 +239,8 @@ pub(crate) fn deliver_arrivals(core: &Core) {
     core.actor.set(Actor::Other(Cause::Outside));
 }
 
-/// Sleeps inside the hook around the parks, which is foreign code: it may have woken a task, or set a timer.
+/// Sleeps inside the user's hook `around_park`. The hook may have woken a task or set a timer, so the timeout is
+/// computed again.
 #[cold]
 fn park_within(core: &Core, around: &AroundPark) -> io::Result<usize> {
     let mut parked = None;
@@ -245,7 +248,7 @@ fn park_within(core: &Core, around: &AroundPark) -> io::Result<usize> {
         let timeout = if core.tasks.ready() > 0 { Some(Duration::ZERO) } else { core.timers.until_next() };
         parked = Some(sleep_in_kernel(core, timeout));
     });
-    // A hook that does not let the loop sleep gets a look without a sleep.
+    // If the hook did not call the function that sleeps, the kernel is asked here, without waiting.
     parked.unwrap_or_else(|| sleep_in_kernel(core, Some(Duration::ZERO)))
 }
 

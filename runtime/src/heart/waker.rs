@@ -1,4 +1,4 @@
-//! The waker: one number, and the two roads a wake can take.
+//! The waker: one 64-bit word, and the two ways of a wake to the loop that the word names.
 //!
 //! A `Waker` is a data pointer and a table of four functions. Ours keeps a [`WakeWord`] where the
 //! pointer would be and points at nothing: cloning it copies a number, and dropping it does nothing.
@@ -24,8 +24,8 @@ use crate::heart::tasks::Woken;
 /// The four functions of a waker.
 pub(crate) static PLAIN: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, drop_nothing);
 
-/// The one other table. A diagnosis counts how many wakers of a task are kept; it sets this one, from
-/// `see/diagnose/counted.rs`.
+/// The other table, for a loop that is diagnosed: its functions count how many wakers of a task are kept.
+/// `see/diagnose/counted.rs` sets it.
 pub(crate) static COUNTING: OnceLock<RawWakerVTable> = OnceLock::new();
 
 /// The waker of a task. It is lent for one poll, and never dropped.

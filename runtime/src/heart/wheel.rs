@@ -1,9 +1,9 @@
 //! A hierarchical timing wheel: a priority queue for deadlines. Insert, cancel and expiry cost the same whether ten
 //! entries are pending or a million.
 //!
-//! It is a pure data structure. Time is a `u64` count of ticks that somebody else advances. There is no clock here,
-//! no waker and no operating system. So the whole of it is tested against a sorted list. It owns its entries and
-//! hands out `(slot, serial)` pairs to find them again.
+//! It is a pure data structure. Time is a `u64` count of ticks that the caller advances. There is no clock here, no
+//! waker and no operating system, so the wheel is tested against a sorted list. It owns its entries, and each is found
+//! again by its `(slot, serial)` pair.
 //!
 //! Read a deadline in base 64 and it has at most eleven digits. The wheel has one level a digit and
 //! one list for each value of it. An entry hangs on the level of the *highest digit in which its
@@ -16,11 +16,11 @@
 //!                               '--> level 1, list 40
 //! ```
 //!
-//! From this one rule follows all the rest. An entry on a lower level is always due before one on a higher. On one
-//! level all occupied lists lie ahead of now's own digit, or on level 0 at it. So the next one is the lowest set bit
-//! of a 64-bit map. When now reaches the first tick of a list, its entries agree with now in one digit more. They
-//! cascade: each is hung again on a lower level, at most ten times in its life. And 11 levels hold every `u64`, so there
-//! is no far future to treat specially.
+//! All the rest follows from this one rule. An entry on a lower level is always due before one on a higher. On each
+//! level, the digits of all occupied lists are greater than now's digit; on level 0 one may equal it. So the next list
+//! is the lowest set bit of a 64-bit map. When now reaches the first tick of a list, its entries agree with now in one
+//! digit more. They cascade: each is hung again on a lower level, at most ten times in its life. And 11 levels hold
+//! every `u64`, so there is no far future to treat specially.
 //!
 //! Source: G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987.
 
@@ -33,17 +33,17 @@ const LEVELS: usize = u64::BITS.div_ceil(DIGIT_BITS) as usize;
 /// The list, after all levels' lists, of entries that are due and not yet taken by `pop_due`.
 const DUE: u32 = LEVELS as u32 * LISTS_PER_LEVEL as u32;
 
-/// How many lists there are. The first so many entries of the slab are their heads: list number n is a ring through
-/// entry n. So an entry is taken out of its ring without asking which list it is in, or whether it is the first or
-/// the last. The slots that users see are counted from behind the heads.
+/// How many lists there are. A list is a ring of entries, and entry n of the slab is the head of list n. So the first
+/// `LISTS` entries are heads. An entry leaves its ring the same way in every list and at every place. The slots
+/// that callers see are counted from the first entry after the heads.
 const LISTS: u32 = DUE + 1;
 
 /// No entry: the end of the free list.
 const NIL: u32 = u32::MAX;
 
 struct Entry<T> {
-    /// In a list's head: no entry of the list is due before this tick. It is exact until the earliest
-    /// entry is cancelled; then it is a lower bound that costs one look in vain.
+    /// The tick at which the entry is due. In a list's head it is a lower bound: no entry of the list is due before it.
+    /// The bound is exact until the earliest entry is cancelled. Then the loop may wake once without a timer to fire.
     deadline: u64,
     serial: u64,
     prev: u32,
@@ -66,14 +66,14 @@ pub(crate) struct Wheel<T> {
     /// The lists' heads, then all others.
     entries: Vec<Entry<T>>,
     free: u32,
-    /// How many entries were ever inserted, and how many of them are gone.
+    /// How many entries were ever inserted, and how many of them were taken out again.
     last_serial: u64,
     gone: u64,
     /// A bit for each list of a level: is it occupied?
     occupied: [u64; LEVELS],
 }
 
-/// The level on which an entry with this deadline hangs, which is not before now, and the digit there.
+/// The level of an entry with this deadline, and the deadline's digit there. The deadline must not be before now.
 #[inline(always)]
 pub(crate) fn place(now: u64, deadline: u64) -> (u32, u64) {
     let level = (deadline ^ now | 1).ilog2() / DIGIT_BITS;
@@ -113,7 +113,7 @@ impl<T> Wheel<T> {
         let (slot, serial) = (self.free, self.last_serial);
         let entry = &mut self.entries[slot as usize];
         self.free = entry.next;
-        // A vacant entry has no value. Forgotten, it need not be looked at to be dropped.
+        // A vacant entry has no value, so `forget` loses nothing: it spares a check for a value to drop.
         std::mem::forget(entry.value.replace(value));
         (entry.deadline, entry.serial) = (deadline, serial);
         self.hang(slot, deadline);
@@ -267,7 +267,7 @@ impl<T> Wheel<T> {
     #[inline]
     fn mark_empty(&mut self, list: u32) {
         let (level, digit) = (list / LISTS_PER_LEVEL as u32, list % LISTS_PER_LEVEL as u32);
-        // The list of what is due is on no level.
+        // The list `DUE` belongs to no level, so no map has a bit for it.
         if let Some(digits) = self.occupied.get_mut(level as usize) {
             *digits &= !(1 << digit);
         }

@@ -1,13 +1,13 @@
-//! The latches: what the kernel said about one source and nobody has disproved yet.
+//! The latches: what the kernel reported of one source, and no read or write has disproved yet.
 
-/// One of the two ways of a source.
+/// One of the two directions of a source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Direction {
     Read = 0,
     Write = 1,
 }
 
-/// All that the kernel said about one source and nobody has disproved yet: a bit for each thing.
+/// A set of latches. A bit is set by an event, and cleared when an attempt disproves it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Latches(u8);
 
@@ -16,13 +16,13 @@ impl Latches {
     /// Urgent data is on its way. A read stops before it, so a short read proves nothing.
     pub(super) const URGENT: Self = Self(1 << 4);
 
-    /// In this direction an attempt may succeed.
+    /// An attempt in this direction may succeed.
     pub(crate) const fn ready(direction: Direction) -> Self {
         Self(1 << direction as u8)
     }
 
-    /// It is hung up in this direction, or has failed. An attempt will say so, and no short read disproves
-    /// it.
+    /// The source is closed in this direction, or has failed. The next attempt returns that, and no short read
+    /// disproves it.
     pub(crate) const fn closed(direction: Direction) -> Self {
         Self(1 << (2 + direction as u8))
     }

@@ -1,11 +1,11 @@
 //! The reactor: the kernel's poll, and a slab of the sources registered with it.
 //!
-//! This is the only file that knows mio's `Poll`. It owns what the kernel last said about each source (the *latches*)
-//! and the wakers of those who wait for it to say more. It never reads or writes a socket: the socket's owner does
-//! that, and reports back what it learnt.
+//! This is the only file that knows mio's `Poll`. It owns what the kernel last reported of each source (the *latches*)
+//! and the wakers of those who wait for the next report. It never reads or writes a socket: the socket's owner does
+//! that, and passes on the result.
 //!
-//! The kernel is asked in edge-triggered mode: it speaks once when something changes and then never
-//! again until it changes again. So what it said must be remembered, and forgotten only on proof:
+//! The kernel is asked in edge-triggered mode: it reports a change once, and is silent until the next change. So a
+//! report must be remembered, and forgotten only when a read or a write disproves it:
 //!
 //! ```text
 //!              event: readable                          read -> WouldBlock
@@ -42,14 +42,14 @@ pub(crate) use self::source::WaiterId;
 /// mio's name for the inbox's bell.
 const BELL: Token = Token(usize::MAX);
 
-/// How many events one look at the kernel takes. The rest keeps until the next look.
+/// How many events one call of the kernel's poll returns at most. The rest comes with the next call.
 const BATCH: usize = 1024;
 
 /// No park is longer than this, because kernels count milliseconds in an `int`; the loop just turns
 /// and parks again.
 const LONGEST_PARK: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The events that the kernel is asked for, of every source. Only these systems tell of urgent data.
+/// The events that the kernel is asked for, of every source. Only Linux and Android report urgent data.
 const INTEREST: Interest = {
     let both = Interest::READABLE.add(Interest::WRITABLE);
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -57,14 +57,14 @@ const INTEREST: Interest = {
     both
 };
 
-/// Whether a read that does not fill its buffer has emptied the socket. The next byte is then a new edge, and no
-/// system call is spent on asking. The poll(2) backend of mio, for testing, speaks again only after `WouldBlock`. On
-/// other systems a read may stop before urgent data, and nobody tells.
+/// Whether a read that does not fill its buffer has emptied the socket. If so, the next byte is a new edge, and the
+/// read that would return `WouldBlock` is saved. It is not so with mio's poll(2) backend, which is for testing: that
+/// reports again only after `WouldBlock`. On other systems a read may stop before urgent data, which goes unreported.
 const SHORT_MEANS_DRAINED: bool =
     cfg!(any(target_os = "linux", target_os = "android")) && !cfg!(mio_unsupported_force_poll_poll);
 
-/// An event's news of a source, and somebody to wake. It is dealt with when the whole batch of events is in. If
-/// several wait, only the first entry has the news.
+/// An event of a source, and one waker that waited for it. It is delivered when the whole batch of events is in. If
+/// several wakers waited, only the first entry has the news for the observers.
 pub(crate) struct Arrival {
     pub(crate) key: SourceKey,
     pub(crate) news: Option<Latches>,
@@ -83,11 +83,11 @@ pub(crate) struct Reactor {
     events: RefCell<Events>,
     /// The registered sources. A source's place here is the slot of its key, and goes to the kernel in its token.
     sources: RefCell<Slab<Source>>,
-    /// The arrivals of the last batch of events that have not been dealt with.
+    /// The arrivals of the last batch of events that are still to be delivered.
     arrivals: RefCell<VecDeque<Arrival>>,
     /// The serial of the newest source. No serial is given twice, so a key never fits a later tenant of its slot.
     last_serial: Cell<u64>,
-    /// The number for the next future that waits. It takes its waker back by this number when it is dropped.
+    /// The number for the next future that waits. A future that is dropped takes its waker back by its number.
     next_waiter: Cell<WaiterId>,
     /// How many wait, over all sources. A virtual clock does not jump while anybody does.
     waiting: Cell<usize>,
@@ -147,15 +147,16 @@ impl Reactor {
         Ok(SourceKey(key))
     }
 
-    /// Forgets what the kernel said of a source, and asks it again: what is ready is reported once more.
+    /// Forgets what the kernel reported of a source, and registers it again: the kernel then reports once more what is
+    /// ready.
     pub(crate) fn ask_again(&self, io: &mut impl mio::event::Source, key: SourceKey) -> io::Result<()> {
         self.with(key, |source| source.latches = source.latches.without(Latches::ALL));
         self.poll.borrow().registry().reregister(io, token(key.0), INTEREST)
     }
 
     /// Deregisters a source and frees its slot, even if the kernel reports an error. Returns the wakers of those who
-    /// still wait. To be called before the source is closed: had its descriptor been duplicated, the kernel would go
-    /// on reporting it.
+    /// still wait. Call it before the source is closed: the kernel goes on reporting a closed descriptor that has a
+    /// duplicate.
     pub(crate) fn deregister(&self, io: &mut impl mio::event::Source, SourceKey(key): SourceKey) -> Vec<Waker> {
         if !self.is_foreign_process() {
             let _ = self.poll.borrow().registry().deregister(io);
@@ -175,21 +176,21 @@ impl Reactor {
         self.with(key, |source| source.latches.any(Latches::ready(direction))).unwrap_or(true)
     }
 
-    /// An attempt was answered with `WouldBlock`: all that the kernel said before is over.
+    /// Forgets what the kernel reported for a direction, since an attempt returned `WouldBlock`.
     pub(crate) fn would_block(&self, key: SourceKey, direction: Direction) {
         let urgent = Latches::URGENT.only_if(direction == Direction::Read);
         let over = Latches::ready(direction).union(Latches::closed(direction)).union(urgent);
         self.with(key, |source| source.latches = source.latches.without(over));
     }
 
-    /// An attempt took or gave less than it could have: the socket is drained or full, unless its end
-    /// is still to be seen. Says whether it is drained.
+    /// Notes that an attempt read or wrote less than it asked for. So the socket is drained or full, unless its end or
+    /// urgent data is still to be read. Returns whether it is known to be drained or full.
     pub(crate) fn fell_short(&self, key: SourceKey, direction: Direction) -> bool {
         if !SHORT_MEANS_DRAINED {
             return false;
         }
-        let cut = Latches::URGENT.only_if(direction == Direction::Read);
-        let unproven = Latches::closed(direction).union(cut);
+        let urgent = Latches::URGENT.only_if(direction == Direction::Read);
+        let unproven = Latches::closed(direction).union(urgent);
         let drained = self.with(key, |source| {
             let drained = !source.latches.any(unproven);
             source.latches = source.latches.without(Latches::ready(direction).only_if(drained));
@@ -205,7 +206,7 @@ impl Reactor {
         this
     }
 
-    /// Leaves a waker until the next event. Returns the one it makes superfluous.
+    /// Leaves a waker until the next event. Returns the one that it replaces.
     #[inline(always)]
     pub(crate) fn wait(
         &self,
@@ -224,15 +225,15 @@ impl Reactor {
         replaced
     }
 
-    /// A future that waited is dropped. Returns its waker, if no event has taken it.
+    /// Takes back the waker of a future that is dropped while it waits. `None` if an event has taken it.
     pub(crate) fn forget(&self, key: SourceKey, direction: Direction, waiter: WaiterId) -> Option<Waker> {
         let waiting = self.with(key, |source| source.remove(direction, waiter))??;
         self.waiting.set(self.waiting.get() - 1);
         Some(waiting.waker)
     }
 
-    /// Takes out those who share a source, poll it directly and may not stay: `net/waiters.rs` says who may. The newest
-    /// are asked about first. All stay if there are at most `few` beside the first.
+    /// Removes wakers of those who share a source and poll it directly, where `may_stay` is false: `net/waiters.rs`
+    /// says when. It asks about the newest first. It removes none if there are at most `few` beside the first.
     pub(crate) fn thin_out(
         &self,
         key: SourceKey,

@@ -32,7 +32,7 @@ impl Reactor {
         None
     }
 
-    /// Whether one of the wakers that wait for this fits.
+    /// Whether `fits` is true of a waker that waits for this source and direction.
     pub(crate) fn waits(&self, key: SourceKey, direction: Direction, fits: impl Fn(&Waker) -> bool) -> bool {
         let any = |source: &mut Source| source.waiting_mut().any(|w| w.direction == direction && fits(&w.waker));
         self.with(key, any).unwrap_or(false)

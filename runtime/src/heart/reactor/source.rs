@@ -6,8 +6,8 @@ use std::task::Waker;
 
 use super::latches::{Direction, Latches};
 
-/// One source, and those who wait for it. Each connection is one, and most have one waiter at a time. So the first
-/// who waits has its place here, and all others stand in a list apart.
+/// One source, and those who wait for it. Each connection has one, and most have one waiter at a time. So the first
+/// waiter is kept here, and all others in a separate list.
 pub(super) struct Source {
     pub(super) serial: u64,
     /// The line that opened it.
@@ -17,7 +17,8 @@ pub(super) struct Source {
     pub(super) others: Option<Box<Others>>,
 }
 
-/// It stands behind a box, because most sources have none: a pointer is 16 bytes less of each source than a `Vec`.
+/// The other waiters. They are kept in a box, because most sources have none: a pointer is 16 bytes smaller than a
+/// `Vec`.
 pub(super) struct Others(pub(super) Vec<Waiting>);
 
 pub(super) struct Waiting {
@@ -58,7 +59,7 @@ impl Source {
         self.first.iter_mut().chain(self.others.iter_mut().flat_map(|others| &mut others.0))
     }
 
-    /// Returns the waker that this one makes superfluous.
+    /// Adds one who waits. Returns the waker that this one replaces.
     #[inline]
     pub(super) fn add(&mut self, waiting: Waiting) -> Option<Waker> {
         if self.first.is_some() || self.others.is_some() {

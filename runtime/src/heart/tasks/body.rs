@@ -16,12 +16,12 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-/// A task whose type is forgotten, so that tasks of all types fit one slab.
+/// A task whose type is erased, so that tasks of all types fit one slab.
 pub(crate) type Body = Pin<Box<dyn Task>>;
 
 /// All that the loop does with a body.
 pub(crate) trait Task {
-    /// Polls the future. At its end its output has taken its place.
+    /// Polls the future. When the future is done, it is dropped, and the body holds its output instead.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Drops the future or the output.

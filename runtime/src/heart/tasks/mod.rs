@@ -14,10 +14,10 @@
 //!                             '------ wake ------ Waiting               (no slot)
 //! ```
 //!
-//! `abort` only leaves a note and queues the task; `next` then gives the body out to be dropped
-//! instead of polled, so that aborting never runs foreign code by itself.
+//! `abort` only leaves a note and queues the task. Then `next` gives the body out to be dropped instead of polled. So
+//! `abort` itself runs no foreign code.
 //!
-//! A slot keeps the state by name, but for one: a Running task is a Waiting one whose body is out. A wake during its
+//! A slot names each state but Running: a Running task is a Waiting one whose body is out. A wake during its
 //! poll makes it Ready at once. A detached task is never Done: after `finish`, `forget` vacates its slot.
 //!
 //! The queue holds plain numbers. Two rules make that safe:
@@ -91,7 +91,7 @@ const ROOT: usize = 0;
 /// How many empty bodies are kept for the next tasks. More would keep the memory of a peak for ever.
 const MOST_SPARES: usize = 256;
 
-/// No slot: the end of the list of vacant ones.
+/// Ends the list of vacant slots: it is no slot's number.
 const NONE: u32 = u32::MAX;
 
 /// A task's place. A vacant one has serial 0, and perhaps an empty body for the next task.
@@ -123,10 +123,11 @@ enum Life {
     Returned,
     /// Done, and its failure is kept apart.
     Failed,
-    /// Over, and nothing is kept for anybody. A vacant slot is so, too.
+    /// Over, and nothing is kept for anybody. A vacant slot has this state as well.
     Gone,
 }
 
+/// The parts of a task that only few tasks have.
 #[derive(Default)]
 struct Rare {
     name: Option<Arc<str>>,
@@ -146,10 +147,10 @@ struct Inner {
     slots: Vec<Slot>,
     /// The first of the slots without a tenant, each of which knows the next.
     vacant: u32,
-    /// By slot, the parts that only few tasks have. They are kept out of `Slot`, so that a million tasks stay small.
+    /// By slot, what is not kept in `Slot`, so that a million tasks stay small.
     rare: Vec<Option<Box<Rare>>>,
     ready: Ready<WakeWord>,
-    /// How many entries of the queue are those of tasks that ended after they were woken.
+    /// How many entries of the queue belong to tasks that ended after they were woken.
     stale: usize,
     last_serial: u64,
     /// Tasks that are not over.
@@ -179,7 +180,7 @@ impl Tasks {
         inner.ready.len() - inner.stale
     }
 
-    /// Takes a task in and queues it. Its body is the empty one in the next vacant slot, where that fits.
+    /// Takes a task in and queues it. If the vacant slot that it gets has an empty body that fits, that is used again.
     ///
     /// # Panics
     ///
@@ -207,7 +208,7 @@ impl Tasks {
         key
     }
 
-    /// Gives a task its name, and a place of the program's own, if it is to have one.
+    /// Gives a task its name, and a place that replaces the line of Rust that spawned it, where there are any.
     pub(crate) fn give_name(&self, key: TaskKey, name: Option<&str>, place: Option<Place>) {
         if name.is_none() && place.is_none() {
             return;
@@ -238,7 +239,7 @@ impl Tasks {
     pub(crate) fn wake(&self, word: WakeWord) -> Woken {
         let inner = &mut *self.inner.borrow_mut();
         let Some(slot) = inner.slots.get_mut(word.slot()) else { return Woken::Stale };
-        // The serial first: rule 1.
+        // Rule 1: the serial is checked before the state.
         if !word.fits(slot.serial) {
             return Woken::Stale;
         }
@@ -273,12 +274,12 @@ impl Tasks {
                 }
                 continue;
             }
-            // Before the poll: rule 2.
+            // Rule 2: the state leaves Ready before the poll.
             slot.life = Life::Waiting;
             match slot.body.take() {
                 Some(body) => return Some(Step::Poll(word, body)),
                 None if word.slot() == ROOT => return Some(Step::PollRoot),
-                // `Runtime::drop_tasks` has taken it, and is dropping it further up the stack.
+                // `Runtime::drop_tasks` has taken this body, and is dropping it further up the stack.
                 None => {}
             }
         }
@@ -311,7 +312,7 @@ impl Tasks {
         left
     }
 
-    /// Makes the slot of a task that is over and unwanted free for another, with its body, which is empty.
+    /// Vacates the slot of a task that is over and that nobody will join. Its empty body stays there for a later task.
     pub(crate) fn forget(&self, word: WakeWord, body: Body) {
         let inner = &mut *self.inner.borrow_mut();
         fill(&mut inner.slots[word.slot()].body, body);
@@ -352,7 +353,7 @@ impl Tasks {
         }
     }
 
-    /// Nobody will join this task any more. Returns what is left of it.
+    /// Notes that nobody will join this task any more. Returns what is left of it.
     pub(crate) fn detach(&self, key: TaskKey) -> Left {
         let inner = &mut *self.inner.borrow_mut();
         let mut left = Left::default();
@@ -380,8 +381,8 @@ impl Tasks {
         true
     }
 
-    /// The keys of all tasks that have one of today's slots. Each is looked up when it is asked for, so anything may
-    /// happen in between.
+    /// The keys of all tasks in the slots that there are now. A slot is looked up when the iterator reaches it, so
+    /// anything may happen in between.
     pub(crate) fn keys(&self) -> impl Iterator<Item = TaskKey> {
         let slots = self.inner.borrow().slots.len();
         let tenant = |index: usize| Some(self.inner.borrow().slots[index].serial).filter(|&serial| serial != 0);
@@ -393,7 +394,7 @@ impl Tasks {
         self.inner.borrow_mut().find(key).filter(|slot| !slot.life.is_over())?.body.take()
     }
 
-    /// Whether the task has ended, or is none of ours.
+    /// Whether the task has ended, or has no slot here.
     pub(crate) fn is_over(&self, key: TaskKey) -> bool {
         self.inner.borrow_mut().find(key).is_none_or(|slot| slot.life.is_over())
     }
@@ -469,14 +470,14 @@ impl Inner {
         Info { name: rare.and_then(|rare| rare.name.clone()), at }
     }
 
-    /// A task that ended without an output: the reason is kept apart.
+    /// Keeps the reason why a task ended without an output.
     #[cold]
     fn keep_failure(&mut self, slot: usize, failure: Box<Failure>) {
         self.slots[slot].life = Life::Failed;
         self.rare_of(slot).failure = Some(failure);
     }
 
-    /// Makes the slot of a task that is over, and of which nothing is left, free for another.
+    /// Makes a slot free for another task. Nothing is left of its last one, but for an empty body.
     #[inline]
     fn vacate(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
@@ -515,7 +516,7 @@ impl Slot {
     }
 }
 
-/// Fills an empty place. An assignment would first ask whether there is something to drop.
+/// Fills an empty `Option`. An assignment would first check at run time whether it has a value to drop.
 #[inline]
 fn fill<T>(place: &mut Option<T>, value: T) {
     debug_assert!(place.is_none());

@@ -28,7 +28,7 @@ pub(crate) enum State {
 }
 
 impl Tasks {
-    /// The ready queue, for those who ask what picks from it.
+    /// The ready queue, for those who show it or limit its picks.
     pub(crate) fn with_queue<R>(&self, look: impl FnOnce(&mut Ready<WakeWord>) -> R) -> R {
         look(&mut self.inner.borrow_mut().ready)
     }
