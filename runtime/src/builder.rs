@@ -70,10 +70,10 @@ impl Builder {
     /// Starts the runtime on a clock that stands still while anything can run. When nothing can, it jumps to the next
     /// deadline. So programs that only sleep take no time, and take it exactly.
     ///
-    /// While something outside is awaited the wait is real, since the loop cannot know what the other side is up to,
-    /// and the clock moves by its length. Outside are a socket, a child, a signal, a blocking job and the standard
-    /// input. So are the pauses before another attempt to accept, or to reach a full Unix socket. A wake that is to
-    /// come from another thread is not waited for: the clock may jump before it arrives.
+    /// While something outside is awaited, the loop really waits, and the clock moves by the length of the wait. The
+    /// loop cannot know when the other side will act. Outside are a socket, a child, a signal, a blocking job and the
+    /// standard input. So are the pauses before another attempt to accept, or to reach a full Unix socket. A wake that
+    /// is to come from another thread is not waited for: the clock may jump before it arrives.
     #[doc(alias("start_paused", "pause", "MockClock"))]
     pub fn virtual_clock(mut self) -> Self {
         self.settings.virtual_clock = true;

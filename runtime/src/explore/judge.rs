@@ -1,7 +1,7 @@
 //! The judge: it fails a run that does not fail by itself.
 //!
-//! It is an observer. It panics with its finding. The loop lets that panic go on as soon as nothing is out of its
-//! place, so the run ends as if its own future had panicked.
+//! It is an observer that panics with its finding. The loop lets an observer's panic go on between two steps of a turn.
+//! So the run ends as if its own future had panicked.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

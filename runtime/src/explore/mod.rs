@@ -58,8 +58,8 @@ const TIME_TO_CUT: Duration = Duration::from_secs(5);
 /// picks with which the program still fails. From there on, tasks come in order. After five seconds the shortest that
 /// was found has to do. The message holds that of the failure, and a line to run this one schedule again.
 ///
-/// It panics as well if there are no seeds, if a runtime is already running on this thread, or if the system
-/// refuses one its event queue.
+/// It also panics if there are no seeds, if a runtime already runs on this thread, or if the system refuses an event
+/// queue.
 ///
 /// A panic of a task that is joined belongs to the one who joins it. It fails the program if it is passed on, as by
 /// `task.await.unwrap()`. A task's panic fails the program by itself if nobody joins the task, because its handle is
@@ -82,8 +82,8 @@ const TIME_TO_CUT: Duration = Duration::from_secs(5);
 /// # The panic hook
 ///
 /// Panics on this thread during the search are not printed. For that, the first call puts a hook before the process's
-/// panic hook, for good: it passes on all other panics. A panic that ends the process, as one does in a drop while
-/// another unwinds, is passed on too, after the seed and all that was held back.
+/// panic hook, for good: it passes on all other panics. It also passes on a panic that ends the process, such as one in
+/// a drop while another panic unwinds. Before that, it prints the seed and all that was held back.
 ///
 /// ```
 /// use std::{cell::Cell, rc::Rc};

@@ -97,8 +97,8 @@ impl Observers {
         self.any.set(false);
     }
 
-    /// Tells of an event. It is compiled into each place that tells of one, where the kind is known: then an event
-    /// that is only written down is never made. Without `see` nothing is written down, and it stands once.
+    /// Tells of an event. It is inlined where the kind of event is known. Then an event that is only written down, as a
+    /// record, is never made as an `Event`. Without `see` nothing is written down, so it is not inlined.
     #[cfg_attr(feature = "see", inline(always))]
     #[cfg_attr(not(feature = "see"), inline(never))]
     pub(crate) fn tell(&self, clock: &dyn Fn() -> Duration, event: Event<'_>) {

@@ -8,9 +8,9 @@
 //!     threads >= min(unfinished jobs, limit)        at every moment at which the lock is free
 //! ```
 //!
-//! One lock guards the queue and all that is counted. A job counts as unfinished from when it is queued until after it
-//! has run. So a thread that is about to take a job cannot be mistaken for one that is free, and a thread ends only where
-//! no job waits. `tests/loom` tries every interleaving of this file, too.
+//! One lock guards the queue and the counts. A job counts as unfinished from when it is queued until after it has run.
+//! So a thread that is about to take a job is not mistaken for a free one. A thread ends only where no job waits.
+//! `tests/loom` tries every interleaving of this file, too.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -115,8 +115,8 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// If there are too many jobs, if no thread could be started and none is there, or if the pool is
-    /// closed: the sentence says which. The job is dropped.
+    /// If there are too many jobs, if there is no thread and none could be started, or if the pool is closed. The
+    /// sentence says which. The job is dropped.
     pub(crate) fn submit(&self, work: Work, at: &'static Location<'static>) -> Result<(), String> {
         let mut state = self.shared.lock();
         if state.closed {

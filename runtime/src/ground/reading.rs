@@ -12,7 +12,7 @@ use crate::ground::event::{Event, Observer, Polled, nanos};
 /// The last reading, for those who are told.
 pub(crate) struct Reading {
     at: Cell<Duration>,
-    /// The same in nanoseconds, as a packed event has it.
+    /// `at` in nanoseconds, as a packed event has it.
     nanos: Cell<u64>,
     /// Whether the next event may share it. Outside of turns none may.
     is_shared: Cell<bool>,

@@ -1,13 +1,13 @@
-//! The handler of POSIX signals, and whom it rings. All that signals need of libc stands here, and what
-//! else a process needs of it: the two other moments at which it calls back, that it was forked and that it
-//! exits; and the lock that makes a file one process's.
+//! The handler of POSIX signals, and the pipes into which it writes. All unsafe calls of libc stand here. So this file
+//! also has the hooks that libc calls at a fork and at the exit of the process. It has the lock that gives a file to
+//! one process, too.
 //!
-//! A signal handler interrupts a thread anywhere, in the middle of an allocation or with a lock held. Ours
-//! counts the signal and writes one byte into the pipe of each runtime that wants to be rung: a runtime in which
-//! somebody listens, or the thread that shows what a stuck loop is at. Both read the count after the byte.
+//! A signal handler interrupts a thread anywhere, in the middle of an allocation or with a lock held. Ours counts the
+//! signal and writes one byte into the pipe of everyone who listens. A listener is a runtime, or the thread that
+//! shows a stuck loop. Each reads the count after the byte.
 //!
-//! Two things must never happen here: a lock, an allocation or a panic in the handler; and a pipe closed while a
-//! handler on another thread may still write to it. Sources: signal-safety(7), sigaction(2).
+//! The handler must never take a lock, allocate or panic. A pipe must never be closed while a handler on another thread
+//! may still write to it. Sources: signal-safety(7), sigaction(2).
 #![allow(unsafe_code, reason = "handlers are installed by sigaction(2) and may call next to nothing")]
 
 use std::fs::File;
@@ -33,8 +33,8 @@ static HOLDERS: Mutex<[Holders; SIGNALS]> = Mutex::new([Holders { for_good: fals
 
 #[derive(Clone, Copy, Default)]
 struct Holders {
-    /// Somebody listens who was promised that the default is over for the rest of the process's life; or
-    /// somebody has taken the signal from us, and may well call us.
+    /// Our handler stays for the rest of the process's life. Either a listener was promised that, or other code has set
+    /// a handler after ours, and may call ours.
     for_good: bool,
     /// How many want it for a while.
     borrowers: usize,
@@ -283,8 +283,8 @@ fn sigaction(signal: c_int, action: Option<&libc::sigaction>) -> io::Result<libc
     // SAFETY: a sigaction is plain data, and all zeros are a valid one.
     let mut previous = unsafe { std::mem::zeroed::<libc::sigaction>() };
     let action = action.map_or(std::ptr::null(), std::ptr::from_ref);
-    // SAFETY: both pointers are null or lead to a sigaction of ours, and the only handlers that are ever
-    // set are `handle`, which is async-signal-safe, and what was there before it.
+    // SAFETY: both pointers are null or lead to a sigaction of ours. The only handlers that are ever set are `handle`,
+    // which is async-signal-safe, and the handler that was there before it.
     match unsafe { libc::sigaction(signal, action, &raw mut previous) } {
         0 => Ok(previous),
         _ => Err(io::Error::last_os_error()),

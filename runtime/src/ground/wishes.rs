@@ -25,7 +25,7 @@ pub(crate) fn is_deaf() -> bool {
     IS_DEAF.try_with(Cell::get).unwrap_or(false)
 }
 
-/// While it lives, this thread hears no wish, if it is to be deaf; and is as before afterwards.
+/// A guard: while it lives, this thread hears no wishes, or hears them again. Its drop restores what was before.
 pub(crate) struct Deaf {
     before: bool,
 }

@@ -1,9 +1,9 @@
 //! hyper, and whatever stands on it, such as axum: its I/O, its tasks and its time, served by this
 //! runtime. It needs the feature `hyper`.
 //!
-//! hyper brings no runtime of its own. It asks for three things, each of which is a small adapter here:
-//! [`Io`] for connections, [`Executor`] for the tasks of HTTP/2, [`Timer`] for its deadlines. Neither
-//! tasks nor services need to be `Send`.
+//! hyper brings no runtime of its own. It asks for three things, and each is a small adapter here: [`Io`] for
+//! connections, [`Executor`] for the tasks of HTTP/2, [`Timer`] for deadlines. Neither tasks nor services need to be
+//! `Send`.
 //!
 //! A server, and a client of it. A server for strangers also needs limits on connections and their lifetime, and an
 //! orderly end, as `hello_http` in `demos/web` has.
@@ -186,8 +186,8 @@ where
     }
 }
 
-/// Time for hyper's deadlines, by the clock in force. A deadline that hyper moves, as it does with each
-/// request of a connection, is moved in place: no allocation, and the same slot of the timing wheel.
+/// Time for hyper's deadlines: the real clock, or the virtual one if the runtime has one. hyper moves a deadline with
+/// each request of a connection. It is moved in place, without an allocation.
 ///
 /// # Panics
 ///

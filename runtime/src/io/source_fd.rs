@@ -1,8 +1,8 @@
 //! A descriptor that somebody else owns: only its number is registered.
 //!
-//! It is for programs whose descriptors belong to another language, or to a library, which read and write them
-//! by itself and close them when they like. Those expect to be told of a descriptor for as long as it is ready,
-//! as poll(2) does. The kernel tells this crate once; so it can be [asked again](SourceFd::ask_again).
+//! It is for descriptors that belong to another language or to a library, which reads, writes and closes them by
+//! itself. It expects to be told of a descriptor for as long as it is ready, as poll(2) does. The kernel tells
+//! this crate only once, so the kernel can be [asked again](SourceFd::ask_again).
 
 use std::fmt;
 use std::io;
@@ -79,8 +79,8 @@ impl SourceFd {
     /// Notes that an attempt moved `moved` bytes where it could have moved `asked`. If that is less, a stream has been
     /// read empty, or written full: until the kernel calls it ready again, it is not. So the kernel need not be asked.
     ///
-    /// It is for sockets of TCP and for pipes. On a Unix socket a read may also end at a descriptor that was sent
-    /// along, and on a socket of datagrams with each of them.
+    /// It is for sockets of TCP and for pipes. On other sockets a short read proves nothing. A read of a Unix socket
+    /// may end at a descriptor that was sent along, and a read of a datagram socket ends with the datagram.
     ///
     /// # Panics
     ///

@@ -1,10 +1,9 @@
 //! Reading the standard input without blocking the loop.
 //!
-//! It may be a terminal, a pipe or a file. Files cannot be registered with the kernel's event queue, and a terminal
-//! must not be made non-blocking: the shell and other programs share it, and would fail. So a thread reads, one read
-//! at a time and only when a task has asked for it. Input that nobody asked for stays where it is, for a child
-//! process, say. Input that was read and not yet taken is kept here, for the whole process, since there is one
-//! standard input.
+//! It may be a terminal, a pipe or a file. Files cannot be registered with the kernel's event queue. A terminal must
+//! not be made non-blocking: the shell and other programs share it, and would fail. So a thread reads, one read at a
+//! time and only when a task has asked for it. Input that nobody asked for stays where it is, for a child process, say.
+//! Input that was read and not yet taken is kept here, for the whole process, since there is one standard input.
 //!
 //! ```text
 //!     asleep  --- a task asks: a thread is started ---->  reading
@@ -43,9 +42,9 @@ static DESK: Mutex<Desk> = Mutex::new(Desk {
 /// The input that has been read, and those who wait for more.
 pub(super) struct Desk {
     bytes: VecDeque<u8>,
-    /// So many of the bytes are known to hold no line's end.
+    /// How many bytes at the front are known to hold no line's end.
     searched: usize,
-    /// The last read gave no bytes: it met the end, or failed.
+    /// Why the last read gave no bytes: it met the end, or failed.
     end: Option<io::Result<()>>,
     reading: bool,
     waiting: Waiters,
@@ -215,7 +214,7 @@ fn read_once() {
     desk.reading = false;
     let (waiting, for_whom) = (desk.waiting.take(), std::mem::take(&mut desk.for_whom));
     drop(desk);
-    // In this order: with nobody awake and nothing away, a virtual clock would jump.
+    // The tasks are woken before the waits are counted down. In between, a virtual clock must not jump.
     waiting.for_each(Waker::wake);
     for runtime in for_whom {
         at_home(runtime, |core| core.outside_waits.set(core.outside_waits.get() - 1));

@@ -65,7 +65,7 @@ pub(crate) fn poll_nothing(cx: &Context<'_>) -> Poll<io::Result<usize>> {
     ready_at_a_price(cx).map(|()| Ok(0))
 }
 
-// It is never pinned down: its parts are moved by nobody but itself.
+// It never pins one of its parts, so it may be moved.
 impl<S: mio::event::Source + Send + 'static, F> Unpin for Attempts<'_, S, F> {}
 
 impl<R, S, F> Future for Attempts<'_, S, F>

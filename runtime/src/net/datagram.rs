@@ -1,8 +1,7 @@
 //! Datagrams: what a `UdpSocket` and a `UnixDatagram` do alike, written once.
 //!
-//! No number of bytes proves anything about a datagram socket: an empty datagram is data, and one that
-//! is shorter than the buffer may have another behind it. So the socket is taken for drained or full
-//! only when it says so.
+//! The length of a datagram does not show whether the socket is drained. An empty datagram is data, and another may
+//! follow one that is shorter than the buffer. So only `WouldBlock` says that the socket is drained or full.
 
 /// The methods for datagrams between two sockets of which each knows the other. `$addr` is the type of its addresses.
 macro_rules! datagram_methods {

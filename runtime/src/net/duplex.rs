@@ -98,7 +98,7 @@ impl DuplexStream {
     /// **Not** cancel-safe: dropping the future before it is ready may have written any part.
     pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         loop {
-            // Asked for nothing, too: so a loop of such writes lets others run.
+            // An empty slice is written, too: each write counts as an operation, so a loop of them lets others run.
             let written = self.write(bytes).await?;
             bytes = &bytes[written..];
             if bytes.is_empty() {

@@ -129,8 +129,8 @@ impl<S: Connection> OwnedWriteHalf<S> {
     }
 }
 
-// A half that goes takes the waker along that it was polled with. The borrowed ones do not: to run code when they
-// are dropped would borrow the stream for longer, and its next reader or writer takes the waker's place.
+// A half that is dropped takes back the waker that it was polled with. A borrowed half does not: with a `Drop` it would
+// borrow the stream for longer. The stream's next reader or writer replaces its waker.
 impl<S: Connection> Drop for OwnedReadHalf<S> {
     fn drop(&mut self) {
         self.socket().forget_owner(Direction::Read);

@@ -211,7 +211,7 @@ macro_rules! async_read {
 }
 
 /// Implements `AsyncWrite` for something that has a `socket()`. Vectored writes are left to the default, which writes
-/// the first buffer that is not empty: writev(2) has no way to ask for an error instead of SIGPIPE.
+/// the first buffer that is not empty. The reason is that writev(2) has no flag for an error instead of SIGPIPE.
 macro_rules! async_write {
     ([$($generics:tt)*] $type:ty, $waiter:expr) => {
         impl<$($generics)*> futures_io::AsyncWrite for $type {

@@ -17,7 +17,7 @@ fn waits_for(key: SourceKey, direction: Direction) -> WaitsFor {
     }
 }
 
-/// A source's latch was cleared, and somebody is to be told.
+/// Tells the observers that a source's latch was cleared.
 #[cold]
 pub(super) fn tell_drained(key: SourceKey, direction: Direction) {
     let core = expect_home(key.0.runtime, "a socket was used");
@@ -25,7 +25,7 @@ pub(super) fn tell_drained(key: SourceKey, direction: Direction) {
     core.observe(|| Event::SourceDrained { source: SourceId(key), read, write });
 }
 
-/// A waker was left where another was, or where somebody is to be told.
+/// Tells the observers that a waker was left, and that the one it replaced was taken back.
 #[cold]
 pub(super) fn left_beside(
     core: &Core,
@@ -39,7 +39,7 @@ pub(super) fn left_beside(
     core.observe_wait(waiter_of(core, waker), waits_for(key, direction), at);
 }
 
-/// A waker came back that no event has taken. Its task may have left another here, and still wait.
+/// Tells the observers that a waker was taken back unwoken, unless its task has left another here and still waits.
 #[inline]
 pub(super) fn taken_back(core: &Core, key: SourceKey, direction: Direction, waker: Option<Waker>) {
     if let Some(waker) = waker {

@@ -14,10 +14,9 @@ use crate::net::socket::{Socket, TRY_FIRST};
 
 /// A UDP socket: sends and receives datagrams, each of which arrives whole, twice or never.
 ///
-/// It is used through `&self`, so that several tasks may share it in an `Rc`. Once it is
-/// [connected](Self::connect) it receives from that address alone, and when the other machine answers
-/// that nobody listens on the port, the next operation says `ConnectionRefused`, once. An unconnected
-/// socket does not hear of that.
+/// It is used through `&self`, so that several tasks may share it in an `Rc`. Once it is [connected](Self::connect) it
+/// receives from that address alone. If the other machine answers that nobody listens on the port, the next operation
+/// fails once with `ConnectionRefused`. An unconnected socket is not told of that.
 ///
 /// ```
 /// use oneloop::net::UdpSocket;

@@ -1,7 +1,7 @@
 //! Child processes.
 //!
-//! A child is started by the standard library and watched by this runtime: its pipes are sources of the reactor, and
-//! its end is announced by SIGCHLD. The signal says only that some child has ended, so each [`Child`] asks for its
+//! The standard library starts a child, and this runtime watches it. The child's pipes are sources of the reactor, and
+//! SIGCHLD announces its end. The signal says only that some child has ended, so each [`Child`] asks for its
 //! own, by its id. As the signal need not come, each asks now and then without it, too: see `look`. Nobody ever asks
 //! for just any child: those that other code has started are left to that code.
 //!

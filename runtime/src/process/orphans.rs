@@ -1,10 +1,10 @@
 //! Children that nobody asks for any more.
 //!
-//! A process that has ended stays in the system's table, as a zombie, until its parent asks how. When a
-//! [`Child`](crate::process::Child) is dropped before that, it is left here: one list for the whole
-//! process, because a child may outlive its runtime. While there are any, each runtime that dropped one
-//! has a task that goes through the list at every SIGCHLD, and now and then without one. The list is gone
-//! through, too, whenever a child is started.
+//! A process that has ended stays in the system's table, as a zombie, until its parent asks how it ended. When a
+//! [`Child`](crate::process::Child) is dropped before that, it is left here. There is one list for the whole
+//! process, because a child may outlive its runtime. Each runtime that dropped a child has a task while the list is
+//! not empty. The task goes through the list at every SIGCHLD, and now and then without one. So does every start
+//! of a child.
 
 use std::cell::Cell;
 use std::future::poll_fn;

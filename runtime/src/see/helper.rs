@@ -1,8 +1,9 @@
 //! A helper: a thread that works for somebody and ends with it.
 //!
-//! Its owner waits for it at the end, so a helper must never wait for a stranger: it writes to stderr by
-//! [`say`](super::stderr::say), and to sockets that its owner shuts. Signals are the program's, so helpers
-//! block them all: the kernel picks a thread of the program, or keeps the signal until one takes it.
+//! Its owner waits for it at the end, so a helper must never wait for a stranger. It writes to stderr by
+//! [`say`](super::stderr::say), which waits only a moment, and to sockets that its owner shuts. Signals are the
+//! program's, so helpers block them all: the kernel picks a thread of the program, or keeps the signal until one takes
+//! it.
 
 use std::io;
 use std::process;

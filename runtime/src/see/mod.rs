@@ -10,10 +10,10 @@
 //!                 the stores <- model/dump     the task table, also where nobody has observed
 //! ```
 //!
-//! Read `model/` first: `things` and `state` are the look of a loop, which each event takes one step further, `words`
-//! and `ndjson` how it is written, `table` how a person reads it. Any wing can be read after that. The rest are
-//! `told`, what a program says of itself, and two servants: `helper`, a thread that ends with its owner, and `stderr`,
-//! which no slow reader holds up.
+//! Read `model/` first. Its `things` and `state` are what is known of a loop, and each event changes that by one step.
+//! Its `words` and `ndjson` write it down, and `table` shows it to a person. Any folder can be read after that. Three
+//! files are left. `told` has what a program says of itself, `helper` is a thread that ends with its owner, and
+//! `stderr` is written by a thread of its own.
 //!
 //! No turn needs anything here, and readers learn all that they know from events. The builder attaches those that it
 //! or the environment asks for; [`attach`] adds any other.

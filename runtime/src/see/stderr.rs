@@ -6,10 +6,10 @@
 //!        '---- waits a moment for its line <-------'     unless the reader is behind already
 //! ```
 //!
-//! A pipe that nobody reads, and a terminal that Ctrl-S has stopped, keep a writer waiting for ever. Here only
-//! that thread waits. A line for which there is no room is left out and counted, and the count is written
-//! as soon as something can be written again. While the reader keeps up, a line is written when `say` returns,
-//! so it stands where it belongs among the lines that the program itself writes.
+//! A pipe that nobody reads, and a terminal that Ctrl-S has stopped, keep a writer waiting for ever. Here only that
+//! thread waits. A line for which there is no room is left out and counted. The count is written as soon as there is
+//! room again. While the reader keeps up, a line is written by the time that `say` returns. So it stands in its place
+//! among the lines that the program itself writes.
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
@@ -35,7 +35,7 @@ pub(super) fn say(text: String) {
     say_within(FOR_A_SENTENCE, text);
 }
 
-/// The same for what is said at every turn.
+/// Writes a line of the log, which comes at every turn, so it waits for a shorter time.
 pub(super) fn log(text: String) {
     say_within(FOR_A_LINE, text);
 }

@@ -1,7 +1,7 @@
 //! Told: what a program says of itself, where the loop cannot know it.
 //!
-//! A program whose tasks are written in another language has lines that no `Location` names, and waits for
-//! things that are no leaf of this crate. It says so here, and every reader of the events shows it.
+//! Tasks may be written in another language. They have lines that no `Location` names, and wait for things that are no
+//! leaf future of this crate. The program says so here, and every reader of the events shows it.
 
 use std::fmt;
 

@@ -72,7 +72,7 @@ enum Job<T> {
 
 type Shared<T> = Arc<Mutex<Job<T>>>;
 
-/// The part of the pool's thread. It knows the inbox itself: the end of a runtime waits for this thread, and for
+/// The pool thread's part. It knows the inbox itself: the end of a runtime waits for this thread, and for
 /// nobody who would have to look the runtime up.
 fn thread_half<F, T>(work: F, job: Shared<T>, home: Weak<Inbox<Message>>) -> impl FnOnce() + Send + 'static
 where
@@ -80,7 +80,7 @@ where
     T: Send + 'static,
 {
     let mut work = Work(Some(work));
-    // A job of a loop that is not the program's own builds none that is.
+    // If the loop does not heed `ONELOOP_SEE` and its like, neither do the loops that its jobs build.
     let is_deaf = is_deaf();
     move || {
         let _deaf = Deaf::new(is_deaf);

@@ -1,6 +1,6 @@
 //! Panics that were heard: which tasks' panics were given to somebody who joined them.
 //!
-//! A program need not know, so nothing is kept unless a runtime is told to: by `explore`, for which a panic
+//! Most programs do not ask, so only a runtime that is told to keeps them. `explore` tells it, because there a panic
 //! that nobody hears of is a failure.
 
 use std::cell::RefCell;

@@ -143,8 +143,8 @@ fn wait(task: TaskKey, spawned: Line, awaited: Line, cx: &Context<'_>) -> Poll<J
     Poll::Pending
 }
 
-/// Whether a line is the user's own. Behind a `&mut`, a box or a timeout, the line that polls stands in the standard
-/// library or in this one, and says nothing of the program.
+/// Whether a line is the user's own. If a `&mut`, a box or a timeout polls the handle, that line is in the standard
+/// library or in this one. Such a line does not help the user.
 fn is_users(line: Line) -> bool {
     let here = file!().trim_end_matches("task/join.rs");
     !line.file().starts_with(here) && !["/rustc/", "/rustlib/src/rust/"].iter().any(|part| line.file().contains(part))

@@ -1,17 +1,17 @@
 //! Scopes: tasks that end before the block that spawned them, and may therefore borrow from it.
 //!
-//! A scope is one future. Its children live in a map inside it, so dropping the scope drops them
-//! first, and the compiler knows it: no unsafe code is needed for them to borrow. But a child must be
-//! woken, and seen, by itself. So each has a *stand-in*: a task of the runtime that owns nothing.
+//! A scope is one future. Its children live in a map inside it, so they are dropped with it. The compiler knows that,
+//! so children may borrow without unsafe code. But each child must be woken, and shown, by itself. So each has a
+//! *stand-in*: a task of the runtime that owns nothing.
 //!
 //! ```text
 //!     wake the child's waker -> its stand-in is queued, and polled: it notes its own key, and wakes
 //!     the scope -> the scope is polled: it polls the children whose keys are noted, and no others
 //! ```
 //!
-//! While a child is polled, it is the current task, under its stand-in's id, and like every task it has a
-//! share of its own of what one poll may do. So has the body. Once the children of one poll have spent a
-//! share together, the others wait for the scope's next poll, where they come first.
+//! While a child is polled, it is the current task, under its stand-in's id. Like every task, it has a budget of its
+//! own for one poll. So has the body. Once the children of one poll have spent a budget together, the others wait
+//! for the scope's next poll, where they come first.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};

@@ -21,7 +21,9 @@ pub(crate) fn asked_for(diagnose: bool, slow_poll: Duration) -> (Vec<Rc<dyn Obse
     let log = Log::if_asked_for();
     let diagnosis = Diagnosis::if_asked_for(diagnose, slow_poll);
     let waker_table = if diagnosis.is_some() { counted::table() } else { &PLAIN };
-    // Findings and task tables tell the past, so somebody has to follow it. Told first, it knows what they speak of.
+    // Findings and task tables name past events, so a ring must follow the loop. A recording and a server have one. If
+    // there is neither, this ring does. It keeps one event, but the state after all. It comes first in the list, so it
+    // knows an event before the others report it.
     let others = to_file::is_recording_asked_for() || serve::is_asked_for();
     let follower =
         (!others && (log.is_some() || diagnosis.is_some())).then(|| Rc::new(Ring::new(1)) as Rc<dyn Observer>);

@@ -1,12 +1,12 @@
-//! The Chrome trace on paper: how [`ChromeTrace`]'s picture is written as JSON.
+//! How [`ChromeTrace`]'s picture is written as JSON.
 //!
-//! The format is Google's "Trace Event Format", the object form of it. The tasks are process 1 with a
-//! thread each, whose id is the task's number; the loop is process 2, with a thread for its turns and one for
-//! findings. Viewers put a process's main thread first, the one whose id is the process's: that is the loop's
-//! turns, and task 1. Rows stand in the order of their times, and of two that begin together the one
-//! that ends later stands first, so that each slice stands before what is inside it and before the arrows
-//! that begin or end there. An arrow is tied to what began last on its track, so nothing else may stand
-//! between: findings have a track of their own.
+//! The format is Google's "Trace Event Format", the object form of it. The tasks are process 1. Each has a thread,
+//! whose id is the task's number. The loop is process 2, with a thread for its turns and one for findings. Viewers put
+//! the thread with the process's own id first: that is the thread of the loop's turns, and that of task 1.
+//!
+//! Rows are sorted by time. If two begin together, the one that ends later stands first. So each slice stands
+//! before those inside it, and before the arrows that begin or end there. A viewer ties an arrow to the slice that
+//! began last on its track, so nothing else may stand between: findings have a track of their own.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;

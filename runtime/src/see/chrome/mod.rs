@@ -5,8 +5,8 @@
 //! step it came from to the poll it led to. This file makes that picture out of the events and keeps
 //! its end, as much as there is room for; `json.rs` writes it down.
 //!
-//! An event is drawn one nanosecond after the one before it, if not later. So a slice is never empty
-//! and the order is seen, even where many things happen at once: on the virtual clock, all but the parks.
+//! An event is drawn at least one nanosecond after the one before it. So no slice is empty and the order is seen, even
+//! where many things happen at once. On the virtual clock, all but the parks do.
 
 mod json;
 mod parts;

@@ -1,4 +1,4 @@
-//! Times on paper: microseconds with so many digits that no reader lets two slices overlap.
+//! Times as they are written: microseconds with so many digits that two slices overlap in no reader.
 
 use std::fmt;
 
@@ -6,14 +6,16 @@ use std::fmt;
 pub(super) struct Micros(u64, u8);
 
 impl Micros {
-    /// When something begins on paper: a tenth of a nanosecond late. Some readers take a thousandfold of the number and
-    /// cut off what is behind the point; 1.001, as it is kept, would be a nanosecond less.
+    /// The written time at which something begins: a tenth of a nanosecond late. Some readers multiply the number by a
+    /// thousand and cut off the fraction. As a binary fraction, 1.001 is a little less than that, and would lose a
+    /// nanosecond.
     pub(super) fn begin(at: u64) -> Self {
         Self(at, 1)
     }
 
-    /// How long a slice is on paper. Readers add it to the beginning as it is, or cut both to whole nanoseconds, or
-    /// round them; in each way a slice ends before what begins at its end, and not after what it is inside of.
+    /// The written length of a slice. Readers add it to the beginning as it is, or cut or round both to whole
+    /// nanoseconds first. In each case, a slice ends before one that begins at its end, and not after the slice that it
+    /// is inside of.
     pub(super) fn length(nanos: u64, holds_others: bool) -> Self {
         Self(nanos.saturating_sub(1), if holds_others { 3 } else { 2 })
     }

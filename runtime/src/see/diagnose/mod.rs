@@ -1,8 +1,8 @@
 //! The diagnosis: what keeps a program from going on, said in a sentence while it happens.
 //!
-//! It is an observer that asks the stores when the loop is about to sleep, and a thread that looks over
-//! its shoulder, since a loop that is held up by a slow poll can say nothing itself. Each finding is told
-//! once: as an event, and on stderr if that is asked for.
+//! It is an observer that looks at the stores when the loop is about to sleep. It is also a thread that watches the
+//! loop from outside, since a loop in a slow poll can report nothing itself. Each finding is told once: as an event,
+//! and on stderr if that is asked for.
 
 mod circle;
 pub(super) mod counted;
@@ -40,7 +40,7 @@ pub(crate) struct Diagnosis {
     slow_poll: Duration,
     /// When the poll that is going on began, by the runtime's clock.
     started: Cell<Option<Duration>>,
-    /// The same poll, for the watching thread.
+    /// The poll that is going on, for the watching thread.
     poll: Arc<Mutex<Option<Poll>>>,
     names: Arc<Names>,
     told: RefCell<Told>,
@@ -57,17 +57,18 @@ struct Found {
     lines: Vec<String>,
 }
 
+/// The facts that the diagnosis has learnt from events, and its findings.
 struct Told {
     names: Arc<Names>,
     /// Tasks that returned `Pending` since the loop last slept, or whose last waker went.
     pending: Once,
-    /// Findings that are reported.
+    /// The tasks without a waker that are reported.
     forgotten: Slots<()>,
     circles: Circles,
     overload: Overload,
     /// The task of the last slow poll, which may be over by the time that timers are late for it.
     slow: Option<(TaskId, String)>,
-    /// The tasks of those that are reported.
+    /// The tasks of the circles that are reported.
     in_circles: Slots<()>,
     asleep_for_ever: bool,
     /// The findings to be told when no borrow is alive.

@@ -1,7 +1,7 @@
 //! Names: what a finding says of a task. The loop notes it, and the watching thread reads it.
 //!
-//! A name is a stranger's text of any length. It is copied once, when its task is spawned; a sentence is made of it
-//! only for a finding, and never while the lock is held, for which the loop might have to wait.
+//! A name is a stranger's text of any length. It is copied once, when its task is spawned. A sentence is made of it
+//! only for a finding, and after the lock is released: the loop may be waiting for that lock.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

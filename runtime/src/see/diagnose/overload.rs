@@ -11,13 +11,13 @@ use crate::heart::current::current;
 use crate::see::model::numbered::Numbered;
 use crate::task::take_yielded;
 
-/// From how many polls on end, each of which the task itself asked for, one speaks of a storm.
+/// So many polls in a row, each of which the task itself asked for, are a self-wake storm.
 const STORM: u32 = 200;
 
-/// From how many late timers in a turn one speaks of a pile.
+/// So many late timers in one turn are a pile.
 const PILE: u32 = 16;
 
-/// How long nothing is said of timers after something was.
+/// How long the next report of late timers has to wait after one.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// Whether the task woke itself because it yields, or has had its share of this poll.
@@ -25,17 +25,17 @@ fn made_room() -> bool {
     take_yielded() || current().is_some_and(|core| !core.may_complete())
 }
 
-/// A sight, for a sentence.
+/// A finding, before its sentence is made.
 #[derive(Clone, Copy)]
 pub(super) enum Seen {
-    /// A task woke itself in so many polls on end, for so long.
+    /// A task woke itself in `polls` polls in a row, for so long.
     Storm { task: TaskId, polls: u32, lasts: Duration },
-    /// So many timers fired late in one turn; how late the worst was, and whose poll was the longest of
-    /// the turn before.
+    /// `late` timers fired late in one turn. `worst` is the delay of the latest. `behind` is the task with the longest
+    /// poll of the turn before.
     Pile { late: u32, worst: Duration, behind: Option<(TaskId, Duration)> },
 }
 
-/// Watches for both. A delay below the limit is not worth a word.
+/// Watches for both. A delay below the limit is not reported.
 pub(super) struct Overload {
     limit: Duration,
     streaks: Numbered<Streak>,
@@ -51,11 +51,11 @@ pub(super) struct Overload {
 /// How long viewers have held the loop, up to when: what happened in between is nobody's fault.
 #[derive(Default)]
 struct Holds {
-    /// Each by when it was over, and how long all were together up to then.
+    /// For each hold: when it was over, and how long all holds together had lasted by then.
     known: VecDeque<(Duration, Duration)>,
-    /// The sum before those that are known.
+    /// How long all holds together had lasted before the first of `known`.
     earlier: Duration,
-    /// Until when nothing is known, because there were too many since.
+    /// Holds up to this time are forgotten, because too many followed.
     forgotten: Duration,
 }
 

@@ -1,8 +1,8 @@
 //! The dump: every task of the running loop, and what it waits for.
 //!
-//! Nothing is kept for it while the loop runs; but where somebody follows the events, it says what they
-//! tell too, and elsewhere how to have them followed. The waits of a task are found by asking the stores
-//! for the wakers they hold: a waker is a task's number, so it says whose it is.
+//! Nothing is kept for it while the loop runs. If an observer follows the events, the dump has what they told, too.
+//! Otherwise it says how to have them followed. The waits of a task are found through the wakers that the stores hold:
+//! a waker is a task's number.
 
 use std::fmt;
 use std::time::Duration;

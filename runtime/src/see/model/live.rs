@@ -1,7 +1,7 @@
 //! The state of the live stores: what can be said of a loop without having seen any of its events.
 //!
-//! The stores keep what the loop needs and no history. How often a task was polled, who woke it, since
-//! when it waits and who set a timer, only the events tell; here these are zero, nobody and now.
+//! The stores keep what the loop needs and no history. Only events tell how often a task was polled, who woke it, since
+//! when it waits, and who set a timer. Here these are zero, nobody and now.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -37,8 +37,8 @@ impl Run {
     }
 }
 
-/// A plain copy of the live stores. To make it holds up the loop, so it searches nothing and sorts nothing: that is
-/// left to those who read it, at another time or on another thread. A [`Copying`] makes it in shares.
+/// A plain copy of the live stores. Making it holds up the loop, so nothing is searched or sorted meanwhile. Those who
+/// read it do that, later or on another thread. A [`Copying`] makes it in parts.
 #[derive(Default)]
 pub(crate) struct Live {
     pub(crate) at: Duration,

@@ -1,7 +1,7 @@
 //! Reading the written form back: a line becomes a header, a fact or an event again.
 //!
-//! The text came from anywhere, so nothing is taken on trust: a line that does not fit is an error that
-//! says why, and never a panic. Additions of a later writer of the same version are skipped.
+//! The text may come from anywhere, so nothing is taken on trust. A line that does not fit is an error that says why,
+//! and never a panic. Additions of a later writer of the same version are skipped.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

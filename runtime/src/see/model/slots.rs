@@ -1,7 +1,7 @@
 //! Slots: things that are found by the slots that they live in.
 //!
-//! They stand on sheets of many slots each. A new sheet moves none of the others, so that one more thing costs the
-//! same among a million, and a slot with a large number, which a recording may name, costs a sheet.
+//! They stand on sheets of many slots each. A new sheet moves none of the others, so adding a thing to a million costs
+//! no more than adding it to ten. A recording may name a slot with a large number: that costs one sheet.
 
 use crate::heart::key::Key;
 

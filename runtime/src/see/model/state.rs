@@ -1,8 +1,8 @@
 //! The state: what a loop looks like between two events, made of nothing but the events before.
 //!
 //! It is the one model by which all readers of the stream agree: the task table, the monitor, a recording
-//! at any of its events. It knows numbers and no keys, so a state that was read from a file equals the one
-//! that was there when the file was written.
+//! at any of its events. It has numbers and no keys. So a state that was read from a file equals the one that the
+//! writer had.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,4 +1,18 @@
-//! A kept event: the same, but with a text of its own, so that it outlives what it tells of.
+//! Recording: the last events of a loop in a ring, and the state before them.
+//!
+//! ```text
+//!     ring.rs        READ FIRST: the ring, and which lock is taken where
+//!     pen.rs         the loop's end: writes an event into the open segment
+//!     segment.rs     a row of packed events, forty bytes each
+//!     tail.rs        the segments: the events that are kept
+//!     past.rs        the state before these events, made of base/
+//!     cut.rs         some of the segments (an `Arc` of each), to be read without a lock
+//!     places.rs      the lines of source that events name, each once
+//!     unpack.rs      a packed event as the event that it was
+//!     recording.rs   a written ring, read back
+//! ```
+//!
+//! This file has the [`Record`]: an event with a text of its own, so that it outlives the name or the sentence in it.
 
 mod base;
 mod cut;

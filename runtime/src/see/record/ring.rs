@@ -1,7 +1,7 @@
 //! The ring: the last events of a loop, and what the loop looked like before the oldest of them.
 //!
-//! It fills while the loop runs, and forgets from the beginning. A forgotten event is applied to the state
-//! that is kept with the rest, so what is left still tells a whole story: a state, and what became of it.
+//! It fills while the loop runs, and forgets the oldest events first. A forgotten event is applied to a state that is
+//! kept beside the others. So a reader can always begin with a state, and apply the events that are left.
 //!
 //! ```text
 //!     past, for those who look      |  tail, which the loop writes
@@ -12,8 +12,8 @@
 //! The loop waits for nobody who looks, however much there is to look at. It writes into the open segment with its
 //! pen, and takes the lock of the tail only where a segment is full. So does a looker, for as long as it takes to copy
 //! the shares in some segments. States are made of these, on the looker's own thread, under the lock of the past.
-//! The loop brings the base up to date where nobody looks: by a segment each time that one is full, and only if that
-//! lock is free. A looker takes the past first, then the tail.
+//! Each time that a segment is full, the loop applies an old one to the base, but only if the lock of the past is free.
+//! A looker takes the past first, then the tail.
 //!
 //! A ring that comes late begins with a copy of the loop's stores. The loop copies a share in each turn, and sends
 //! itself a message so that it does not sleep before the next. Lookers on other threads wait until that is done.
@@ -161,9 +161,8 @@ impl Ring {
     /// The events after the one with number `cursor`, at most `max` of them, for a reader that
     /// comes again and again. A new reader asks with 0.
     ///
-    /// A reader that is new, or too late for what it asks for, gets a header and facts before the events:
-    /// all events that there are, if they are no more than `max`; else what the loop looks like now, and no
-    /// events yet.
+    /// A reader that is new, or too late for what it asks for, gets a header and facts first. All events follow, if
+    /// there are at most `max`. If there are more, the facts are those of the loop as it is now, and no events follow.
     pub fn since(&self, cursor: u64, max: usize) -> Batch {
         let going_on = {
             let tail = self.tail();
@@ -253,8 +252,8 @@ impl Ring {
         }
     }
 
-    /// Brings the base on: by some of the stores that a ring found when it came, or by the segments that are not kept
-    /// any more. A looker that has it does so itself.
+    /// Brings the base up to date. It reads on in the stores' copy that a late ring began with, or applies the segments
+    /// that are not kept any more. A looker that holds the lock does this itself.
     fn keep_up(&self) {
         let mut past = match self.0.past.try_lock() {
             Ok(past) => past,

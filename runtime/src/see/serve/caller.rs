@@ -32,7 +32,8 @@ fn inode_of(from: u16, to: u16) -> Option<u64> {
         .find_map(|table| table.lines().find_map(|line| inode_in(line, from, to)))
 }
 
-/// The same from one line, such as `1: 0100007F:C5E2 0100007F:17AD 01 00000000:00000000 00:00000000 00000000 1000 0 4711 ...`.
+/// The inode in one line, if that line is the connection's. A line has words such as
+/// `1: 0100007F:C5E2 0100007F:17AD 01 00000000:00000000 00:00000000 00000000 1000 0 4711 ...`.
 fn inode_in(line: &str, from: u16, to: u16) -> Option<u64> {
     let mut words = line.split_whitespace().skip(1);
     let mut port = || u16::from_str_radix(words.next()?.rsplit_once(':')?.1, 16).ok();

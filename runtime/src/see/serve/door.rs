@@ -1,9 +1,8 @@
 //! The door: a port, the thread that listens there, and a thread for each guest who came in.
 //!
-//! Guests are strangers. There are only so many at a time, each has so long to say what it wants and so
-//! much room to say it in, and none can keep another out by saying nothing: if the house is full, the guest who
-//! has been standing in the door the longest without a word has to leave. None of this is the loop's
-//! business, whose thread is never waited for and never waits, but for a moment at the very end.
+//! Guests are strangers. Their number is limited, and so are the time and the length of what each asks. None can keep
+//! another out by saying nothing. If there are too many, the first guest that has not said anything yet has to leave.
+//! The loop's thread has no part in this: it never waits, but for a moment at the very end.
 
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,9 +1,8 @@
 //! The gate: where the loop can be held, stepped and slowed down.
 //!
-//! The loop passes it before each event is told, on its own thread; viewers turn it from theirs. While
-//! nobody wants anything of it, a pass costs one look at a flag. The loop is held before a poll or before
-//! a turn, where none of its tasks' code runs, and never inside a poll: a task that is stopped in the
-//! middle of one might hold a lock that other threads want.
+//! The loop passes it before each event is told, on its own thread. Viewers control it from theirs. While nobody does,
+//! a pass costs one look at a flag. The loop is held before a poll or before a turn, where none of its tasks' code
+//! runs. It is never held inside a poll: the task might hold a lock that other threads want.
 //!
 //! ```text
 //!                 pause                    before the next poll
@@ -14,9 +13,8 @@
 //!                                          step: as far as the next poll, or the next turn
 //! ```
 //!
-//! The loop must never wait here for anybody who does not want it held. So the lock is
-//! taken for a few assignments at a time, and a held loop looks after itself: when nobody has been
-//! watching for a while, it goes on.
+//! The loop must never wait here for anybody who does not want it held. So the lock is taken for a few assignments at a
+//! time. And a held loop goes on by itself when nobody has been watching for a while.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,7 +60,7 @@ pub(super) enum Held {
 enum Wish {
     Run,
     StopAtPoll,
-    /// The same, after this task was woken.
+    /// Stop before the first poll after this task was woken.
     StopAfterWake(u64),
     /// Pass so many polls, then stop at the next.
     Polls(u32),

@@ -89,7 +89,7 @@ impl Guest {
         said.map_err(|_| Trouble::Refused(Refusal(400, "this is no text")))
     }
 
-    /// The same for a guest who has just come in.
+    /// As [`hear`](Self::hear), for a guest who has just come in.
     pub(super) fn hear_first(&mut self, whole: Whole) -> Result<&str, Trouble> {
         self.hear(whole, Some(TO_BEGIN))
     }
@@ -142,8 +142,8 @@ impl Guest {
         (&*self.stream).write_all(bytes.as_ref())
     }
 
-    /// Sends the last thing, and waits a moment until it has been taken: a socket that is closed with
-    /// something unread takes back what was sent.
+    /// Sends the last thing, and reads for a moment what the guest still sends. If a socket is closed with something
+    /// unread, the kernel resets the connection, and the guest may lose what was sent.
     pub(super) fn say_last(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.say(bytes)?;
         self.stream.shutdown(Shutdown::Write)?;

@@ -73,10 +73,10 @@ fn page() -> Vec<u8> {
     answer
 }
 
-/// Sends the header, the facts and then the events as they come, with the loop's status between them,
-/// until the viewer leaves, or has to leave its seat to another. It is never the loop that waits: what a
-/// viewer does not take in time is dropped from the ring, and it is sent a header and facts again. A viewer
-/// that comes back knows by the first line whether it sees the same run, and goes on where it was.
+/// Sends the header, the facts and then the events as they come, with the loop's status between them. It ends when the
+/// viewer leaves, or has to give its seat to another. The loop never waits for a viewer. A viewer that is too slow
+/// misses the events that the ring has dropped, and is sent a header and facts again. A viewer that comes back
+/// knows by the first line whether it sees the same run, and goes on where it was.
 fn stream(guest: &mut Guest, watched: &Watched, known: Option<(u64, u64)>) -> io::Result<()> {
     let known = known.filter(|(run, _)| *run == watched.run).map(|(_, event)| event);
     let (_viewer, seat) = (watched.gate.viewer(), watched.seats.take(known.is_none()));

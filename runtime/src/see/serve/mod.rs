@@ -9,10 +9,10 @@
 //!                 '------- held, running ----->  a bell: the table on SIGUSR1 and SIGQUIT
 //! ```
 //!
-//! All of it is blocking sockets on threads of its own. It takes no task, no timer and no source of the
-//! loop, so it is not in the picture that it shows, and it answers while the loop is stuck. The loop for its
-//! part writes into the ring and asks the gate. It waits for the ring's lock while a viewer copies some events, and
-//! for a viewer who holds it on purpose; for no socket, and for nobody's reading.
+//! All of it is blocking sockets on threads of its own. It takes no task, no timer and no source of the loop. So it is
+//! not in the picture that it shows, and it answers while the loop is stuck. The loop writes into the ring and asks
+//! the gate. It waits for the ring's lock while a viewer copies some events, and for a viewer who holds the loop on
+//! purpose. It never waits for a socket, or for a viewer to read.
 
 mod answer;
 pub(crate) mod bell;
@@ -63,7 +63,7 @@ const SHORTEST_TOKEN: usize = 8;
 /// The page shows every turn as it happens. It can pause the loop, step it and slow it down; `nc` finds a monitor there
 /// that answers `help`. Both are served from threads of their own with plain sockets, so they answer also while the
 /// loop is stuck. They take no task, no timer and no source of the loop. While a loop is shown, SIGUSR1 and SIGQUIT
-/// (Ctrl-\ on the terminal) print its task table on stderr; afterwards they do again what they did before.
+/// (Ctrl-\ on the terminal) print its task table on stderr. Afterwards they do again what they did before.
 ///
 /// The address must be a loopback one: anybody who reaches the page can stop the program. For others, see
 /// [`serve_with_token`]. Port 0 takes any that is free. The server goes on until the runtime is dropped.
@@ -92,12 +92,12 @@ pub fn serve(addr: impl ToSocketAddrs) -> io::Result<Server> {
     show(&core, listener(addr, false)?, None)
 }
 
-/// The same at any address, for those who know the token: a word of at least eight letters, digits,
-/// dashes, dots, underscores and tildes. In a browser, add `?token=…` to the address; with `nc`, send the
-/// token as the first line.
+/// Shows the runtime as [`serve`] does, at any address, to those who know the token. The token has at least eight
+/// letters, digits, dashes, dots, underscores and tildes. In a browser, add `?token=…` to the address; with `nc`, send
+/// the token as the first line.
 ///
-/// All that is sent can be read on its way, the token too: across a network that is not your own, use a tunnel,
-/// as `ssh -L 6061:localhost:6061`, and [`serve`].
+/// Everything is sent unencrypted, the token too. Across a network that is not your own, use [`serve`] and a tunnel,
+/// such as `ssh -L 6061:localhost:6061`.
 ///
 /// # Errors
 ///

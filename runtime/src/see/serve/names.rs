@@ -1,8 +1,8 @@
 //! Names of a server: whether a request was meant for this one, or for a foreign name that leads here.
 //!
-//! A website can have its own name resolve to 127.0.0.1. The browser then carries its requests to us, and
-//! only `Host` tells that they were meant for another. An address cannot be borrowed like that, and a port
-//! says nothing about whose name it is: a tunnel has another port, and the usual port is not written at all.
+//! A website can have its own name resolve to 127.0.0.1. The browser then carries its requests to us, and only `Host`
+//! tells that they were meant for another. An address cannot be misused like that. The port does not count: a tunnel
+//! has another port, and the usual port is not written at all.
 //! Sources: RFC 9110, sections 4.2.3 and 7.2; RFC 6454, section 6; RFC 6761 for `localhost`.
 
 use std::net::{IpAddr, Ipv6Addr};

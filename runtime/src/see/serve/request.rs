@@ -3,7 +3,7 @@
 //! A page that stops a program is worth attacking, and a browser will carry any website's requests to an
 //! address on the same machine. So nothing is guessed: a request is understood as a whole or refused. Its
 //! `Host` must be one of our own names, whatever the port (`names.rs` says why). Its `Origin`, where it has
-//! one, must be the same, port and all, and whatever changes something must be a POST, which a link or an
+//! one, must be the same, port and all. A request that changes something must be a POST, which a link or an
 //! image cannot be. Sources: RFC 9112; the Fetch standard's `Origin` and `Sec-Fetch-Site`.
 
 use std::net::{IpAddr, SocketAddr};

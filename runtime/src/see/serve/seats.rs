@@ -3,8 +3,8 @@
 //! A browser opens six connections to a server and no more, for all of its tabs together. If six of them were
 //! streams, no command would get through, and no further tab would load. So there are only so many seats. A
 //! new viewer always gets one: the viewer who has had theirs for the longest gives it up. A viewer without a seat is
-//! told what there is, and comes again soon; its browser does that by itself, and says where it was
-//! (`Last-Event-ID`; the HTML standard, section 9.2).
+//! told what there is, and then its stream ends. Its browser connects again by itself, and says which event it had
+//! last (`Last-Event-ID`; the HTML standard, section 9.2).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,9 +1,10 @@
 //! The base: what a loop looked like before the oldest event that is kept.
 //!
-//! The loop brings it on by each event that is forgotten, mostly while nobody looks, so that has to be cheap. Tasks,
-//! timers and sources stand here by their slots, each wait with the thing that is waited for, and a record is applied
-//! as it is: no map is searched and no event is made. A [`State`](crate::see::State) is made of the base only when somebody asks for one. The rules are those of
-//! [`State::apply`](crate::see::State::apply), and tests hold the two equal after every event.
+//! The loop applies each event to it that is forgotten, mostly while nobody looks, so that has to be cheap. Tasks,
+//! timers and sources are found by their slots, and each wait by the thing that is waited for. A record is applied as
+//! it is: no map is searched and no event is made. A [`State`](crate::see::State) is made of the base only when
+//! somebody asks for one. The rules are those of [`State::apply`](crate::see::State::apply), and tests hold the two
+//! equal after every event.
 
 mod parts;
 mod sources;
