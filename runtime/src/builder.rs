@@ -125,9 +125,9 @@ impl Builder {
     /// - a loop about to sleep for ever, with who waits for whom;
     /// - a poll that takes longer than [`slow_poll`](Self::slow_poll), while it is still going on and
     ///   when it is over;
-    /// - a task that wakes itself in 200 polls on end, and nobody else does, for longer than that, unless it
+    /// - a task that alone wakes itself in 200 polls in a row, for longer than `slow_poll`, unless it
     ///   [yields](crate::task::yield_now);
-    /// - 16 timers or more that fire in one turn, each late by more than that.
+    /// - 16 timers or more that fire in one turn, each late by more than `slow_poll`.
     ///
     /// Observers are told of them too, as [`Event::Finding`](crate::ground::event::Event::Finding).
     ///

@@ -44,7 +44,7 @@ pub use crate::ground::place::Place;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait Observer: 'static {
-    /// Called for each event. `at` is the time since the runtime was built, by the clock in force.
+    /// Called for each event. `at` is the time since the runtime was built, by its own clock.
     ///
     /// The clock is read where a turn, a poll or a look at the kernel begins and ends, and where a timer fires. An event
     /// in between has the time of the last reading: inside a poll, that at which the poll began.
@@ -179,8 +179,7 @@ pub enum Event<'a> {
     ParkEnd { events: usize },
     /// A turn is over, after `polls` polls.
     TurnEnd { turn: u64, polls: usize },
-    /// Somebody who watches has held the loop for so long, and it goes on. Delays that follow from it are nobody's
-    /// fault.
+    /// A viewer has held the loop for this long, and it goes on. No task is to blame for the delays that follow.
     Held { lasted: Duration },
     /// The diagnosis found something that keeps the program, or a task of it, from going on. `text` says
     /// it in a sentence.

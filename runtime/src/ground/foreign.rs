@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs foreign code whose panic is nobody's: the panic hook has reported it, and the loop goes on.
+/// Runs foreign code whose panic belongs to no task: the panic hook has reported it, and the loop goes on.
 pub(crate) fn without_panic(f: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
         // Its drop could panic again.

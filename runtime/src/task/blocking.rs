@@ -72,8 +72,8 @@ enum Job<T> {
 
 type Shared<T> = Arc<Mutex<Job<T>>>;
 
-/// The pool thread's part. It knows the inbox itself: the end of a runtime waits for this thread, and for
-/// nobody who would have to look the runtime up.
+/// The pool thread's part. It keeps the inbox, and does not look it up: at the end of a runtime, which waits for this
+/// thread, the inbox is in the registry no more.
 fn thread_half<F, T>(work: F, job: Shared<T>, home: Weak<Inbox<Message>>) -> impl FnOnce() + Send + 'static
 where
     F: FnOnce() -> T + Send + 'static,
@@ -96,8 +96,7 @@ where
     }
 }
 
-/// A closure that may be dropped before it runs, wherever that is. Then a panic of what it captured is
-/// nobody's.
+/// A closure that may be dropped before it runs, on any thread. A panic in that drop belongs to no task.
 struct Work<F>(Option<F>);
 
 impl<F> Drop for Work<F> {
@@ -106,7 +105,7 @@ impl<F> Drop for Work<F> {
     }
 }
 
-/// The part of the loop, when the result is there.
+/// The loop's part, when the result is there.
 fn come_home<T>(core: &Core, job: &Shared<T>, result: Option<thread::Result<T>>) {
     core.outside_waits.set(core.outside_waits.get() - 1);
     let Some(result) = result else { return };

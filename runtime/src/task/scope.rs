@@ -127,8 +127,8 @@ struct Child<'env> {
 /// The part of a scope that it shares with stand-ins and cancellers, which borrow nothing.
 #[derive(Default)]
 struct Notes {
-    /// The stand-ins of the children that are not over, by key. The waker of a wake that rests here rests with it,
-    /// until the scope is polled. So a count of wakers sees that the child can still be woken.
+    /// The stand-ins of the children that are not over, by key. A stand-in that was woken leaves its waker here until
+    /// the scope is polled. So a diagnosis, which counts wakers, sees that the child can still be woken.
     live: RefCell<BTreeMap<TaskKey, Option<Waker>>>,
     /// The children that are to be polled, in this order.
     woken: RefCell<VecDeque<TaskKey>>,
@@ -250,8 +250,8 @@ impl<'env> Scope<'env> {
         self.notes.live.borrow().is_empty()
     }
 
-    /// Polls the children that were woken, in order, until they have spent a share together. Each has a whole
-    /// one, and its poll costs at least one operation.
+    /// Polls the children that were woken, in order, until they have spent one budget together. Each child's poll has a
+    /// whole budget of its own, and costs at least one operation.
     fn poll_noted(&self, core: &Core, cx: &Context<'_>, failures: &mut Vec<Failure>) {
         let mut left = OPERATIONS_PER_POLL;
         loop {
@@ -259,7 +259,7 @@ impl<'env> Scope<'env> {
             let Some(key) = next else { break };
             let child = self.children.borrow_mut().remove(&key);
             let Some(Child { mut body, at }) = child else { continue };
-            // Dropped after the poll, lest it be the last waker meanwhile.
+            // It is dropped after the poll: if it is the last waker, a diagnosis must not see it go before that.
             let _noted = self.notes.live.borrow_mut().get_mut(&key).and_then(Option::take);
             let waker = waker_of(core, WakeWord::new(key));
             let mut cx = Context::from_waker(&waker);
@@ -305,8 +305,8 @@ impl<'env> Scope<'env> {
     }
 
     /// Runs a child's code as the task that stands in for it, and catches its panic. The stand-in may be gone before
-    /// the child is, at the end of the runtime, so it goes by its key. No task is, if the runtime is not running, as
-    /// when the scope outlives it.
+    /// the child is, at the end of the runtime, so it goes by its key. If the runtime does not run, for example because
+    /// the scope outlives it, the code runs as no task.
     fn as_task<R>(&self, key: TaskKey, f: impl FnOnce() -> R) -> std::thread::Result<R> {
         let core = current().filter(|core| core.number == self.runtime);
         let before = core.as_ref().map(|core| core.actor.replace(Actor::Other(Cause::Task(TaskId(key)))));

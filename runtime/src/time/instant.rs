@@ -1,4 +1,4 @@
-//! Instants of the clock in force.
+//! Instants of the runtime's clock, real or virtual.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
@@ -30,7 +30,7 @@ impl Instant {
         Self(current().map_or_else(std::time::Instant::now, |core| core.timers.now()))
     }
 
-    /// An instant of the system's clock, taken as one of the clock in force.
+    /// An instant of the system's clock, taken as one of the runtime's clock.
     pub fn from_std(instant: std::time::Instant) -> Self {
         Self(instant)
     }

@@ -1,4 +1,4 @@
-//! The Chrome trace: the run of a loop as slices, arrows and counters, for Perfetto and its kin.
+//! The Chrome trace: the run of a loop as slices, arrows and counters, for Perfetto and similar viewers.
 //!
 //! The loop has one track: its turns, and in them what it did, step by step. Each task has one: its
 //! life, and in it polls, waits, and the time it stood in the ready queue. A wake is an arrow from the

@@ -26,7 +26,7 @@ pub(super) enum What {
     Life(TaskId, Arc<About>, Option<Finished>),
     /// In the ready queue.
     Ready(TaskId),
-    /// For the first of these, and so many more.
+    /// The first thing that it waits for, and how many others there are.
     Waits(TaskId, Option<(WaitsFor, Place)>, usize),
     /// From a step that the task is the actor of, or nobody's step, to this task's next.
     Arrow(&'static str, Option<TaskId>, TaskId),

@@ -94,7 +94,7 @@ impl Diagnosis {
         Self { slow_poll, started, poll, names, told, runtime, on_stderr, watch }
     }
 
-    /// At every poll, so nothing is made here that only a finding needs.
+    /// Runs at every poll, so it makes nothing that only a finding needs.
     fn poll_started(&self, task: TaskId, told: Duration, core: &Core) {
         // An observer that was told before may have held the loop.
         let started = if core.observers.reading.is_only_noted() { told } else { core.timers.uptime() };
@@ -120,7 +120,7 @@ impl Diagnosis {
         }
     }
 
-    /// The loop is about to sleep. A task that waits now, and has no waker left, waits for ever.
+    /// Runs when the loop is about to sleep. A task that waits now, and has no waker left, waits for ever.
     fn look_for_forgotten(&self, core: &Core) {
         let told = &mut *self.told.borrow_mut();
         told.suspect_bereft(core);
@@ -138,8 +138,8 @@ impl Diagnosis {
         }
     }
 
-    /// The loop is about to sleep. If tasks wait for each other, and nobody else holds a waker of
-    /// theirs, they do so for ever, whatever else goes on.
+    /// Runs when the loop is about to sleep. If tasks wait for each other, and nobody else holds a waker of theirs,
+    /// they wait for ever, whatever else goes on.
     fn look_for_circles(&self, core: &Core) {
         let told = &mut *self.told.borrow_mut();
         for circle in told.circles.closed() {
@@ -156,8 +156,8 @@ impl Diagnosis {
         }
     }
 
-    /// The loop is about to sleep until somebody outside wakes it. If nobody can, it says who waits
-    /// for whom.
+    /// Runs when the loop is about to sleep until somebody outside wakes it. If nobody can, it reports who waits for
+    /// whom.
     fn look_for_the_end(&self, core: &Core) {
         if core.reactor.is_awaited() || core.outside_waits.get() > 0 || somebody_outside(core) || is_called(core) {
             return;

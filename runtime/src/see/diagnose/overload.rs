@@ -48,7 +48,7 @@ pub(super) struct Overload {
     held: Holds,
 }
 
-/// How long viewers have held the loop, up to when: what happened in between is nobody's fault.
+/// How long viewers have held the loop, and when. No task is to blame for what was late meanwhile.
 #[derive(Default)]
 struct Holds {
     /// For each hold: when it was over, and how long all holds together had lasted by then.
@@ -83,7 +83,7 @@ impl Holds {
     }
 }
 
-/// Polls on end that a task asked for by waking itself, and nobody else.
+/// Polls in a row that a task asked for by waking itself, with no wake by others.
 struct Streak {
     polls: u32,
     since: Duration,

@@ -105,7 +105,7 @@ impl Copying {
         Self { live, stores, is_late: false }
     }
 
-    /// Copies on, at most so many slots. Returns whether the copy is whole.
+    /// Copies on, at most `most` slots. Returns whether the copy is whole.
     pub(crate) fn go_on(&mut self, core: &Core, mut most: usize) -> bool {
         let is_late = std::mem::replace(&mut self.is_late, true);
         let [tasks, timers, sources] = self.stores.each_mut().map(|(next, slots, newest)| {

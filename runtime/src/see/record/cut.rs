@@ -33,7 +33,7 @@ impl Cut {
         format!("{}\n{facts}", Header { run: self.run, first: before + 1, dropped: before, whole })
     }
 
-    /// Takes a base, of so many events, on to the last event that the ring has forgotten.
+    /// Takes a base, which is that after `after` events, on to the last event that the ring has forgotten.
     pub(super) fn bring_up(&self, (after, base): &mut (u64, Base)) {
         let mut before = self.before;
         for segment in &self.segments {

@@ -8,19 +8,19 @@ use crate::see::model::state::State;
 use crate::see::record::base::Base;
 use crate::see::record::cut::Cut;
 
-/// The knowledge of the loop apart from the events that are kept.
+/// All that a ring knows of its loop, apart from the events that are kept.
 #[derive(Default)]
 pub(super) struct Past {
-    /// The loop after so many events, the last of which is not kept any more.
+    /// The loop after this many events. The last of them is not kept any more.
     pub(super) base: (u64, Base),
-    /// The loop as the last looker saw it, after so many events.
+    /// The loop as the last looker saw it, after this many events.
     pub(super) seen: (u64, Arc<State>),
     /// The stores of a loop that ran already, until all of them are copied. Before that there is no base.
     pub(super) copying: Option<(u32, Copying)>,
 }
 
 impl Past {
-    /// Copies the next so many slots of the stores. Returns whether all are copied.
+    /// Copies the next slots of the stores, at most `most`. Returns whether all are copied.
     pub(super) fn copy_on(&mut self, core: &Core, most: usize) -> bool {
         let is_whole = self.copying.as_mut().is_none_or(|(_, copying)| copying.go_on(core, most));
         if is_whole {

@@ -1,7 +1,7 @@
 //! Segments: packed events in a row, which do not change any more once there are as many as fit.
 //!
 //! The loop writes into a segment that others read meanwhile, and nobody waits. Its thread alone writes: first an event's
-//! words, then how many events there are. A reader takes the number first, and reads so many.
+//! words, then how many events there are. A reader takes the number first, and reads that many.
 //!
 //! ```text
 //!     the loop:    words of event 7, relaxed  ->  written = 8, release

@@ -49,7 +49,7 @@ impl Tail {
         last.saturating_sub(self.capacity as u64)
     }
 
-    /// How many events there were before all full segments that are kept, and so many that are gone.
+    /// How many events there were before the full segments that are kept and the last `gone` of those that are gone.
     fn before(&self, gone: usize) -> u64 {
         self.before - ((self.full.len() + gone) * SEGMENT) as u64
     }

@@ -10,7 +10,7 @@ pub(super) enum Clock {
     Real {
         started: Instant,
     },
-    /// It stands while nothing happens: so that a stuck loop is seen, it is noted when an event last passed.
+    /// It stands still while nothing happens. So the server notes when an event last passed, to notice a stuck loop.
     Virtual {
         watched: Instant,
         last_told: AtomicU64,

@@ -62,9 +62,9 @@ enum Wish {
     StopAtPoll,
     /// Stop before the first poll after this task was woken.
     StopAfterWake(u64),
-    /// Pass so many polls, then stop at the next.
+    /// Pass this many polls, then stop at the next.
     Polls(u32),
-    /// Stop where the so many-th turn from here starts.
+    /// Stop at the start of a turn, this many turns from here.
     Turns(u32),
     UntilWake(u64),
 }

@@ -109,7 +109,7 @@ pub(super) fn table(watched: &Watched) -> String {
 fn cancel(task: u64, watched: &Watched) -> Option<String> {
     let found = |state: &State, _| Some((state.tasks.get(&task)?.slot, report::name(state, task)));
     let (slot, name) = watched.look(found)?;
-    // The root future of `block_on` has slot 0, and is nobody's to drop.
+    // The root future of `block_on` has slot 0. It belongs to the caller, so nobody can drop it.
     if slot == 0 {
         return Some(format!("{name} is the future of block_on and ends only by itself; Ctrl-C ends the program\n"));
     }

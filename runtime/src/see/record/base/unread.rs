@@ -30,7 +30,7 @@ impl Base {
         Self { at, turn, phase, unread: Some(Box::new(unread)), ..Self::default() }
     }
 
-    /// Reads on, at most so many things. Returns whether all is read.
+    /// Reads on, at most `most` things. Returns whether all is read.
     pub(in crate::see::record) fn read_on(&mut self, most: usize, places: &Places) -> bool {
         let Some(mut unread) = self.unread.take() else { return true };
         let is_over = (0..most).any(|_| !self.read_one(&mut unread, places));
