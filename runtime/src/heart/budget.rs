@@ -69,7 +69,7 @@ impl Core {
 
 /// Ready, and counts one operation; Pending if the budget is used up. It serves leaf futures that are ready as often as
 /// they are polled.
-pub(crate) fn ready_at_a_price(cx: &Context<'_>) -> Poll<()> {
+pub(crate) fn ready_within_budget(cx: &Context<'_>) -> Poll<()> {
     if let Some(core) = current() {
         if core.must_yield(cx) {
             return Poll::Pending;

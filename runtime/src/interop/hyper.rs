@@ -58,7 +58,7 @@ use std::time::Duration;
 use futures_io::{AsyncRead, AsyncWrite};
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 
-use crate::heart::budget::ready_at_a_price;
+use crate::heart::budget::ready_within_budget;
 use crate::time::{Instant, Sleep, sleep, sleep_until};
 
 /// How much one read brings at most.
@@ -110,7 +110,7 @@ impl<T: AsyncRead + Unpin> Read for Io<T> {
     ) -> Poll<io::Result<()>> {
         let wanted = unfilled.remaining().min(SCRATCH);
         if wanted == 0 {
-            return ready_at_a_price(cx).map(Ok);
+            return ready_within_budget(cx).map(Ok);
         }
         // The connection is foreign code and may come back here, through an adapter inside another. So
         // the scratch is taken, not borrowed; a second user makes one of its own.
@@ -146,7 +146,7 @@ impl<T: AsyncWrite + Unpin> Write for Io<T> {
 impl<T: Read + Unpin> AsyncRead for Io<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         if buffer.is_empty() {
-            return ready_at_a_price(cx).map(|()| Ok(0));
+            return ready_within_budget(cx).map(|()| Ok(0));
         }
         let mut buffer = ReadBuf::new(buffer);
         ready!(Pin::new(&mut self.0).poll_read(cx, buffer.unfilled()))?;

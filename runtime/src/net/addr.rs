@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::num::IntErrorKind;
 use std::panic::Location;
 
-use crate::heart::budget::ready_at_a_price;
+use crate::heart::budget::ready_within_budget;
 use crate::heart::current::expect_current;
 use crate::task::spawn_blocking;
 
@@ -69,7 +69,7 @@ pub(crate) async fn resolve(
 ) -> io::Result<Vec<SocketAddr>> {
     let (name, port) = match addr.addrs()? {
         Addresses::Known(addrs) => {
-            poll_fn(|cx| ready_at_a_price(cx)).await;
+            poll_fn(|cx| ready_within_budget(cx)).await;
             return Ok(addrs);
         }
         Addresses::Named(name, port) => (name, port),

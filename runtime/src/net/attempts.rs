@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::heart::budget::ready_at_a_price;
+use crate::heart::budget::ready_within_budget;
 use crate::heart::core::Core;
 use crate::heart::current::at_home;
 use crate::heart::key::SourceKey;
@@ -62,7 +62,7 @@ impl<S: mio::event::Source + Send + 'static, F> Attempts<'_, S, F> {
 
 /// Moves no bytes: ready at once, and nothing has changed.
 pub(crate) fn poll_nothing(cx: &Context<'_>) -> Poll<io::Result<usize>> {
-    ready_at_a_price(cx).map(|()| Ok(0))
+    ready_within_budget(cx).map(|()| Ok(0))
 }
 
 // It never pins one of its parts, so it may be moved.
@@ -78,7 +78,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { socket, direction, at, waiter, needs_nothing, attempt } = &mut *self;
         if *needs_nothing {
-            return ready_at_a_price(cx).map(|()| attempt(socket));
+            return ready_within_budget(cx).map(|()| attempt(socket));
         }
         let number = |core: &Core| *waiter.get_or_insert_with(|| core.reactor.new_waiter());
         let polled = socket.poll_io(cx, *direction, at, number, |_| attempt(socket));

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::heart::budget::ready_at_a_price;
+use crate::heart::budget::ready_within_budget;
 use crate::heart::core::Core;
 use crate::heart::current::{at_home, expect_current};
 use crate::time::Sleep;
@@ -57,7 +57,7 @@ pub(crate) async fn insist<R>(
     mut attempt: impl FnMut() -> io::Result<R>,
 ) -> io::Result<R> {
     for failures in 0.. {
-        poll_fn(|cx| ready_at_a_price(cx)).await;
+        poll_fn(|cx| ready_within_budget(cx)).await;
         match attempt() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let core = expect_current(format_args!("a socket, asked for at {at},"));

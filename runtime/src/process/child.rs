@@ -9,7 +9,7 @@ use std::process::{ExitStatus, Output};
 use std::task::{Context, Poll, ready};
 
 use crate::ground::signals;
-use crate::heart::budget::ready_at_a_price;
+use crate::heart::budget::ready_within_budget;
 use crate::heart::current::expect_home;
 use crate::process::look::{AWAITED, Look};
 use crate::process::orphans;
@@ -258,7 +258,7 @@ impl Future for Ended<'_> {
         let Self { child, look, at } = &mut *self;
         child.stdin = None;
         if child.status.is_some() {
-            ready!(ready_at_a_price(cx));
+            ready!(ready_within_budget(cx));
         }
         loop {
             // In this order: should it end right after it was asked, the signal is still to come.

@@ -14,7 +14,7 @@ use futures_core::Stream;
 use super::SignalKind;
 use super::pipe::{Listening, empty};
 use crate::ground::signals;
-use crate::heart::budget::ready_at_a_price;
+use crate::heart::budget::ready_within_budget;
 use crate::heart::current::{at_home, expect_current, expect_home};
 use crate::heart::reactor::{Direction, WaiterId};
 
@@ -153,7 +153,7 @@ impl Signal {
             }
         } else {
             // It needs no system call, but to count.
-            ready!(ready_at_a_price(cx));
+            ready!(ready_within_budget(cx));
         }
         self.forget();
         self.seen = count(self.kind);

@@ -6,7 +6,7 @@ use std::panic::Location;
 
 use super::{Signal, SignalKind, signal};
 use crate::ground::signals::{asked_to_stop, await_stop};
-use crate::heart::budget::ready_at_a_price;
+use crate::heart::budget::ready_within_budget;
 
 /// Waits until the process is asked to stop, by SIGINT or SIGTERM, and says by which. A program that awaits this then
 /// stops in order: accept nobody else, let those who are here finish for a while, report.
@@ -49,7 +49,7 @@ pub fn stop_requested() -> impl Future<Output = io::Result<SignalKind>> {
         };
         loop {
             if let Some(kind) = asked() {
-                return ready_at_a_price(cx).map(|()| Ok(kind));
+                return ready_within_budget(cx).map(|()| Ok(kind));
             }
             // Both must be polled: either may come.
             let news = signals.each_mut().map(|signal| signal.poll_at(cx, at).is_ready());

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 
-use crate::heart::budget::ready_at_a_price;
+use crate::heart::budget::ready_within_budget;
 
 /// Counts one operation against what the task may do in this poll. If that is used up, the task goes to
 /// the end of the ready queue first, and the others run.
@@ -25,5 +25,5 @@ use crate::heart::budget::ready_at_a_price;
 /// # });
 /// ```
 pub async fn consume_budget() {
-    poll_fn(|cx| ready_at_a_price(cx)).await;
+    poll_fn(|cx| ready_within_budget(cx)).await;
 }

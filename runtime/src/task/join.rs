@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 
 use crate::ground::event::{Event, TaskId, WaitsFor};
 use crate::ground::failure::{Abort, Asker, Failure};
-use crate::heart::budget::ready_at_a_price;
+use crate::heart::budget::ready_within_budget;
 use crate::heart::current::{REGISTRY, at_home, current, expect_home, with_home};
 use crate::heart::key::TaskKey;
 use crate::heart::peek::waiter_of;
@@ -130,7 +130,7 @@ fn poll_failure(task: TaskKey, spawned: Line, awaited: Line, cx: &Context<'_>) -
 fn wait(task: TaskKey, spawned: Line, awaited: Line, cx: &Context<'_>) -> Poll<JoinError> {
     let core = expect_home(task.0.runtime, "a JoinHandle was polled");
     if core.current_task() == Some(task) {
-        std::task::ready!(ready_at_a_price(cx));
+        std::task::ready!(ready_within_budget(cx));
         return Poll::Ready(JoinError::new(task, core.tasks.info(task), Reason::JoinsItself));
     }
     if !core.must_yield(cx) {

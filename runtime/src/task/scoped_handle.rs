@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
-use crate::heart::budget::ready_at_a_price;
+use crate::heart::budget::ready_within_budget;
 
 /// Waits for a child of a [`scope`](crate::task::scope()) and gives its output.
 ///
@@ -83,7 +83,7 @@ impl<T> Future for ScopedJoinHandle<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         if self.is_finished() {
-            ready!(ready_at_a_price(cx));
+            ready!(ready_within_budget(cx));
         }
         let waker = cx.waker().clone();
         match self.state.replace(State::Taken) {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::ground::event::{Event, TimerId, WaitsFor};
-use crate::heart::budget::ready_at_a_price;
+use crate::heart::budget::ready_within_budget;
 use crate::heart::core::Core;
 use crate::heart::current::{at_home, current, expect_home, no_loop, not_at_home, with_current, with_home};
 use crate::heart::key::{Key, TaskKey, TimerKey};
@@ -210,7 +210,7 @@ impl Future for Sleep {
                 self.wait_on(timer, cx)
             }
             // A task that awaits it again and again has to let the others run.
-            Stage::Fired => ready_at_a_price(cx),
+            Stage::Fired => ready_within_budget(cx),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::heart::budget::ready_at_a_price;
+use crate::heart::budget::ready_within_budget;
 use crate::trace;
 
 /// Lets the others run: pending once, and woken at once.
@@ -108,7 +108,7 @@ impl Future for Wait {
         if shared.is_set {
             drop(shared);
             // It is ready as often as it is asked, so it costs a part of the share.
-            return ready_at_a_price(cx);
+            return ready_within_budget(cx);
         }
         trace::wait(&format!("event {}", self.event.number), self.at);
         // stage: hole "wait"

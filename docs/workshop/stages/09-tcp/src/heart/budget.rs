@@ -73,7 +73,7 @@ impl Core {
 
 /// Ready, at the price of one operation of the task that asks. It serves leaf futures that are ready as often as they
 /// are asked.
-pub(crate) fn ready_at_a_price(cx: &Context<'_>) -> Poll<()> {
+pub(crate) fn ready_within_budget(cx: &Context<'_>) -> Poll<()> {
     if let Some(core) = current() {
         if core.must_yield(cx) {
             return Poll::Pending;
