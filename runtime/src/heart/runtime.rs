@@ -122,7 +122,8 @@ impl Runtime {
         self.drop_tasks();
         let abandoned = self.core.pool.close(limit);
         // Results of jobs that ended meanwhile are in the inbox, and are dropped on this thread. Then the wakers that
-        // timers and sources still hold are dropped. One may be foreign, and its drop may spawn: hence the rounds.
+        // timers and sources still hold are dropped, by `count`. One may be foreign, and its drop may spawn: hence the
+        // rounds.
         for _round in 0..MOST_ROUNDS {
             self.drop_tasks();
             let wakers = self.core.timers.take_wakers().into_iter().chain(self.core.reactor.take_wakers());
