@@ -287,7 +287,7 @@ pub struct Readiness {
     pub write_closed: bool,
 }
 
-/// Nanoseconds: 584 years of them fit, and what is later is as late as that.
+/// A duration in nanoseconds. A longer one than 584 years, which is the most that fits, counts as that.
 pub(crate) fn nanos(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos().into())
 }

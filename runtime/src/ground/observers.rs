@@ -28,9 +28,9 @@ pub(crate) struct Observers {
     /// Whether anybody is told. The loop asks before it makes an event.
     pub(crate) any: Cell<bool>,
     pub(crate) reading: Reading,
-    /// The payload of an observer's panic, until nothing is out of its place.
+    /// The payload of an observer's panic, which goes on between two steps of a turn.
     panic: Cell<Option<Box<dyn Any + Send>>>,
-    /// How often the process that they observe was forked off.
+    /// The count of [`forks`] in the process that they observe.
     forks: u32,
     is_abandoned: Cell<bool>,
     checkpoint: OnceCell<Checkpoint>,

@@ -16,7 +16,7 @@ pub(crate) struct Reading {
     nanos: Cell<u64>,
     /// Whether the next event may share it. Outside of turns none may.
     is_shared: Cell<bool>,
-    /// Whether a poll has ended and nothing was told since, so that one which begins now does so at the same time.
+    /// Whether a poll has ended and nothing was told since. Then the next poll begins at the time at which that ended.
     has_ended: Cell<bool>,
     /// Whether all observers only note what they are told.
     only_noted: Cell<bool>,

@@ -249,8 +249,8 @@ fn raise_here(signal: c_int) {
     }
 }
 
-/// Whether a file is this process's from here on, until it and its copies are closed; false if it is another's. If
-/// files cannot be locked, nobody has any.
+/// Locks a file for this process, until it and its copies are closed. False if another process has locked it. True if
+/// the system cannot lock files.
 pub(crate) fn lock_file(file: &File) -> bool {
     // SAFETY: flock(2) takes a descriptor, which is open as long as the file is there.
     let locked = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
@@ -263,8 +263,9 @@ pub(crate) fn at_exit(last: extern "C" fn()) {
     unsafe { libc::atexit(last) };
 }
 
-/// How often this process was forked off. All that a forked child must leave to its parent keeps the number of its
-/// maker: another one says that this is a child. Unlike a process id, it is no system call.
+/// How many forks lie between the first process that asked and this one. An object that a forked child must leave to
+/// its parent keeps the count of the process that made it. If the count of today is another, this is a child. Unlike a
+/// process id, the count needs no system call.
 pub(crate) fn forks() -> u32 {
     static FORKS: AtomicU32 = AtomicU32::new(0);
     static IS_WATCHED: Once = Once::new();

@@ -23,7 +23,7 @@ pub(crate) trait Listen: mio::event::Source + Send + Sized + 'static {
 
 type TakeFrom<L> = fn(&Socket<L>) -> io::Result<<L as Listen>::Raw>;
 
-/// Waits for the next connection; once it has given one, for the next.
+/// Waits for a connection. It may be polled again after it has given one, and then waits for the next.
 pub(crate) struct Accept<'a, L: Listen> {
     attempts: Attempts<'a, L, TakeFrom<L>>,
     at: &'static Location<'static>,
@@ -65,7 +65,7 @@ impl<L: Listen> Future for Accept<'_, L> {
     }
 }
 
-/// A connection's failure may follow another's at once, but not for ever.
+/// How many failed connections in a row are passed over without a pause.
 const FAILURES_WITHOUT_PAUSE: u32 = 16;
 
 /// How long to pause before the next `accept`, after `failures` before this one; `None` if there is no

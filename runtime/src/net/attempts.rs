@@ -53,7 +53,8 @@ pub(crate) struct Attempts<'a, S: mio::event::Source + Send + 'static, F> {
 }
 
 impl<S: mio::event::Source + Send + 'static, F> Attempts<'_, S, F> {
-    /// With `condition`, the socket need not be ready: the attempt is one to move no bytes, and makes no call.
+    /// If `condition` holds, the attempt is made even if the socket is not ready. It is an attempt to move no bytes,
+    /// which makes no system call.
     pub(crate) fn ready_if(mut self, condition: bool) -> Self {
         self.needs_nothing = condition;
         self
@@ -83,7 +84,7 @@ where
         let number = |core: &Core| *waiter.get_or_insert_with(|| core.reactor.new_waiter());
         let polled = socket.poll_io(cx, *direction, at, number, |_| attempt(socket));
         if polled.is_ready() {
-            // An attempt is made only where an event has made it possible, and that took the waker.
+            // An event made this attempt possible, and took the waker. So there is none to take back.
             *waiter = None;
         }
         polled

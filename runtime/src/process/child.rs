@@ -261,7 +261,7 @@ impl Future for Ended<'_> {
             ready!(ready_within_budget(cx));
         }
         loop {
-            // In this order: should it end right after it was asked, the signal is still to come.
+            // First the child is asked, and then the signal is awaited. If the child ends in between, the signal comes.
             if let Some(status) = child.try_wait()? {
                 return Poll::Ready(Ok(status));
             }

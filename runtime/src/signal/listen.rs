@@ -152,7 +152,7 @@ impl Signal {
                 Poll::Ready(Ok(())) => {}
             }
         } else {
-            // It needs no system call, but to count.
+            // This way asks the kernel for nothing, so no attempt counts it: the operation is counted here.
             ready!(ready_within_budget(cx));
         }
         self.forget();

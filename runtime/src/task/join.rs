@@ -73,8 +73,8 @@ impl<T> JoinHandle<T> {
         AbortHandle::new(self.task)
     }
 
-    /// Whether the task is over, as every task is whose runtime has been dropped, or is about to be. While the
-    /// runtime lives but does not run, as on another thread than the loop's, nobody can tell, and it says no.
+    /// Whether the task is over. It is over, too, if its runtime has been dropped, or is about to be. Call this on the
+    /// loop's thread while the loop runs: elsewhere it is false as long as the runtime lives.
     pub fn is_finished(&self) -> bool {
         self.taken || is_over(self.task)
     }

@@ -40,8 +40,8 @@ fn unwritten() -> MutexGuard<'static, Unwritten> {
     UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Something to be done when this is dropped, or when the process ends before that; and at each signal that
-/// asks it to.
+/// A file that is written when this is dropped, or when the process ends before that. It is also written at each signal
+/// that asks the process to end.
 pub(super) struct AtTheEnd {
     number: u64,
     process: u32,

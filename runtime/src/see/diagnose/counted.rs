@@ -21,7 +21,8 @@ struct Counts {
 
 type ByWord = BuildHasherDefault<WordHasher>;
 
-/// Spreads wake words, which nobody outside chooses: slots count up, and the high bits hold the runtime.
+/// A hasher for wake words. No outsider chooses these, so a simple one does: slots count up, and the high bits hold the
+/// runtime.
 #[derive(Default)]
 struct WordHasher(u64);
 

@@ -10,7 +10,7 @@ const SHEET: usize = 256;
 
 type Sheet<T> = Box<[Option<(u64, T)>; SHEET]>;
 
-/// Things by slot, each with its number: who asks for another of the same slot finds nothing.
+/// Things by slot, each with its serial. A look-up with another serial finds nothing.
 pub(crate) struct Slots<T>(Vec<Option<Sheet<T>>>);
 
 impl<T> Default for Slots<T> {
