@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::complaint::one_line;
 use crate::{complain, end_without_output, log};
 
 /// The longest time a flag accepts: a year.
@@ -96,7 +97,7 @@ pub fn without_flags(name: &'static str, about: &'static str) {
 /// Says what clap has to say instead of flags: what is wrong with them, or the help.
 fn end_with(said: &clap::Error) -> ! {
     if said.use_stderr() {
-        complain(one_line(&said.to_string()));
+        complain(one_line(said));
         exit(2);
     }
     let mut stdout = io::stdout();
@@ -107,13 +108,6 @@ fn end_with(said: &clap::Error) -> ! {
         Ok(()) => exit(0),
         Err(error) => end_without_output(&error),
     }
-}
-
-/// The complaint of clap, without the usage and the tips below it.
-fn one_line(said: &str) -> String {
-    let complaint = said.split("\n\n").next().unwrap_or_default();
-    let words: Vec<_> = complaint.lines().map(str::trim).collect();
-    format!("{}; --help says more", words.join(" "))
 }
 
 /// `println!` panics where nobody takes what it prints, though the program has no error.
@@ -172,9 +166,13 @@ mod tests {
 
     #[test]
     fn a_complaint_is_one_line_that_names_the_way_out() {
-        let said =
-            "error: invalid value 'x' for '--serve <TWIN>'\n  [possible values: threads, loop]\n\nUsage: twins\n";
+        let twins = clap::Command::new("twins")
+            .arg(clap::Arg::new("serve").long("serve").value_name("TWIN").value_parser(["threads", "loop"]));
+        let said = twins.try_get_matches_from(["twins", "--serve", "x"]).unwrap_err();
         let line = "error: invalid value 'x' for '--serve <TWIN>' [possible values: threads, loop]; --help says more";
-        assert_eq!(one_line(said), line);
+        assert_eq!(one_line(&said), line);
+        let soak = clap::Command::new("soak").subcommand(clap::Command::new("wakes")).arg_required_else_help(true);
+        let said = soak.try_get_matches_from(["soak"]).unwrap_err();
+        assert_eq!(one_line(&said), "error: the command line does not say what to do; --help lists what there is");
     }
 }

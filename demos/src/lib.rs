@@ -1,6 +1,7 @@
 //! The tools that demos share: flags, leaving with a sentence, what servers need, and the stage for those that show the
 //! loop at work or in trouble.
 
+mod complaint;
 mod flags;
 mod guests;
 mod log;

@@ -10,15 +10,23 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use clap::Parser;
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 
+#[path = "../command_line.rs"]
+mod command_line;
 #[path = "../../runtime/src/see/serve/page/mod.rs"]
 mod page;
 
 /// How many letters a line of the packed recordings has.
 const WIDE: usize = 120;
 
+/// Writes the page as a file for the disk and as one for programs, and packs the recordings that are built into it.
+#[derive(Parser)]
+struct Arguments {}
+
 fn main() -> std::io::Result<()> {
+    let Arguments {} = command_line::read();
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let recordings = top.join("runtime/src/see/serve/page/recordings.html");
     let before = fs::read_to_string(&recordings)?;

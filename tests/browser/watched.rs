@@ -1,13 +1,18 @@
 //! The programs that the browser's tests look at: small programs, chosen by the first argument, that run until a line
 //! comes on their standard input.
 
+#[path = "../command_line.rs"]
+mod command_line;
+
 use std::net::SocketAddr;
 use std::task::Poll;
 use std::time::Duration;
 
+use clap::{Parser, ValueEnum};
 use futures_lite::{AsyncReadExt as _, future, io};
 use oneloop::Runtime;
 use oneloop::net::{TcpListener, TcpStream};
+use oneloop::signal::ctrl_c;
 use oneloop::task::Builder;
 use oneloop::time::{sleep, timeout};
 
@@ -19,29 +24,60 @@ const HOSTILE: [&str; 4] = [
     "\u{202e}gnp.exe & &lt;b&gt; ' \\ \u{7} \u{2028}",
 ];
 
+/// Runs a small program for the browser's tests to look at, until a line comes on its standard input.
+#[derive(Parser)]
+struct Arguments {
+    /// Which one
+    program: Program,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Program {
+    Steady,
+    Guarded,
+    Wedged,
+    Hostile,
+    Recorded,
+    Varied,
+    Crowd,
+    Flood,
+    Nappers,
+    Staggered,
+    Hundred,
+    Multitude,
+    Resting,
+    Lingering,
+}
+
 fn main() {
-    let program = std::env::args().nth(1).unwrap_or_default();
+    let Arguments { program } = command_line::read();
     let builder = Runtime::builder();
-    let builder = if program == "recorded" { builder.virtual_clock() } else { builder };
+    let builder = if program == Program::Recorded { builder.virtual_clock() } else { builder };
     let runtime = builder.build().expect("a runtime can be started");
     runtime.block_on(async {
-        match program.as_str() {
-            "steady" => steady().await,
-            "guarded" => guarded().await,
-            "wedged" => wedged().await,
-            "hostile" => hostile().await,
-            "recorded" => recorded().await,
-            "varied" => varied().await,
-            "crowd" => crowd().await,
-            "flood" => flood().await,
-            "nappers" => nappers().await,
-            "staggered" => staggered().await,
-            "hundred" => busy(100, 20, 100).await,
-            "multitude" => busy(12_000, 1_000, 2_000).await,
-            "resting" => busy(31, 3_600_000, 1).await,
-            other => panic!("there is no program {other:?}"),
+        match program {
+            Program::Steady => steady().await,
+            Program::Guarded => guarded().await,
+            Program::Wedged => wedged().await,
+            Program::Hostile => hostile().await,
+            Program::Recorded => recorded().await,
+            Program::Varied => varied().await,
+            Program::Crowd => crowd().await,
+            Program::Flood => flood().await,
+            Program::Nappers => nappers().await,
+            Program::Staggered => staggered().await,
+            Program::Hundred => busy(100, 20, 100).await,
+            Program::Multitude => busy(12_000, 1_000, 2_000).await,
+            Program::Resting => busy(31, 3_600_000, 1).await,
+            Program::Lingering => lingering().await,
         }
     });
+}
+
+/// It has done its work after a moment, and stays until Ctrl-C.
+async fn lingering() {
+    recorded().await;
+    ctrl_c().await.expect("signals can be heard");
 }
 
 /// Three tasks that tick at their own rates, for ever.

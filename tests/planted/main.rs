@@ -12,6 +12,8 @@
 
 mod bugs;
 mod cargo;
+#[path = "../command_line.rs"]
+mod command_line;
 mod tree;
 
 use std::num::NonZero;
@@ -48,7 +50,7 @@ impl Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = command_line::read::<Arguments>();
     let chosen: Vec<&Bug> = BUGS.iter().filter(|bug| arguments.wants(bug)).step_by(arguments.one_in.get()).collect();
     if chosen.is_empty() {
         eprintln!("no planted bug has any of these words: {}; --list shows them all", arguments.words.join(", "));

@@ -10,6 +10,8 @@
 //! Each prints a line with the figure as it was seen, and ends with 1 when a promise is broken.
 
 mod accounts;
+#[path = "../command_line.rs"]
+mod command_line;
 mod mixed;
 mod sockets;
 mod timers;
@@ -86,7 +88,7 @@ fn run(soak: Soak, part: u64) -> Seen {
 }
 
 fn main() -> ExitCode {
-    let Arguments { soak, part } = Arguments::parse();
+    let Arguments { soak, part } = command_line::read::<Arguments>();
     let soaks = if matches!(soak, Soak::All) { EACH.to_vec() } else { vec![soak] };
     let mut broken = 0;
     for soak in soaks {

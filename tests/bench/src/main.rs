@@ -1,5 +1,8 @@
 //! The command line: the whole comparison, one figure of it, or the guard over oneloop's counts.
 
+#[path = "../../command_line.rs"]
+mod command_line;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -115,7 +118,7 @@ fn parse_runtime(name: &str) -> Result<&'static str, String> {
 }
 
 fn main() -> ExitCode {
-    let ended = match Arguments::parse().command {
+    let ended = match command_line::read::<Arguments>().command {
         Command::All { selection } => compare(&Workload::ALL, &selection),
         Command::Only { workloads, selection } => compare(&workloads, &selection),
         Command::Growth { out, most } => growth::show(&out, most),

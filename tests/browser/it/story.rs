@@ -350,3 +350,31 @@ fn an_ended_program_leaves_a_card_and_can_be_replayed() {
         page.is_well();
     });
 }
+
+#[test]
+fn a_program_that_stays_when_its_work_is_done_has_the_card_too() {
+    in_a_browser(|browser| {
+        let program = Program::start("lingering");
+        let mut page = browser.page();
+        page.is_sized(1280, 800);
+        page.opens(&program.address);
+        page.waits_until("!document.querySelector('#end').hidden");
+        assert_eq!(page.text("#pill"), "Live");
+        assert_eq!(page.text("#end-title"), "The program has done its work");
+        assert!(page.text("#story").starts_with("The program has done its work."), "{}", page.text("#story"));
+        assert_eq!(page.value("document.activeElement.id"), json!("end-replay"));
+        page.presses("#end-again");
+        assert!(page.text("#end-how").starts_with("End the program with Ctrl-C"));
+
+        // Closed, it stays away; the button to play has the run played, and at its end the card comes again.
+        page.types("Escape");
+        page.value("new Promise((done) => setTimeout(done, 1500))");
+        assert_eq!(page.value("document.querySelector('#end').hidden"), json!(true));
+        assert_eq!(page.value("document.querySelector('#play').title"), json!("Replay (space)"));
+        page.presses("#play");
+        page.waits_until("document.querySelector('#pill').textContent === 'Replay' && app.playing");
+        page.value("$('speed').value = 1000");
+        page.waits_until("app.cursor === app.rec.last && !document.querySelector('#end').hidden");
+        page.is_well();
+    });
+}

@@ -1,5 +1,7 @@
 //! The comparison: the suite on each of these runtimes, as a table.
 
+#[path = "../../command_line.rs"]
+mod command_line;
 mod page;
 
 use std::process::ExitCode;
@@ -33,7 +35,7 @@ fn main() -> ExitCode {
         Suite::of::<runtimes::Step3>(),
     ];
     run_one(&suites);
-    let arguments = Arguments::parse();
+    let arguments = command_line::read::<Arguments>();
     if let Some(unknown) = arguments.runtimes.iter().find(|name| suites.iter().all(|suite| suite.name != **name)) {
         let names: Vec<&str> = suites.iter().map(|suite| suite.name).collect();
         eprintln!("there is no runtime `{unknown}` here; there are: {}", names.join(", "));

@@ -4,6 +4,8 @@
 //! on a virtual clock. The two must write down the same, line by line, but for the differences
 //! listed in `differences.rs`, each with its reason. `docs/from-tokio.md` is made of that list.
 
+#[path = "../../../command_line.rs"]
+mod command_line;
 mod differences;
 mod on_oneloop;
 mod on_tokio;
@@ -36,7 +38,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = command_line::read::<Arguments>();
     // Several programs panic on purpose.
     std::panic::set_hook(Box::new(|_| ()));
     let ended = compare(arguments.show).and_then(|()| if arguments.write { write() } else { check() });

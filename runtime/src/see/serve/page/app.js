@@ -21,13 +21,14 @@ const app = {
   },
 
   /** Nothing moves by itself. */
-  paused() { return this.live && this.tail ? this.held !== null : !this.playing; },
+  paused() { return this.live && this.tail ? this.held !== null || end.isOver() : !this.playing; },
 
   /** The loop's time at what is shown, between two events too. */
   now() {
     const { view } = this;
     if (this.live && this.tail) {
-      if (!this.server || this.held || this.link !== "live") return view.t;
+      // A virtual clock stands still between two events.
+      if (!this.server || this.held || this.link !== "live" || this.rec.header.clock === "virtual") return view.t;
       const now = this.server.t + (performance.now() - this.server.at) * MS;
       // The server names the task that holds up the loop. Where it names nobody, this poll is long over, and its end
       // is on its way.
@@ -105,7 +106,7 @@ function frame(at) {
   app.dirty = false;
   paint(at, moving);
   if (app.dirty || app.playing) frames.ask();
-  else if (moving && at - app.heard > QUIET_MS) frames.later(IDLE_MS);
+  else if (moving && at - app.heard > QUIET_MS) frames.later(IDLE_MS), end.look();
   else if (moving) frames.ask();
 }
 

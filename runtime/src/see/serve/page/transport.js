@@ -104,6 +104,7 @@ function received(data) {
   }
   if (fresh) welcome(fresh);
   else if ((news || app.rec.stale) && app.tail) app.show(app.rec.last);
+  if (news && !end.isOver()) end.hide();
   // The loop is held after what came before: so it is looked at when that is shown.
   if (turned) status(turned);
   app.rec.trim();

@@ -4,14 +4,14 @@ const PLAY = "M4 2.5v11l9-5.5z", PAUSE = "M3.5 2.5h3v11h-3zm6 0h3v11h-3z";
 
 function paintBar() {
   const { rec, cursor, live, tail } = app, paused = app.paused(), past = live && !tail;
-  const icon = $("play");
-  if (icon.dataset.paused !== String(paused)) {
-    icon.dataset.paused = paused;
+  const icon = $("play"), words = !paused ? "Pause" : live && tail && !app.held ? "Replay" : live && tail ? "Go on" : "Play";
+  if (icon.dataset.words !== words) {
+    icon.dataset.words = words;
     const picture = svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" });
     picture.append(svg("path", { d: paused ? PLAY : PAUSE }));
     icon.replaceChildren(picture);
-    icon.setAttribute("aria-label", paused ? (live && tail ? "Go on" : "Play") : "Pause");
-    icon.title = `${paused ? "Go on" : "Pause"} (space)`;
+    icon.setAttribute("aria-label", words);
+    icon.title = `${words} (space)`;
   }
   const scrub = $("scrub");
   const { n: from } = rec.start, to = rec.seat(rec.last), here = rec.seat(cursor);
@@ -34,7 +34,7 @@ function paintBar() {
   for (const id of ["step-poll", "step-turn", "to-wake", "predict"]) $(id).disabled = !linked || (ends && !app.predict);
   for (const id of ["step-poll", "step-turn", "to-wake"]) $(id).disabled ||= app.asking();
   $("to-wake").disabled ||= app.selected === null;
-  $("play").disabled = !linked && !past;
+  $("play").disabled = !linked && !past && !end.isOver();
   scrub.disabled = app.asking();
   paintPill();
 }
@@ -47,6 +47,7 @@ function caption() {
     return `Held before ${next ? `the poll of ${title(next)}` : "the next turn"}${at === "wake" ? `, because ${title(task)} was woken` : ""}. Step, or go on.`;
   }
   if (app.live && app.tail && app.pausing) return "The loop stops before its next poll. No task is ready yet, so it waits for one.";
+  if (app.live && app.tail && !app.held && !app.predict && app.link === "live" && end.isOver()) return `The program has done its work. ${view.tasks.size ? "It waits for nothing but a signal, such as Ctrl-C." : "No task is left."}`;
   const event = rec.event(cursor), gap = rec.history.gaps.find(({ n1 }) => n1 === cursor);
   if (event && !app.live && cursor === rec.last) return `${tell(event, view)} ${ending(rec)}`.trim();
   return event ? tell(event, view) : gap ? unseen(gap) : rec.last > rec.start.n ? "Before the first event." : rec.last > 0 ? "Nothing has happened since this page looked first." : "Nothing has happened yet.";

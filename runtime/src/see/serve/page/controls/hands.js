@@ -14,7 +14,7 @@ const KEYS = [
   [["f"], "follow the present", () => timeline.setFollow(!timeline.follow)],
   [["o"], "order or time on the timeline's axis", () => timeline.setMode(timeline.mode === "order" ? "time" : "order")],
   [["/"], "find a task", () => $("find").focus()],
-  [["Esc"], "ask nothing, end the tour, select nothing", () => (app.predict ? endPredict() : tour.at !== null ? tour.end() : ((app.selected = null), app.touch()))],
+  [["Esc"], "ask nothing, end the tour, close the card, select nothing", () => (app.predict ? endPredict() : tour.at !== null ? tour.end() : !$("end").hidden ? end.hide() : ((app.selected = null), app.touch()))],
   [["?"], "what this page shows", () => about(true)],
 ];
 
@@ -101,7 +101,8 @@ function wire() {
   on("banner-close", () => ((app.trouble = null), paintBanner()));
   on("help", () => about(true));
   on("about-close", () => about(false));
-  on("about-slow", () => (about(false), command("slow", { ms: SLOWLY })));
+  on("about", () => $("end").hidden || $("end-replay").focus(), "close");
+  on("about-slow", () => (about(false), end.isOver() ? end.replay("5") : command("slow", { ms: SLOWLY })));
   for (const id of ["open", "hero-open"]) on(id, () => $("file").click());
   on("file", () => (openFile($("file").files[0]), ($("file").value = "")), "change");
   on("hero-tour", () => tour.begin());

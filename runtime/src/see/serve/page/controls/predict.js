@@ -31,7 +31,7 @@ function awaitQuestion() {
   $("choices").replaceChildren();
   $("verdict").className = "";
   $("next-question").hidden = true;
-  say($("verdict"), "No task is ready yet. The question comes as soon as one is.");
+  say($("verdict"), end.isOver() ? "No task will be ready any more: the program has done its work. Play it from the beginning, and guess then." : "No task is ready yet. The question comes as soon as one is.");
 }
 
 /** A loop that is held before a poll knows whose it is. Held before a turn, it goes on to a poll first. */

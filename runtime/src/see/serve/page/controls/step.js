@@ -44,6 +44,7 @@ function step(id) {
 function toggle() {
   if (app.asking()) return;
   if (app.live && app.tail) {
+    if (end.isOver() && !app.held) return end.replay();
     if (app.link === "live") command(app.held || app.pausing ? "resume" : "pause");
     return;
   }
@@ -85,6 +86,7 @@ function play(passed) {
     app.playing = false;
     app.touch();
     if (app.live) Object.assign(app, { tail: true });
+    else end.replayed();
   }
 }
 
