@@ -5,6 +5,7 @@
 
 pub(crate) mod manners;
 pub(crate) mod promises;
+pub(crate) mod shown;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};

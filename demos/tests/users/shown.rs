@@ -1,12 +1,10 @@
 //! The demos that `ONELOOP_SEE` shows: they are there for as long as somebody looks.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{ChildStderr, Command, Stdio};
+use std::io::BufRead;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::Process;
+use crate::support::shown::{page_of, shown};
 use rustix::process::{Pid, Signal, kill_process};
 
 const SEE_SLEEPERS: &str = env!("CARGO_BIN_EXE_see_sleepers");
@@ -14,35 +12,6 @@ const SLEEPERS: &str = env!("CARGO_BIN_EXE_sleepers");
 const HELLO: &str = env!("CARGO_BIN_EXE_hello");
 const HAPPY_EYEBALLS: &str = env!("CARGO_BIN_EXE_happy_eyeballs");
 const DEADLOCK: &str = env!("CARGO_BIN_EXE_deadlock");
-
-/// Starts a demo that is shown, and returns it with the address of its page.
-fn shown(program: &str, args: &[&str]) -> (Process, BufReader<ChildStderr>, String) {
-    let mut command = Command::new(program);
-    command
-        .args(args)
-        .env("ONELOOP_SEE", "127.0.0.1:0")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    let mut child = Process::start(&mut command);
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("see it turn at http://") {
-        line.clear();
-        assert!(stderr.read_line(&mut line).unwrap() > 0, "{program} names no page");
-    }
-    let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).unwrap().to_owned();
-    (child, stderr, address)
-}
-
-/// The answer of the page's server to a request.
-fn page_of(address: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\nAccept-Encoding: gzip\r\n\r\n").unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
-}
 
 #[test]
 fn a_demo_that_is_shown_waits_for_its_viewer_and_ends_by_ctrl_c() {

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use oneloop::Runtime;
 use oneloop::see::Ring;
+use oneloop_demos::{is_shown, while_shown};
 
 macro_rules! broken {
     ($($code:tt)*) => { $($code)* };
@@ -99,27 +100,29 @@ fn main() -> ExitCode {
         eprintln!("error: there is no program {number}; they go from 1 to {}", programs.len());
         return ExitCode::from(2);
     };
-    match play(program, args.quietly) {
-        Ok(test) => judge(program, test),
-        Err(error) => {
-            eprintln!("error: cannot run {}: {error}", program.file);
-            ExitCode::FAILURE
-        }
-    }
+    play(program, args.quietly).unwrap_or_else(|error| {
+        eprintln!("error: cannot run {}: {error}", program.file);
+        ExitCode::FAILURE
+    })
 }
 
-/// Runs the program on the virtual clock. The recording is written when the runtime has gone.
-fn play(program: &Program, quietly: Option<PathBuf>) -> std::io::Result<Box<dyn FnOnce()>> {
+/// Runs the program on the virtual clock, and its test. A loop that is shown then stays until Ctrl-C. The recording is
+/// written when the runtime has gone.
+fn play(program: &Program, quietly: Option<PathBuf>) -> std::io::Result<ExitCode> {
     let ring = Ring::new(100_000);
     let builder = Runtime::builder().virtual_clock();
     let builder = if quietly.is_some() { builder.observer(ring.clone()) } else { builder };
     let runtime = builder.build()?;
     let test = (program.run)(&runtime);
+    let code = judge(program, test);
+    if is_shown() {
+        runtime.block_on(while_shown("the virtual clock is through"))?;
+    }
     drop(runtime);
     if let Some(path) = quietly {
         ring.write_to(std::fs::File::create(path)?)?;
     }
-    Ok(test)
+    Ok(code)
 }
 
 fn judge(program: &Program, test: Box<dyn FnOnce()>) -> ExitCode {

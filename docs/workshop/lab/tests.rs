@@ -8,6 +8,7 @@
 //! ```
 
 use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
@@ -414,4 +415,16 @@ fn each_case_of_the_clinic_is_as_its_program_makes_it() {
     hold(files);
     assert_eq!(names_in(&clinic), folders);
     assert!((1..).map(|number| format!("{number:02}")).take(folders.len() - 1).all(|name| folders.contains(&name)));
+}
+
+#[test]
+fn a_program_that_is_shown_stays_with_its_page_until_a_signal() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+    command.args(["2", "--mended"]).env("ONELOOP_SEE", "127.0.0.1:0").stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut lab = command.spawn().unwrap();
+    let mut said = BufReader::new(lab.stderr.take().unwrap()).lines();
+    // A lab that ends at once says no such line.
+    let stays = said.any(|line| line.unwrap().contains("the virtual clock is through"));
+    let signal = Command::new("kill").args(["-INT", &lab.id().to_string()]).status();
+    assert!(lab.wait().unwrap().success() && stays && signal.unwrap().success());
 }

@@ -17,5 +17,6 @@ mod gateway;
 mod hello_http;
 mod manners;
 mod promises;
+mod shown;
 mod stalled;
 mod twins;

@@ -108,14 +108,19 @@ fn run(args: &Args) -> Result<bool, String> {
             account(args, url, start.elapsed(), came)
         };
         // Each is fetched, whatever came of the one before.
-        return Ok(urls.iter().map(fetch).filter(|well| !well).count() == 0);
+        let all_well = urls.iter().map(fetch).filter(|well| !well).count() == 0;
+        return front.runtime.block_on(stays()).map(|()| all_well);
     }
     let runtime = Runtime::new().map_err(cannot)?;
     runtime.block_on(async {
         let all_well = fetch_all(args, client(), urls).await;
-        while_shown("it is over").await.map_err(|error| format!("cannot wait for Ctrl-C: {error}"))?;
-        Ok(all_well)
+        stays().await.map(|()| all_well)
     })
+}
+
+/// For as long as somebody looks, if the loop is shown.
+async fn stays() -> Result<(), String> {
+    while_shown("it is over").await.map_err(|error| format!("cannot wait for Ctrl-C: {error}"))
 }
 
 /// All at once, by one client.

@@ -10,10 +10,11 @@ use async_channel::{Receiver, Sender};
 use async_lock::Semaphore;
 use futures_lite::AsyncReadExt;
 use futures_lite::future::or;
+use oneloop::Runtime;
 use oneloop::net::TcpStream;
 use oneloop::task::Builder;
 use oneloop::time::{Instant, sleep, timeout};
-use oneloop_demos::print;
+use oneloop_demos::{print, while_shown};
 
 /// How long all requests may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,8 +26,14 @@ struct Cost {
 }
 
 pub(crate) fn compare(requests: u16, json: bool) -> Result<(), String> {
-    let [threads, on_loop] = ["threads", "loop"].map(|twin| cost_of(twin, requests));
-    let (threads, on_loop) = (threads?, on_loop?);
+    let runtime = Runtime::new().map_err(|error| format!("cannot start a runtime: {error}"))?;
+    let [threads, on_loop] = ["threads", "loop"].map(|twin| cost_of(twin, requests, &runtime));
+    say(requests, json, (threads?, on_loop?));
+    let shown = runtime.block_on(while_shown("the twins have been compared"));
+    shown.map_err(|error| format!("cannot wait for Ctrl-C: {error}"))
+}
+
+fn say(requests: u16, json: bool, (threads, on_loop): (Cost, Cost)) {
     if json {
         for (twin, cost) in [("threads", threads), ("loop", on_loop)] {
             let Cost { seconds, threads, kib } = cost;
@@ -35,7 +42,7 @@ pub(crate) fn compare(requests: u16, json: bool) -> Result<(), String> {
             });
             print(line);
         }
-        return Ok(());
+        return;
     }
     let row =
         |name: &str, threads: String, on_loop: String| print(format_args!("{name:<20} {threads:>10}  {on_loop:>10}"));
@@ -44,7 +51,6 @@ pub(crate) fn compare(requests: u16, json: bool) -> Result<(), String> {
     row("threads at most", threads.threads.to_string(), on_loop.threads.to_string());
     let mb = |cost: &Cost| format!("{:.1}", cost.kib as f64 * 1024.0 / 1e6);
     row("MB of memory", mb(&threads), mb(&on_loop));
-    Ok(())
 }
 
 /// A process that ends with this.
@@ -57,11 +63,13 @@ impl Drop for Server {
     }
 }
 
-fn cost_of(twin: &str, requests: u16) -> Result<Cost, String> {
+fn cost_of(twin: &str, requests: u16, runtime: &Runtime) -> Result<Cost, String> {
     let failed = |error: io::Error| format!("cannot start the twin {twin}: {error}");
     let program = std::env::current_exe().map_err(failed)?;
     let mut command = Command::new(program);
     command.args(["--serve", twin, "--addr", "127.0.0.1:0", "--connections", "2000"]);
+    // Shown is the loop of this process, which stays.
+    command.env_remove("ONELOOP_SEE");
     let mut server = Server(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?);
     let mut line = String::new();
     let stdout = server.0.stdout.take().ok_or("the twin has no output")?;
@@ -69,7 +77,6 @@ fn cost_of(twin: &str, requests: u16) -> Result<Cost, String> {
     stdout.read_line(&mut line).map_err(failed)?;
     let addr = line.split([' ', ',']).nth(2).unwrap_or_default().to_owned();
     let status = format!("/proc/{}/status", server.0.id());
-    let runtime = oneloop::Runtime::new().map_err(failed)?;
     runtime.block_on(async {
         // A connected client has been answered once: a new connection may wait a second for its second try.
         let (doors, (start, started)) = (Rc::new(Semaphore::new(16)), async_channel::bounded::<Infallible>(1));
