@@ -284,6 +284,28 @@ fn when_a_long_poll_is_over_nothing_says_any_more_that_it_goes_on() {
 }
 
 #[test]
+fn a_page_that_is_behind_blames_no_poll_but_the_one_that_is_named() {
+    in_a_browser(|browser| {
+        let program = Program::start("resting");
+        let mut page = browser.page();
+        watches(&mut page, &program);
+        // The page still sees a poll of long ago, and the program has gone on to another, which is too long.
+        let mut banner = |task: u32, since: &str| {
+            page.value(&format!(
+                "(() => {{ const {{ view }} = app, t = view.t + 6e9; Object.assign(view, {{ running: 5, since: view.t }}); \
+                 received(JSON.stringify({{ status: 'clock', t, culprit: 'task {task} has been in one poll for 150 ms', \
+                 task: {task}, since: {since} }})); paintBanner(); return $('alarm').textContent; }})()"
+            ))
+        };
+        assert_eq!(banner(9, "view.t + 5e9"), json!("Task 9 has been in one poll for 150 ms."));
+        assert_eq!(banner(5, "view.t + 5e9"), json!("Task 5 has been in one poll for 150 ms."), "the same task, later");
+        let now = banner(5, "view.t");
+        let now = now.as_str().expect("a sentence");
+        assert!(now.starts_with("Task 5 ") && now.contains(" has been in one poll for 6"), "{now}");
+    });
+}
+
+#[test]
 fn a_page_that_falls_behind_keeps_its_past_and_says_what_it_missed() {
     in_a_browser(|browser| {
         let mut program = Program::start("flood");

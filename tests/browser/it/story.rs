@@ -307,6 +307,9 @@ fn a_missing_waker_is_drawn_where_it_would_be() {
         assert_eq!(page.text("#picture-title"), "Nobody can wake reader of the forgetful mailbox");
         assert_eq!(page.value("document.querySelectorAll('#drawing .missing').length"), json!(2));
         assert_eq!(page.value("document.querySelectorAll('.cell.lost').length"), json!(1));
+        // A name that has no room is cut before its end, as everywhere.
+        page.is_sized(390, 844);
+        page.waits_until("document.querySelector('#drawing .node text').textContent === 'reader of t…box'");
         page.types("End");
         page.waits_until("document.querySelector('#picture').hidden");
         page.is_well();

@@ -98,8 +98,8 @@ pub(super) fn table(watched: &Watched) -> String {
     if watched.gate.status().is_held() {
         text.push_str("a viewer holds the loop\n");
     }
-    if let Some((culprit, _)) = watched.culprit() {
-        text.push_str(&culprit);
+    if let Some(culprit) = watched.culprit() {
+        text.push_str(&culprit.sentence);
         text.push('\n');
     }
     text
@@ -115,7 +115,7 @@ fn cancel(task: u64, watched: &Watched) -> Option<String> {
     }
     AbortHandle::new(TaskKey(Key { runtime: watched.runtime, slot, serial: task })).abort();
     let when = match watched.culprit() {
-        Some((culprit, _)) => format!("when the loop is back; {culprit}"),
+        Some(culprit) => format!("when the loop is back; {}", culprit.sentence),
         None if watched.gate.status().is_held() => String::from("when the loop goes on, which a viewer holds"),
         None => String::from("when its turn comes"),
     };

@@ -34,6 +34,13 @@ pub(super) struct Watched {
     pub(super) epoll: Option<RawFd>,
 }
 
+/// The one that holds up a loop: a sentence on it; and if it is a task, since when it is polled, and where it waited.
+pub(super) struct Culprit {
+    pub(super) sentence: String,
+    poll: Option<(u64, Duration)>,
+    waited_at: Option<Place>,
+}
+
 /// Notes when an event last passed. A virtual clock does not tell.
 pub(super) struct Passing(pub(super) Arc<Watched>);
 
@@ -82,8 +89,8 @@ impl Watched {
         look(&state, now)
     }
 
-    /// A sentence on the task that holds up the loop, if a task does and no viewer, and where it waited before.
-    pub(super) fn culprit(&self) -> Option<(String, Option<Place>)> {
+    /// The one that holds up the loop, if anything does and no viewer.
+    pub(super) fn culprit(&self) -> Option<Culprit> {
         if self.gate.is_closed() {
             return None;
         }
@@ -94,8 +101,11 @@ impl Watched {
         };
         let running = self.ring.with_state(quick_look)?;
         let waited_at = running.and_then(|task| why::last_wait(&self.ring, task));
-        let culprit = self.look(|state, now| report::culprit(state, now, self.clock.silence(state), waited_at))?;
-        Some((culprit, waited_at))
+        self.look(|state, now| {
+            let sentence = report::culprit(state, now, self.clock.silence(state), waited_at)?;
+            let poll = state.running.and_then(|task| Some((task, state.tasks.get(&task)?.since)));
+            Some(Culprit { sentence, poll, waited_at })
+        })
     }
 
     /// The line that tells the time; and who holds up the loop, if anybody does.
@@ -104,8 +114,10 @@ impl Watched {
         let culprit = self.culprit();
         line(|line| {
             line.text("status", "clock").number("t", now);
-            if let Some((culprit, waited_at)) = culprit {
-                line.text("culprit", culprit);
+            if let Some(Culprit { sentence, poll, waited_at }) = culprit {
+                line.text("culprit", sentence);
+                // A viewer who is behind may still see another poll.
+                poll.map(|(task, since)| line.number("task", task).number("since", since.as_nanos()));
                 waited_at.map(|at| line.text("awaited", at));
             }
         })

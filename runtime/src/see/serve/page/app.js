@@ -23,6 +23,12 @@ const app = {
   /** Nothing moves by itself. */
   paused() { return this.live && this.tail ? this.held !== null || end.isOver() : !this.playing; },
 
+  /** Whether the poll that is shown holds up the loop, as the server says. */
+  isStuck() {
+    const { server, view } = this;
+    return Boolean(server?.culprit) && server.task === view.running && server.since === view.since;
+  },
+
   /** The loop's time at what is shown, between two events too. */
   now() {
     const { view } = this;
@@ -30,9 +36,8 @@ const app = {
       // A virtual clock stands still between two events.
       if (!this.server || this.held || this.link !== "live" || this.rec.header.clock === "virtual") return view.t;
       const now = this.server.t + (performance.now() - this.server.at) * MS;
-      // The server names the task that holds up the loop. Where it names nobody, this poll is long over, and its end
-      // is on its way.
-      return Math.max(view.t, view.running !== null && !this.server.culprit ? Math.min(now, view.t + SLOW / 2) : now);
+      // The server names the poll that holds up the loop. Any other is long over, and its end is on its way.
+      return Math.max(view.t, view.running !== null && !this.isStuck() ? Math.min(now, view.t + SLOW / 2) : now);
     }
     return this.playing ? Math.max(view.t, this.head) : view.t;
   },

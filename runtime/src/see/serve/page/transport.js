@@ -130,7 +130,7 @@ function welcome(rec) {
 
 function status(what) {
   if (what.status === "run") app.run = what.run;
-  if (what.status === "clock") app.server = { t: what.t, at: performance.now(), culprit: what.culprit, awaited: what.awaited };
+  if (what.status === "clock") app.server = { t: what.t, at: performance.now(), culprit: what.culprit, task: what.task, since: what.since, awaited: what.awaited };
   if (what.status === "running") app.held = null;
   if (what.status === "held") {
     app.pausing = false;

@@ -51,7 +51,13 @@ function shortened(text) {
   return text.length <= 60 ? text : `${text.slice(0, 48).replace(/[\ud800-\udbff]$/, "")}…${text.slice(-8).replace(/^[\udc00-\udfff]/, "")}`;
 }
 
-/** The same inside a sentence, whose words keep their order whatever script the text is in. */
+/** A name that has room for so many letters: it is cut before its end, for names often differ there. */
+function cut(name, room) {
+  const letters = [...name];
+  return letters.length <= room ? name : `${letters.slice(0, room - 4).join("")}…${letters.slice(-3).join("")}`;
+}
+
+/** Text that a program chose, inside a sentence whose words keep their order whatever script it is in. */
 function isolated(text) {
   return `\u2068${plain(text)}\u2069`;
 }

@@ -33,7 +33,7 @@ function paintBanner() {
   $("banner-close").hidden = alarm || !app.trouble;
   if (!alarm) return app.trouble && say($("alarm"), app.trouble);
   if (busy < SLOW) return say($("alarm"), `${capital(quoted(culprit))}.`);
-  const at = app.rec.names.get(view.running)?.at, awaited = view.tasks.get(view.running)?.awaited ?? (culprit && app.server.awaited);
+  const at = app.rec.names.get(view.running)?.at, awaited = view.tasks.get(view.running)?.awaited ?? (culprit && app.isStuck() && app.server.awaited);
   const places = [awaited && `last waited at ${plain(awaited)}`, at && `was spawned at ${plain(at)}`].filter(Boolean).join(", and ");
   say($("alarm"), `${capital(title(view.running))} has been in one poll for ${span(Math.floor(busy / 1e8) * 1e8)}. No other task can run meanwhile.${places ? ` It ${places}.` : ""}`);
   $("banner-look").dataset.task = view.running;

@@ -106,7 +106,7 @@ const picture = {
 
   node(id, x, y, half = 82) {
     const box = svg("g", { class: "node", "data-task": id }), name = shortName(id), room = Math.floor((2 * half) / 9.5);
-    box.append(svg("rect", { x: x - half, y: y - 22, width: 2 * half, height: 44, rx: 9 }), svg("text", { x, y: y + 1 }, name.length > room ? name.slice(0, room - 1) + "…" : name));
+    box.append(svg("rect", { x: x - half, y: y - 22, width: 2 * half, height: 44, rx: 9 }), svg("text", { x, y: y + 1 }, cut(name, room)));
     box.append(svg("title", {}, title(id)));
     return box;
   },
@@ -129,8 +129,7 @@ function shortName(id) {
 
 /** The same where two of them stand in a line. */
 function inRoom(id) {
-  const name = shortName(id);
-  return name.length > 16 ? `${name.slice(0, 12)}…${name.slice(-3)}` : name;
+  return cut(shortName(id), 16);
 }
 
 /** Where tasks wait, for a drawing to know when it is another. */

@@ -48,7 +48,7 @@ const clock = {
   words(view) {
     if (view.running !== null) {
       const name = app.rec.names.get(view.running)?.name ?? "";
-      return [`polls task ${view.running}`, name.length > 16 ? name.slice(0, 15) + "…" : name];
+      return [`polls task ${view.running}`, cut(name, 16)];
     }
     if (view.phase === "park" && view.park) return [view.park.timeout === 0 ? "asks the kernel" : "parked", view.park.timeout === null ? "until it is woken" : view.park.timeout ? `up to ${span(view.park.timeout)}` : ""];
     return [{ inbox: "looks at its inbox", timers: "fires timers", poll: "between two polls", park: "after the park" }[view.phase] || "between two turns", app.live && app.tail && app.delay && view.phase === "poll" ? "slow motion" : ""];
@@ -93,7 +93,7 @@ function paintShare() {
       const { t, t1 } = list[i], to = Math.min(t1, now);
       if (to < from) break;
       spent += Math.max(0, to - Math.max(t, from));
-      if (t >= from) count += 1;
+      count += 1;
     }
     return [spent, count];
   };
