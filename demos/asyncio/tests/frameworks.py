@@ -7,6 +7,7 @@ that is not installed is said to be left out.
 """
 
 import concurrent.futures
+import contextlib
 import http.client
 import importlib.util
 import os
@@ -153,10 +154,17 @@ def is_installed(name):
     return all(importlib.util.find_spec(module) for module in NEEDS.get(name, (name,)))
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@contextlib.contextmanager
+def reserved_port():
+    """A port for a server that has to be told one. The socket that keeps it never listens, so the kernel gives the port to
+    nobody else. On Linux a server listens beside such a socket; elsewhere it cannot, and the port is let go at once."""
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        port = kept.getsockname()[1]
+        if sys.platform != "linux":
+            kept.close()
+        yield port
 
 
 def until_it_listens(server, port):
@@ -183,7 +191,11 @@ def ask(port, times):
 
 
 def serve(script, times=25):
-    port = free_port()
+    with reserved_port() as port:
+        serve_at(port, script, times)
+
+
+def serve_at(port, script, times):
     command = [sys.executable, "-W", "ignore", "-m", "oneloop", script, str(port)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
@@ -209,8 +221,7 @@ def fetch(script, url):
 def main():
     wanted = sys.argv[1:]
     failed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        port = free_port()
+    with tempfile.TemporaryDirectory() as folder, reserved_port() as port:
         page = pathlib.Path(folder) / "page"
         page.mkdir()
         (page / "index.html").write_text("hello")

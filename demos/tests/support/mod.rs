@@ -18,6 +18,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 use rustix::pipe::pipe;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -228,6 +231,25 @@ pub(crate) fn connect(addr: &str) -> TcpStream {
     let stream = TcpStream::connect(addr).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     stream
+}
+
+/// An address on loopback at which nobody listens, and the socket that keeps it so: it never listens itself, and the
+/// kernel gives its port to nobody else. Two tests at once cannot have the same.
+pub(crate) fn reserved() -> (String, OwnedFd) {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    // On no account a child's: the port would be kept for as long as the child lives.
+    fcntl_setfd(&socket, FdFlags::CLOEXEC).unwrap();
+    set_socket_reuseaddr(&socket, true).unwrap();
+    bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let addr = SocketAddr::try_from(getsockname(&socket).unwrap()).unwrap();
+    (addr.to_string(), socket)
+}
+
+/// An address for a server that has to be told one, and the socket that keeps it for the server, also while the server
+/// starts again. On Linux, a server listens beside such a socket; elsewhere it cannot, and the port is let go here.
+pub(crate) fn reserved_for_a_server() -> (String, Option<OwnedFd>) {
+    let (addr, kept) = reserved();
+    (addr, cfg!(target_os = "linux").then_some(kept))
 }
 
 /// Waits until the other side has read all that was written to it, which is when a server begins. The kernel's table

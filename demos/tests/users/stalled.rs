@@ -2,11 +2,13 @@
 
 use std::fs::{read_to_string, remove_file};
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener};
+use std::net::Shutdown;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Unread, connect, together, until};
+use crate::support::{Unread, together, until};
+#[cfg(target_os = "linux")]
+use crate::support::{connect, reserved_for_a_server};
 use crate::terminal::Stopped;
 use rustix::process::Signal;
 
@@ -67,7 +69,8 @@ fn stuck(program: &str, args: &[&str]) -> Unread {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_demo_whose_output_nobody_reads_serves_on_and_ends_by_a_signal() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    // Its first line is not read, so it is told its port.
+    let (free, _kept) = reserved_for_a_server();
     for (program, args, serves) in [
         (MULTIPLEX, &["--seconds", "50", "--connections", "10", "--timers", "10"][..], false),
         (GRACEFUL, &["--work", "0.01"], false),

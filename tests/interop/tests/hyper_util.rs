@@ -14,7 +14,7 @@ use hyper::{Request, Response};
 use hyper_util::client::legacy::Client;
 use oneloop::interop::hyper::{Executor, Io, Timer};
 use oneloop::interop::hyper_util::Connector;
-use oneloop::net::TcpListener;
+use oneloop::net::{TcpListener, TcpStream};
 use oneloop::time::timeout;
 
 type HttpClient = Client<Connector, Empty<Bytes>>;
@@ -93,9 +93,10 @@ fn a_host_may_be_a_name_or_an_address_of_either_family() {
 fn what_it_cannot_connect_to_is_named_with_the_reason() {
     oneloop::run(async {
         let client = client();
+        // The port of a client: taken, so that no server can get it, and nobody listens there.
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let closed = listener.local_addr().unwrap().to_string();
-        drop(listener);
+        let other = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let closed = other.local_addr().unwrap().to_string();
         for (uri, words) in [
             (format!("http://{closed}/"), closed.as_str()),
             ("https://localhost/".to_owned(), "https needs a connector with TLS"),

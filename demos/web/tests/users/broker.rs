@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Demo, connect, has, run, until};
+use crate::support::{Demo, connect, has, reserved, reserved_for_a_server, run, until};
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 
@@ -37,10 +37,8 @@ impl Drop for Redis {
     }
 }
 
-/// A port on which nobody listens, below those that the kernel gives to connections.
-fn free_port() -> u16 {
-    let port = |_| 20_000 + fastrand::u16(..10_000);
-    (0..1000).map(port).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+fn port_of(addr: &str) -> u16 {
+    addr.rsplit_once(':').unwrap().1.parse().unwrap()
 }
 
 /// A process that shares the room, and one who listens and speaks there.
@@ -144,7 +142,8 @@ fn two_processes_share_one_room_and_each_word_is_heard_once() {
     if !has_redis() {
         return;
     }
-    let port = free_port();
+    let (addr, _kept) = reserved_for_a_server();
+    let port = port_of(&addr);
     let _redis = Redis::start(port, &[]);
     let [mut ann, mut bob] = two(port);
     for number in 0..20 {
@@ -173,7 +172,8 @@ fn a_process_that_is_killed_is_missed_and_the_rest_goes_on() {
     if !has_redis() {
         return;
     }
-    let port = free_port();
+    let (addr, _kept) = reserved_for_a_server();
+    let port = port_of(&addr);
     let _redis = Redis::start(port, &[]);
     let [mut ann, bob] = two(port);
     bob.demo.signal(Signal::KILL);
@@ -197,7 +197,8 @@ fn a_redis_that_is_killed_is_missed_and_the_room_comes_back_together() {
     if !has_redis() {
         return;
     }
-    let port = free_port();
+    let (addr, _kept) = reserved_for_a_server();
+    let port = port_of(&addr);
     let redis = Redis::start(port, &[]);
     let [mut ann, mut bob] = two(port);
     ann.say("before");
@@ -233,7 +234,8 @@ fn a_word_that_was_sent_twice_is_heard_once() {
     if !has_redis() {
         return;
     }
-    let port = free_port();
+    let (addr, _kept) = reserved_for_a_server();
+    let port = port_of(&addr);
     let redis = Redis::start(port, &[]);
     let [mut ann, mut bob] = two(port);
     // It takes what is sent, and answers too late.
@@ -257,6 +259,7 @@ fn a_word_that_was_sent_twice_is_heard_once() {
 
 #[test]
 fn a_broker_that_is_silent_or_no_redis_does_not_hold_the_room() {
+    let (nobody, _kept) = reserved();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let other_port = other.local_addr().unwrap().port();
@@ -268,7 +271,7 @@ fn a_broker_that_is_silent_or_no_redis_does_not_hold_the_room() {
     for (port, why) in [
         (silent.local_addr().unwrap().port(), "no answer in 3 s"),
         (other_port, "that is no Redis"),
-        (free_port(), "refused"),
+        (port_of(&nobody), "refused"),
     ] {
         let began = Instant::now();
         let mut ann = Process::start("ann", &url(port));
@@ -296,7 +299,8 @@ fn a_password_is_asked_for_and_kept_out_of_the_log() {
     if !has_redis() {
         return;
     }
-    let port = free_port();
+    let (addr, _kept) = reserved_for_a_server();
+    let port = port_of(&addr);
     let _redis = Redis::start(port, &["--requirepass", "p@ss"]);
     let mut right = Process::start("ann", &format!("redis://:p%40ss@127.0.0.1:{port}/2"));
     assert!(!right.logs("1 process shares the room").contains("ss@"));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{Demo, Process, connect, has, run, until};
+use crate::support::{Demo, Process, connect, has, reserved, run, until};
 
 const DOWNLOADS: &str = env!("CARGO_BIN_EXE_downloads");
 
@@ -169,7 +169,7 @@ fn a_server_that_sends_a_byte_now_and_then_is_given_up_in_time() {
 #[test]
 fn a_folder_that_is_not_there_and_a_server_that_is_not_are_named() {
     run(DOWNLOADS, &["--to", "no/such/folder"]).assert_complains(1, &["no/such/folder", "--to"]);
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (free, _kept) = reserved();
     run(DOWNLOADS, &["--from", &free]).assert_complains(1, &[&free]);
     run(DOWNLOADS, &["--at-once", "0"]).assert_complains(2, &["--at-once"]);
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
-use crate::support::{Demo, connect, has, run};
+use crate::support::{Demo, connect, has, reserved, reserved_for_a_server, run};
 
 const GATEWAY: &str = env!("CARGO_BIN_EXE_gateway");
 /// How much goes through the gateway where memory is watched. `ONELOOP_GATEWAY_BYTES` asks for more.
@@ -243,7 +243,7 @@ fn an_upstream_that_dies_before_the_head_is_a_502() {
         assert!(answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"), "{path}: {answer}");
         assert!(!answer.contains("127.0.0.1"), "{path} tells where the upstream is: {answer}");
     }
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (free, _kept) = reserved();
     let nobody = Gateway::before(&free, &[]);
     assert!(nobody.get("/").starts_with("HTTP/1.1 502 "));
     assert!(nobody.stop().contains(&free));
@@ -323,8 +323,7 @@ fn addresses_on_the_deny_list_are_led_to_by_no_name() {
 
 #[test]
 fn a_request_that_goes_round_is_stopped() {
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let itself = free();
+    let (itself, _kept) = reserved_for_a_server();
     let to = format!("http://{itself}");
     let ended = run(GATEWAY, &["--addr", &itself, "--allow-loopback", "--to", &to]);
     ended.assert_complains(1, &["the gateway itself"]);
@@ -654,7 +653,7 @@ fn upstreams_take_turns_and_one_that_is_down_is_passed_over() {
     let say_name = |name: &'static str| {
         upstream(move |stream, _, _| say(stream, &format!("HTTP/1.1 200 OK\ncontent-length: 1\n\n{name}")))
     };
-    let down = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (down, _kept) = reserved();
     let to: Vec<_> = [say_name("a"), down, say_name("b")].map(|addr| format!("http://{addr}")).into();
     let gateway = Gateway::start(&["--allow-loopback", "--to", &to[0], "--to", &to[1], "--to", &to[2]]);
     let answers: String = (0..6).map(|_| gateway.get("/").pop().unwrap()).collect();

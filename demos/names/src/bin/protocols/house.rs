@@ -85,9 +85,7 @@ impl House {
 }
 
 pub(crate) async fn serve(args: Args) -> Result<(), String> {
-    let (dns_tcp, dns_addr) = listen(args.dns, "--dns").await?;
-    // DNS has the same port twice.
-    let dns_udp = UdpSocket::bind(dns_addr).await.map_err(|error| cannot_listen(&error, "--dns"))?;
+    let (dns_tcp, dns_udp, dns_addr) = listen_twice(args.dns).await?;
     let (lines, lines_addr) = listen(args.lines, "--lines").await?;
     let (smtp, smtp_addr) = listen(args.smtp, "--smtp").await?;
     let (http, http_addr) = listen(args.http, "--http").await?;
@@ -113,6 +111,21 @@ pub(crate) async fn serve(args: Args) -> Result<(), String> {
     let (left, found) = (counted(house.board.left.get(), "word"), house.board.found.get());
     log(&format!("stopped: {came} to 4 doors, {left} left, {found} found{cut}"));
     Ok(())
+}
+
+/// Takes the same port for DNS twice, by TCP and by UDP. The one that the kernel chooses for TCP may be taken for UDP:
+/// then it chooses again.
+async fn listen_twice(addr: SocketAddr) -> Result<(TcpListener, UdpSocket, SocketAddr), String> {
+    let mut choices = if addr.port() == 0 { 8 } else { 1 };
+    loop {
+        let (tcp, taken) = listen(addr, "--dns").await?;
+        choices -= 1;
+        match UdpSocket::bind(taken).await {
+            Ok(udp) => return Ok((tcp, udp, taken)),
+            Err(error) if error.kind() == ErrorKind::AddrInUse && choices > 0 => {}
+            Err(error) => return Err(cannot_listen(&error, "--dns")),
+        }
+    }
 }
 
 /// Lets clients in at one door, for ever; returns only if accepting has become impossible.

@@ -300,7 +300,10 @@ fn a_url_that_cannot_be_fetched_is_refused_before_anything_is_sent() {
     ] {
         assert!(Ask::get(url).unwrap_err().to_string().contains(words), "{url}");
     }
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // The port of a client: taken, so that no server can get it, and nobody listens there.
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+    let free = other.local_addr().unwrap();
     let client = Blocking::new(Client::new(settings(), None)).unwrap();
     for url in [format!("http://{free}/"), "http://no-such-name.invalid/".to_owned()] {
         let failure = client.send(Ask::get(&url).unwrap()).unwrap_err();
