@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::support::{Demo, connect, has, run, together};
+use crate::support::{Demo, connect, has, run, together, until_handled};
 
 const ECHO: &str = env!("CARGO_BIN_EXE_echo");
 const MULTIPLEX: &str = env!("CARGO_BIN_EXE_multiplex");
@@ -711,6 +711,17 @@ fn happy_eyeballs_cancel_the_loser_who_leaves_nothing() {
     let again = run(HAPPY_EYEBALLS, &[]);
     assert_eq!(races(&ended.stdout), races(&again.stdout));
     assert_ne!(races(&ended.stdout), races(&run(HAPPY_EYEBALLS, &["--seed", "2"]).stdout));
+}
+
+#[test]
+fn ctrl_c_in_the_midst_of_many_hours_gives_the_account_so_far() {
+    let mut race = Demo::start(HAPPY_EYEBALLS, &["--hours", "10000"]);
+    while !race.line().contains("left nothing") {}
+    until_handled(&race.child, Signal::INT);
+    race.signal(Signal::INT);
+    let ended = race.end();
+    ended.assert_complains(1, &["stopped before 10000 hours were over"]);
+    assert!(ended.stdout.contains(" races, in ") && ended.stdout.contains("each won by whom"), "{}", ended.stdout);
 }
 
 #[test]
