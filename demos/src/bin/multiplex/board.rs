@@ -9,7 +9,6 @@ use oneloop_demos::show;
 use rustix::termios::tcgetwinsize;
 
 use crate::record::{Record, Sample, Span};
-use crate::report::TELLING;
 use crate::tally::Histogram;
 use crate::text::{Style, grouped, megabytes, millis, per_second, percent};
 
@@ -70,7 +69,8 @@ impl Board {
             format!("  {}", self.style.progress(share, width)),
             String::new(),
         ];
-        if let (Some(now), Some(last)) = (record.now().filter(|now| now.seconds >= TELLING), record.last()) {
+        if let (Some(now), Some(last)) = (record.now().filter(|now| record.plan.has_rates(now.seconds)), record.last())
+        {
             lines.extend(self.figures(last, &now));
             lines.push(String::new());
             lines.extend(self.curves(record, &now));

@@ -15,12 +15,23 @@ const NOW: Duration = Duration::from_secs(1);
 /// How many samples the curve of requests goes back.
 const HISTORY: usize = 44;
 
+/// The shortest time whose rates say anything, in seconds.
+const TELLING: f64 = 0.05;
+
 /// The plan of the run.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) connections: u64,
     pub(crate) timers: u32,
     pub(crate) length: Duration,
+}
+
+impl Plan {
+    /// Whether so many seconds of this run have rates that say anything. A run that was to take no time has none, also
+    /// where the machine held it up.
+    pub(crate) fn has_rates(&self, seconds: f64) -> bool {
+        seconds.min(self.length.as_secs_f64()) >= TELLING
+    }
 }
 
 /// Everything that can be read off at one moment.

@@ -10,9 +10,6 @@ use crate::server::Account;
 use crate::tally::{Counts, Histogram};
 use crate::text::{grouped, megabytes, millis, per_second, percent};
 
-/// The shortest time whose rates say anything, in seconds.
-pub(crate) const TELLING: f64 = 0.05;
-
 /// The columns of the lines. Each number of a line is set below the end of its word.
 const HEAD: &str = "   time  requests/s   turns/s   polls/s   parks/s    tasks   timers  sockets  \
                     late p50     p99      max ms  threads    memory";
@@ -28,7 +25,7 @@ impl Lines {
         let (Some(last), Some(now), Some(elapsed)) = (record.last(), record.now(), record.elapsed()) else {
             return; // still connecting
         };
-        if now.seconds < TELLING {
+        if !record.plan.has_rates(now.seconds) {
             return;
         }
         if self.printed % 20 == 0 {
@@ -115,7 +112,7 @@ impl Run {
         let row = |name: &str, text: String| print(format_args!("  {name:10}{text}"));
         let rate = |count| per_second(count, whole.seconds);
         // There is no rate of no time.
-        let tells = whole.seconds >= TELLING;
+        let tells = self.plan.has_rates(whole.seconds);
         let connecting = self.connecting.as_secs_f64();
         let left = self.leaving.map_or_else(String::new, |time| format!(", hung up in {:.2} s", time.as_secs_f64()));
         let percentiles = |times: &Histogram| {
