@@ -45,12 +45,12 @@ use oneloop_web_demos::house::{Guest, House, Limits, why_refused};
 use oneloop_web_demos::slowly::AnyError;
 
 /// One loop: a runtime, a listener, and guests that no other loop knows of.
-fn turn(number: usize, listener: &TcpListener, limits: Limits, stop: &Receiver<Infallible>) -> Result<u64, String> {
+fn turn(number: usize, listener: TcpListener, limits: Limits, stop: &Receiver<Infallible>) -> Result<u64, String> {
     let runtime = Runtime::new().map_err(|error| format!("cannot start a runtime: {error}"))?;
     let answered = Rc::new(Cell::new(0));
     let served = runtime.block_on(async {
-        let listener = listener.try_clone().and_then(oneloop::net::TcpListener::from_std);
-        let listener = listener.map_err(|error| error.to_string())?;
+        // No copy of it is kept here: once the loop takes nobody new, the kernel is to refuse them.
+        let listener = oneloop::net::TcpListener::from_std(listener).map_err(|error| error.to_string())?;
         let stopped = async {
             let _ = stop.recv().await;
             Ok(())
@@ -135,7 +135,7 @@ fn run(args: &Args, program: &Path) -> Result<(), String> {
         .map(|(number, listener)| {
             let (listener, limits, stop) = (listener.try_clone(), args.limits.clone(), stop.clone());
             let named = thread::Builder::new().name(format!("loop {number}"));
-            named.spawn(move || turn(number, &listener.map_err(|error| error.to_string())?, limits, &stop))
+            named.spawn(move || turn(number, listener.map_err(|error| error.to_string())?, limits, &stop))
         })
         .collect();
     let (process, loops) = (std::process::id(), listeners.len());
