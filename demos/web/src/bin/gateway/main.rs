@@ -11,6 +11,9 @@
 //! and `connect`; the next says `reuse`. While `/big` trickles into curl, `grep VmRSS /proc/PID/status` stays flat:
 //! no byte is read from the upstream before the client has room for it. Ctrl-C stops it in order.
 //!
+//! A request with a Content-Length and a Transfer-Encoding goes on as chunked, without its length, and is the last of
+//! its connection, as RFC 9112 (6.1) has it. Refusing it is allowed, too; but hyper removes the length unseen.
+//!
 //! It prints: `127.0.0.1:50000 GET / 200 | queue 0.0 | reuse 1 | first byte 0.4 | total 0.5 ms | 24 bytes`.
 //! This answers aiohttp: a client session and a server in one program.
 
