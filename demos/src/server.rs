@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,9 +13,14 @@ use futures_lite::future::or;
 use futures_lite::{AsyncRead, AsyncWrite};
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::signal::stop_requested;
-use oneloop::time::sleep;
+use oneloop::time::{sleep, timeout};
 
 use crate::{Guest, Guests, seconds};
+
+/// The bytes taken from a client that still sends when all has been said, and for how long: a connection that is
+/// closed over unread bytes is reset, and the answer lost with it. Source: RFC 9112, section 9.6.
+const LINGER_BYTES: usize = 1024 * 1024;
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Reads a flag that is a number of seconds above 0.
 ///
@@ -100,6 +105,24 @@ pub fn resident() -> Option<usize> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: usize = line.split_whitespace().next()?.parse().ok()?;
     Some(kib * 1024)
+}
+
+/// Says that there is no more to come, and takes what is still on its way here: for a while, and to a bound.
+pub async fn linger(stream: &TcpStream) {
+    let drain = async {
+        // An array would be a part of the future, and of each that holds it: kept by all connections, used at their end.
+        let mut buffer = vec![0; 4096];
+        let mut left = LINGER_BYTES;
+        while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+            left = left.saturating_sub(length);
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    if stream.shutdown(Shutdown::Write).is_ok() {
+        let _ = timeout(LINGER, drain).await;
+    }
 }
 
 /// A client, and its connection, which is shut down when the place is needed for another.

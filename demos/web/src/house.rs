@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -35,11 +35,6 @@ use crate::slowly::AnyError;
 
 /// How long a request's head may be, in bytes. hyper takes no less than 8192.
 const HEAD_MAX: usize = 16 * 1024;
-/// The bytes taken from a client that still sends when all has been said, and for how long: a connection that is
-/// closed over unread bytes is reset, and the answer lost with it. Source: RFC 9112, section 9.6.
-const LINGER_BYTES: usize = 1024 * 1024;
-const LINGER: Duration = Duration::from_secs(1);
-
 /// The bounds of a server, as flags.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Limits {
@@ -228,26 +223,8 @@ impl Guest {
                 poll_fn(|cx| http.poll_without_shutdown(cx)).await
             }
         };
-        linger(&http.into_parts().io.into_inner().into_inner()).await;
+        server::linger(&http.into_parts().io.into_inner().into_inner()).await;
         ended.map_err(Into::into)
-    }
-}
-
-/// Says that there is no more to come, and takes what is still on its way here: for a while, and to a bound.
-async fn linger(stream: &TcpStream) {
-    let drain = async {
-        // An array would be a part of the future, and of each that holds it: kept by all connections, used at their end.
-        let mut buffer = vec![0; 4096];
-        let mut left = LINGER_BYTES;
-        while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-            left = left.saturating_sub(length);
-            if left == 0 {
-                break;
-            }
-        }
-    };
-    if stream.shutdown(Shutdown::Write).is_ok() {
-        let _ = timeout(LINGER, drain).await;
     }
 }
 

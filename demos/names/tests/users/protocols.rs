@@ -343,6 +343,29 @@ fn what_is_too_long_is_refused_before_it_is_kept() {
     assert!(house.stop().contains(" 0 words left"));
 }
 
+/// A connection that is closed over bytes that nobody has read is reset, and the words that were on their way are lost.
+#[test]
+fn whoever_sends_too_much_hears_why_it_is_hung_up_on() {
+    let house = House::open(&[]);
+    // All of it is there when it is refused: the kernel takes so much at once.
+    let long = "x".repeat(20_000);
+    let rest_of = |client: &mut dyn Read| {
+        let mut rest = String::new();
+        client.read_to_string(&mut rest).map(|_| rest)
+    };
+    let mut lines = connect(&house.lines);
+    lines.write_all(long.as_bytes()).unwrap();
+    assert_eq!(rest_of(&mut lines).unwrap(), "a line has 512 bytes at most\n");
+    let mut mail = house.mail();
+    mail.get_mut().write_all(long.as_bytes()).unwrap();
+    assert_eq!(rest_of(&mut mail).unwrap(), "500 a line has 512 bytes at most\r\n");
+    for text in [&*long, &"bare\n".repeat(4_000)] {
+        let reply = house.send_mail("much", text);
+        assert!(reply.starts_with("552 a mail has 65536 bytes at most"), "{reply}");
+    }
+    house.stop();
+}
+
 #[test]
 fn mail_whose_lines_end_in_a_bare_line_feed_leaves_no_word() {
     let house = House::open(&[]);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use futures_lite::future::or;
 use oneloop::net::TcpStream;
 use oneloop::time::timeout;
-use oneloop_demos::server::Client;
+use oneloop_demos::server::{Client, linger};
 
 use crate::house::House;
 
@@ -20,7 +20,8 @@ pub(crate) async fn serve(guest: Client, house: Rc<House>) -> io::Result<()> {
         let line = match lines.next(LINE_MAX).await? {
             Said::Line(line) => String::from_utf8_lossy(&line).trim().to_owned(),
             Said::Nothing => return Ok(()),
-            Said::Stop => return lines.say("the server stops\n").await,
+            Said::TooMuch => return lines.part_with(&format!("a line has {LINE_MAX} bytes at most\n")).await,
+            Said::Stop => return lines.part_with("the server stops\n").await,
         };
         guest.was_heard();
         let words = line.split_once(char::is_whitespace).unwrap_or((&line, ""));
@@ -37,7 +38,7 @@ pub(crate) async fn serve(guest: Client, house: Rc<House>) -> io::Result<()> {
                 let words = house.board.words.borrow();
                 words.iter().map(|(name, word)| format!("{name} {word}\n")).collect::<String>() + "."
             }
-            ("quit", "") => return lines.say("bye\n").await,
+            ("quit", "") => return lines.part_with("bye\n").await,
             _ => HELP.to_owned(),
         };
         lines.say(&(reply + "\n")).await?;
@@ -48,6 +49,8 @@ pub(crate) async fn serve(guest: Client, house: Rc<House>) -> io::Result<()> {
 pub(crate) enum Said {
     /// A line with its end.
     Line(Vec<u8>),
+    /// More bytes than a line has, and no end of it.
+    TooMuch,
     /// The client sends no more.
     Nothing,
     /// The server stops, and nothing has begun.
@@ -90,7 +93,7 @@ impl<'a> Lines<'a> {
                     return Ok(Said::Line(buffer.drain(..=end).collect()));
                 }
                 if buffer.len() >= most {
-                    return Err(io::Error::new(ErrorKind::InvalidData, "a line is too long"));
+                    return Ok(Said::TooMuch);
                 }
                 if !read_more(stream, buffer).await? {
                     return Ok(Said::Nothing);
@@ -102,6 +105,13 @@ impl<'a> Lines<'a> {
 
     pub(crate) async fn say(&self, text: &str) -> io::Result<()> {
         self.house.patiently(self.stream.write_all(text.as_bytes())).await
+    }
+
+    /// The last words, which arrive also where the client still sends.
+    pub(crate) async fn part_with(&self, text: &str) -> io::Result<()> {
+        self.say(text).await?;
+        linger(self.stream).await;
+        Ok(())
     }
 }
 

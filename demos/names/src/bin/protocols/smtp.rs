@@ -27,22 +27,20 @@ pub(crate) async fn serve(guest: Client, house: Rc<House>) -> io::Result<()> {
         let line = match lines.next(COMMAND_MAX).await? {
             Said::Line(line) => line,
             Said::Nothing => return Ok(()),
-            Said::Stop => return lines.say("421 words.test stops\r\n").await,
+            Said::TooMuch => return lines.part_with(&format!("500 a line has {COMMAND_MAX} bytes at most\r\n")).await,
+            Said::Stop => return lines.part_with("421 words.test stops\r\n").await,
         };
         let Some(line) = line.strip_suffix(b"\r\n") else {
-            return lines.say("500 lines end in CR LF\r\n").await;
+            return lines.part_with("500 lines end in CR LF\r\n").await;
         };
         let command = String::from_utf8_lossy(line);
         if command.trim().eq_ignore_ascii_case("data") && mail.can_begin() {
             lines.say("354 go on, and end with a line that is a dot\r\n").await?;
-            let reply = match take(&mut lines).await? {
-                Some(word) => mail.leave(&word, &house),
-                None => format!("552 a mail has {MAIL_MAX} bytes, in lines that end in CR LF\r\n"),
+            let Some(word) = take(&mut lines).await? else {
+                let bounds = format!("{MAIL_MAX} bytes at most, in lines of {LINE_MAX} that end in CR LF");
+                return lines.part_with(&format!("552 a mail has {bounds}\r\n")).await;
             };
-            lines.say(&reply).await?;
-            if reply.starts_with("552") {
-                return Ok(());
-            }
+            lines.say(&mail.leave(&word, &house)).await?;
             guest.was_heard();
             mail = Mail::default();
             continue;
@@ -58,7 +56,7 @@ pub(crate) async fn serve(guest: Client, house: Rc<House>) -> io::Result<()> {
             return Ok(());
         }
         if mistakes >= MISTAKES_MAX {
-            return lines.say("421 too many mistakes\r\n").await;
+            return lines.part_with("421 too many mistakes\r\n").await;
         }
     }
 }
@@ -155,7 +153,11 @@ async fn take(lines: &mut Lines<'_>) -> io::Result<Option<String>> {
     let (mut length, mut is_head) = (0, true);
     let (mut subject, mut first) = (None, None);
     loop {
-        let Said::Line(line) = lines.next(LINE_MAX).await? else { return Err(io::ErrorKind::UnexpectedEof.into()) };
+        let line = match lines.next(LINE_MAX).await? {
+            Said::Line(line) => line,
+            Said::TooMuch => return Ok(None),
+            Said::Nothing | Said::Stop => return Err(io::ErrorKind::UnexpectedEof.into()),
+        };
         let Some(line) = line.strip_suffix(b"\r\n").filter(|line| !line.contains(&b'\r')) else { return Ok(None) };
         if line == b"." {
             let word: Option<String> = subject.filter(|subject: &String| !subject.is_empty()).or(first);
