@@ -92,6 +92,13 @@ impl State {
         }
     }
 
+    /// Whether nothing has happened yet.
+    pub(crate) fn is_untouched(&self) -> bool {
+        let Self { at, turn, phase, tasks, timers, sources, .. } = self;
+        let is_at_the_start = (*at, *turn, *phase) == (Duration::ZERO, 0, Phase::Idle);
+        is_at_the_start && tasks.is_empty() && timers.is_empty() && sources.is_empty()
+    }
+
     /// The line at which a task waits. For a join it may be unknown; then the event told the line that spawned the
     /// other task.
     pub(crate) fn waits_at(&self, wait: &Waiting) -> Option<Place> {

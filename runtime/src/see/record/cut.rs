@@ -27,7 +27,7 @@ impl Cut {
     /// The header and facts of what comes after `before` events. If `occasion` is there, nothing comes after the last
     /// event of this cut, and the header says how much there is.
     pub(super) fn beginning(&self, before: u64, state: &State, occasion: Option<Occasion>) -> String {
-        let facts = if *state == State::default() { String::new() } else { Facts(state).to_string() };
+        let facts = if state.is_untouched() { String::new() } else { Facts(state).to_string() };
         let lines = facts.lines().count() as u64 + (self.last - before);
         let whole = occasion.map(|_| Whole { lines, occasion });
         format!("{}\n{facts}", Header { run: self.run, first: before + 1, dropped: before, whole })
