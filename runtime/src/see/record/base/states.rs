@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::ground::event::Place;
 use crate::heart::key::Key;
+use crate::see::model::numbered::Numbered;
 use crate::see::model::state::State;
 use crate::see::model::things::{self, On};
 use crate::see::record::base::Base;
@@ -18,10 +19,9 @@ impl Base {
         let in_queue = |(key, task): (Key, &Task)| task.queued.map(|ticket| (ticket, key.serial));
         let mut ready: Vec<_> = self.tasks.iter().filter_map(in_queue).collect();
         ready.sort_unstable();
-        let is_there = |wait: &&Wait| self.tasks.get(wait.task).is_some();
-        let tasks = self.tasks.iter().map(|(key, task)| (key.serial, task.shown(key.slot, is_there, at)));
-        let timers = self.timers.iter().map(|(key, timer)| (key.serial, timer.shown(key.slot, is_there, at)));
-        let sources = self.sources.iter().map(|(key, source)| (key.serial, source.shown(key.slot, is_there, at)));
+        let tasks = self.tasks.iter().map(|(key, task)| (key.serial, task.shown(key.slot, at)));
+        let timers = self.timers.iter().map(|(key, timer)| (key.serial, timer.shown(key.slot, at)));
+        let sources = self.sources.iter().map(|(key, source)| (key.serial, source.shown(key.slot, at)));
         let mut state = State {
             at: Duration::from_nanos(self.at),
             turn: self.turn,
@@ -32,36 +32,38 @@ impl Base {
             timers: timers.collect(),
             sources: sources.collect(),
         };
-        for (on, wait) in self.waits() {
-            let Some(task) = state.tasks.get_mut(&wait.task.serial) else { continue };
-            task.waits.push(things::Waiting { on, at: at(wait.place), since: Duration::from_nanos(wait.since) });
+        for (on, wait) in self.waits().values() {
+            let (at, since) = (at(wait.place), Duration::from_nanos(wait.since));
+            // One whose task is gone waits no more.
+            state.wait(wait.task.serial, things::Waiting { on: *on, at, since });
         }
         state
     }
 
-    /// All waits, in the order of their tickets.
-    fn waits(&self) -> Vec<(On, &Wait)> {
-        let of_timers = self
-            .timers
-            .iter()
-            .flat_map(|(key, timer)| timer.waiter.iter().map(move |wait| (On::Timer(key.serial), wait)));
-        let of_tasks = self.tasks.iter().flat_map(|(key, task)| {
-            let joined = task.joined_by.iter().map(move |wait| (On::Join(key.serial), wait));
-            joined.chain(task.others.iter().map(|(number, wait)| (On::Other(*number), wait)))
-        });
-        let of_sources = self.sources.iter().flat_map(|(key, source)| {
-            let readers = source.readers.iter().map(move |wait| (On::Read(key.serial), wait));
-            readers.chain(source.writers.iter().map(move |wait| (On::Write(key.serial), wait)))
-        });
-        let mut waits: Vec<_> = of_timers.chain(of_tasks).chain(of_sources).collect();
-        waits.sort_unstable_by_key(|(_, wait)| wait.ticket);
+    /// All waits, by their tickets.
+    fn waits(&self) -> Numbered<(On, Wait)> {
+        let mut waits = Numbered::default();
+        let mut add = |on, wait: &Wait| {
+            waits.insert(wait.ticket.get(), (on, *wait));
+        };
+        for (key, timer) in self.timers.iter() {
+            timer.waiter.iter().for_each(|wait| add(On::Timer(key.serial), wait));
+        }
+        for (key, task) in self.tasks.iter() {
+            task.joined_by.iter().for_each(|wait| add(On::Join(key.serial), wait));
+            task.others.iter().for_each(|(number, wait)| add(On::Other(*number), wait));
+        }
+        for (key, source) in self.sources.iter() {
+            source.readers.iter().for_each(|wait| add(On::Read(key.serial), wait));
+            source.writers.iter().for_each(|wait| add(On::Write(key.serial), wait));
+        }
         waits
     }
 }
 
 impl Task {
-    /// All but its waits.
-    fn shown(&self, slot: u32, is_there: impl Fn(&&Wait) -> bool, at: impl Fn(u32) -> Place) -> things::Task {
+    /// All but its waits, here and below.
+    fn shown(&self, slot: u32, at: impl Fn(u32) -> Place) -> things::Task {
         let since = Duration::from_nanos(self.since);
         things::Task {
             state: self.state,
@@ -69,27 +71,20 @@ impl Task {
             polls: self.polls,
             longest: Duration::from_nanos(self.longest),
             woken: self.woken.map(|(by, at)| (by, Duration::from_nanos(at))),
-            joined_by: self.joined_by.as_ref().filter(is_there).map(|wait| wait.task.serial),
             ..things::Task::new(slot, self.name.as_deref(), self.by, at(self.place), since)
         }
     }
 }
 
 impl Timer {
-    fn shown(&self, slot: u32, is_there: impl Fn(&&Wait) -> bool, at: impl Fn(u32) -> Place) -> things::Timer {
-        let waiter = self.waiter.as_ref().filter(is_there).map(|wait| wait.task.serial);
+    fn shown(&self, slot: u32, at: impl Fn(u32) -> Place) -> things::Timer {
         let (deadline, by, at) = (Duration::from_nanos(self.deadline), self.by, at(self.place));
-        things::Timer { slot, deadline, by, at, waiter }
+        things::Timer { slot, deadline, by, at, waiter: None }
     }
 }
 
 impl Source {
-    fn shown(&self, slot: u32, is_there: impl Fn(&&Wait) -> bool, at: impl Fn(u32) -> Place) -> things::Source {
-        let numbers = |waiters: &[Wait]| waiters.iter().filter(&is_there).map(|wait| wait.task.serial).collect();
-        things::Source {
-            readers: numbers(&self.readers),
-            writers: numbers(&self.writers),
-            ..things::Source::new(slot, self.resource, self.ready, self.by, at(self.place))
-        }
+    fn shown(&self, slot: u32, at: impl Fn(u32) -> Place) -> things::Source {
+        things::Source::new(slot, self.resource, self.ready, self.by, at(self.place))
     }
 }
