@@ -177,7 +177,7 @@ impl State {
             On::Join(other) => self.tasks.get_mut(&other).and_then(|other| other.joined_by.replace(id)),
             On::Read(source) | On::Write(source) => {
                 if let Some(source) = self.sources.get_mut(&source) {
-                    source.waiters(on).insert(id);
+                    source.add_waiter(on, id);
                 }
                 None
             }
@@ -207,7 +207,7 @@ impl State {
             On::Join(other) => self.tasks.get_mut(&other).map(|other| &mut other.joined_by),
             On::Read(source) | On::Write(source) => {
                 if let Some(source) = self.sources.get_mut(&source) {
-                    source.waiters(on).remove(&id);
+                    source.waiters(on).retain(|waiter| *waiter != id);
                 }
                 None
             }

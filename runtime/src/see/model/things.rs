@@ -1,6 +1,5 @@
 //! The things of a loop, as the events tell them: tasks, timers and sources, by their numbers.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::ground::event::{Cause, Place, Readiness, Resource, WaitsFor};
@@ -105,10 +104,10 @@ pub struct Source {
     pub by: Who,
     /// The line that opened it.
     pub at: Place,
-    /// The tasks that wait to read from it.
-    pub readers: BTreeSet<u64>,
-    /// The tasks that wait to write to it.
-    pub writers: BTreeSet<u64>,
+    /// The tasks that wait to read from it, in the order of their numbers.
+    pub readers: Vec<u64>,
+    /// The tasks that wait to write to it, in the same order.
+    pub writers: Vec<u64>,
 }
 
 /// A [`Cause`] by its number.
@@ -150,12 +149,20 @@ impl Past {
 
 impl Source {
     pub(crate) fn new(slot: u32, resource: Option<Resource>, ready: Readiness, by: Who, at: Place) -> Self {
-        Self { slot, resource, ready, by, at, readers: BTreeSet::new(), writers: BTreeSet::new() }
+        Self { slot, resource, ready, by, at, readers: Vec::new(), writers: Vec::new() }
     }
 
     /// The tasks that wait for this on it.
-    pub(crate) fn waiters(&mut self, on: On) -> &mut BTreeSet<u64> {
+    pub(crate) fn waiters(&mut self, on: On) -> &mut Vec<u64> {
         if matches!(on, On::Read(_)) { &mut self.readers } else { &mut self.writers }
+    }
+
+    /// A task begins to wait for this on it, or goes on.
+    pub(crate) fn add_waiter(&mut self, on: On, task: u64) {
+        let waiters = self.waiters(on);
+        if let Err(place) = waiters.binary_search(&task) {
+            waiters.insert(place, task);
+        }
     }
 }
 
