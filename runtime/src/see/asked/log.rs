@@ -37,7 +37,7 @@ struct Line {
     inbox: usize,
     timers: usize,
     polls: Vec<(TaskId, &'static str)>,
-    /// How many wakes each kind of cause made.
+    /// How many wakes each kind of cause made, in the order of the kinds' names.
     wakes: Vec<(&'static str, usize)>,
     parked: Option<(Duration, Option<Duration>)>,
     park: String,
@@ -83,9 +83,9 @@ impl Observer for Log {
 
 impl Line {
     fn woken(&mut self, by: &'static str) {
-        match self.wakes.iter_mut().find(|(known, _)| *known == by) {
-            Some((_, count)) => *count += 1,
-            None => self.wakes.push((by, 1)),
+        match self.wakes.binary_search_by_key(&by, |(known, _)| *known) {
+            Ok(place) => self.wakes[place].1 += 1,
+            Err(place) => self.wakes.insert(place, (by, 1)),
         }
     }
 
@@ -133,7 +133,6 @@ impl Line {
         if !self.wakes.is_empty() {
             text.push_str(" | woken by");
         }
-        self.wakes.sort_unstable();
         for (by, count) in &self.wakes {
             let _ = write!(text, " {by} {count}");
         }
