@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::ground::event::Place;
+use crate::ground::event::{Place, nanos};
 use crate::ground::shown::Shown;
 use crate::ground::span::Span;
 use crate::heart::wheel;
+use crate::see::model::numbered::Numbered;
 use crate::see::model::state::{Phase, State};
 use crate::see::model::table::{self, Row};
-use crate::see::model::things::{On, Past, TaskState, Timer, Waiting};
+use crate::see::model::things::{On, Past, TaskState, Waiting};
 use crate::see::model::words::{Named, several, wait_in_words};
 
 /// From how long on a poll, or anything else that the loop is busy with, holds it up.
@@ -61,16 +62,19 @@ pub(super) fn task(state: &State, id: u64, now: Duration) -> Option<String> {
 pub(super) fn wheel(state: &State, now: Duration) -> String {
     let hand = state.at.as_millis() as u64;
     let mut text = format!("the hand is at tick {hand}; {}\n", several(state.timers.len(), "timer"));
-    let tick = |timer: &Timer| (timer.deadline.as_nanos().div_ceil(1_000_000) as u64).max(hand);
-    let mut timers: Vec<_> =
-        state.timers.iter().map(|(id, timer)| (wheel::place(hand, tick(timer)), timer.deadline, id, timer)).collect();
-    timers.sort_unstable_by_key(|(place, deadline, id, _)| (*place, *deadline, **id));
-    for timers in timers.chunk_by(|one, two| one.0 == two.0) {
-        let (level, list) = timers[0].0;
-        let _ = write!(text, "level {level:>2} list {list:>2}:");
-        for (_, deadline, id, timer) in timers.iter().take(4) {
+    let mut timers: Vec<_> = state.timers.iter().map(|(id, timer)| (nanos(timer.deadline), *id)).collect();
+    timers.sort_unstable();
+    // By level and list.
+    let mut lists: Numbered<Vec<u64>> = Numbered::default();
+    for (deadline, id) in timers {
+        let (level, list) = wheel::place(hand, deadline.div_ceil(1_000_000).max(hand));
+        lists.get_or_insert_with(u64::from(level) << 32 | list, Vec::new).push(id);
+    }
+    for (place, timers) in &lists {
+        let _ = write!(text, "level {:>2} list {:>2}:", place >> 32, place & 0xffff_ffff);
+        for (id, timer) in timers.iter().filter_map(|id| Some((id, state.timers.get(id)?))).take(4) {
             let waiter = timer.waiter.map_or_else(String::new, |task| format!(" for {}", name(state, task)));
-            let _ = write!(text, " timer {id}{waiter} {};", due(*deadline, now));
+            let _ = write!(text, " timer {id}{waiter} {};", due(timer.deadline, now));
         }
         let more = timers.len().saturating_sub(4);
         let _ = if more > 0 { writeln!(text, " and {more} more") } else { writeln!(text) };

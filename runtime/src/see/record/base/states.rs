@@ -16,7 +16,7 @@ impl Base {
         // None is: the places are copied after the events that name them.
         let unknown = Place { file: "?", line: 0, column: 0 };
         let at = |number: u32| places.get(number as usize).copied().unwrap_or(unknown);
-        let in_queue = |(key, task): (Key, &Task)| task.queued.map(|ticket| (ticket, key.serial));
+        let in_queue = |(key, task): (Key, &Task)| task.queued.map(|ticket| (ticket.get(), key.serial));
         let mut ready: Vec<_> = self.tasks.iter().filter_map(in_queue).collect();
         ready.sort_unstable();
         let tasks = self.tasks.iter().map(|(key, task)| (key.serial, task.shown(key.slot, at)));
