@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
-use super::answer::{answer, head};
+use super::answer::head;
 use super::gate::Command;
 use super::guest::Guest;
 use super::page::PACKED;
@@ -67,9 +67,11 @@ pub(super) fn refuse(guest: &mut Guest, refusal: Refusal) -> io::Result<()> {
 }
 
 fn page() -> Vec<u8> {
-    let mut answer = answer(200, "text/html; charset=utf-8", PACKED);
-    let first_line = answer.windows(2).position(|two| two == b"\r\n").map_or(0, |end| end + 2);
-    answer.splice(first_line..first_line, POLICY.bytes().chain(*b"Content-Encoding: gzip\r\n"));
+    let mut answer = head(200, "text/html; charset=utf-8");
+    let length = PACKED.len();
+    let more = format!("{POLICY}Content-Encoding: gzip\r\nContent-Length: {length}\r\n\r\n");
+    answer.extend_from_slice(more.as_bytes());
+    answer.extend_from_slice(PACKED);
     answer
 }
 
