@@ -19,37 +19,37 @@ const FINDINGS: usize = 50;
 /// How many links of a chain are told.
 const LINKS: usize = 8;
 
-/// The events of a ring, the latest first. The ring is not held while somebody looks at one.
-fn backwards(ring: &Ring) -> impl Iterator<Item = Record> {
-    backwards_from(ring, ring.last())
-}
-
-fn backwards_from(ring: &Ring, last: u64) -> impl Iterator<Item = Record> {
-    let mut before = last + 1;
+/// The events of a ring up to event `last`, the latest first. The ring is not held while somebody looks at one.
+fn backwards(ring: &Ring, last: u64) -> impl Iterator<Item = Record> {
+    let (mut before, mut page) = (last + 1, Vec::new());
     std::iter::from_fn(move || {
-        let page = ring.page(before, PAGE);
-        before -= page.len() as u64;
-        (!page.is_empty()).then_some(page)
+        if page.is_empty() {
+            page = ring.page(before, PAGE);
+            before -= page.len() as u64;
+        }
+        page.pop()
     })
-    .flat_map(|page| page.into_iter().rev())
 }
 
 /// The findings up to event `last`, the oldest first, for a viewer who comes after them. Each is a line.
 pub(super) fn findings(ring: &Ring, last: u64) -> String {
-    let numbered = (1..=last).rev().zip(backwards_from(ring, last));
-    let found = numbered.filter(|(_, record)| matches!(record.event(), Event::Finding { .. })).take(FINDINGS);
-    let told = |(n, record): (u64, Record)| {
-        let event = Line { n, at: record.at, event: record.event() };
-        line(|line| line.object("found", |found| event.put_in(found)))
-    };
-    let mut lines: Vec<_> = found.map(told).collect();
+    let mut lines = Vec::new();
+    for (n, record) in (1..=last).rev().zip(backwards(ring, last)) {
+        if lines.len() == FINDINGS {
+            break;
+        }
+        if let event @ Event::Finding { .. } = record.event() {
+            let event = Line { n, at: record.at, event };
+            lines.push(line(|line| line.object("found", |found| event.put_in(found))));
+        }
+    }
     lines.reverse();
     lines.concat()
 }
 
 /// The line at which a task last waited, if that is not long ago.
 pub(super) fn last_wait(ring: &Ring, id: u64) -> Option<Place> {
-    backwards(ring).take(4 * PAGE).find_map(|record| match record.event() {
+    backwards(ring, ring.last()).take(4 * PAGE).find_map(|record| match record.event() {
         Event::Wait { task, at, .. } if task.as_u64() == id => Some(at),
         _ => None,
     })
@@ -62,7 +62,7 @@ pub(super) fn chain(ring: &Ring, state: &State, id: u64, now: Duration) -> Optio
     let mut links = 0;
     // The search is for the wake of a task, or for the origin of a timer or a source.
     let mut wanted = Who::Task(id);
-    for record in backwards(ring) {
+    for record in backwards(ring, ring.last()) {
         let at = since(record.at, now);
         let (link, next) = match (record.event(), wanted) {
             (Event::Wake { task, cause, queued: true }, Who::Task(id)) if task.as_u64() == id => {
