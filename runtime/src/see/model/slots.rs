@@ -71,13 +71,19 @@ impl<T> Slots<T> {
 
     /// All of them, by slot.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
-        let sheets = self.0.iter().enumerate().filter_map(|(n, sheet)| Some((n * SHEET, sheet.as_ref()?)));
-        sheets.flat_map(|(first, sheet)| {
-            let tenants = sheet.iter().enumerate();
-            tenants.filter_map(move |(n, tenant)| {
-                let (serial, thing) = tenant.as_ref()?;
-                Some((Key { runtime: 0, slot: (first + n) as u32, serial: *serial }, thing))
-            })
+        let mut slots = 0..self.0.len() * SHEET;
+        std::iter::from_fn(move || {
+            while let Some(slot) = slots.next() {
+                let Some(sheet) = &self.0[slot / SHEET] else {
+                    // A sheet that is not there is passed over at its first slot.
+                    slots.start += SHEET - 1;
+                    continue;
+                };
+                if let Some((serial, thing)) = &sheet[slot % SHEET] {
+                    return Some((Key { runtime: 0, slot: slot as u32, serial: *serial }, thing));
+                }
+            }
+            None
         })
     }
 }
