@@ -48,7 +48,7 @@ pub(super) struct AtTheEnd {
 }
 
 impl AtTheEnd {
-    pub(super) fn write(write: impl FnMut(Occasion) + Send + 'static) -> Self {
+    pub(super) fn write(write: Write) -> Self {
         static AT_EXIT: Once = Once::new();
         AT_EXIT.call_once(|| signals::at_exit(exits));
         let (mut unwritten, process) = (unwritten(), std::process::id());
@@ -61,11 +61,11 @@ impl AtTheEnd {
             let signals = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
             let signals = signals.into_iter().filter(|signal| signals::is_default(*signal)).collect();
             // Without it a signal ends the process as ever, and nothing is written.
-            unwritten.bell = SignalBell::hang(signals, ended_by).ok();
+            unwritten.bell = SignalBell::hang(signals, Box::new(ended_by)).ok();
         }
         unwritten.last_number += 1;
         let number = unwritten.last_number;
-        unwritten.all.push((number, Box::new(write)));
+        unwritten.all.push((number, write));
         Self { number, process }
     }
 }

@@ -34,13 +34,13 @@ trait Written: Observer + Clone + Send {
     const VARIABLE: &'static str;
     /// Its work, as a verb.
     const DOES: &'static str;
-    fn write(&self, occasion: Occasion, file: impl Write) -> io::Result<()>;
+    fn write(&self, occasion: Occasion, file: &mut dyn Write) -> io::Result<()>;
 }
 
 impl Written for Ring {
     const VARIABLE: &'static str = "ONELOOP_RECORD";
     const DOES: &'static str = "records";
-    fn write(&self, occasion: Occasion, file: impl Write) -> io::Result<()> {
+    fn write(&self, occasion: Occasion, file: &mut dyn Write) -> io::Result<()> {
         self.write_on(occasion, file)
     }
 }
@@ -48,7 +48,7 @@ impl Written for Ring {
 impl Written for ChromeTrace {
     const VARIABLE: &'static str = "ONELOOP_TRACE";
     const DOES: &'static str = "draws";
-    fn write(&self, _: Occasion, file: impl Write) -> io::Result<()> {
+    fn write(&self, _: Occasion, file: &mut dyn Write) -> io::Result<()> {
         self.write_to(file)
     }
 }
@@ -81,7 +81,7 @@ impl<R: Written> ToFile<R> {
                 }
                 let reader = reader();
                 let written = reader.clone();
-                let file = AtTheEnd::write(move |occasion| write(&written, occasion, &file, &its));
+                let file = AtTheEnd::write(Box::new(move |occasion| write(&written, occasion, &file, &its)));
                 Some(Rc::new(Self { reader, _file: file }))
             }
             Err(error) => {

@@ -138,11 +138,11 @@ impl Ring {
     /// # Errors
     ///
     /// The errors of `out`.
-    pub fn write_to(&self, out: impl io::Write) -> io::Result<()> {
-        self.write_on(Occasion::Asked, out)
+    pub fn write_to(&self, mut out: impl io::Write) -> io::Result<()> {
+        self.write_on(Occasion::Asked, &mut out)
     }
 
-    pub(crate) fn write_on(&self, occasion: Occasion, mut out: impl io::Write) -> io::Result<()> {
+    pub(crate) fn write_on(&self, occasion: Occasion, out: &mut dyn io::Write) -> io::Result<()> {
         let (mut text, cut) = {
             let (past, cut) = self.look();
             (cut.beginning(cut.dropped, &past.base.1.state(&cut.places), Some(occasion)), cut)

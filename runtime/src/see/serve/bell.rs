@@ -22,9 +22,12 @@ pub(crate) struct SignalBell {
     thread: Helper,
 }
 
+/// The answer to a signal.
+type Heard = Box<dyn Fn(i32) + Send>;
+
 impl SignalBell {
     /// From here on `heard` is called for each of these signals that comes.
-    pub(crate) fn hang(signals: Vec<i32>, heard: impl Fn(i32) + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn hang(signals: Vec<i32>, heard: Heard) -> io::Result<Self> {
         let (ears, mouth) = UnixStream::pair()?;
         // A handler must not wait. A pair that is full rings loud enough.
         mouth.set_nonblocking(true)?;
@@ -32,7 +35,7 @@ impl SignalBell {
         let mut counts: Vec<_> = signals.iter().map(|signal| (*signal, signals::count(*signal))).collect();
         let borrowed = signals.into_iter().map(Borrowed::new).collect::<io::Result<_>>()?;
         let over = Arc::clone(&is_over);
-        let listen = move || listen(&ears, &mut counts, &over, &heard);
+        let listen = move || listen(&ears, &mut counts, &over, &*heard);
         let thread = Helper::start("signals", listen)?;
         Ok(Self { mouth, borrowed, reached, is_over, thread })
     }

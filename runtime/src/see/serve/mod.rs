@@ -232,10 +232,11 @@ fn show(core: &Rc<Core>, listener: TcpListener, token: Option<String>) -> io::Re
 /// While a loop is shown, SIGUSR1, and SIGQUIT, which Ctrl-\ on the terminal sends, print its task table.
 fn table_on_signals(watched: &Arc<Watched>) -> io::Result<SignalBell> {
     let watched = Arc::clone(watched);
-    SignalBell::hang(vec![libc::SIGUSR1, libc::SIGQUIT], move |_| {
+    let print = move |_| {
         // A terminal has shown the keys on a line that is not over.
         say(format!("\n{}", monitor::table(&watched)));
-    })
+    };
+    SignalBell::hang(vec![libc::SIGUSR1, libc::SIGQUIT], Box::new(print))
 }
 
 /// Finds out what a guest speaks, and answers in its language.
