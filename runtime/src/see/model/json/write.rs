@@ -9,11 +9,9 @@ use std::fmt::{self, Display, Write};
 
 /// Writes an object, on one line and without its end.
 pub(crate) fn object(out: &mut dyn Write, put: impl FnOnce(&mut Members<'_>)) -> fmt::Result {
-    out.write_char('{')?;
-    let mut members = Members { out, comma: "", wrote: Ok(()) };
+    let mut members = Members::begin(out);
     put(&mut members);
-    members.wrote?;
-    out.write_char('}')
+    members.end()
 }
 
 /// An object as a line, with its end.
@@ -40,7 +38,19 @@ pub(crate) struct Lines<'a> {
     wrote: fmt::Result,
 }
 
-impl Members<'_> {
+impl<'a> Members<'a> {
+    #[inline(never)]
+    fn begin(out: &'a mut dyn Write) -> Self {
+        let wrote = out.write_char('{');
+        Self { out, comma: "", wrote }
+    }
+
+    #[inline(never)]
+    fn end(self) -> fmt::Result {
+        self.wrote?;
+        self.out.write_char('}')
+    }
+
     /// A string of whatever the value displays as.
     pub(crate) fn text(&mut self, key: &str, value: impl Display) -> &mut Self {
         self.put(key, &value, quoted)
