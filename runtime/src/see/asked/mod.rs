@@ -27,5 +27,6 @@ pub(crate) fn asked_for(diagnose: bool, slow_poll: Duration) -> (Vec<Rc<dyn Obse
     let others = to_file::is_recording_asked_for() || serve::is_asked_for();
     let follower =
         (!others && (log.is_some() || diagnosis.is_some())).then(|| Rc::new(Ring::new(1)) as Rc<dyn Observer>);
-    (follower.into_iter().chain(log).chain(to_file::asked_for()).chain(diagnosis).collect(), waker_table)
+    let [record, trace] = to_file::asked_for();
+    ([follower, log, record, trace, diagnosis].into_iter().flatten().collect(), waker_table)
 }

@@ -64,9 +64,8 @@ pub(crate) fn is_recording_asked_for() -> bool {
 }
 
 /// Those that the environment asks this runtime for, in files of its own.
-pub(crate) fn asked_for() -> impl Iterator<Item = Rc<dyn Observer>> {
-    let record = ToFile::if_asked_for(|| Ring::new(KEPT));
-    record.into_iter().chain(ToFile::if_asked_for(ChromeTrace::new))
+pub(crate) fn asked_for() -> [Option<Rc<dyn Observer>>; 2] {
+    [ToFile::if_asked_for(|| Ring::new(KEPT)), ToFile::if_asked_for(ChromeTrace::new)]
 }
 
 impl<R: Written> ToFile<R> {
