@@ -69,6 +69,11 @@ pub(crate) fn read(path: &Path) -> Vec<Event> {
     parse(&fs::read_to_string(path).unwrap_or_default())
 }
 
+/// Whether the page has something to show of a recording: a task, or a timer.
+pub(crate) fn has_tasks(path: &Path) -> bool {
+    read(path).iter().any(|event| ["spawn", "timer_set"].contains(&event.kind.as_str()))
+}
+
 /// The events of a recording's text.
 pub(crate) fn parse(text: &str) -> Vec<Event> {
     text.lines().filter_map(event).collect()

@@ -1,7 +1,8 @@
 //! Hints: three for each hole, from a nudge to nearly the code.
 //!
 //! `hints.md` has a heading `## hole` for each, and below it `### nudge`, `### shape` and `### nearly`. In a test's
-//! file the line `/// hint: hole` above a test says which of them fits when it fails.
+//! file the line `/// hint: hole` above a test says which of them fits when it fails. A line `/// hint, if words: hole`
+//! says it for a run whose wrong event is told in these words.
 //!
 //! The last hint for a short hole is a block of Rust. `cargo stage check` puts all of a stage's blocks into their holes,
 //! and runs the tests. The pieces of code in the other last hints are compared with the solution.
@@ -57,13 +58,22 @@ pub(crate) fn faults(stage: &Stage, holes: &[&String], solution: &Files) -> Said
     }
     let own = format!("tests/{}.rs", stage.module());
     for (_, text) in stage.files("tests")?.into_iter().filter(|(path, _)| *path == own) {
-        for hole in text.lines().filter_map(|line| line.trim().strip_prefix("/// hint: ")) {
+        for (_, hole) in text.lines().filter_map(asked_for) {
             if !hints.iter().any(|(name, _)| name == hole) {
                 faults.push(format!("a test asks for the hint \"{hole}\", which is not there"));
             }
         }
     }
     Ok(faults)
+}
+
+/// The hole of a line above a test, and the words of a wrong event for which alone it fits.
+fn asked_for(line: &str) -> Option<(Option<&str>, &str)> {
+    let line = line.trim().strip_prefix("/// hint")?;
+    match line.strip_prefix(", if ") {
+        Some(rest) => rest.split_once(": ").map(|(words, hole)| (Some(words), hole)),
+        None => line.strip_prefix(": ").map(|hole| (None, hole)),
+    }
 }
 
 /// A hint's words, and its block of Rust, if it has one.
@@ -124,15 +134,13 @@ fn a_block_of_a_hint_is_told_from_its_words() {
     assert_eq!(block("`a`, and then `b`"), None);
 }
 
-/// The hole that a test looks at first, and the nudge for it.
-pub(crate) fn for_test(stages: &[Stage], test: &str) -> Said<Option<(String, String)>> {
+/// The hole that fits a test that failed, and the nudge for it. `wrong` tells of the event that was wrong.
+pub(crate) fn for_test(stages: &[Stage], test: &str, wrong: &str) -> Said<Option<(String, String)>> {
     let Some((module, name)) = test.split_once("::") else { return Ok(None) };
     let Some(stage) = stages.iter().find(|stage| stage.module() == module) else { return Ok(None) };
     for (_, text) in stage.files("tests")? {
         let Some(before) = text.split_once(&format!("fn {name}(")).map(|(before, _)| before) else { continue };
-        let above = before.lines().rev().take_while(|line| !line.starts_with('}') && !line.is_empty());
-        let hole = above.filter_map(|line| line.trim().strip_prefix("/// hint: ")).next();
-        let Some(hole) = hole else { continue };
+        let Some(hole) = fitting(before, wrong) else { continue };
         for (found, levels) in of(stage)? {
             if let (true, Some(nudge)) = (found == hole, levels.first()) {
                 return Ok(Some((found, nudge.replace('\n', " "))));
@@ -140,6 +148,21 @@ pub(crate) fn for_test(stages: &[Stage], test: &str) -> Said<Option<(String, Str
         }
     }
     Ok(None)
+}
+
+/// The hole that the lines above a test name: the first whose words fit, or else the one without a condition.
+fn fitting<'a>(before: &'a str, wrong: &str) -> Option<&'a str> {
+    let above = before.lines().rev().take_while(|line| !line.starts_with('}') && !line.is_empty());
+    let asked: Vec<_> = above.filter_map(asked_for).collect();
+    let fits = asked.iter().rev().find(|(words, _)| words.is_some_and(|words| wrong.contains(words)));
+    fits.or_else(|| asked.iter().find(|(words, _)| words.is_none())).map(|(_, hole)| *hole)
+}
+
+#[test]
+fn a_hint_fits_the_event_that_was_wrong() {
+    let above = "}\n\n/// Tells.\n/// hint: a\n/// hint, if for too long: b\n#[test]\n";
+    assert_eq!(fitting(above, "the loop parked at event 5 for too long"), Some("b"));
+    assert_eq!((fitting(above, ""), fitting("#[test]\n", "")), (Some("a"), None));
 }
 
 /// The nudge for a hole of any stage.
@@ -166,6 +189,9 @@ pub(crate) fn hint(wanted: &str) -> Said<()> {
         .or_else(|| hints.first().filter(|_| wanted.is_empty()));
     let Some((hole, levels)) = chosen else {
         let holes: Vec<&str> = hints.iter().map(|(hole, _)| hole.as_str()).collect();
+        if holes.is_empty() {
+            return Err(format!("stage {} has no holes, so there is no hint; read its page", stage.number));
+        }
         return Err(format!("stage {} has no hole \"{wanted}\"; it has: {}", stage.number, holes.join(", ")));
     };
     let key = format!("hint {hole}");

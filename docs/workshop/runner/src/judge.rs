@@ -18,6 +18,7 @@ struct Task {
     /// The event that queued it, while it is in the queue.
     queued: Option<u64>,
     over: Option<u64>,
+    aborted: Option<u64>,
     panicked: bool,
     polls: u64,
     /// The end of the poll in which it was ready, until it is told that it has finished.
@@ -97,13 +98,7 @@ impl Loop {
             "wait" | "wait_dropped" => return self.waits_in_vain(event).or_else(|| self.waits(event).and(None)),
             "source_opened" | "source_drained" | "source_ready" => return self.source(event),
             "wake" => return self.wakes(event),
-            "abort" => {
-                // It is queued, to be dropped when its turn comes.
-                let task = self.tasks.entry(event.task()?).or_default();
-                if task.queued.replace(task.queued.unwrap_or(n)).is_none() {
-                    self.queue.push(event.task()?);
-                }
-            }
+            "abort" => return self.aborts(event.task()?, n),
             "finish" => return self.finishes(event),
             "event_set" => {
                 self.come.insert(format!("event {}", event.get("event")?), n);
@@ -113,21 +108,42 @@ impl Loop {
                 self.asleep = None;
                 self.idle = self.park.take();
             }
-            "timer_set" => {
-                let (id, by) = (event.number_of("timer")?, event.get("by").unwrap_or_default());
-                let deadline = event.number_of("deadline")?;
-                self.timers.insert(id, deadline);
-                let task = by.strip_prefix("task ").and_then(|task| task.parse().ok());
-                // One that is set for a tick of the past has that of today.
-                self.setters.insert(id, (n, task, deadline.max(event.time).div_ceil(TICK)));
-            }
-            "timer_cancelled" => {
-                self.timers.remove(&event.number_of("timer")?);
-            }
+            "timer_set" => return self.sets(event).and(None),
+            "timer_cancelled" => return self.cancels(event.number_of("timer")?, n),
             "timer_fired" => return self.fires(event),
             _ => {}
         }
         None
+    }
+
+    /// It is queued, to be dropped when its turn comes.
+    fn aborts(&mut self, id: u64, n: u64) -> Option<String> {
+        let task = self.tasks.entry(id).or_default();
+        if let Some(over) = task.over {
+            return Some(format!("task {id} was aborted at event {n}, though it had finished at event {over}"));
+        }
+        if let Some(before) = task.aborted.replace(n) {
+            return Some(format!("task {id} was aborted at event {n}, and at event {before} already"));
+        }
+        if task.queued.replace(task.queued.unwrap_or(n)).is_none() {
+            self.queue.push(id);
+        }
+        None
+    }
+
+    fn sets(&mut self, event: &Event) -> Option<()> {
+        let (id, by) = (event.number_of("timer")?, event.get("by").unwrap_or_default());
+        let deadline = event.number_of("deadline")?;
+        self.timers.insert(id, deadline);
+        let task = by.strip_prefix("task ").and_then(|task| task.parse().ok());
+        // One that is set for a tick of the past has that of today.
+        self.setters.insert(id, (event.number, task, deadline.max(event.time).div_ceil(TICK)));
+        Some(())
+    }
+
+    fn cancels(&mut self, id: u64, n: u64) -> Option<String> {
+        let is_late = self.timers.remove(&id).is_none() && self.setters.contains_key(&id);
+        is_late.then(|| format!("timer {id} was cancelled at event {n}, though it had fired before or was cancelled"))
     }
 
     /// A wait for something that may be done already.
@@ -375,6 +391,21 @@ fn a_task_that_is_ready_and_never_finishes_is_named() {
 }
 
 #[test]
+fn an_abort_of_one_that_is_over_or_was_aborted_is_named() {
+    let lines = [
+        r#"{"n":1,"t":1,"e":"spawn","task":2}"#,
+        r#"{"n":2,"t":2,"e":"abort","task":2}"#,
+        r#"{"n":3,"t":3,"e":"finish","task":2,"outcome":"aborted"}"#,
+        r#"{"n":4,"t":4,"e":"abort","task":2}"#,
+    ];
+    let told = |lines: &[&str]| judge(&crate::events::parse(&lines.join("\n")), 10);
+    let after = "task 2 was aborted at event 4, though it had finished at event 3";
+    assert_eq!((told(&lines[..3]), told(&lines).as_deref()), (None, Some(after)));
+    let twice = "task 2 was aborted at event 4, and at event 2 already";
+    assert_eq!(told(&[lines[0], lines[1], lines[3]]).as_deref(), Some(twice));
+}
+
+#[test]
 fn a_timer_that_is_late_or_left_behind_is_named() {
     let lines = [
         r#"{"n":1,"t":0,"e":"spawn","task":1}"#,
@@ -401,6 +432,9 @@ fn a_timer_that_is_late_or_left_behind_is_named() {
     lines.push(r#"{"n":5,"t":5000000,"e":"timer_fired","timer":2}"#);
     let twice = "timer 2 fired at event 5, though it had fired before or was cancelled";
     assert_eq!(told(&lines, 7).as_deref(), Some(twice));
+    lines[4] = r#"{"n":5,"t":5000000,"e":"timer_cancelled","timer":2}"#;
+    let late = "timer 2 was cancelled at event 5, though it had fired before or was cancelled";
+    assert_eq!(told(&lines, 10).as_deref(), Some(late));
     lines[4] = r#"{"n":5,"t":5000000,"e":"turn_end","turn":1}"#;
     let left = "the turn of event 3 went on at event 5 before timer 1 had fired, which was due at 5 ms";
     assert_eq!(told(&lines, 7).as_deref(), Some(left));

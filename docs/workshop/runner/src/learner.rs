@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::Said;
@@ -158,10 +158,16 @@ pub(crate) fn start(words: &[&str]) -> Said<()> {
     if memory_of(&folder).exists() {
         return Err(format!("{} is a workshop's crate already; go there, or name another folder", folder.display()));
     }
+    let inside = |folder: &Path| format!("{} lies inside this project; name a folder outside of it", folder.display());
+    // Looked at before anything is made, and again when links and `..` are known.
+    let goes_up = folder.components().any(|part| part == Component::ParentDir);
+    if !goes_up && std::path::absolute(&folder).is_ok_and(|folder| folder.starts_with(&project)) {
+        return Err(inside(&folder));
+    }
     fs::create_dir_all(&folder).map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
     let folder = folder.canonicalize().map_err(|error| format!("{} cannot be found: {error}", folder.display()))?;
     if folder.starts_with(&project) {
-        return Err(format!("{} lies inside this project; name a folder outside of it", folder.display()));
+        return Err(inside(&folder));
     }
     if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(format!("{} is not empty; name another folder", folder.display()));

@@ -26,6 +26,12 @@ pub(crate) fn loom(words: &[&str]) -> Said<()> {
     prepare(&folder, &read(&learner.folder.join(INBOX))?)?;
     println!("Some ten models, each in every order; that takes a minute or two.");
     let (holds, said) = ask(&folder, words)?;
+    if said.contains("running 0 tests") {
+        return Err(format!(
+            "no model has `{}` in its name; `cargo stage loom` alone tries all of them",
+            words.join(" ")
+        ));
+    }
     print!("{said}");
     if holds { Ok(()) } else { Err("a model found an order in which a message is lost or rung for in vain".to_owned()) }
 }

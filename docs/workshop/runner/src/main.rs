@@ -63,7 +63,8 @@ cargo stage next           brings the next stage, once all tests pass
 cargo stage skip           takes the solution of this stage, and brings the next
 cargo stage reset          empties the holes of this stage; what you wrote is kept in .stage/before
 cargo stage clinic [CASE]  deals a sealed case: a recording; then `clinic source`, then `clinic answer`
-cargo stage conformance    runs the conformance suite on your crate, and prints the table with your column
+cargo stage conformance    runs the conformance suite on your crate, and prints the table with your column;
+                           a word after it takes the checks with that word in their names
 cargo stage loom [WORD]    tries loom's models on your inbox, from stage 11 on
 cargo stage check          holds the workshop itself to its rules
                            [--fresh] [--write] [--conformance] [--loom] [STAGE...]";
@@ -113,7 +114,7 @@ fn main() -> ExitCode {
         ["conformance", rest @ ..] => conformance::conformance(rest),
         ["loom", rest @ ..] => loom::loom(rest),
         ["check", rest @ ..] => check::check(rest),
-        ["help" | "--help" | "-h"] => {
+        ["help" | "--help" | "-h", ..] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
         }

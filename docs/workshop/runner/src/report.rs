@@ -31,7 +31,7 @@ fn run_tests(word: Option<&str>, goes_on: bool) -> Said<bool> {
     wanted.sort_by_key(|test| place(&stages, test));
     let (mut failed, mut stage_told) = (Vec::new(), None);
     learner.remember("failed", "")?;
-    let (mut to_see, mut beside) = (None, Beside::new(&learner, &stages));
+    let (mut to_see, mut beside, mut untrue) = (None, Beside::new(&learner, &stages), 0);
     for test in &wanted {
         let (stage, name) = test.split_once("::").unwrap_or(("", test));
         if stage_told.replace(stage) != Some(stage) {
@@ -45,9 +45,17 @@ fn run_tests(word: Option<&str>, goes_on: bool) -> Said<bool> {
             Verdict::Hangs => "HANGS",
         };
         println!("  {sign:<6}  {}", name.replace('_', " "));
-        if ran.verdict != Verdict::Passed {
+        if ran.verdict == Verdict::Passed {
+            // Its values are right, and the page would show something else.
+            if let Some(wrong) = judge(&events::read(&recording), stage_of(&stages, test)) {
+                untrue += 1;
+                if untrue <= AT_LENGTH {
+                    println!("          yet its recording is wrong; look at your calls of `trace`: {wrong}");
+                }
+            }
+        } else {
             // A test that polls by hand runs no loop, and so there is nothing to see of it.
-            if to_see.is_none() && recording.exists() {
+            if to_see.is_none() && events::has_tasks(&recording) {
                 to_see = Some(name.replace('_', " "));
                 learner.remember("failed", test)?;
             }
@@ -60,10 +68,7 @@ fn run_tests(word: Option<&str>, goes_on: bool) -> Said<bool> {
             failed.push(test);
         }
     }
-    println!("\n{} of {} tests pass", wanted.len() - failed.len(), wanted.len());
-    if failed.len() > AT_LENGTH {
-        println!("Only the first {AT_LENGTH} that fail are told of at length; mend them first.");
-    }
+    conclude(wanted.len(), failed.len(), untrue);
     if let Some(name) = to_see {
         println!("See \"{name}\" on the page: `cargo stage see`");
     } else if !failed.is_empty() {
@@ -76,12 +81,28 @@ fn run_tests(word: Option<&str>, goes_on: bool) -> Said<bool> {
     Ok(failed.is_empty())
 }
 
+/// Counts the tests that pass, and those of them whose recording is wrong.
+fn conclude(all: usize, failed: usize, untrue: usize) {
+    println!("\n{} of {all} tests pass", all - failed);
+    if untrue > 0 {
+        println!("{untrue} of these have a recording that is wrong: the page would show what your loop did not do.");
+    }
+    if failed > AT_LENGTH {
+        println!("Only the first {AT_LENGTH} that fail are told of at length; mend them first.");
+    }
+}
+
 /// The place of a test: the tests are told in the order in which they are written.
 fn place(stages: &[Stage], test: &str) -> (usize, Option<usize>) {
     let (module, name) = test.split_once("::").unwrap_or(("", test));
     let Some(stage) = stages.iter().find(|stage| stage.module() == module) else { return (usize::MAX, None) };
     let files = stage.files("tests").unwrap_or_default();
     (stage.number, files.iter().find_map(|(_, text)| text.find(&format!("fn {name}("))))
+}
+
+/// The number of the stage that a test belongs to.
+fn stage_of(stages: &[Stage], test: &str) -> usize {
+    stages.iter().find(|stage| test.starts_with(&stage.module())).map_or(0, |stage| stage.number)
 }
 
 fn title(stages: &[Stage], module: &str) -> String {
@@ -109,20 +130,19 @@ pub(crate) fn explain(
         Verdict::Failed(words) => lines.push(words.clone()),
     }
     let is_empty = matches!(verdict, Verdict::Failed(words) if words.contains("not yet implemented: stage "));
+    let mut wrong = None;
     if !is_empty {
         let events = events::read(recording);
         if !events.is_empty() {
             lines.push(format!("the last of {} events:", events.len()));
             lines.extend(events[events.len().saturating_sub(LAST)..].iter().map(|event| format!("  {event}")));
         }
-        let number = stages.iter().find(|stage| test.starts_with(&stage.module())).map_or(0, |stage| stage.number);
+        let number = stage_of(stages, test);
         let parts = || if events.is_empty() { None } else { beside::parts(recording, &solutions()) };
-        lines.push(match judge(&events, number).or_else(parts) {
-            Some(wrong) => format!("{WRONG}{wrong}"),
-            None => nothing_wrong(&events),
-        });
+        wrong = judge(&events, number).or_else(parts);
+        lines.push(wrong.as_ref().map_or_else(|| nothing_wrong(&events), |wrong| format!("{WRONG}{wrong}")));
     }
-    let fitting = hints::for_test(stages, test)?.filter(|_| !is_empty);
+    let fitting = hints::for_test(stages, test, &wrong.unwrap_or_default())?.filter(|_| !is_empty);
     let blamed = blamed(crate_folder, verdict).filter(|_| !is_empty);
     match (blamed, fitting) {
         // It says itself which of the learner's lines it is.

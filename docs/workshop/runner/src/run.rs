@@ -8,6 +8,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -82,9 +83,9 @@ pub(crate) fn run(program: &Path, test: &str, recording: &Path, limit: Duration)
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| format!("{} cannot be run: {error}", program.display()))?;
-    let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
+    let (stdout, stderr) = (Reader::of(child.stdout.take()), Reader::of(child.stderr.take()));
     let status = wait(&mut child, limit);
-    let (printed, said) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
+    let (printed, said) = (stdout.text(), stderr.text());
     let verdict = match status {
         None => Verdict::Hangs,
         Some(true) => Verdict::Passed,
@@ -93,14 +94,54 @@ pub(crate) fn run(program: &Path, test: &str, recording: &Path, limit: Duration)
     Ok(Ran { verdict, printed, said })
 }
 
-fn reader(stream: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut stream) = stream {
-            let _ = stream.read_to_end(&mut bytes);
+/// How much of an output is kept from its beginning, and as much from its end. A test may print without end.
+const KEPT: usize = 1 << 20;
+/// How long an output may stay open when its process is over: a process that it started may hold it.
+const LEFT_OPEN: Duration = Duration::from_secs(1);
+
+/// Reads an output on a thread of its own.
+struct Reader {
+    kept: Arc<Mutex<Vec<u8>>>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Reader {
+    fn of(stream: Option<impl Read + Send + 'static>) -> Self {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&kept);
+        let thread = thread::spawn(move || {
+            let (Some(mut stream), mut chunk) = (stream, [0; 1 << 16]) else { return };
+            while let Ok(count @ 1..) = stream.read(&mut chunk) {
+                keep(&mut shared.lock().expect("nobody panics"), &chunk[..count]);
+            }
+        });
+        Self { kept, thread }
+    }
+
+    /// All that was kept, once the output has ended or has been left open for too long.
+    fn text(self) -> String {
+        let began = Instant::now();
+        while !self.thread.is_finished() && began.elapsed() < LEFT_OPEN {
+            thread::sleep(Duration::from_millis(1));
         }
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+        String::from_utf8_lossy(&self.kept.lock().expect("nobody panics")).into_owned()
+    }
+}
+
+/// Appends to what is kept of an output, and leaves the middle of a long one out.
+fn keep(kept: &mut Vec<u8>, more: &[u8]) {
+    kept.extend_from_slice(more);
+    if kept.len() > 3 * KEPT {
+        kept.drain(KEPT..kept.len() - KEPT);
+    }
+}
+
+#[test]
+fn the_beginning_and_the_end_of_a_long_output_are_kept() {
+    let mut kept = b"begins".to_vec();
+    (0..100).for_each(|_| keep(&mut kept, &[0; 1 << 16]));
+    keep(&mut kept, b"ends");
+    assert!(kept.starts_with(b"begins") && kept.ends_with(b"ends") && kept.len() <= 3 * KEPT);
 }
 
 /// Whether it succeeded; `None` if it had to be ended.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Said;
+use crate::events;
 use crate::learner::Learner;
 use crate::stages::{project, read, write};
 
@@ -32,7 +33,10 @@ pub(crate) fn see(test: Option<&str>) -> Said<()> {
 fn newest(folder: &Path, word: &str) -> Said<PathBuf> {
     let entries = fs::read_dir(folder).map_err(|_| "no test has run yet; run `cargo stage test`".to_owned())?;
     let word = word.replace("::", ".");
-    let all = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().contains(&word));
+    let all = entries.flatten().filter(|entry| {
+        // A recording without a task is shown to those alone who ask for it.
+        entry.file_name().to_string_lossy().contains(&word) && (!word.is_empty() || events::has_tasks(&entry.path()))
+    });
     let newest = all.max_by_key(|entry| entry.metadata().and_then(|data| data.modified()).ok());
     let path = newest.map(|entry| entry.path());
     path.ok_or_else(|| format!("no test with `{word}` in its name has left a recording"))
@@ -54,17 +58,22 @@ pub(crate) fn show(recording: &Path, page: &Path) -> Said<()> {
     Ok(())
 }
 
+/// The workshop's own two kinds of events as sentences, for the page.
+const OWN_EVENTS: &str = "STORY.seen = ({ text }) => `the test saw: ${text}.`; \
+                          STORY.event_set = ({ event }) => `event ${event} is set.`; ";
+
 /// The page, with a recording that it opens by itself.
 fn with_recording(html: &str, name: &str, text: &str) -> Said<String> {
     let (before, after) = html.rsplit_once("</body>").ok_or("docs/see.html has no end of its body")?;
     // Nothing in it may end the script.
     let text = text.replace('\\', "\\\\").replace('`', "\\`").replace("${", "\\${").replace('<', "\\u003c");
     let name = name.replace(['\\', '"', '<'], "");
-    Ok(format!("{before}<script>open(`{text}`, \"{name}\");</script>\n</body>{after}"))
+    Ok(format!("{before}<script>{OWN_EVENTS}open(`{text}`, \"{name}\");</script>\n</body>{after}"))
 }
 
 #[test]
 fn a_recording_cannot_end_the_script_that_it_stands_in() {
     let page = with_recording("<body></body></html>", "a", "</script>`${1}").expect("it has a body");
+    let page = page.replace(OWN_EVENTS, "");
     assert_eq!(page, "<body><script>open(`\\u003c/script>\\`\\${1}`, \"a\");</script>\n</body></html>");
 }
