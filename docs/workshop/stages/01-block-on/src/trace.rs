@@ -204,6 +204,11 @@ pub fn event_set(event: u64) {
     tell("event_set", &format!(r#","event":{event},"by":"{}""#, cause()));
 }
 
+/// A test has seen this. So a run can be compared with the solution's in what is no event of a loop.
+pub fn seen(what: &str) {
+    tell("seen", &format!(r#","text":{what:?}"#));
+}
+
 /// Parks, for so long or until a wake, and tells when that begins and ends.
 pub fn parked<T>(timeout: Option<Duration>, park: impl FnOnce() -> T) -> T {
     let timeout = timeout.map_or("null".to_owned(), |timeout| timeout.as_nanos().to_string());

@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 use crate::heart::current::expect_current;
 use crate::heart::ready::Ready;
 use crate::leaf::{Event, yield_now};
-use crate::{Runtime, spawn};
+use crate::{Runtime, spawn, trace};
 
 type Log = Rc<RefCell<Vec<String>>>;
 
@@ -35,6 +35,7 @@ fn a_seed_picks_another_order_and_the_same_each_time() {
         let mut queue = Ready::new(Some(seed));
         (0..8).for_each(|n| queue.push(n));
         let all: Vec<i32> = std::iter::from_fn(|| queue.pop()).collect();
+        trace::seen(&format!("seed {seed} picks {all:?}"));
         (all, queue.picks())
     };
     let (mut first, picks) = order(1);
@@ -252,16 +253,25 @@ fn a_loop_that_nobody_can_wake_says_so() {
     assert!(says.contains("nobody can wake"), "{says}");
 }
 
+/// Tells when it is dropped.
+struct Tells(Rc<()>);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        trace::seen("what the ended task owned is dropped");
+    }
+}
+
 /// hint: poll_task
 #[test]
 fn one_that_is_over_is_dropped_and_one_that_waits_goes_at_the_end() {
     let shared = Rc::new(());
     let runtime = Runtime::new();
     runtime.block_on(async {
-        let (ends, waits) = (Rc::clone(&shared), Rc::clone(&shared));
+        let (ends, waits) = (Tells(Rc::clone(&shared)), Rc::clone(&shared));
         // It owns its share until it is dropped itself.
         spawn(poll_fn(move |_| {
-            let _ = &ends;
+            let _ = &ends.0;
             Poll::Ready(())
         }));
         spawn(async move {
@@ -280,6 +290,7 @@ struct CountsTasksWhenDropped(Rc<Cell<usize>>);
 impl Drop for CountsTasksWhenDropped {
     fn drop(&mut self) {
         self.0.set(expect_current("the test").tasks.len());
+        trace::seen(&format!("what the task owned is dropped, and {} tasks have a slot", self.0.get()));
     }
 }
 

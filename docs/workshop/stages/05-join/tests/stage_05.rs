@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::panic::catch_unwind;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::leaf::yield_now;
-use crate::{JoinError, Runtime, spawn};
+use crate::{JoinError, Runtime, spawn, trace};
 
 /// hint: JoinHandle::poll
 #[test]
@@ -98,6 +99,7 @@ fn an_output_that_nobody_will_take_is_dropped() {
         yield_now().await;
         assert_eq!(Rc::strong_count(&output), 2, "it is there to be taken");
         drop(handle);
+        trace::seen(&format!("the handle is dropped, and the output has {} owners", Rc::strong_count(&output)));
         assert_eq!(Rc::strong_count(&output), 1, "and is dropped with the handle");
     });
     assert_eq!(runtime.tasks(), 0);
@@ -147,6 +149,10 @@ struct Looks {
 impl Wake for Looks {
     fn wake(self: Arc<Self>) {
         self.left.store(Arc::strong_count(&self.owned), Ordering::SeqCst);
+        trace::seen(&format!(
+            "the joiner is woken, and what the task owned has {} owners",
+            Arc::strong_count(&self.owned)
+        ));
     }
 }
 
@@ -205,7 +211,10 @@ struct Spawns;
 
 impl Drop for Spawns {
     fn drop(&mut self) {
-        drop(spawn(async {}));
+        // Inside a borrow this panics, and the recording tells of it.
+        let spawned = catch_unwind(|| drop(spawn(async {})));
+        trace::seen(if spawned.is_ok() { "a drop came back and spawned" } else { "a drop came back into a borrow" });
+        spawned.expect("what is dropped may come back into the runtime");
     }
 }
 

@@ -130,6 +130,7 @@ fn what_is_removed_does_not_come_and_what_is_late_comes_at_once() {
 }
 
 /// hint: fire_timers
+/// hint, if for too long: until_next
 #[test]
 fn sleeps_end_in_the_order_of_their_deadlines() {
     let order = Rc::new(RefCell::new(Vec::new()));

@@ -18,7 +18,7 @@ use crate::heart::reactor::{Direction, Latches, WaiterId, token};
 use crate::io::Socket;
 use crate::leaf::yield_now;
 use crate::time::sleep;
-use crate::{Runtime, spawn};
+use crate::{Runtime, spawn, trace};
 
 fn pair() -> (Socket<UnixStream>, Socket<UnixStream>) {
     let (one, two) = UnixStream::pair().expect("the kernel gives a pair");
@@ -127,7 +127,9 @@ fn an_event_to_read_wakes_the_reader_and_not_the_writer() {
         let before = (reader.get(), writer.get());
         write(&one, b"x").await;
         sleep(Duration::from_millis(20)).await;
-        assert_eq!((reader.get() - before.0, writer.get() - before.1), (1, 0));
+        let woken = (reader.get() - before.0, writer.get() - before.1);
+        trace::seen(&format!("the reader was woken {} times, the writer {} times", woken.0, woken.1));
+        assert_eq!(woken, (1, 0));
     });
 }
 
@@ -148,7 +150,9 @@ fn a_reader_and_a_writer_wait_at_the_same_time() {
         assert_eq!(reader.await.expect("it returns"), b"x");
         while (&one.io).read(&mut [0; 65536]).is_ok_and(|count| count > 0) {}
         assert_eq!(writer.await.expect("it returns"), 1);
-        assert!(!expect_current("the test").reactor.is_awaited(), "both were woken, and are still counted as waiting");
+        let is_awaited = expect_current("the test").reactor.is_awaited();
+        trace::seen(if is_awaited { "somebody is counted as waiting" } else { "nobody is counted as waiting" });
+        assert!(!is_awaited, "both were woken, and are still counted as waiting");
     });
 }
 
@@ -198,7 +202,9 @@ fn an_event_for_a_former_tenant_is_nobodys() {
         let reactor = &expect_current("the test").reactor;
         reactor.would_block(new.key, Direction::Read);
         reactor.dispatch(stale, Latches::ready(Direction::Read));
-        assert!(!reactor.is_ready(new.key, Direction::Read), "an event of yesterday is no news of today's socket");
+        let is_ready = reactor.is_ready(new.key, Direction::Read);
+        trace::seen(&format!("an event of the former tenant came; the new one may read: {is_ready}"));
+        assert!(!is_ready, "an event of yesterday is no news of today's socket");
     });
 }
 
@@ -213,6 +219,7 @@ fn an_attempt_that_was_interrupted_is_made_again_at_once() {
             if attempts.get() == 1 { Err(ErrorKind::Interrupted.into()) } else { Ok(()) }
         }));
         let polled = written.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        trace::seen(&format!("after {} attempts the poll returns {polled:?}", attempts.get()));
         assert!(matches!(polled, Poll::Ready(Ok(()))), "a signal is no error, and no reason to wait");
     });
     assert_eq!(attempts.get(), 2);
@@ -224,7 +231,11 @@ fn news_of_one_direction_leaves_the_other_as_it_was() {
     Runtime::new().block_on(async {
         let (one, _peer) = pair();
         let reactor = &expect_current("the test").reactor;
-        let ready = || [Direction::Read, Direction::Write].map(|direction| reactor.is_ready(one.key, direction));
+        let ready = || {
+            let ready = [Direction::Read, Direction::Write].map(|direction| reactor.is_ready(one.key, direction));
+            trace::seen(&format!("it may read: {}, and write: {}", ready[0], ready[1]));
+            ready
+        };
         reactor.would_block(one.key, Direction::Read);
         assert_eq!(ready(), [false, true], "the kernel has said nothing of writing");
         reactor.would_block(one.key, Direction::Write);

@@ -25,12 +25,10 @@ impl TcpListener {
         self.socket.io.local_addr()
     }
 
-    /// Takes the next connection.
+    /// Takes the next connection. To a listener, "readable" means that somebody has connected.
     pub async fn accept(&self) -> io::Result<TcpStream> {
-        // stage: hole "accept"
         let (stream, _addr) = self.socket.attempt(Direction::Read, |io| io.accept()).await?;
         Ok(TcpStream { socket: Socket::new(stream, "tcp stream")? })
-        // stage: end
     }
 }
 
@@ -43,8 +41,9 @@ impl TcpStream {
     /// Connects, and waits until that has succeeded or failed.
     pub async fn connect(addr: SocketAddr) -> io::Result<Self> {
         let stream = Self { socket: Socket::new(mio::net::TcpStream::connect(addr)?, "tcp stream")? };
-        // stage: hole "connect"
-        let connected = stream.socket.attempt(Direction::Write, |io| {
+        // Asked at once, and again whenever the kernel says "writable".
+        let is_connected = |io: &mio::net::TcpStream| -> io::Result<()> {
+            // stage: hole "connect"
             if let Some(error) = io.take_error()? {
                 return Err(error);
             }
@@ -52,9 +51,9 @@ impl TcpStream {
                 Err(error) if error.kind() == ErrorKind::NotConnected => Err(ErrorKind::WouldBlock.into()),
                 connected => connected.map(drop),
             }
-        });
-        connected.await?;
-        // stage: end
+            // stage: end
+        };
+        stream.socket.attempt(Direction::Write, is_connected).await?;
         Ok(stream)
     }
 
@@ -74,6 +73,11 @@ impl TcpStream {
         }
         Ok(())
         // stage: end
+    }
+
+    /// The address of the other end, once there is one.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.io.peer_addr()
     }
 
     /// Ends the writing side, or both.

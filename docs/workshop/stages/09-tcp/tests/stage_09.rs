@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
@@ -17,7 +17,7 @@ use crate::heart::reactor::Direction;
 use crate::io::Socket;
 use crate::net::{TcpListener, TcpStream, echo, serve};
 use crate::time::sleep;
-use crate::{Runtime, spawn};
+use crate::{Runtime, spawn, trace};
 
 fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0".parse().expect("it is an address")).expect("a port is free");
@@ -25,7 +25,7 @@ fn listen() -> (TcpListener, SocketAddr) {
     (listener, addr)
 }
 
-/// hint: accept
+/// hint: read
 #[test]
 fn what_is_sent_comes_back() {
     Runtime::new().block_on(async {
@@ -39,7 +39,9 @@ fn what_is_sent_comes_back() {
             assert_eq!(&buffer[..5], b"hello");
         }
         drop(client);
-        assert_eq!(server.await.expect("it returns").expect("it echoes"), 10, "echo returns the bytes of all its reads");
+        let echoed = server.await.expect("it returns").expect("it echoes");
+        trace::seen(&format!("echo returned {echoed} bytes"));
+        assert_eq!(echoed, 10, "echo returns the bytes of all its reads");
     });
 }
 
@@ -98,6 +100,7 @@ fn a_write_to_a_peer_that_is_gone_is_an_error() {
         peer.await.expect("it returns");
         // More than the kernel takes for one who does not read.
         let written = client.write_all(&vec![7; 8_000_000]).await;
+        trace::seen(if written.is_ok() { "everything is written" } else { "the write has failed" });
         let kind = written.expect_err("nobody will read it").kind();
         assert!(matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{kind:?}");
     });
@@ -110,11 +113,63 @@ fn a_refused_connection_is_an_error() {
         let (listener, addr) = listen();
         drop(listener);
         let refused = TcpStream::connect(addr).await.map(drop);
+        trace::seen(if refused.is_ok() { "it is connected" } else { "the connect has failed" });
         assert_eq!(refused.expect_err("nobody listens").kind(), ErrorKind::ConnectionRefused);
     });
 }
 
-/// hint: accept
+/// hint: connect
+#[test]
+fn nobody_is_connected_before_there_is_a_peer() {
+    Runtime::new().block_on(async {
+        let (_listener, addr) = listen();
+        // More than the kernel keeps for one who never accepts. The last of them stay on their way.
+        let (mut connected, mut on_their_way) = (Vec::new(), Vec::new());
+        poll_fn(|cx| {
+            for _ in 0..200 {
+                // Each has a full share, as if it were a task of its own.
+                expect_current("the test").renew_budget();
+                let mut connect = Box::pin(TcpStream::connect(addr));
+                match connect.as_mut().poll(cx) {
+                    Poll::Ready(client) => connected.push(client.expect("it listens")),
+                    Poll::Pending => on_their_way.push(connect),
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+        for client in &connected {
+            client.peer_addr().expect("a connect was over before anybody was at the other end");
+        }
+    });
+}
+
+/// hint: echo
+#[test]
+#[cfg(target_os = "linux")]
+fn a_peer_that_resets_is_an_error_and_no_end() {
+    Runtime::new().block_on(async {
+        let (listener, addr) = listen();
+        let mut peer = std::net::TcpStream::connect(addr).expect("it listens");
+        peer.write_all(b"abc").expect("it writes");
+        peer.set_nonblocking(true).expect("it is a socket");
+        let server = spawn(async move { echo(listener.accept().await?).await });
+        let mut looks = 0;
+        while peer.peek(&mut [0]).is_err() {
+            looks += 1;
+            assert!(looks < 500, "echo has sent nothing back");
+            sleep(Duration::from_millis(1)).await;
+        }
+        // The answer is there. Linux tells the other side by a reset that it was closed unread.
+        drop(peer);
+        let echoed = server.await.expect("it returns").map_err(|error| error.kind());
+        trace::seen(&format!("echo returned {echoed:?}"));
+        assert_eq!(echoed, Err(ErrorKind::ConnectionReset));
+    });
+}
+
+/// hint: connect
+/// hint, if left its waker with nobody: must_yield
 #[test]
 fn two_hundred_clients_are_served_at_once() {
     const BYTES: usize = 100_000;
@@ -156,6 +211,7 @@ fn socket() -> Socket<UnixStream> {
 }
 
 /// hint: within its share
+/// hint, if left its waker with nobody: must_yield
 #[test]
 fn one_who_always_has_data_lets_the_others_run() {
     let (operations, is_over) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
@@ -176,7 +232,7 @@ fn one_who_always_has_data_lets_the_others_run() {
     assert_eq!(counted.get(), OPERATIONS_PER_POLL + 1, "a whole share, and one operation that had begun");
 }
 
-/// hint: spend
+/// hint: within its share
 #[test]
 fn waiting_takes_nothing_from_the_share() {
     Runtime::new().block_on(async {
@@ -215,6 +271,7 @@ fn a_share_that_is_used_up_is_full_again_at_the_next_poll() {
         let core = expect_current("the test");
         core.operations_left.set(0);
         core.spend();
+        trace::seen(&format!("nothing was left, and one more was spent: {} are left", core.operations_left.get()));
         assert!(!core.may_complete(), "nothing less one is nothing");
     });
 }

@@ -17,7 +17,7 @@ use crate::ground::sync::{Bell, between_steps};
 use crate::heart::inbox::Inbox;
 use crate::leaf::{Event, yield_now};
 use crate::time::sleep;
-use crate::{Runtime, spawn};
+use crate::{Runtime, spawn, trace};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -77,17 +77,21 @@ fn nobody_rings_while_the_loop_is_awake() {
     let counted = Arc::clone(&rings);
     let (inbox, incoming) = Inbox::new(Bell::new(move || {
         counted.fetch_add(1, Ordering::SeqCst);
+        trace::seen("the bell rings");
         Ok(())
     }));
     assert!(inbox.send(1).is_ok());
+    trace::seen("a message is sent to a loop that is awake");
     assert_eq!(rings.load(Ordering::SeqCst), 0, "the loop is awake, and will look by itself");
     assert!(!inbox.announce_park(&incoming), "a message is there");
     assert_eq!(incoming.try_recv(), Ok(1));
     assert!(inbox.send(2).is_ok());
+    trace::seen("a message is sent to a loop that did not park");
     assert_eq!(rings.load(Ordering::SeqCst), 0, "the loop did not park, so it is awake");
     assert_eq!(incoming.try_recv(), Ok(2));
     assert!(inbox.announce_park(&incoming));
     (2..5).for_each(|message| assert!(inbox.send(message).is_ok()));
+    trace::seen("three messages are sent to a loop that sleeps");
     assert_eq!(rings.load(Ordering::SeqCst), 1, "three messages to a loop that sleeps are one ring");
     inbox.unparked();
     drop(incoming);
@@ -131,14 +135,13 @@ impl Baton {
     }
 }
 
-/// A sender and a loop that is about to park, in each of a thousand orders of their steps. A processor may
-/// reorder them by itself: `cargo stage loom` tries that, and this test does not.
 /// hint: Inbox::send
 #[test]
 fn a_bell_that_fails_is_rung_by_the_next_sender() {
     let rings = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&rings);
     let (inbox, incoming) = Inbox::new(Bell::new(move || {
+        trace::seen("somebody rings");
         // The first three attempts fail.
         if counted.fetch_add(1, Ordering::SeqCst) < 3 { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }));
@@ -149,12 +152,15 @@ fn a_bell_that_fails_is_rung_by_the_next_sender() {
     while rings.load(Ordering::SeqCst) < 4 {
         let before = rings.load(Ordering::SeqCst);
         inbox.send(2).expect("the loop is there");
+        trace::seen("one more message is sent");
         assert!(rings.load(Ordering::SeqCst) > before, "nobody has rung, so the loop still sleeps: the next sender rings");
     }
     inbox.send(3).expect("the loop is there");
     assert_eq!(rings.load(Ordering::SeqCst), 4, "the loop has heard it");
 }
 
+/// A sender and a loop that is about to park, in each of a thousand orders of their steps. A processor may
+/// reorder them by itself: `cargo stage loom` tries that, and this test does not.
 /// hint: Inbox::announce_park
 #[test]
 fn the_model_loses_no_message_in_any_order_of_steps() {
@@ -188,6 +194,8 @@ fn the_model_loses_no_message_in_any_order_of_steps() {
         sender.join().expect("it sends");
         let (sleeps, incoming) = looper.join().expect("it looks");
         let is_lost = sleeps && rings.load(Ordering::SeqCst) == 0;
+        let end = if is_lost { "sleeps, and nobody rang" } else { "is awake, or somebody rang" };
+        trace::seen(&format!("order {order:010b}: a message is there, the loop {end}"));
         assert!(!is_lost, "in order {order:010b} the loop sleeps, {} message waits, and nobody rang", incoming.len());
     }
 }
@@ -276,6 +284,7 @@ fn a_result_is_in_its_place_before_the_news_of_it() {
     // The job's thread is in its wake, and has come no further.
     let polled = job.as_mut().poll(&mut Context::from_waker(&waker));
     holds.looked.wait();
+    trace::seen(&format!("the news is out, and the poll returns {polled:?}"));
     assert_eq!(polled, Poll::Ready(7));
 }
 

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::Runtime;
 use crate::leaf::{Event, yield_now};
 use crate::scope::scope;
 use crate::time::{sleep, timeout, uptime};
+use crate::{Runtime, trace};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -94,6 +94,7 @@ fn of_two_errors_the_first_in_the_list_is_returned() {
             }
         })
         .await;
+        trace::seen(&format!("the scope returns {done:?}"));
         assert_eq!(done, Err("first"));
     });
 }
@@ -111,6 +112,7 @@ fn a_child_that_ends_leaves_its_siblings_in_their_order() {
             }
         })
         .await;
+        trace::seen(&format!("the scope returns {done:?}"));
         assert_eq!(done, Err("first"), "the three end in one poll of the scope");
     });
 }
@@ -155,6 +157,7 @@ fn only_a_child_that_was_woken_is_polled() {
                 let mut long = Box::pin(sleep(ms(100)));
                 poll_fn(|cx| {
                     polls.set(polls.get() + 1);
+                    trace::seen("the child with the long sleep is polled");
                     long.as_mut().poll(cx)
                 })
                 .await;

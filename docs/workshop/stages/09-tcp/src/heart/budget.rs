@@ -60,9 +60,7 @@ impl Core {
     /// Counts one operation. Every leaf future that asked [`must_yield`](Self::must_yield) says so when it
     /// completes.
     pub(crate) fn spend(&self) {
-        // stage: hole "spend"
         self.operations_left.set(self.operations_left.get().saturating_sub(1));
-        // stage: end
     }
 
     /// Takes back one operation, for an attempt that came to nothing.
