@@ -14,10 +14,17 @@ use crate::heart::reactor::Direction;
 use crate::io::Socket;
 use crate::leaf::{Event, yield_now};
 use crate::time::{Elapsed, sleep, timeout, uptime};
-use crate::{JoinError, JoinHandle, Runtime, spawn};
+use crate::{JoinError, JoinHandle, Runtime, spawn, trace};
 
 const LONG: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(10);
+
+/// Whether somebody still waits for a socket.
+fn is_awaited() -> bool {
+    let is_awaited = expect_current("the test").reactor.is_awaited();
+    trace::seen(if is_awaited { "somebody is still in the list" } else { "nobody is in the list" });
+    is_awaited
+}
 
 /// hint: drop of a Sleep
 #[test]
@@ -48,7 +55,7 @@ fn a_timeout_gives_an_output_that_is_there() {
     });
 }
 
-/// hint: forget
+/// hint: Source::remove
 #[test]
 fn an_abandoned_read_leaves_no_waker() {
     let runtime = Runtime::new();
@@ -59,7 +66,7 @@ fn an_abandoned_read_leaves_no_waker() {
             let read = socket.attempt(Direction::Read, |mut io: &UnixStream| io.read(&mut [0]));
             assert!(timeout(SHORT, read).await.is_err(), "nobody writes");
         }
-        assert!(!expect_current("the test").reactor.is_awaited(), "three who have gone away are still in the list");
+        assert!(!is_awaited(), "three who have gone away are still in the list");
     });
     assert_eq!(runtime.timers_and_sockets(), (0, 0));
 }
@@ -96,7 +103,7 @@ impl Wake for Looks {
     fn wake(self: Arc<Self>) {}
 }
 
-/// hint: forget
+/// hint: Source::remove
 #[test]
 fn one_who_goes_away_leaves_the_others_waiting() {
     Runtime::new().block_on(async {
@@ -112,7 +119,8 @@ fn one_who_goes_away_leaves_the_others_waiting() {
     });
 }
 
-/// hint: forget
+/// hint: Source::remove
+/// hint, if the loop parked: abort
 #[test]
 fn the_second_of_two_readers_is_forgotten_as_well() {
     Runtime::new().block_on(async {
@@ -125,7 +133,7 @@ fn the_second_of_two_readers_is_forgotten_as_well() {
         assert!(timeout(SHORT, second).await.is_err(), "nobody writes");
         first.abort();
         assert!(matches!(first.await, Err(JoinError::Aborted)));
-        assert!(!expect_current("the test").reactor.is_awaited(), "both have gone away, and one is still in the list");
+        assert!(!is_awaited(), "both have gone away, and one is still in the list");
     });
 }
 
@@ -170,7 +178,11 @@ fn an_aborted_task_is_joined_with_the_reason() {
 fn an_abort_of_a_task_that_is_ready_queues_it_no_second_time() {
     Runtime::new().block_on(async {
         let task = spawn(async {});
-        let ready = || expect_current("the test").tasks.ready();
+        let ready = || {
+            let ready = expect_current("the test").tasks.ready();
+            trace::seen(&format!("{ready} entries are in the queue"));
+            ready
+        };
         assert_eq!(ready(), 1);
         task.abort();
         assert_eq!(ready(), 1, "it had its place in the queue, and its turn will come");

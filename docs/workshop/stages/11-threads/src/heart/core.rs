@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::ground::sync::Consumer;
+use crate::ground::sync::{Bell, Consumer};
 use crate::heart::current::REGISTRY;
 use crate::heart::inbox::Inbox;
 use crate::heart::key::{TaskKey, WakeWord};
@@ -38,14 +38,16 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(virtual_clock: bool) -> Self {
-        let (reactor, bell) = Reactor::new().expect("the kernel gives an event queue");
-        let (inbox, incoming) = Inbox::new(bell);
+        let (mut reactor, bell) = Reactor::new().expect("the kernel gives an event queue");
+        let (inbox, incoming) = Inbox::new(Bell::new(move || bell.wake()));
         let number = REGISTRY.enter(&inbox).expect("a process has at most 65,535 loops at a time");
+        // Known only now, since the inbox wants the bell.
+        reactor.runtime = number;
         Self {
             number,
             tasks: Tasks::new(number),
             timers: Timers::new(number, virtual_clock),
-            reactor: reactor.belongs_to(number),
+            reactor,
             inbox,
             incoming,
             turns: Cell::new(0),

@@ -22,6 +22,7 @@ mod latches;
 mod source;
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::panic::Location;
 use std::task::Waker;
@@ -60,13 +61,6 @@ pub(crate) struct Arrival {
     pub(crate) waker: Option<Waker>,
 }
 
-/// The arrivals of one batch of events, and how many of them have been dealt with.
-#[derive(Default)]
-struct Batch {
-    arrivals: Vec<Arrival>,
-    done: usize,
-}
-
 /// The reactor.
 pub(crate) struct Reactor {
     runtime: u32,
@@ -78,8 +72,8 @@ pub(crate) struct Reactor {
     events: RefCell<Events>,
     /// The registered sources. A source's place here is the slot of its key, and goes to the kernel in its token.
     sources: RefCell<Slab<Source>>,
-    /// The arrivals of the last batch of events, until each has been dealt with.
-    batch: RefCell<Batch>,
+    /// The arrivals of the last batch of events that have not been dealt with.
+    arrivals: RefCell<VecDeque<Arrival>>,
     /// The serial of the newest source. No serial is given twice, so a key never fits a later tenant of its slot.
     last_serial: Cell<u64>,
     /// The number for the next future that waits. It takes its waker back by this number when it is dropped.
@@ -97,7 +91,7 @@ impl Reactor {
             poll: RefCell::new(Poll::new()?),
             events: RefCell::new(Events::with_capacity(BATCH)),
             sources: RefCell::new(Slab::new()),
-            batch: RefCell::default(),
+            arrivals: RefCell::default(),
             last_serial: Cell::new(0),
             next_waiter: Cell::new(WaiterId::FIRST_FUTURE),
             waiting: Cell::new(0),
@@ -219,7 +213,7 @@ impl Reactor {
     /// The kernel has said this of the source with this token: sets the latches, and collects the wakers for
     /// [`pop_arrival`](Self::pop_arrival). A function of its own, so that a test may say what the kernel says.
     pub(crate) fn dispatch(&self, said_of: Token, latches: Latches) {
-        let (mut sources, mut batch) = (self.sources.borrow_mut(), self.batch.borrow_mut());
+        let (mut sources, mut arrivals) = (self.sources.borrow_mut(), self.arrivals.borrow_mut());
         let slot = said_of.0 as u32;
         let Some(source) = sources.get_mut(slot as usize) else { return };
         let key = Key { runtime: self.runtime, slot, serial: source.serial };
@@ -230,11 +224,11 @@ impl Reactor {
         source.latches = source.latches.union(latches);
         let mut news = Some(latches);
         let woken = source.take_waiting(latches, |waker| {
-            batch.arrivals.push(Arrival { key: SourceKey(key), news: news.take(), waker: Some(waker) });
+            arrivals.push_back(Arrival { key: SourceKey(key), news: news.take(), waker: Some(waker) });
         });
         self.waiting.set(self.waiting.get() - woken);
         if news.is_some() {
-            batch.arrivals.push(Arrival { key: SourceKey(key), news, waker: None });
+            arrivals.push_back(Arrival { key: SourceKey(key), news, waker: None });
         }
         // stage: end
     }
@@ -242,25 +236,12 @@ impl Reactor {
     /// Takes the next arrival of the last batch of events.
     #[inline(always)]
     pub(crate) fn pop_arrival(&self) -> Option<Arrival> {
-        let batch = &mut *self.batch.borrow_mut();
-        let Some(arrival) = batch.arrivals.get_mut(batch.done) else {
-            batch.arrivals.clear();
-            batch.done = 0;
-            return None;
-        };
-        batch.done += 1;
-        Some(Arrival { waker: arrival.waker.take(), ..*arrival })
-    }
-
-    /// Takes all arrivals of the last batch that a panic has kept from being dealt with.
-    pub(crate) fn take_batch(&self) -> impl Iterator<Item = Arrival> + use<> {
-        let Batch { arrivals, done } = self.batch.take();
-        arrivals.into_iter().skip(done)
+        self.arrivals.borrow_mut().pop_front()
     }
 
     /// Takes every waker out, for the end of the runtime.
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
-        let mut wakers: Vec<_> = self.take_batch().filter_map(|arrival| arrival.waker).collect();
+        let mut wakers: Vec<_> = self.arrivals.take().into_iter().filter_map(|arrival| arrival.waker).collect();
         for (_, source) in self.sources.borrow_mut().iter_mut() {
             source.take_waiting(Latches::ALL, |waker| wakers.push(waker));
         }

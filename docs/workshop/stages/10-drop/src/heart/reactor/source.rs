@@ -47,6 +47,13 @@ impl Waiting {
     pub(super) fn is(&self, direction: Direction, waiter: WaiterId) -> bool {
         self.direction == direction && self.waiter == waiter
     }
+
+    /// Whether something has come for the direction in which it waits.
+    fn has_come(&self, come: Latches) -> bool {
+        // stage: hole "has_come"
+        come.any(Latches::ready(self.direction))
+        // stage: end
+    }
 }
 
 impl Source {
@@ -82,8 +89,9 @@ impl Source {
         // stage: end
     }
 
+    /// Takes out one who will not wait any longer, if nothing has come for it.
     pub(super) fn remove(&mut self, direction: Direction, waiter: WaiterId) -> Option<Waiting> {
-        // stage: hole "forget"
+        // stage: hole "Source::remove"
         if let first @ Some(_) = self.first.take_if(|w| w.is(direction, waiter)) {
             return first;
         }
@@ -94,21 +102,24 @@ impl Source {
     }
 
     /// Takes out everyone who waits for what has come, and says how many.
+    #[inline]
     pub(super) fn take_waiting(&mut self, come: Latches, mut each: impl FnMut(Waker)) -> usize {
-        // stage: hole "take_waiting"
-        let come_for = |waiting: &Waiting| come.any(Latches::ready(waiting.direction));
-        let mut count = 0;
-        let mut take = |waiting: Waiting| {
-            count += 1;
-            each(waiting.waker);
-        };
-        self.first.take_if(|waiting| come_for(waiting)).into_iter().for_each(&mut take);
-        if let Some(others) = &mut self.others {
-            for waiting in std::mem::take(&mut others.0) {
-                if come_for(&waiting) { take(waiting) } else { others.0.push(waiting) }
-            }
+        let first = self.first.take_if(|waiting| waiting.has_come(come));
+        let count = usize::from(first.is_some());
+        first.into_iter().for_each(|waiting| each(waiting.waker));
+        if self.others.is_some() { count + self.take_others(come, &mut each) } else { count }
+    }
+
+    /// Takes out those of the list for whom something has come, and says how many. Few sources have a list.
+    #[inline(never)]
+    fn take_others(&mut self, come: Latches, each: &mut dyn FnMut(Waker)) -> usize {
+        let Some(Others(others)) = self.others.as_deref_mut() else { return 0 };
+        // stage: hole "take_others"
+        let before = others.len();
+        for waiting in std::mem::take(others) {
+            if waiting.has_come(come) { each(waiting.waker) } else { others.push(waiting) }
         }
-        count
+        before - others.len()
         // stage: end
     }
 }
