@@ -1,6 +1,7 @@
 //! The door for plain TCP: a name first, then a line is a line. A line of the room itself begins with a star.
 
 use std::io::{self, ErrorKind};
+use std::rc::Rc;
 
 use futures_lite::future::race;
 use futures_lite::io::{ReadHalf, split};
@@ -8,10 +9,11 @@ use futures_lite::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use oneloop::net::TcpStream;
 use oneloop::time::timeout;
 use oneloop_demos::Patient;
+use oneloop_demos::server::linger;
 
 use crate::names::name_or;
-use crate::server::{Guest, Place};
-use crate::{Line, Seat, Talk};
+use crate::server::{Args, Guest, Place};
+use crate::{Line, Room, Seat, Talk};
 
 /// How long a line may be, in bytes.
 const LINE_MAX: usize = 4 * 1024;
@@ -23,19 +25,35 @@ pub(crate) async fn serve(guest: Guest) {
 
 async fn talk(guest: Guest) -> io::Result<()> {
     let Guest { stream, room, args, place, .. } = guest;
-    let (reader, mut writer) = split(stream);
+    let stream = stream.into_inner();
+    let (reader, mut writer) = split(Patient::new(&stream, args.patience));
     let mut lines = Lines { reader, buffer: Vec::new() };
+    match visit(&mut lines, &mut writer, (&room, &args, &place)).await {
+        Err(error) if error.kind() == ErrorKind::InvalidData => {
+            writer.write_all(format!("* {error}\n").as_bytes()).await?;
+            linger(&stream).await;
+            Ok(())
+        }
+        ended => ended,
+    }
+}
+
+async fn visit(
+    lines: &mut Lines<'_>,
+    writer: &mut (impl AsyncWrite + Unpin),
+    (room, args, place): (&Rc<Room>, &Args, &Place),
+) -> io::Result<()> {
     writer.write_all(b"your name?\n").await?;
-    let named = timeout(args.patience * 3, lines.next()).await;
-    let Ok(Some(name)) = named.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) else { return Ok(()) };
+    let Ok(named) = timeout(args.patience * 3, lines.next()).await else { return Ok(()) };
+    let Some(name) = named? else { return Ok(()) };
     let seat = room.enter();
     let name = name_or(&name, || seat.guest());
     seat.whisper(&format!("welcome, {name}; what you type is heard by all"));
     // Two halves of one client: neither waits for the other.
-    race(speak(&mut lines, (&seat, &place), &name), listen(&mut writer, &seat)).await
+    race(speak(lines, (&seat, place), &name), listen(writer, &seat)).await
 }
 
-async fn speak(lines: &mut Lines, (seat, place): (&Seat, &Place), name: &str) -> io::Result<()> {
+async fn speak(lines: &mut Lines<'_>, (seat, place): (&Seat, &Place), name: &str) -> io::Result<()> {
     let mut talk = Talk::new();
     while let Some(line) = lines.next().await? {
         place.has_spoken();
@@ -62,13 +80,13 @@ async fn listen(writer: &mut (impl AsyncWrite + Unpin), seat: &Seat) -> io::Resu
 }
 
 /// The client's words, line by line.
-struct Lines {
-    reader: ReadHalf<Patient<TcpStream>>,
+struct Lines<'a> {
+    reader: ReadHalf<Patient<&'a TcpStream>>,
     /// The bytes that have come and are not yet a line.
     buffer: Vec<u8>,
 }
 
-impl Lines {
+impl Lines<'_> {
     /// The next line; `None` at the end.
     async fn next(&mut self) -> io::Result<Option<String>> {
         loop {
