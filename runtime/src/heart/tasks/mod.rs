@@ -88,7 +88,7 @@ pub(crate) enum Woken {
 /// The slot of the future of `block_on`.
 const ROOT: usize = 0;
 
-/// How many empty bodies are kept for the next tasks. More would keep the memory of a peak for ever.
+/// How many vacant slots keep their empty bodies for the next tasks. More would keep the memory of a peak for ever.
 const MOST_SPARES: usize = 256;
 
 /// Ends the list of vacant slots: it is no slot's number.
@@ -155,8 +155,8 @@ struct Inner {
     last_serial: u64,
     /// Tasks that are not over.
     live: usize,
-    /// Vacant slots that have a body.
-    spares: usize,
+    /// Slots without a tenant, the root's not counted.
+    vacancies: usize,
 }
 
 impl Tasks {
@@ -165,7 +165,7 @@ impl Tasks {
     pub(crate) fn new(runtime: u32, seed: Option<u64>) -> Self {
         let (slots, ready) = (vec![Slot::vacant(Location::caller())], Ready::new(seed));
         let inner =
-            Inner { slots, vacant: NONE, rare: Vec::new(), ready, stale: 0, last_serial: 0, live: 0, spares: 0 };
+            Inner { slots, vacant: NONE, rare: Vec::new(), ready, stale: 0, last_serial: 0, live: 0, vacancies: 0 };
         Self { runtime, inner: RefCell::new(inner) }
     }
 
@@ -202,8 +202,8 @@ impl Tasks {
         let slot = &mut inner.slots[index as usize];
         inner.vacant = slot.next_vacant;
         (slot.serial, slot.at, slot.life, slot.is_detached) = (key.0.serial, at, Life::Ready, false);
+        inner.vacancies -= 1;
         let spare = slot.body.take();
-        inner.spares -= usize::from(spare.is_some());
         fill(&mut slot.body, body(future, spare));
         key
     }
@@ -483,9 +483,8 @@ impl Inner {
         let slot = &mut self.slots[index as usize];
         slot.serial = 0;
         slot.next_vacant = std::mem::replace(&mut self.vacant, index);
-        if slot.body.is_some() && self.spares < MOST_SPARES {
-            self.spares += 1;
-        } else {
+        self.vacancies += 1;
+        if self.vacancies > MOST_SPARES {
             slot.body = None;
         }
         if (index as usize) < self.rare.len() {
@@ -497,6 +496,7 @@ impl Inner {
     fn add_slot(&mut self, at: &'static Location<'static>) {
         assert!(self.slots.len() < MAX_SLOTS, "a runtime holds at most 16,777,216 tasks at a time");
         self.vacant = self.slots.len() as u32;
+        self.vacancies += 1;
         self.slots.push(Slot::vacant(at));
     }
 }

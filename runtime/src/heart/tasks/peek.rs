@@ -36,7 +36,7 @@ impl Tasks {
     /// How many empty bodies are kept for the next tasks.
     #[allow(dead_code, reason = "asked by a test of the store alone")]
     pub(crate) fn spares(&self) -> usize {
-        self.inner.borrow().spares
+        self.inner.borrow().slots.iter().filter(|slot| slot.serial == 0 && slot.body.is_some()).count()
     }
 
     /// Whether the task waits for a wake.
