@@ -210,10 +210,9 @@ impl Tasks {
 
     /// Gives a task its name, and a place that replaces the line of Rust that spawned it, where there are any.
     pub(crate) fn give_name(&self, key: TaskKey, name: Option<&str>, place: Option<Place>) {
-        if name.is_none() && place.is_none() {
-            return;
-        }
-        if let Some(rare) = self.inner.borrow_mut().rare(key) {
+        let inner = &mut *self.inner.borrow_mut();
+        if (name.is_some() || place.is_some()) && inner.find(key).is_some() {
+            let rare = inner.rare(key.0.slot as usize);
             (rare.name, rare.place) = (name.map(Arc::from), place);
         }
     }
@@ -303,11 +302,11 @@ impl Tasks {
             inner.end(word.slot(), Life::Gone);
             return Left { joiner: None, body: Some(body), failure };
         }
-        let slot = inner.end(word.slot(), Life::Returned);
+        let slot = inner.end(word.slot(), if failure.is_some() { Life::Failed } else { Life::Returned });
         fill(&mut slot.body, body);
         let left = Left { joiner: slot.joiner.take(), ..Left::default() };
-        if let Some(failure) = failure {
-            inner.keep_failure(word.slot(), failure);
+        if failure.is_some() {
+            inner.rare(word.slot()).failure = failure;
         }
         left
     }
@@ -372,8 +371,11 @@ impl Tasks {
     pub(crate) fn abort(&self, key: TaskKey, abort: Abort) -> bool {
         let inner = &mut *self.inner.borrow_mut();
         let Some(before) = inner.find(key).map(|slot| slot.life).filter(|life| !life.is_over()) else { return false };
-        let Some(rare) = inner.rare(key).filter(|rare| rare.failure.is_none()) else { return false };
-        rare.failure = Some(Box::new(Failure::Aborted(abort)));
+        let note = &mut inner.rare(key.0.slot as usize).failure;
+        if note.is_some() {
+            return false;
+        }
+        *note = Some(Box::new(Failure::Aborted(abort)));
         inner.slots[key.0.slot as usize].life = Life::ReadyToDrop;
         if before == Life::Waiting {
             inner.ready.push(WakeWord::new(key));
@@ -418,14 +420,8 @@ impl Inner {
         if slot.serial == key.0.serial { Some(slot) } else { None }
     }
 
-    /// The part of a task that few tasks have, for a task that has its slot.
-    fn rare(&mut self, key: TaskKey) -> Option<&mut Rare> {
-        self.find(key)?;
-        Some(self.rare_of(key.0.slot as usize))
-    }
-
-    /// The rare part of a slot's tenant.
-    fn rare_of(&mut self, slot: usize) -> &mut Rare {
+    /// The part of a slot's tenant that only few tasks have.
+    fn rare(&mut self, slot: usize) -> &mut Rare {
         if self.rare.len() <= slot {
             self.rare.resize_with(slot + 1, || None);
         }
@@ -468,13 +464,6 @@ impl Inner {
         let rare = self.rare.get(slot as usize).and_then(Option::as_deref);
         let at = rare.and_then(|rare| rare.place).unwrap_or_else(|| self.slots[slot as usize].at.into());
         Info { name: rare.and_then(|rare| rare.name.clone()), at }
-    }
-
-    /// Keeps the reason why a task ended without an output.
-    #[cold]
-    fn keep_failure(&mut self, slot: usize, failure: Box<Failure>) {
-        self.slots[slot].life = Life::Failed;
-        self.rare_of(slot).failure = Some(failure);
     }
 
     /// Makes a slot free for another task. Nothing is left of its last one, but for an empty body.
