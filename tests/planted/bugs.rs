@@ -1006,8 +1006,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 8, what: "the inbox is drained for as long as messages come",
         file: "heart/turn.rs", inside: "fn drain_inbox(",
-        right: "for _ in 0..core.incoming.len() {",
-        wrong: "loop {",
+        right: ".take(core.incoming.len())",
+        wrong: "",
         test: "it heart::threads::what_is_sent_while_the_inbox_is_emptied_waits_for_the_next_turn",
     },
     Bug {

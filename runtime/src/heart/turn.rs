@@ -21,8 +21,7 @@ use crate::heart::waker::waker_of;
 
 /// Handles all messages that other threads have sent up to now. Messages that come meanwhile wait for the next turn.
 pub(crate) fn drain_inbox(core: &Core) {
-    for _ in 0..core.incoming.len() {
-        let Ok(message) = core.incoming.try_recv() else { break };
+    for message in core.incoming.try_iter().take(core.incoming.len()) {
         match message {
             Message::Wake(word, thread) => {
                 core.counters.wakes_remote.add(1);
