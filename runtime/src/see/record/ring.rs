@@ -169,15 +169,20 @@ impl Ring {
             let fits = cursor > 0 && (tail.dropped()..=tail.last()).contains(&cursor);
             fits.then(|| tail.cut(cursor, cursor.saturating_add(max as u64), &self.0.places))
         };
-        let (mut text, from, cut) = match going_on {
+        let (text, from, cut) = match going_on {
             Some(cut) => (String::new(), cursor, cut),
             None => self.begin_anew(max),
         };
-        let until = cut.last.min(from.saturating_add(max as u64));
-        for (n, record) in cut.after(from).take_while(|(n, _)| *n <= until) {
-            let _ = writeln!(text, "{}", Line { n, at: record.at, event: record.event() });
-        }
-        Batch { text, anew: cursor == 0 || from != cursor, cursor: until }
+        batch(text, from, &cut, max, cursor == 0 || from != cursor)
+    }
+
+    /// The first events of all that are kept, at most `max`, after a header and facts: for a new reader of a loop that
+    /// rests, who can catch up.
+    pub(crate) fn whole_past(&self, max: usize) -> Batch {
+        let (past, cut) = self.look();
+        let text = cut.beginning(cut.dropped, &past.base.1.state(&cut.places), None);
+        drop(past);
+        batch(text, cut.dropped, &cut, max, true)
     }
 
     /// The header and facts for a reader that begins anew, and after which event it goes on.
@@ -346,6 +351,15 @@ impl Observer for Ring {
         }
         self.copy_on(&core);
     }
+}
+
+/// The lines of at most `max` events after the one with number `from`, behind what stands before them.
+fn batch(mut text: String, from: u64, cut: &Cut, max: usize, anew: bool) -> Batch {
+    let until = cut.last.min(from.saturating_add(max as u64));
+    for (n, record) in cut.after(from).take_while(|(n, _)| *n <= until) {
+        let _ = writeln!(text, "{}", Line { n, at: record.at, event: record.event() });
+    }
+    Batch { text, anew, cursor: until }
 }
 
 impl std::fmt::Debug for Ring {

@@ -138,7 +138,10 @@ impl Place {
         if watched.ring.has_lost(cursor) && self.rested.is_some_and(|rested| began < rested) {
             return (String::new(), false);
         }
-        let mut batch = watched.ring.since(cursor, AT_ONCE);
+        // A loop that rests is shown with its past, however long that is: else its page would be empty.
+        let has_time = self.cursor.is_none() && watched.is_at_rest();
+        let ring = &watched.ring;
+        let mut batch = if has_time { ring.whole_past(AT_ONCE) } else { ring.since(cursor, AT_ONCE) };
         if batch.anew {
             self.rested = Some(Instant::now() + began.elapsed() * REST);
         }

@@ -20,6 +20,9 @@ use crate::see::record::ring::Ring;
 /// How many events a viewer who comes late can look back.
 const KEPT: usize = 50_000;
 
+/// A loop that has told nothing for so long rests.
+const RESTS: Duration = Duration::from_millis(300);
+
 /// A loop as the server's threads know it.
 pub(super) struct Watched {
     /// No other run has this number, by all odds.
@@ -87,6 +90,11 @@ impl Watched {
         let state = self.ring.state();
         let now = self.clock.now(&state);
         look(&state, now)
+    }
+
+    /// Whether nothing has happened for a while.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.ring.with_state(|state| self.clock.silence(state)) >= RESTS
     }
 
     /// The one that holds up the loop, if anything does and no viewer.
