@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::time::{Instant, sleep, sleep_until, timeout};
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::kit::support::open_files;
 use crate::kit::watch::{runtime, watch};
@@ -36,6 +37,14 @@ pub(crate) async fn pair() -> (TcpStream, TcpStream) {
 pub(crate) fn half() -> (TcpStream, std::net::TcpStream) {
     let (here, there) = std_pair();
     (TcpStream::from_std(here).expect("a stream can be registered"), there)
+}
+
+/// Waits until there is something to read, without the loop's help: the kernel may bring even to loopback what was
+/// written a little later, if it has much else to do.
+pub(crate) fn arrived(stream: &TcpStream) {
+    let mut asked = [PollFd::new(stream, PollFlags::IN)];
+    let limit = Timespec { tv_sec: 10, tv_nsec: 0 };
+    assert_eq!(rustix::event::poll(&mut asked, Some(&limit)).unwrap(), 1, "it never came");
 }
 
 /// One listener for all, because the end of a connection that closes first keeps its port from being

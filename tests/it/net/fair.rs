@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{Read, Write};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use oneloop::task::yield_now;
 use oneloop::time::sleep;
 use oneloop::{Handle, JoinHandle, spawn};
 
-use crate::kit::sockets::{half, on_a_loop, settle, soon, turns};
+use crate::kit::sockets::{arrived, half, on_a_loop, poll_once, settle, soon, turns};
 use crate::kit::support::alone;
 use crate::kit::watch::{builder, unobserved, watch};
 
@@ -59,6 +60,7 @@ fn a_task_that_never_rests_delays_others_by_two_turns_at_most() {
                     });
                     turns(2).await;
                     there.write_all(b"x").unwrap();
+                    arrived(&here);
                     let before = spins.get();
                     let served = soon(reader).await.unwrap();
                     assert!(served - before <= bound, "a socket waited for {} polls", served - before);
@@ -151,10 +153,12 @@ fn more_ready_sockets_than_one_batch_holds_are_all_served_at_once() {
         let runtime = oneloop::Runtime::builder().polls_per_turn(4 * wanted).build().unwrap();
         runtime.block_on(async {
             let served = Rc::new(Cell::new(0));
-            let mut peers = Vec::new();
+            let (mut peers, mut ends) = (Vec::new(), Vec::new());
             for _ in 0..count {
                 let (here, there) = half();
+                let here = Rc::new(here);
                 peers.push(there);
+                ends.push(Rc::clone(&here));
                 let served = Rc::clone(&served);
                 drop(spawn(async move {
                     assert_eq!(here.read(&mut [0; 64]).await.unwrap(), 1);
@@ -166,6 +170,7 @@ fn more_ready_sockets_than_one_batch_holds_are_all_served_at_once() {
             for peer in &mut peers {
                 peer.write_all(b"x").unwrap();
             }
+            ends.iter().for_each(|here| arrived(here));
             let before = Handle::current().metrics().turns;
             while served.get() < count {
                 yield_now().await;
@@ -184,19 +189,26 @@ fn thousands_of_ready_tasks_do_not_keep_the_kernel_from_being_heard() {
             let (here, mut there) = half();
             settle(&here).await;
             let spinners: Vec<_> = (0..2000).map(|_| spinner()).collect();
+            let (go, may_go) = std::sync::mpsc::channel();
             let echo = std::thread::spawn(move || {
-                for _ in 0..100 {
+                for () in may_go {
                     there.write_all(b"x").unwrap();
                     there.read_exact(&mut [0]).unwrap();
                 }
             });
             let before = Handle::current().metrics().turns;
             for _ in 0..100 {
-                assert_eq!(here.read(&mut [0; 8]).await.unwrap(), 1);
+                let mut buffer = [0; 8];
+                let mut read = pin!(here.read(&mut buffer));
+                // Only the kernel can tell that there is something now.
+                assert!(poll_once(read.as_mut()).await.is_pending());
+                go.send(()).unwrap();
+                assert_eq!(read.await.unwrap(), 1);
                 here.write_all(b"y").await.unwrap();
             }
+            drop(go);
             echo.join().unwrap();
-            assert!(Handle::current().metrics().turns > before + 100);
+            assert!(Handle::current().metrics().turns >= before + 100);
             for (_, spinner) in spinners {
                 spinner.abort();
             }
