@@ -2,7 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
+use std::io::{BufRead, BufReader};
 use std::pin::Pin;
+use std::process::Stdio;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -14,13 +16,14 @@ use oneloop::task::{Builder, scope, spawn_blocking, yield_now};
 use oneloop::time::{advance, sleep, timeout};
 use oneloop::{JoinHandle, Runtime};
 
-use crate::kit::support::{alone, child, child_with, processor_time};
-use crate::kit::watch::watch;
+use crate::kit::support::{alone, child, child_command, child_with, processor_time};
+use crate::kit::watch::{Watch, watch};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
+/// For it no poll is slow and no timer late, however busy the machine is.
 fn diagnosed() -> Runtime {
-    Runtime::builder().diagnose(true).slow_poll(MILLISECOND * 50).build().expect("a runtime")
+    Runtime::builder().diagnose(true).slow_poll(Duration::from_secs(3600)).build().expect("a runtime")
 }
 
 /// A program's words about itself.
@@ -29,6 +32,28 @@ fn findings(program: impl FnOnce()) -> Vec<String> {
     let output = child(program);
     let said = String::from_utf8_lossy(&output.stderr);
     said.lines().filter_map(|line| line.strip_prefix("oneloop: ")).map(String::from).collect()
+}
+
+/// The same of a program that ends when its standard input does: that is when it has said enough.
+#[track_caller]
+fn findings_until(is_enough: impl Fn(&[String]) -> bool, program: impl FnOnce()) -> Vec<String> {
+    let mut command = child_command(&[], program);
+    let _watch = Watch::new(Duration::from_secs(40));
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut findings, mut stdin) = (Vec::new(), child.stdin.take());
+    for line in BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap) {
+        findings.extend(line.strip_prefix("oneloop: ").map(String::from));
+        if is_enough(&findings) {
+            drop(stdin.take());
+        }
+    }
+    child.wait().unwrap();
+    findings
+}
+
+/// Returns when the other process has read enough.
+fn until_stdin_ends() {
+    std::io::read_to_string(std::io::stdin()).unwrap();
 }
 
 #[track_caller]
@@ -76,23 +101,27 @@ fn a_task_whose_last_waker_is_dropped_is_named_too() {
 
 #[test]
 fn tasks_that_wait_for_each_other_are_shown_as_a_circle() {
-    let findings = findings(|| {
-        std::thread::spawn(|| {
-            std::thread::sleep(MILLISECOND * 500);
-            std::process::exit(0);
-        });
-        diagnosed().block_on(async {
-            let other: Rc<RefCell<Option<JoinHandle<()>>>> = Rc::default();
-            let others = Rc::clone(&other);
-            let first = Builder::new().name("hen").spawn(async move {
-                yield_now().await;
-                let egg = others.take().expect("the egg is there by now");
-                egg.await.unwrap();
+    // A line of the main task, three of the circle, and four of the sleep.
+    let findings = findings_until(
+        |said| said.len() == 8,
+        || {
+            std::thread::spawn(|| {
+                until_stdin_ends();
+                std::process::exit(0);
             });
-            other.replace(Some(Builder::new().name("egg").spawn(async { first.await.unwrap() })));
-            pending::<()>().await;
-        });
-    });
+            diagnosed().block_on(async {
+                let other: Rc<RefCell<Option<JoinHandle<()>>>> = Rc::default();
+                let others = Rc::clone(&other);
+                let first = Builder::new().name("hen").spawn(async move {
+                    yield_now().await;
+                    let egg = others.take().expect("the egg is there by now");
+                    egg.await.unwrap();
+                });
+                other.replace(Some(Builder::new().name("egg").spawn(async { first.await.unwrap() })));
+                pending::<()>().await;
+            });
+        },
+    );
     assert_says(&findings, &["the loop sleeps for ever"]);
     assert_says(&findings, &["\"hen\"", "waits for join 3"]);
     assert_says(&findings, &["\"egg\"", "waits for join 2"]);
@@ -137,13 +166,17 @@ async fn philosophers() {
 #[cfg(target_os = "linux")]
 #[test]
 fn tasks_that_wait_for_locks_of_others_are_named_with_what_is_known_of_it() {
-    let findings = findings(|| {
-        crate::process::system_faults::fork_and_wait(|| {
-            let end = "(sleep 0.5; kill $PPID) >/dev/null 2>&1 &";
-            std::process::Command::new("sh").args(["-c", end]).status().unwrap();
-            diagnosed().block_on(philosophers());
-        });
-    });
+    let findings = findings_until(
+        |said| said.len() == 5,
+        || {
+            crate::process::system_faults::fork_and_wait(|| {
+                // A shell gives what runs in its background an empty standard input.
+                let end = "exec 3<&0; (cat <&3; kill $PPID) >/dev/null 2>&1 &";
+                std::process::Command::new("sh").args(["-c", end]).status().unwrap();
+                diagnosed().block_on(philosophers());
+            });
+        },
+    );
     assert_says(&findings, &["the loop sleeps for ever"]);
     for name in ["\"plato\"", "\"kant\""] {
         assert_says(&findings, &[name, "spawned at", "diagnosis.rs", "that keeps a waker of it, such as a lock"]);
@@ -201,16 +234,21 @@ fn who_has_left_its_waker_elsewhere_too_is_in_no_circle() {
 
 #[test]
 fn a_slow_poll_is_reported_while_it_goes_on_and_when_it_is_over() {
-    let findings = findings(|| {
-        diagnosed().block_on(async {
-            let hog = Builder::new().name("hog").spawn(async {
-                sleep(MILLISECOND).await;
-                std::thread::sleep(MILLISECOND * 300);
+    let is_held_up = |line: &String| line.contains("\"hog\"") && line.contains("holds up the loop");
+    let findings = findings_until(
+        |said| said.iter().any(is_held_up),
+        || {
+            let builder = Runtime::builder().diagnose(true).slow_poll(MILLISECOND * 50);
+            builder.build().expect("a runtime").block_on(async {
+                let hog = Builder::new().name("hog").spawn(async {
+                    sleep(MILLISECOND).await;
+                    until_stdin_ends();
+                });
+                hog.await.unwrap();
             });
-            hog.await.unwrap();
-        });
-    });
-    let line = findings.iter().position(|line| line.contains("\"hog\"") && line.contains("holds up the loop"));
+        },
+    );
+    let line = findings.iter().position(is_held_up);
     let over = findings.iter().position(|line| line.contains("\"hog\"") && line.contains("in one poll"));
     assert!(line.is_some() && line < over, "{findings:#?}");
 }
