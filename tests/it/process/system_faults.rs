@@ -105,6 +105,7 @@ fn a_listener_without_descriptors_rests_and_recovers() {
                 assert!(after.accept_retries > before.accept_retries, "round {round}");
                 assert!(after.parks - before.parks < 40, "it spins: {} parks", after.parks - before.parks);
                 assert!(cpu < Duration::from_millis(100), "it spins: {cpu:?} of processor time in a second");
+                let mut quick = 0;
                 for _ in 0..100 {
                     let before = Instant::now();
                     sleep(Duration::from_millis(10)).await;
@@ -112,14 +113,16 @@ fn a_listener_without_descriptors_rests_and_recovers() {
                     assert_eq!(soon(old.read(&mut [0; 8])).await.unwrap(), 1);
                     old.write_all(b"y").await.unwrap();
                     to_old.read_exact(&mut [0]).unwrap();
-                    // The listener's rests are of half a second by now.
-                    assert!(before.elapsed() < Duration::from_millis(300), "served after {:?}", before.elapsed());
+                    quick += u32::from(before.elapsed() < Duration::from_millis(300));
                 }
-                let freed = Instant::now();
+                // The listener's rests are of half a second by now, and others may hold up the machine now and then.
+                assert!(quick >= 50, "{quick} of 100 were served in less than a rest");
+                let (freed, retries) = (Instant::now(), metrics().accept_retries);
                 drop(files);
                 let greeted = on_a_thread(move || client.read_exact(&mut [0; 2]));
                 greeted.await.unwrap();
-                assert!(freed.elapsed() < Duration::from_secs(1), "it took {:?} to recover", freed.elapsed());
+                assert!(metrics().accept_retries <= retries + 1, "the first try succeeds");
+                assert!(freed.elapsed() < Duration::from_secs(5), "it took {:?} to recover", freed.elapsed());
             }
         });
     });
@@ -382,7 +385,7 @@ fn the_program_of_the_sweeps_serves_everybody_where_nothing_fails() {
         let before = open_files();
         let outcome = echo_program();
         // The thread that reads the standard input may hold the bell that it has just rung.
-        let (over, soon) = (Instant::now(), Duration::from_secs(1));
+        let (over, soon) = (Instant::now(), Duration::from_secs(5));
         while open_files() != before && over.elapsed() < soon {
             std::thread::yield_now();
         }
