@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use oneloop::task::spawn_blocking;
 use oneloop::time::{Instant, Sleep, advance, sleep, sleep_until, timeout, timeout_at};
-use oneloop::{Runtime, spawn};
+use oneloop::{Handle, Runtime, spawn};
 
 use crate::kit::support::{Count, Foreign, Notes, Numbers, join_all, my_waker, one_wake, poll_with, rounds};
 use crate::kit::watch::{in_order, runtime, sim, spawn_thread, unobserved, watch};
@@ -490,8 +490,13 @@ fn timers_that_came_due_while_the_loop_was_busy_fire_once_and_in_order() {
 fn the_virtual_clock_does_not_jump_while_a_blocking_job_is_away() {
     watch(|| {
         in_order().block_on(async {
-            let start = Instant::now();
-            let job = spawn_blocking(|| std::thread::sleep(Duration::from_millis(30)));
+            let (start, handle) = (Instant::now(), Handle::current());
+            let job = spawn_blocking(move || {
+                while handle.metrics().parks == 0 {
+                    std::thread::yield_now();
+                }
+                std::thread::sleep(Duration::from_millis(30));
+            });
             let first = futures_lite::future::or(
                 async {
                     job.await.unwrap();
