@@ -465,6 +465,13 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it see::recordings::a_loop_goes_on_while_its_events_are_written_to_something_slow",
     },
     Bug {
+        rule: 0, what: "a ring that forgot shows the wait of a task that has ended",
+        file: "see/model/state.rs", inside: "fn wait(",
+        right: "let Some(task) = self.tasks.get_mut(&id) else { return };",
+        wrong: "let mut nobody = Task::new(0, None, Who::Outside, wait.at, wait.since); let task = self.tasks.get_mut(&id).unwrap_or(&mut nobody);",
+        test: "it see::recordings::a_ring_that_forgot_shows_no_wait_of_a_task_that_has_ended",
+    },
+    Bug {
         rule: 0, what: "a ring that comes late copies all stores in one turn",
         file: "see/record/ring.rs", inside: "fn copy_on(&self",
         right: "copy_on(core, COPIED)",

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::fs::File;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io::BufReader;
 use std::pin::Pin;
 use std::process::Command;
@@ -13,9 +13,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use futures_lite::AsyncRead;
 use futures_lite::future::{or, poll_once};
 use oneloop::event::{Event, Observer, Readiness};
 use oneloop::net::UnixStream;
@@ -770,6 +771,31 @@ fn a_ring_nobody_looks_at_keeps_up_over_many_segments() {
             assert!(ring.last() > 2560, "{}", ring.last());
             assert_eq!(ring.state(), history[events - 1], "after {events}");
         }
+    });
+}
+
+#[test]
+fn a_ring_that_forgot_shows_no_wait_of_a_task_that_has_ended() {
+    watch(|| {
+        let (all, last) = (Ring::new(1000), Ring::new(1));
+        let observed = builder().virtual_clock().observer(all.clone()).observer(last.clone());
+        observed.build().unwrap().block_on(async {
+            let (sockets, other) = (UnixStream::pair().unwrap(), spawn(pending::<()>()));
+            // These leaves are of a task that ends, and live on. So do what they wait for, and the task's wakers.
+            let leaves: [Pin<Box<dyn Future<Output = ()>>>; 3] = [
+                Box::pin(sleep(100 * MILLISECOND)),
+                Box::pin(async move { drop(poll_fn(|cx| Pin::new(&mut &sockets.0).poll_read(cx, &mut [0])).await) }),
+                Box::pin(async move { drop(other.await) }),
+            ];
+            let leaves = Rc::new(RefCell::new(leaves));
+            let lent = Rc::clone(&leaves);
+            let poll_each = move |cx: &mut Context<'_>| lent.borrow_mut().each_mut().map(|leaf| leaf.as_mut().poll(cx));
+            let polled = spawn(poll_fn(move |cx| Poll::Ready(poll_each(cx)))).await.unwrap();
+            assert_eq!(polled, [Poll::Pending; 3]);
+            let (whole, cut) = (all.state(), last.state());
+            assert_eq!((whole.timers.len(), whole.sources.len(), whole.tasks.len()), (1, 2, 2), "{whole:?}");
+            assert_eq!(cut, whole);
+        });
     });
 }
 
