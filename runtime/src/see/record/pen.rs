@@ -3,7 +3,7 @@
 //! It has the open segment at hand, and finds the places that it has met. So it takes no lock but where a segment
 //! begins or a name is written.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use crate::ground::event::{Pen, Place, Resource};
@@ -36,13 +36,13 @@ pub(super) struct RingPen<P: Paper> {
     /// It has no room until the first event is written.
     open: RefCell<Arc<Segment>>,
     /// Which place was last found for a hash, and its number.
-    found: RefCell<[Option<(Place, u32)>; FOUND]>,
+    found: [Cell<Option<(Place, u32)>>; FOUND],
 }
 
 impl<P: Paper> RingPen<P> {
     pub(super) fn new(ring: P) -> Self {
         ring.take_up();
-        Self { ring, open: RefCell::default(), found: RefCell::new([None; FOUND]) }
+        Self { ring, open: RefCell::default(), found: [const { Cell::new(None) }; FOUND] }
     }
 
     /// The segment that is written next, which has room.
@@ -84,13 +84,17 @@ impl<P: Paper> Pen for RingPen<P> {
 
     fn place(&self, place: Place) -> u32 {
         let hash = place.file.as_ptr() as usize ^ (place.line as usize) << 3 ^ place.column as usize;
-        let found = &mut self.found.borrow_mut()[hash % FOUND];
+        let found = &self.found[hash % FOUND];
         let same = |known: &Place| {
             std::ptr::eq(known.file, place.file) && (known.line, known.column) == (place.line, place.column)
         };
-        match found {
-            Some((known, number)) if same(known) => *number,
-            _ => found.insert((place, self.ring.number(place))).1,
+        match found.get() {
+            Some((known, number)) if same(&known) => number,
+            _ => {
+                let number = self.ring.number(place);
+                found.set(Some((place, number)));
+                number
+            }
         }
     }
 
