@@ -472,6 +472,20 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it see::recordings::a_ring_that_forgot_shows_no_wait_of_a_task_that_has_ended",
     },
     Bug {
+        rule: 0, what: "a waker of a slot's former tenant counts as one of the next",
+        file: "see/diagnose/counted.rs", inside: "fn of(",
+        right: "*known != word.0",
+        wrong: "*known == 0",
+        test: "it see::diagnosis::a_last_waker_is_missed_wherever_wakers_are_cloned_and_dropped",
+    },
+    Bug {
+        rule: 0, what: "a loop does not look at the wakers that other threads have counted",
+        file: "see/diagnose/counted.rs", inside: "fn kept(",
+        right: "*kept += elsewhere().take(word.0);",
+        wrong: "",
+        test: "it see::diagnosis::a_last_waker_is_missed_wherever_wakers_are_cloned_and_dropped",
+    },
+    Bug {
         rule: 0, what: "a ring that comes late copies all stores in one turn",
         file: "see/record/ring.rs", inside: "fn copy_on(&self",
         right: "copy_on(core, COPIED)",

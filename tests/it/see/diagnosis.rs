@@ -99,6 +99,69 @@ fn a_task_whose_last_waker_is_dropped_is_named_too() {
     assert_says(&findings, &["nobody can wake task", "\"bereft\"", "last waited at"]);
 }
 
+/// A task that leaves its waker here each time it is polled.
+fn leaves(waker: &Rc<RefCell<Option<Waker>>>) -> JoinHandle<()> {
+    let left = Rc::clone(waker);
+    oneloop::spawn(poll_fn(move |cx| {
+        left.replace(Some(cx.waker().clone()));
+        Poll::Pending
+    }))
+}
+
+/// Hands a waker to another thread, and waits until that thread is over.
+fn elsewhere<T: Send + 'static>(waker: Waker, use_it: fn(Waker) -> T) -> T {
+    std::thread::spawn(move || use_it(waker)).join().unwrap()
+}
+
+#[test]
+fn a_last_waker_is_missed_wherever_wakers_are_cloned_and_dropped() {
+    watch(|| {
+        let (findings, kept) = (Findings::default(), Rc::default());
+        let builder = Runtime::builder().virtual_clock().diagnose(true).observer(findings.clone());
+        builder.build().expect("a runtime").block_on(async {
+            let nobody_is_missed = async || {
+                sleep(MILLISECOND).await;
+                assert_eq!(findings.0.take(), []);
+            };
+            let one_is_missed = async || {
+                sleep(MILLISECOND).await;
+                assert_eq!(findings.0.take().len(), 1);
+            };
+            let left = async || {
+                let task = leaves(&kept);
+                yield_now().await;
+                (task, kept.take().unwrap())
+            };
+
+            // Cloned here, dropped there.
+            let (_there, waker) = left().await;
+            nobody_is_missed().await;
+            elsewhere(waker, drop);
+            one_is_missed().await;
+
+            // Cloned there, dropped here.
+            let (_here, waker) = left().await;
+            let other = elsewhere(waker, |waker| waker.clone());
+            nobody_is_missed().await;
+            drop(other);
+            one_is_missed().await;
+
+            // A waker of a slot's former tenant is no waker of the next one.
+            let (former, waker) = left().await;
+            let slot = former.id().slot();
+            former.abort();
+            let _ = former.await;
+            let (next, its_waker) = left().await;
+            assert_eq!(next.id().slot(), slot);
+            drop(its_waker);
+            one_is_missed().await;
+            elsewhere(waker.clone(), drop);
+            drop(waker);
+            nobody_is_missed().await;
+        });
+    });
+}
+
 #[test]
 fn tasks_that_wait_for_each_other_are_shown_as_a_circle() {
     // A line of the main task, three of the circle, and four of the sleep.

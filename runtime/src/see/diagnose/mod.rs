@@ -21,7 +21,7 @@ use crate::ground::event::{Event, Finding, Observer, Polled, TaskId};
 use crate::ground::span::Span;
 use crate::ground::wishes::is_wished;
 use crate::heart::core::Core;
-use crate::heart::current::current;
+use crate::heart::current::{current, with_current};
 use crate::see::asked::to_file;
 use crate::see::diagnose::circle::Circles;
 use crate::see::diagnose::counted::{kept_wakers, take_bereft};
@@ -60,7 +60,7 @@ struct Found {
 /// The facts that the diagnosis has learnt from events, and its findings.
 struct Told {
     names: Arc<Names>,
-    /// Tasks that returned `Pending` since the loop last slept, or whose last waker went.
+    /// Tasks that returned `Pending` since the loop last slept and left no waker, or whose last waker went.
     pending: Once,
     /// The tasks without a waker that are reported.
     forgotten: Slots<()>,
@@ -95,10 +95,12 @@ impl Diagnosis {
     }
 
     /// Runs at every poll, so it makes nothing that only a finding needs.
-    fn poll_started(&self, task: TaskId, told: Duration, core: &Core) {
+    fn poll_started(&self, task: TaskId, told: Duration) {
         // An observer that was told before may have held the loop.
-        let started = if core.observers.reading.is_only_noted() { told } else { core.timers.uptime() };
+        let now = |core: &Rc<Core>| (!core.observers.reading.is_only_noted()).then(|| core.timers.uptime());
+        let started = with_current(now).flatten().unwrap_or(told);
         self.started.set(Some(started));
+        self.runtime.set(task.0.0.runtime);
         if self.watch.is_some() {
             *lock(&self.poll) = Some(Poll { task, since: Instant::now(), reported: false });
         }
@@ -115,7 +117,8 @@ impl Diagnosis {
             told.slow = Some((task, of));
             told.found(Finding::SlowPoll, Some(task), vec![text]);
         }
-        if outcome == Polled::Pending {
+        // If its last waker goes later, that is counted as it goes.
+        if outcome == Polled::Pending && kept_wakers(task.0) == 0 {
             told.pending.insert(task);
         }
     }
@@ -205,28 +208,26 @@ impl Observer for Diagnosis {
         if matches!(event, Event::TimerSet { .. } | Event::TimerCancelled { .. } | Event::SourceDrained { .. }) {
             return;
         }
-        let Some(core) = current() else { return };
-        self.runtime.set(core.number);
         self.told.borrow_mut().note(now, event);
         match *event {
             Event::Spawn { task, name, at, .. } => self.names.learn(task, name, at),
             Event::Wait { task, on, at } => self.names.waits(task, on, at),
-            Event::PollStart { task } => self.poll_started(task, now, &core),
+            Event::PollStart { task } => self.poll_started(task, now),
             Event::PollEnd { task, outcome } => self.poll_ended(task, outcome, now),
             Event::Finish { task, .. } => self.told.borrow_mut().forget(task),
             // A loop that never sleeps takes them too: else they would become more and more.
-            Event::TurnEnd { .. } => self.told.borrow_mut().suspect_bereft(&core),
-            Event::ParkStart { timeout } if timeout != Some(Duration::ZERO) => {
-                self.look_for_forgotten(&core);
-                self.look_for_circles(&core);
+            Event::TurnEnd { .. } => current().iter().for_each(|core| self.told.borrow_mut().suspect_bereft(core)),
+            Event::ParkStart { timeout } if timeout != Some(Duration::ZERO) => current().iter().for_each(|core| {
+                self.look_for_forgotten(core);
+                self.look_for_circles(core);
                 if timeout.is_none() {
-                    self.look_for_the_end(&core);
+                    self.look_for_the_end(core);
                 }
-            }
+            }),
             _ => {}
         }
         if !self.told.borrow().found.is_empty() {
-            self.tell(&core);
+            current().iter().for_each(|core| self.tell(core));
         }
     }
 

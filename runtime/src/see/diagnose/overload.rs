@@ -116,8 +116,10 @@ impl Overload {
             Event::Held { lasted } => self.held.note(at, lasted),
             Event::TimerFired { late, .. } if late > self.limit => {
                 let late = self.held.free(at.saturating_sub(late), at);
-                self.late += u32::from(late > self.limit);
-                self.worst = self.worst.max(late);
+                if late > self.limit {
+                    self.late += 1;
+                    self.worst = self.worst.max(late);
+                }
             }
             Event::TurnEnd { .. } => return self.pile(at),
             _ => {}
@@ -137,8 +139,11 @@ impl Overload {
 
     /// The timers of this turn have fired.
     fn pile(&mut self, at: Duration) -> Option<Seen> {
+        if self.late == 0 {
+            return None;
+        }
         let (late, worst) = (std::mem::take(&mut self.late), std::mem::take(&mut self.worst));
-        let behind = if late > 0 { self.longest.take() } else { None };
+        let behind = self.longest.take();
         let was_told = self.told.is_some_and(|told| at.saturating_sub(told) < QUIET);
         if late < PILE || was_told {
             return None;
