@@ -59,6 +59,13 @@ pub trait Observer: 'static {
         false
     }
 
+    /// Whether it wants to be told of timers that are set or cancelled, and of sources that are drained. One that does not
+    /// may be told all the same.
+    #[doc(hidden)]
+    fn wants_details(&self) -> bool {
+        true
+    }
+
     /// The pen that a loop writes its events with, in place of telling it. Asked for once, when it is added.
     #[doc(hidden)]
     fn pen(&self) -> Option<Rc<dyn Pen>> {

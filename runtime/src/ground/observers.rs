@@ -25,6 +25,8 @@ pub(crate) struct Observers {
     late: RefCell<Rc<[Rc<dyn Observer>]>>,
     /// Whether there are any besides the one with the pen.
     has_told: Cell<bool>,
+    /// Whether any of these want details, too.
+    details: Cell<bool>,
     /// Whether anybody is told. The loop asks before it makes an event.
     pub(crate) any: Cell<bool>,
     pub(crate) reading: Reading,
@@ -68,8 +70,9 @@ impl Observers {
         let built_in: Vec<_> = built_in.into_iter().filter_map(|observer| to_be_told(&pen, observer)).collect();
         built_in.iter().for_each(|observer| reading.is_for(observer));
         let (late, has_told) = (RefCell::new(Rc::default()), Cell::new(!built_in.is_empty()));
+        let details = Cell::new(built_in.iter().any(|observer| observer.wants_details()));
         let (panic, checkpoint) = (Cell::default(), OnceCell::new());
-        Self { pen, built_in, late, has_told, any, reading, panic, forks: forks(), is_abandoned, checkpoint }
+        Self { pen, built_in, late, has_told, details, any, reading, panic, forks: forks(), is_abandoned, checkpoint }
     }
 
     /// Adds one, which is told from the next event on, in the middle of a poll too. It is told before the others: so it
@@ -79,6 +82,7 @@ impl Observers {
         self.any.set(true);
         let Some(observer) = to_be_told(&self.pen, observer) else { return };
         self.reading.is_for(&observer);
+        self.details.set(self.details.get() || observer.wants_details());
         let others = Rc::clone(&self.late.borrow());
         let late = std::iter::once(observer).chain(others.iter().cloned()).collect();
         // The former list ends here, where no borrow is alive.
@@ -113,7 +117,8 @@ impl Observers {
         if let (true, Some((pen, _))) = (cfg!(feature = "see"), self.pen.get()) {
             pen.write(Packed::of(at, &event, &**pen).words());
         }
-        if self.has_told.get() {
+        let has_told = if is_detail(&event) { &self.details } else { &self.has_told };
+        if has_told.get() {
             self.tell_others(event);
         }
     }
@@ -146,6 +151,12 @@ impl Observers {
     pub(crate) fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
         self.panic.take()
     }
+}
+
+/// Whether an event is one that a busy loop tells often, and a diagnosis needs not.
+#[inline(always)]
+fn is_detail(event: &Event<'_>) -> bool {
+    matches!(event, Event::TimerSet { .. } | Event::TimerCancelled { .. } | Event::SourceDrained { .. })
 }
 
 #[cold]

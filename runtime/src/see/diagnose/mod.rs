@@ -204,10 +204,6 @@ fn is_called(core: &Core) -> bool {
 
 impl Observer for Diagnosis {
     fn on_event(&self, now: Duration, event: &Event<'_>) {
-        // No finding is about these, and a busy loop tells many.
-        if matches!(event, Event::TimerSet { .. } | Event::TimerCancelled { .. } | Event::SourceDrained { .. }) {
-            return;
-        }
         self.told.borrow_mut().note(now, event);
         match *event {
             Event::Spawn { task, name, at, .. } => self.names.learn(task, name, at),
@@ -234,6 +230,11 @@ impl Observer for Diagnosis {
     /// A finding, which it says aloud, is told in an event of its own.
     fn only_notes(&self) -> bool {
         true
+    }
+
+    /// No finding is about these, and a busy loop tells many.
+    fn wants_details(&self) -> bool {
+        false
     }
 }
 
