@@ -97,6 +97,32 @@ fn a_late_viewer_gets_a_header_facts_and_then_what_happens() {
 }
 
 #[test]
+fn a_viewer_of_a_loop_that_rests_is_shown_its_whole_past() {
+    watch(|| {
+        let ((tell, told), (go_on, wait)) = (channel(), channel::<()>());
+        let shown = Shown::new(move || async move {
+            for _ in 0..3000 {
+                yield_now().await;
+            }
+            // The loop waits for a thread's answer from here on, and tells nothing.
+            let answer = oneloop::task::spawn_blocking(move || wait.recv());
+            tell.send(()).unwrap();
+            drop(answer.await);
+        });
+        told.recv().unwrap();
+        thread::sleep(MILLISECOND * 400);
+        let (mut viewer, mut polls) = (shown.viewer(), 0);
+        while polls < 3000 {
+            let line = viewer.line();
+            let is_late = line.contains(r#""status":"clock""#) && polls == 0;
+            assert!(!is_late, "the clock is told before the first event, so its past is missing");
+            polls += u32::from(line.contains(r#""e":"poll_start""#));
+        }
+        go_on.send(()).unwrap();
+    });
+}
+
+#[test]
 fn events_come_once_each_and_in_order() {
     watch(|| {
         let shown = Shown::new(|| async {
