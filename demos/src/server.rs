@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::io::{self, ErrorKind};
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_lite::future::or;
-use futures_lite::{AsyncRead, AsyncWrite};
+use futures_lite::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use oneloop::net::{TcpListener, TcpStream};
 use oneloop::signal::stop_requested;
 use oneloop::time::{sleep, timeout};
@@ -108,8 +108,11 @@ pub fn resident() -> Option<usize> {
 }
 
 /// Says that there is no more to come, and takes what is still on its way here: for a while, and to a bound.
-pub async fn linger(stream: &TcpStream) {
+pub async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let drain = async {
+        if stream.close().await.is_err() {
+            return;
+        }
         // An array would be a part of the future, and of each that holds it: kept by all connections, used at their end.
         let mut buffer = vec![0; 4096];
         let mut left = LINGER_BYTES;
@@ -120,9 +123,7 @@ pub async fn linger(stream: &TcpStream) {
             }
         }
     };
-    if stream.shutdown(Shutdown::Write).is_ok() {
-        let _ = timeout(LINGER, drain).await;
-    }
+    let _ = timeout(LINGER, drain).await;
 }
 
 /// A client, and its connection, which is shut down when the place is needed for another.

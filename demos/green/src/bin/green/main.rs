@@ -23,6 +23,7 @@ use std::process::ExitCode;
 
 use futures_lite::io::{AsyncBufReadExt, AsyncReadExt, BufReader as AsyncBufReader};
 use oneloop::time::{sleep, timeout};
+use oneloop_demos::server::linger;
 use oneloop_demos::{end_of, flags};
 
 use room::{Reply, Room, Visit};
@@ -35,11 +36,15 @@ fn green_talk(green: &Green<'_>, visit: &Visit, room: &Room) -> io::Result<()> {
     loop {
         let mut line = Vec::new();
         reader.by_ref().take(room::LINE_MAX).read_until(b'\n', &mut line)?;
-        let Some(reply) = room.reply(visit, &line)? else { return Ok(()) };
+        let Some(reply) = room.reply(visit, &line) else { return Ok(()) };
         if let Reply::Slow(time) = reply {
             green.sleep(time);
         }
         writeln!(writer, "{}", reply.text())?; // sent whole, at the end of the line
+        if let Reply::Last(why) = reply {
+            client.linger()?; // or what it still sends would reset the connection, and the last line be lost
+            return Err(io::Error::other(why));
+        }
     }
 }
 
@@ -51,12 +56,16 @@ async fn async_talk(visit: &Visit, room: &Room) -> io::Result<()> {
         let mut line = Vec::new();
         let mut limited = (&mut reader).take(room::LINE_MAX);
         timeout(room.args.patience, limited.read_until(b'\n', &mut line)).await??;
-        let Some(reply) = room.reply(visit, &line)? else { return Ok(()) };
+        let Some(reply) = room.reply(visit, &line) else { return Ok(()) };
         if let Reply::Slow(time) = reply {
             sleep(time).await;
         }
         let text = format!("{}\n", reply.text());
         timeout(room.args.patience, client.write_all(text.as_bytes())).await??;
+        if let Reply::Last(why) = reply {
+            linger(client).await;
+            return Err(io::Error::other(why));
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -66,12 +66,14 @@ pub(crate) struct Room {
 pub(crate) enum Reply {
     Now(String),
     Slow(Duration),
+    /// Why the client has to go.
+    Last(String),
 }
 
 impl Reply {
     pub(crate) fn text(&self) -> &str {
         match self {
-            Self::Now(text) => text,
+            Self::Now(text) | Self::Last(text) => text,
             Self::Slow(_) => "that took a second, and nobody else waited",
         }
     }
@@ -79,17 +81,17 @@ impl Reply {
 
 impl Room {
     /// The reply to a line; none at the end of what the client sends.
-    pub(crate) fn reply(&self, visit: &Visit, line: &[u8]) -> io::Result<Option<Reply>> {
+    pub(crate) fn reply(&self, visit: &Visit, line: &[u8]) -> Option<Reply> {
         if line.is_empty() {
-            return Ok(None);
+            return None;
         }
         if line.len() as u64 == LINE_MAX && !line.ends_with(b"\n") {
-            return Err(io::Error::new(ErrorKind::InvalidData, format!("a line has {LINE_MAX} bytes at most")));
+            return Some(Reply::Last(format!("a line has {LINE_MAX} bytes at most")));
         }
         visit.guest.was_heard();
         let line = String::from_utf8_lossy(line);
         let text = match line.split_whitespace().collect::<Vec<_>>()[..] {
-            ["slow"] => return Ok(Some(Reply::Slow(Duration::from_secs(1)))),
+            ["slow"] => return Some(Reply::Slow(Duration::from_secs(1))),
             ["panic"] => panic!("a client asked for it"),
             ["kill", number] => self.kill(number),
             ref words => {
@@ -97,7 +99,7 @@ impl Room {
                 format!("{}: {} so far, on both ports", visit.name, counted(self.words.get(), "word"))
             }
         };
-        Ok(Some(Reply::Now(text)))
+        Some(Reply::Now(text))
     }
 
     fn kill(&self, number: &str) -> String {

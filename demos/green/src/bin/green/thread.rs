@@ -28,6 +28,7 @@ use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use oneloop::net::TcpStream;
 use oneloop::time::{sleep, timeout};
+use oneloop_demos::server::linger;
 
 /// A function on its own stack. Each poll goes on with it; a drop ends it.
 pub(crate) struct Thread<T> {
@@ -135,6 +136,11 @@ impl Stream<'_> {
     fn call<T>(&self, call: impl Future<Output = io::Result<T>>) -> io::Result<T> {
         let too_late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "idle for too long"));
         self.green.wait(timeout(self.patience, call))?.unwrap_or_else(too_late)
+    }
+
+    /// Ends what is written, and takes what is still on its way here.
+    pub(crate) fn linger(&self) -> io::Result<()> {
+        self.green.wait(linger(self.stream))
     }
 }
 
