@@ -276,8 +276,12 @@ fn what_is_too_long_is_refused_before_it_is_kept() {
     nameless.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "your name?\n* a line has 4096 bytes at most\n");
     let mut socket = room.websocket("name=wendy");
-    let _ = socket.send(Message::text(long));
-    assert!(socket.read().is_err() || socket.read().is_err());
+    socket.send(Message::text(line)).unwrap();
+    let end = std::iter::repeat_with(|| socket.read().unwrap()).find_map(|message| match message {
+        Message::Close(why) => why,
+        _ => None,
+    });
+    assert_eq!(end.unwrap().reason, "the message is too long");
     assert!(room.stop().contains(" 0 lines were said"));
 }
 

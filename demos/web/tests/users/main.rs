@@ -20,3 +20,4 @@ mod promises;
 mod shown;
 mod stalled;
 mod twins;
+mod violations;

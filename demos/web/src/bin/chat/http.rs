@@ -121,9 +121,9 @@ fn upgrade(mut request: Request<Incoming>, visit: Visit) -> Response<Reply> {
     drop(task.spawn(async move {
         let Visit { args, place, .. } = visit;
         if let Ok(Ok(connection)) = timeout(args.patience, upgraded).await {
-            let whole = websocket::serve(Io::new(connection), (&seat, &place), &name, &past, args.ping);
+            let whole = websocket::serve(Io::new(connection), (seat, &place), &name, &past, args.ping);
             // An error is the client's: it has gone, or broke the protocol.
-            or(place.has_to_go(), async { drop(timeout(args.lifetime, whole).await) }).await;
+            or(place.has_to_go(), async { timeout(args.lifetime, whole).await.unwrap_or(()) }).await;
         }
     }));
     let response = Response::builder()

@@ -14,6 +14,7 @@ use futures_lite::{AsyncRead, AsyncWrite, StreamExt};
 use hyper::StatusCode;
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use oneloop::time::interval;
+use oneloop_web_demos::farewell::part;
 
 use crate::server::Place;
 use crate::{Line, Seat, Talk};
@@ -47,14 +48,14 @@ pub(crate) fn accept(head: &HeaderMap) -> Result<String, (StatusCode, &'static s
     }
 }
 
-/// Talks until the client leaves, loses its place, or answers no more.
+/// Talks until the client leaves, loses its place, breaks the protocol, or answers no more.
 pub(crate) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
     connection: T,
-    (seat, place): (&Seat, &Place),
+    (seat, place): (Seat, &Place),
     name: &str,
     past: &[Rc<Line>],
     ping: Duration,
-) -> Result<(), Error> {
+) {
     let config = WebSocketConfig::default()
         .max_message_size(Some(MESSAGE_MAX))
         .max_frame_size(Some(MESSAGE_MAX))
@@ -63,12 +64,12 @@ pub(crate) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
         .max_write_buffer_size(WRITE_MAX);
     let socket = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await;
     let (mut sender, mut receiver) = socket.split();
-    for line in past {
-        sender.send(Message::text(json(line))).await?;
-    }
     let unanswered = Cell::new(0);
+    let speaks = speak(&mut receiver, (&seat, place), name, &unanswered);
     // Two halves of one client: neither waits for the other.
-    race(speak(&mut receiver, (seat, place), name, &unanswered), listen(&mut sender, seat, ping, &unanswered)).await
+    let end = race(speaks, listen(&mut sender, &seat, past, ping, &unanswered)).await;
+    drop(seat);
+    part((sender, receiver), end).await;
 }
 
 async fn speak<T: AsyncRead + AsyncWrite + Unpin>(
@@ -76,7 +77,7 @@ async fn speak<T: AsyncRead + AsyncWrite + Unpin>(
     (seat, place): (&Seat, &Place),
     name: &str,
     unanswered: &Cell<u32>,
-) -> Result<(), Error> {
+) -> Result<Option<CloseFrame>, Error> {
     let mut talk = Talk::new();
     while let Some(message) = receiver.next().await {
         // The client is there, whatever it says.
@@ -86,19 +87,23 @@ async fn speak<T: AsyncRead + AsyncWrite + Unpin>(
             Message::Text(text) if text.trim().is_empty() => {}
             Message::Text(text) if talk.may_say() => seat.room.say(name, &text).await,
             Message::Text(_) => seat.whisper("you talk too fast; that was not sent"),
-            Message::Close(_) => break,
+            // A frame of close is answered by the read after it, which is the last.
             _ => {}
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 async fn listen<T: AsyncRead + AsyncWrite + Unpin>(
     sender: &mut WebSocketSender<T>,
     seat: &Seat,
+    past: &[Rc<Line>],
     ping: Duration,
     unanswered: &Cell<u32>,
-) -> Result<(), Error> {
+) -> Result<Option<CloseFrame>, Error> {
+    for line in past {
+        sender.send(Message::text(json(line))).await?;
+    }
     let mut pings = interval(ping);
     loop {
         let time = async {
@@ -108,10 +113,9 @@ async fn listen<T: AsyncRead + AsyncWrite + Unpin>(
         match or(async { Some(seat.next().await) }, time).await {
             Some(Some(line)) => sender.send(Message::text(json(&line))).await?,
             Some(None) => {
-                let why = CloseFrame { code: CloseCode::Away, reason: seat.farewell().into() };
-                return sender.close(Some(why)).await;
+                return Ok(Some(CloseFrame { code: CloseCode::Away, reason: seat.farewell().into() }));
             }
-            None if unanswered.replace(unanswered.get() + 1) == 2 => return Ok(()),
+            None if unanswered.replace(unanswered.get() + 1) == 2 => return Ok(None),
             None => sender.send(Message::Ping(Bytes::new())).await?,
         }
     }

@@ -23,6 +23,7 @@ use oneloop::task::Builder;
 use oneloop::time::{Instant, interval, timeout};
 use oneloop_demos::Patient;
 use oneloop_demos::server::Client;
+use oneloop_web_demos::farewell::part;
 use oneloop_web_demos::house::{is_at_home, make_a_page, why_refused};
 
 use crate::Seat;
@@ -98,19 +99,19 @@ fn join(mut request: Request<Incoming>, guest: Rc<Client>, house: &Rc<House>) ->
     drop(Builder::new().name(format!("player {}, {name}", seat.id)).spawn(async move {
         if let Ok(Ok(connection)) = timeout(args.patience, upgraded).await {
             // An error is the client's: it has gone, or broke the protocol.
-            let _ = timeout(args.lifetime, look_on(Io::new(connection), &seat, &guest, args.ping)).await;
+            let _ = timeout(args.lifetime, look_on(Io::new(connection), seat, &guest, args.ping)).await;
         }
     }));
     response
 }
 
-/// Plays until the client leaves, loses its place, or answers no more.
+/// Plays until the client leaves, loses its place, breaks the protocol, or answers no more.
 async fn look_on<T: AsyncRead + AsyncWrite + Unpin>(
     connection: T,
-    seat: &Seat,
+    seat: Seat,
     guest: &Client,
     ping: std::time::Duration,
-) -> Result<(), Error> {
+) {
     let config = WebSocketConfig::default()
         .max_message_size(Some(MESSAGE_MAX))
         .max_frame_size(Some(MESSAGE_MAX))
@@ -121,12 +122,10 @@ async fn look_on<T: AsyncRead + AsyncWrite + Unpin>(
     let (mut sender, mut receiver) = socket.split();
     let silent = Cell::new(0);
     // Two halves of one client: neither waits for the other.
-    let end = race(hear(&mut receiver, seat, guest, &silent), show(&mut sender, seat, ping, &silent)).await;
-    if let Ok(Some(why)) = end {
-        let frame = CloseFrame { code: CloseCode::Policy, reason: why.into() };
-        sender.close(Some(frame)).await?;
-    }
-    end.map(drop)
+    let end = race(hear(&mut receiver, &seat, guest, &silent), show(&mut sender, &seat, ping, &silent)).await;
+    drop(seat);
+    let end = end.map(|why| why.map(|why| CloseFrame { code: CloseCode::Policy, reason: why.into() }));
+    part((sender, receiver), end).await;
 }
 
 /// Hears what the client wishes, as far as it may wish. Returns why it is hung up on, if it is.
@@ -141,7 +140,6 @@ async fn hear<T: AsyncRead + AsyncWrite + Unpin>(
         // The client is there, whatever it says.
         silent.set(0);
         let wish = match message? {
-            Message::Close(_) => break,
             Message::Text(text) => Some(Wish::read(text.as_bytes())),
             Message::Binary(bytes) => Some(Wish::read(&bytes)),
             _ => None,
@@ -153,7 +151,7 @@ async fn hear<T: AsyncRead + AsyncWrite + Unpin>(
                 seat.game.world.borrow_mut().wish(seat.id, wish);
                 continue;
             }
-            // A ping costs as much as a wish, and is heard.
+            // A ping costs as much as a wish, and is heard. A frame of close is answered by the read after it.
             None => continue,
             Some(None) => {}
         }
