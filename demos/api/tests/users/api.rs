@@ -144,6 +144,20 @@ fn what_is_wrong_is_named_by_its_field() {
 }
 
 #[test]
+fn a_body_that_does_not_come_is_a_fault_of_the_clients() {
+    let api = Api::start(&["--answer", "0.2"]);
+    for body in ["", r#"{"title":"#] {
+        let mut client = connect(&api.addr);
+        let heads = "host: localhost\r\ncontent-type: application/json\r\ncontent-length: 13\r\n";
+        client.write_all(format!("POST /notes HTTP/1.1\r\n{heads}\r\n{body}").as_bytes()).unwrap();
+        let mut status = [0; 13];
+        client.read_exact(&mut status).unwrap();
+        assert_eq!(String::from_utf8_lossy(&status), "HTTP/1.1 408 ");
+    }
+    api.stop();
+}
+
+#[test]
 fn a_note_that_is_as_the_document_says_is_kept() {
     let api = Api::start(&[]);
     // The longest one has twelve bytes a letter, as JSON may write it, and 5.0 is a whole number there.

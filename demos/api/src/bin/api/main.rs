@@ -37,7 +37,7 @@ struct Args {
     /// A host name, beside those of loopback, under which the API may be asked
     #[arg(long, value_name = "NAME", value_parser = oneloop_demos::host_name)]
     host: Vec<String>,
-    /// The seconds that a handler may take; then the answer is 503
+    /// The seconds that an answer may take; then it is 503, or 408 if the body has not come
     #[arg(long, value_name = "F", default_value = "10", value_parser = seconds)]
     answer: Duration,
 }

@@ -98,6 +98,7 @@ async fn list(
 
 #[utoipa::path(post, path = "/notes", request_body = Draft, tag = "notes", responses(
     (status = 201, description = "it is kept", body = Note),
+    (status = 408, description = "the body took too long", body = Refusal),
     (status = 413, description = "the body is too long", body = Refusal),
     (status = 415, description = "the body is not JSON", body = Refusal),
     (status = 422, description = "a field is wrong", body = Refusal)))]
@@ -116,6 +117,7 @@ async fn show(State(store): State<Store>, id: Result<Path<i64>, PathRejection>) 
 #[utoipa::path(put, path = "/notes/{id}", params(("id" = i64, Path)), request_body = Draft, tag = "notes", responses(
     (status = 200, description = "the note as it is now", body = Note),
     (status = 404, description = "there is none of this number", body = Refusal),
+    (status = 408, description = "the body took too long", body = Refusal),
     (status = 413, description = "the body is too long", body = Refusal),
     (status = 415, description = "the body is not JSON", body = Refusal),
     (status = 422, description = "a field is wrong", body = Refusal)))]

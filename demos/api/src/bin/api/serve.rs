@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::server::conn::auto;
 use oneloop::interop::hyper::{Executor, Io, Timer};
 use oneloop::task::spawn_blocking;
-use oneloop::time::{Instant, timeout};
+use oneloop::time::{Instant, timeout_at};
 use oneloop_demos::server::{listen, stop_asked_for};
 use oneloop_demos::{Patient, log, print};
 use oneloop_web_demos::house::{Guest, House, is_at_home, why_refused};
@@ -27,7 +27,7 @@ use tower_service::Service;
 use crate::Args;
 use crate::notes::router;
 use crate::store::Store;
-use crate::valid::Refusal;
+use crate::valid::{Refusal, Until};
 
 /// How many requests a client of HTTP/2 may have answered at once.
 const STREAMS: u32 = 32;
@@ -86,8 +86,10 @@ async fn talk(guest: Guest, api: Rc<Api>) -> Result<(), AnyError> {
 }
 
 impl Api {
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         let start = Instant::now();
+        let until = start + self.limit;
+        request.extensions_mut().insert(Until(until));
         let line = format!("{peer} {:?} {} {}", request.version(), request.method(), request.uri().path());
         let mut router = self.router.clone();
         let answer = async {
@@ -101,7 +103,7 @@ impl Api {
             response
         };
         let late = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "it took too long").into_response();
-        let mut response = timeout(self.limit, answer).await.unwrap_or_else(|_| late());
+        let mut response = timeout_at(until, answer).await.unwrap_or_else(|_| late());
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         log(&format!("{line} {} {:.1} ms", response.status().as_u16(), start.elapsed().as_secs_f64() * 1000.0));
         response

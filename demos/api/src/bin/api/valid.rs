@@ -6,12 +6,17 @@ use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use oneloop::time::{Instant, timeout_at};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
 /// How long a body may be, in bytes: JSON may write a letter in twelve, and the longest note has 10,100.
 const BODY_MAX: usize = 128 * 1024;
+
+/// When a request has to be answered, as it carries it along.
+#[derive(Clone, Copy)]
+pub(crate) struct Until(pub(crate) Instant);
 
 /// The rules that a type cannot say by itself.
 pub(crate) trait Check {
@@ -31,7 +36,9 @@ impl<T: DeserializeOwned + Check, S: Sync> FromRequest<S> for Valid<T> {
             let why = "send it as application/json";
             return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
         }
-        let bytes = to_bytes(request.into_body(), BODY_MAX).await;
+        let until = request.extensions().get().map_or_else(Instant::now, |&Until(until)| until);
+        let bytes = timeout_at(until, to_bytes(request.into_body(), BODY_MAX)).await;
+        let bytes = bytes.map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body took too long"))?;
         let bytes = bytes.map_err(|_| {
             Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, &format!("a body has {BODY_MAX} bytes at most"))
         })?;
