@@ -1,5 +1,6 @@
 //! Libraries that speak over our sockets to a server of somebody's: docs/services.md has each as a recipe.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,9 +155,8 @@ fn hickory() -> Ran {
     use hickory_resolver::config::{NameServerConfigGroup, ResolverConfig};
     use hickory_resolver::name_server::GenericConnector;
     run(async {
-        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (udp, tcp) = one_port_for_both().await;
         let address = udp.local_addr().unwrap();
-        let tcp = TcpListener::bind(address).await.unwrap();
         oneloop::spawn(async move {
             let mut query = [0; 512];
             while let Ok((length, peer)) = udp.recv_from(&mut query).await {
@@ -188,6 +188,20 @@ fn hickory() -> Ran {
         assert_eq!(texts.iter().next().unwrap().iter().count(), 10);
         assert!(resolver.ipv4_lookup("nobody.test.").await.is_err());
     })
+}
+
+/// A port for datagrams that is free for connections, too: another program may have the first that the kernel gives.
+async fn one_port_for_both() -> (UdpSocket, TcpListener) {
+    // Each stays taken while others are tried, so that no number comes twice.
+    let mut taken = Vec::new();
+    loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        match TcpListener::bind(udp.local_addr().unwrap()).await {
+            Ok(tcp) => return (udp, tcp),
+            Err(error) if error.kind() == ErrorKind::AddrInUse && taken.len() < 100 => taken.push(udp),
+            Err(error) => panic!("no port is free for both datagrams and connections: {error}"),
+        }
+    }
 }
 
 /// The answer of a name server that knows one name. Its text is too long for a datagram.
