@@ -240,10 +240,10 @@ fn the_words_of_a_ring_of_three_cover_neither_task_nor_arrow() {
                  return b.height < 10 || b.left < 0 || b.right > innerWidth || boxes.some((a) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1); }) \
                  .map((node) => node.textContent); })()";
             assert_eq!(page.value(covers), json!([]), "at {width} pixels");
-            // Beside the picture the tasks stay in sight.
+            // Beside the picture the tasks stay in sight, once the page has given the picture its room.
             let cells = "(() => { const legend = document.querySelector('#legend').getBoundingClientRect(); \
                  return [...document.querySelectorAll('.cell .name')].every((node) => node.getBoundingClientRect().bottom <= legend.top + 1); })()";
-            assert_eq!(page.value(cells), json!(true), "at {width} pixels");
+            page.waits_until(cells);
         }
         page.is_well();
     });
