@@ -25,7 +25,7 @@ pub(crate) struct Observers {
     late: RefCell<Rc<[Rc<dyn Observer>]>>,
     /// Whether there are any besides the one with the pen.
     has_told: Cell<bool>,
-    /// Whether any of these want details, too.
+    /// Whether any of these wants to be told of details, too.
     details: Cell<bool>,
     /// Whether anybody is told. The loop asks before it makes an event.
     pub(crate) any: Cell<bool>,
@@ -153,7 +153,7 @@ impl Observers {
     }
 }
 
-/// Whether an event is one that a busy loop tells often, and a diagnosis needs not.
+/// Whether an event is a detail: a busy loop tells many of them, and a diagnosis does not need them.
 #[inline(always)]
 fn is_detail(event: &Event<'_>) -> bool {
     matches!(event, Event::TimerSet { .. } | Event::TimerCancelled { .. } | Event::SourceDrained { .. })

@@ -80,7 +80,7 @@ pub(crate) fn poll_ready<F: Future>(
     (polls, output)
 }
 
-/// Polls the future of `block_on`. A panic in it is not caught: it goes on to whoever called `block_on`.
+/// Polls the future of `block_on`. A panic in it is not caught: it reaches the caller of `block_on`.
 fn poll_root<F: Future>(core: &Core, root: Pin<&mut F>, word: WakeWord) -> Option<F::Output> {
     begin_poll(core, word);
     let polled = root.poll(&mut Context::from_waker(&waker_of(core, word)));

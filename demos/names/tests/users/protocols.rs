@@ -345,7 +345,7 @@ fn what_is_too_long_is_refused_before_it_is_kept() {
 
 /// A connection that is closed over bytes that nobody has read is reset, and the words that were on their way are lost.
 #[test]
-fn whoever_sends_too_much_hears_why_it_is_hung_up_on() {
+fn a_client_that_sends_too_much_hears_why_it_is_hung_up_on() {
     let house = House::open(&[]);
     // All of it is there when it is refused: the kernel takes so much at once.
     let long = "x".repeat(20_000);
