@@ -432,7 +432,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 4, what: "a source that is asked again keeps what the kernel said before",
         file: "heart/reactor/mod.rs", inside: "fn ask_again(",
-        right: "source.latches = source.latches.without(Latches::ALL)",
+        right: "source.latches = Latches::default()",
         wrong: "source.latches = source.latches.union(source.latches)",
         test: "it net::source_fd::what_is_ready_is_reported_each_time_the_kernel_is_asked_again",
     },
@@ -757,8 +757,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 4, what: "of several waiters one alone is woken",
         file: "heart/reactor/source.rs", inside: "fn take_others(",
-        right: "if waiting.has_come(come) {",
-        wrong: "if false && waiting.has_come(come) {",
+        right: ".partition(|waiting| waiting.has_come(come))",
+        wrong: ".partition(|waiting| false && waiting.has_come(come))",
         test: "it net::waiters::no_reader_of_a_shared_stream_is_forgotten",
     },
     Bug {
@@ -863,8 +863,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 5, what: "somebody is woken while the batch is still coming in",
         file: "heart/reactor/mod.rs", inside: "fn park(",
-        right: "waker: Some(waker) });",
-        wrong: "waker: None }); waker.wake();",
+        right: "waker: source.take_first(news) });",
+        wrong: "waker: None }); source.take_first(news).into_iter().for_each(Waker::wake);",
         test: "it heart::reentrancy::the_wake_and_the_drop_of_a_sockets_stored_waker_may_do_anything",
     },
     // --- 6: no timer fires early -------------------------------------------------------------------------

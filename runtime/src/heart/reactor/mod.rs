@@ -89,8 +89,6 @@ pub(crate) struct Reactor {
     last_serial: Cell<u64>,
     /// The number for the next future that waits. A future that is dropped takes its waker back by its number.
     next_waiter: Cell<WaiterId>,
-    /// How many wait, over all sources. A virtual clock does not jump while anybody does.
-    waiting: Cell<usize>,
 }
 
 impl Reactor {
@@ -107,7 +105,6 @@ impl Reactor {
             arrivals: RefCell::default(),
             last_serial: Cell::new(0),
             next_waiter: Cell::new(WaiterId::FIRST_FUTURE),
-            waiting: Cell::new(0),
         };
         Ok((reactor, bell))
     }
@@ -122,9 +119,9 @@ impl Reactor {
         self.sources.borrow().len()
     }
 
-    /// Whether anybody waits for a source.
+    /// Whether anybody waits for a source. A virtual clock does not jump while anybody does.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.waiting.get() > 0
+        self.sources.borrow().iter().any(|(_, source)| source.is_awaited())
     }
 
     /// Registers a source for both directions, once and for all. `ready` says, by direction, whether
@@ -150,7 +147,7 @@ impl Reactor {
     /// Forgets what the kernel reported of a source, and registers it again: the kernel then reports once more what is
     /// ready.
     pub(crate) fn ask_again(&self, io: &mut impl mio::event::Source, key: SourceKey) -> io::Result<()> {
-        self.with(key, |source| source.latches = source.latches.without(Latches::ALL));
+        self.with(key, |source| source.latches = Latches::default());
         self.poll.borrow().registry().reregister(io, token(key.0), INTEREST)
     }
 
@@ -165,10 +162,7 @@ impl Reactor {
         if sources.get(key.slot as usize).is_none_or(|source| source.serial != key.serial) {
             return Vec::new();
         }
-        let mut wakers = Vec::new();
-        sources.remove(key.slot as usize).take_waiting(Latches::ALL, |waker| wakers.push(waker));
-        self.waiting.set(self.waiting.get() - wakers.len());
-        wakers
+        sources.remove(key.slot as usize).take_all().collect()
     }
 
     /// Whether an attempt may succeed, as far as is known.
@@ -220,16 +214,12 @@ impl Reactor {
         let Some(source) = sources.get_mut(key.0.slot as usize).filter(|source| source.serial == key.0.serial) else {
             return Some(waker);
         };
-        let replaced = source.add(Waiting { waiter, direction, waker, at });
-        self.waiting.set(self.waiting.get() + usize::from(replaced.is_none()));
-        replaced
+        source.add(Waiting { waiter, direction, waker, at })
     }
 
     /// Takes back the waker of a future that is dropped while it waits. `None` if an event has taken it.
     pub(crate) fn forget(&self, key: SourceKey, direction: Direction, waiter: WaiterId) -> Option<Waker> {
-        let waiting = self.with(key, |source| source.remove(direction, waiter))??;
-        self.waiting.set(self.waiting.get() - 1);
-        Some(waiting.waker)
+        Some(self.with(key, |source| source.remove(direction, waiter))??.waker)
     }
 
     /// Removes wakers of those who share a source and poll it directly, where `may_stay` is false: `net/waiters.rs`
@@ -243,18 +233,16 @@ impl Reactor {
     ) -> Vec<Waker> {
         let taken = self.with(key, |source| {
             let mut taken = Vec::new();
-            let others = source.others.as_deref_mut().map(|others| &mut others.0);
-            let Some(others) = others.filter(|others| others.len() > few) else { return taken };
+            let others =
+                source.others.as_deref_mut().map(|others| &mut others.0).filter(|others| others.len() > few)?;
             for place in (0..others.len()).rev() {
                 if others[place].is(direction, WaiterId::SHARER) && !may_stay(&others[place].waker) {
                     taken.push(others.remove(place).waker);
                 }
             }
-            taken
+            Some(taken)
         });
-        let taken = taken.unwrap_or_default();
-        self.waiting.set(self.waiting.get() - taken.len());
-        taken
+        taken.flatten().unwrap_or_default()
     }
 
     /// Sleeps until an event, the bell or the end of `timeout`; then sets the latches of the whole
@@ -276,15 +264,12 @@ impl Reactor {
                 continue;
             }
             count += 1;
-            let latches = Latches::of(event);
-            source.latches = source.latches.union(latches);
-            let mut news = Some(latches);
-            let woken = source.take_waiting(latches, |waker| {
-                arrivals.push_back(Arrival { key: SourceKey(key), news: news.take(), waker: Some(waker) });
-            });
-            self.waiting.set(self.waiting.get() - woken);
-            if news.is_some() {
-                arrivals.push_back(Arrival { key: SourceKey(key), news, waker: None });
+            let (key, news) = (SourceKey(key), Latches::of(event));
+            source.latches = source.latches.union(news);
+            arrivals.push_back(Arrival { key, news: Some(news), waker: source.take_first(news) });
+            if source.others.is_some() {
+                let others = source.take_others(news).into_iter();
+                arrivals.extend(others.map(|waiting| Arrival { key, news: None, waker: Some(waiting.waker) }));
             }
         }
         Ok(count)
@@ -300,7 +285,7 @@ impl Reactor {
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
         let mut wakers: Vec<_> = self.arrivals.take().into_iter().filter_map(|arrival| arrival.waker).collect();
         for (_, source) in self.sources.borrow_mut().iter_mut() {
-            source.take_waiting(Latches::ALL, |waker| wakers.push(waker));
+            wakers.extend(source.take_all());
         }
         wakers
     }

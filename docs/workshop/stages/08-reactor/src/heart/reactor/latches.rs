@@ -8,11 +8,10 @@ pub(crate) enum Direction {
 }
 
 /// All that the kernel said about one source and nobody has disproved yet: a bit for each thing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Latches(u8);
 
 impl Latches {
-    pub(super) const ALL: Self = Self(u8::MAX);
     /// Urgent data is on its way. A read stops before it, so a short read proves nothing.
     pub(super) const URGENT: Self = Self(1 << 4);
 

@@ -78,8 +78,6 @@ pub(crate) struct Reactor {
     last_serial: Cell<u64>,
     /// The number for the next future that waits. It takes its waker back by this number when it is dropped.
     next_waiter: Cell<WaiterId>,
-    /// How many wait, over all sources. A virtual clock does not jump while anybody does.
-    waiting: Cell<usize>,
 }
 
 impl Reactor {
@@ -94,7 +92,6 @@ impl Reactor {
             arrivals: RefCell::default(),
             last_serial: Cell::new(0),
             next_waiter: Cell::new(WaiterId::FIRST_FUTURE),
-            waiting: Cell::new(0),
         })
     }
 
@@ -108,9 +105,9 @@ impl Reactor {
         self.sources.borrow().len()
     }
 
-    /// Whether anybody waits for a source.
+    /// Whether anybody waits for a source. A virtual clock does not jump while anybody does.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.waiting.get() > 0
+        self.sources.borrow().iter().any(|(_, source)| source.is_awaited())
     }
 
     /// Registers a source for both directions, once and for all. `ready` says, by direction, whether
@@ -144,10 +141,7 @@ impl Reactor {
         if sources.get(key.slot as usize).is_none_or(|source| source.serial != key.serial) {
             return Vec::new();
         }
-        let mut wakers = Vec::new();
-        sources.remove(key.slot as usize).take_waiting(Latches::ALL, |waker| wakers.push(waker));
-        self.waiting.set(self.waiting.get() - wakers.len());
-        wakers
+        sources.remove(key.slot as usize).take_all().collect()
     }
 
     /// Whether an attempt may succeed, as far as is known.
@@ -185,9 +179,7 @@ impl Reactor {
         let Some(source) = sources.get_mut(key.0.slot as usize).filter(|source| source.serial == key.0.serial) else {
             return Some(waker);
         };
-        let replaced = source.add(Waiting { waiter, direction, waker, at });
-        self.waiting.set(self.waiting.get() + usize::from(replaced.is_none()));
-        replaced
+        source.add(Waiting { waiter, direction, waker, at })
     }
 
     /// Sleeps until an event or the end of `timeout`; then takes the whole batch in. Nobody is woken before that.
@@ -214,15 +206,11 @@ impl Reactor {
         if token(key) != said_of {
             return;
         }
+        let key = SourceKey(key);
         source.latches = source.latches.union(latches);
-        let mut news = Some(latches);
-        let woken = source.take_waiting(latches, |waker| {
-            arrivals.push_back(Arrival { key: SourceKey(key), news: news.take(), waker: Some(waker) });
-        });
-        self.waiting.set(self.waiting.get() - woken);
-        if news.is_some() {
-            arrivals.push_back(Arrival { key: SourceKey(key), news, waker: None });
-        }
+        arrivals.push_back(Arrival { key, news: Some(latches), waker: source.take_first(latches) });
+        let others = source.take_others(latches).into_iter();
+        arrivals.extend(others.map(|waiting| Arrival { key, news: None, waker: Some(waiting.waker) }));
         // stage: end
     }
 
@@ -236,7 +224,7 @@ impl Reactor {
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
         let mut wakers: Vec<_> = self.arrivals.take().into_iter().filter_map(|arrival| arrival.waker).collect();
         for (_, source) in self.sources.borrow_mut().iter_mut() {
-            source.take_waiting(Latches::ALL, |waker| wakers.push(waker));
+            wakers.extend(source.take_all());
         }
         wakers
     }

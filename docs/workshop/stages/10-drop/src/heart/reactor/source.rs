@@ -57,6 +57,10 @@ impl Waiting {
 }
 
 impl Source {
+    pub(super) fn is_awaited(&self) -> bool {
+        self.first.is_some() || self.others.as_ref().is_some_and(|others| !others.0.is_empty())
+    }
+
     pub(super) fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Waiting> {
         self.first.iter_mut().chain(self.others.iter_mut().flat_map(|others| &mut others.0))
     }
@@ -101,25 +105,26 @@ impl Source {
         // stage: end
     }
 
-    /// Takes out everyone who waits for what has come, and says how many.
+    /// Takes out the waker of the first, if it waits for what has come.
     #[inline]
-    pub(super) fn take_waiting(&mut self, come: Latches, mut each: impl FnMut(Waker)) -> usize {
-        let first = self.first.take_if(|waiting| waiting.has_come(come));
-        let count = usize::from(first.is_some());
-        first.into_iter().for_each(|waiting| each(waiting.waker));
-        if self.others.is_some() { count + self.take_others(come, &mut each) } else { count }
+    pub(super) fn take_first(&mut self, come: Latches) -> Option<Waker> {
+        Some(self.first.take_if(|waiting| waiting.has_come(come))?.waker)
     }
 
-    /// Takes out those of the list for whom something has come, and says how many. Few sources have a list.
+    /// Takes out all others who wait for what has come. Few sources have a list.
     #[inline(never)]
-    fn take_others(&mut self, come: Latches, each: &mut dyn FnMut(Waker)) -> usize {
-        let Some(Others(others)) = self.others.as_deref_mut() else { return 0 };
+    pub(super) fn take_others(&mut self, come: Latches) -> Vec<Waiting> {
+        let Some(Others(others)) = self.others.as_deref_mut() else { return Vec::new() };
         // stage: hole "take_others"
-        let before = others.len();
-        for waiting in std::mem::take(others) {
-            if waiting.has_come(come) { each(waiting.waker) } else { others.push(waiting) }
-        }
-        before - others.len()
+        let (taken, left) = std::mem::take(others).into_iter().partition(|waiting| waiting.has_come(come));
+        *others = left;
+        taken
         // stage: end
+    }
+
+    /// Takes out the wakers of all who wait.
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Waker> + use<> {
+        let others = self.others.take().map(|others| others.0);
+        self.first.take().into_iter().chain(others.into_iter().flatten()).map(|waiting| waiting.waker)
     }
 }
