@@ -18,7 +18,7 @@ use crate::ground::event::{Cause, Observer};
 use crate::ground::metrics::Counters;
 use crate::ground::observers::Observers;
 use crate::ground::pool::{Limits, Pool};
-use crate::ground::sync::Consumer;
+use crate::ground::queue::Consumer;
 use crate::handle::Handle;
 use crate::heart::budget::OPERATIONS_PER_POLL;
 use crate::heart::core::{Actor, AroundPark, Core, Message};

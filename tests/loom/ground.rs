@@ -1,7 +1,9 @@
-//! The pool, over the model checker's primitives.
+//! The pool and the queue, over the model checker's primitives.
 
 #[path = "../../runtime/src/ground/pool.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the runtime shows some of it to its users")]
 pub(crate) mod pool;
+#[path = "../../runtime/src/ground/queue.rs"]
+pub(crate) mod queue;
 #[path = "sync.rs"]
 pub(crate) mod sync;

@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicUsize as Tally;
 use loom::thread;
 
 use crate::explore;
-use crate::ground::sync::{Arc, Consumer, Ordering, Poll, bell};
+use crate::ground::queue::Consumer;
+use crate::ground::sync::{Arc, Ordering, Poll, bell};
 use crate::heart::inbox::{Inbox, Registry};
 
 /// A loop, as far as its inbox is concerned.
@@ -41,7 +42,7 @@ impl<M> Loop<M> {
     }
 
     fn drain(&self) -> Vec<M> {
-        (0..self.incoming.len()).map(|_| self.incoming.pop()).collect()
+        self.incoming.try_iter().take(self.incoming.len()).collect()
     }
 
     fn announce_park(&self) -> bool {
@@ -264,6 +265,25 @@ fn a_spawn_that_races_with_the_end_is_run_or_dropped_or_given_back() {
         assert_eq!(alive.load(Ordering::Relaxed), received.len(), "what was not received is dropped");
         assert!(registry.exact(number).is_none());
         assert_eq!(send_to(Some(kept), Token::new(&alive)), Fate::GivenBack);
+    });
+}
+
+/// A message that sends another when it is dropped.
+struct Speaker(Option<Arc<Inbox<Self>>>);
+
+impl Drop for Speaker {
+    fn drop(&mut self) {
+        if let Some(inbox) = &self.0 {
+            assert!(inbox.send(Self(None)).is_err(), "the loop is gone");
+        }
+    }
+}
+
+#[test]
+fn a_message_that_sends_when_the_end_drops_it_finds_the_lock_free() {
+    explore(|| {
+        let home = Loop::new();
+        assert!(home.inbox.send(Speaker(Some(Arc::clone(&home.inbox)))).is_ok(), "the loop lives");
     });
 }
 

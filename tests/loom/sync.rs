@@ -1,20 +1,13 @@
 //! The primitives that the inbox and the pool are made of, as the model checker knows them.
 //!
-//! The names are those of `runtime/src/ground/sync.rs`. loom brings the fence, the lock, the count of owners
-//! and, but for one weakness, the flag. It has no queue whose emptiness can be read without a lock, and
-//! no eventfd; both are made here, and promise no more than the real ones do. In particular the queue
-//! is told to be empty from one plain atomic count: behind a lock, a missing fence would do no harm.
+//! The names are those of `runtime/src/ground/sync.rs`. loom brings the fence, the lock, the counts and, but for one
+//! weakness, the flag. It has no eventfd: one is made here, and promises no more than the real one does.
 
-use std::cell::Cell;
-use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc as Shared;
 use std::sync::atomic::AtomicUsize as Tally;
-use std::sync::mpsc::SendError;
-use std::sync::{Arc as Shared, Mutex as PlainMutex};
 
-use loom::sync::atomic::AtomicUsize;
-
-pub(crate) use loom::sync::atomic::{Ordering, fence};
+pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering, fence};
 pub(crate) use loom::sync::{Arc, Mutex, MutexGuard, RwLock};
 pub(crate) use loom::thread;
 
@@ -42,67 +35,6 @@ impl AtomicBool {
 
     pub(crate) fn swap(&self, value: bool, order: Ordering) -> bool {
         self.0.swap(value, order)
-    }
-}
-
-/// An unbounded queue.
-///
-/// A message is in it from the moment `pushed` counts it, and not if the queue was closed then. The
-/// contents need no lock that loom knows: it changes threads at its own operations only, and there is
-/// none between the count and the push.
-pub(crate) fn queue<M>() -> (Producer<M>, Consumer<M>) {
-    let queue = Shared::new(Queue { pushed: AtomicUsize::new(0), contents: PlainMutex::default() });
-    (Producer(Shared::clone(&queue)), Consumer { queue, popped: Cell::new(0) })
-}
-
-struct Queue<M> {
-    /// The number of messages ever pushed, and `CLOSED`.
-    pushed: AtomicUsize,
-    contents: PlainMutex<VecDeque<M>>,
-}
-
-const CLOSED: usize = 1 << 16;
-
-/// The end of the queue that every sender shares.
-pub(crate) struct Producer<M>(Shared<Queue<M>>);
-
-impl<M> Producer<M> {
-    pub(crate) fn send(&self, message: M) -> Result<(), SendError<M>> {
-        if self.0.pushed.fetch_add(1, Ordering::Release) >= CLOSED {
-            return Err(SendError(message));
-        }
-        self.0.contents.lock().unwrap().push_back(message);
-        Ok(())
-    }
-}
-
-/// The loop's end of the queue. When it is dropped, so is what lies in the queue, and sending fails.
-pub(crate) struct Consumer<M> {
-    queue: Shared<Queue<M>>,
-    popped: Cell<usize>,
-}
-
-impl<M> Consumer<M> {
-    pub(crate) fn len(&self) -> usize {
-        self.queue.pushed.load(Ordering::Acquire) - self.popped.get()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// To be called as often as `len` says, and no more.
-    pub(crate) fn pop(&self) -> M {
-        self.popped.set(self.popped.get() + 1);
-        self.queue.contents.lock().unwrap().pop_front().expect("the queue has been found not empty")
-    }
-}
-
-impl<M> Drop for Consumer<M> {
-    fn drop(&mut self) {
-        self.queue.pushed.fetch_or(CLOSED, Ordering::AcqRel);
-        let left = std::mem::take(&mut *self.queue.contents.lock().unwrap());
-        drop(left);
     }
 }
 

@@ -574,8 +574,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 3, what: "a sender rings before its message is there",
         file: "heart/inbox.rs", inside: "fn send(",
-        right: "self.messages.send(message).map_err(|gone| gone.0)?;",
-        wrong: "if self.parked.swap(false, Ordering::AcqRel) { let _ = self.bell.wake(); } self.messages.send(message).map_err(|gone| gone.0)?; return Ok(());",
+        right: "self.messages.send(message)?;",
+        wrong: "if self.parked.swap(false, Ordering::AcqRel) { let _ = self.bell.wake(); } self.messages.send(message)?; return Ok(());",
         test: "loom models::a_message_that_races_with_the_park_arrives",
     },
     Bug {
@@ -714,7 +714,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 3, what: "a message for a loop that is gone counts as sent",
         file: "heart/inbox.rs", inside: "fn send(",
-        right: "self.messages.send(message).map_err(|gone| gone.0)?;",
+        right: "self.messages.send(message)?;",
         wrong: "let _ = self.messages.send(message);",
         test: "loom models::a_spawn_that_races_with_the_end_is_run_or_dropped_or_given_back",
     },
@@ -724,6 +724,27 @@ pub(crate) const BUGS: &[Bug] = &[
         right: "(*found == number)",
         wrong: "(*found == number || true)",
         test: "loom models::a_message_reaches_its_runtime_while_others_come_and_go",
+    },
+    Bug {
+        rule: 3, what: "a queue's count is set to zero when its lock is free again",
+        file: "ground/queue.rs", inside: "fn pop(",
+        right: "let mut messages = self.shared.lock();",
+        wrong: "let mut messages = Some(self.shared.lock().as_mut().map(std::mem::take).unwrap_or_default());",
+        test: "loom models::a_flood_arrives_in_order",
+    },
+    Bug {
+        rule: 3, what: "a queue that has no consumer takes messages",
+        file: "ground/queue.rs", inside: "fn drop(",
+        right: "let _left = self.shared.lock().take();",
+        wrong: "let _left = self.shared.lock().as_mut().map(std::mem::take);",
+        test: "loom models::a_spawn_that_races_with_the_end_is_run_or_dropped_or_given_back",
+    },
+    Bug {
+        rule: 1, what: "a queue's last messages are dropped under its lock",
+        file: "ground/queue.rs", inside: "fn drop(",
+        right: "let _left = self.shared.lock().take();",
+        wrong: "*self.shared.lock() = None;",
+        test: "loom models::a_message_that_sends_when_the_end_drops_it_finds_the_lock_free",
     },
     // --- 4: readiness is remembered until it is disproved ----------------------------------------------
     Bug {

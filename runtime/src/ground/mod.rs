@@ -9,6 +9,7 @@
 //!     failure.rs    why a task has no output
 //!     foreign.rs    what other people's code may do, and a panic of it that is nobody's
 //!     sync.rs       the concurrent primitives, which the loom models swap for their own
+//!     queue.rs      a queue between threads, from which one takes
 //!     place.rs      a line of a source, in whatever language
 //!     annex.rs      what layers above the heart keep with a loop
 //!     shown.rs      a stranger's name, as a terminal may be sent it
@@ -35,6 +36,7 @@ pub mod event;
 pub(crate) mod failure;
 pub(crate) mod metrics;
 pub(crate) mod pool;
+pub(crate) mod queue;
 
 pub(crate) mod packed;
 pub(crate) mod reading;

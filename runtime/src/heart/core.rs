@@ -13,7 +13,7 @@ use crate::ground::event::{Cause, Place, TaskId};
 use crate::ground::metrics::Counters;
 use crate::ground::observers::Observers;
 use crate::ground::pool::Pool;
-use crate::ground::sync::Consumer;
+use crate::ground::queue::Consumer;
 use crate::heart::inbox::Inbox;
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::reactor::Reactor;

@@ -23,7 +23,8 @@
 
 use std::sync::PoisonError;
 
-use crate::ground::sync::{Arc, AtomicBool, Bell, Consumer, Ordering, Producer, RwLock, fence, queue};
+use crate::ground::queue::{Consumer, Producer, queue};
+use crate::ground::sync::{Arc, AtomicBool, Bell, Ordering, RwLock, fence};
 
 /// One runtime's inbox, shared between its loop and every thread that may want to reach it.
 pub(crate) struct Inbox<M> {
@@ -44,7 +45,7 @@ impl<M> Inbox<M> {
     /// Pushes a message and makes sure that the loop will look. Gives the message back when the loop
     /// is gone.
     pub(crate) fn send(&self, message: M) -> Result<(), M> {
-        self.messages.send(message).map_err(|gone| gone.0)?;
+        self.messages.send(message)?;
         fence(Ordering::SeqCst);
         // mio resets a full eventfd by itself, so a bell hardly ever fails. If it fails, `parked` is set again, so that
         // the next sender rings. A sender that came in between read `false` and did not ring: so this one tries twice.

@@ -42,9 +42,9 @@ pub(crate) mod key;
 pub(crate) mod ready;
 pub(crate) mod wheel;
 
-pub(crate) mod inbox;
 pub(crate) mod timers;
 
+pub(crate) mod inbox;
 pub(crate) mod tasks;
 
 pub(crate) mod reactor;

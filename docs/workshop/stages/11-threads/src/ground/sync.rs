@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::PoisonError;
-use std::sync::mpsc::{RecvError, SendError};
+use std::sync::mpsc::RecvError;
 
 pub(crate) use std::sync::atomic::Ordering;
 pub(crate) use std::sync::{Arc, Mutex, RwLock};
@@ -77,14 +77,14 @@ type Shared<M> = Arc<Mutex<Option<VecDeque<M>>>>;
 pub(crate) struct Producer<M>(Shared<M>);
 
 impl<M> Producer<M> {
-    pub(crate) fn send(&self, message: M) -> Result<(), SendError<M>> {
+    pub(crate) fn send(&self, message: M) -> Result<(), M> {
         step();
         match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(messages) => {
                 messages.push_back(message);
                 Ok(())
             }
-            None => Err(SendError(message)),
+            None => Err(message),
         }
     }
 }

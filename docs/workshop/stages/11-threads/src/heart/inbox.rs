@@ -44,7 +44,7 @@ impl<M> Inbox<M> {
     /// is gone.
     pub(crate) fn send(&self, message: M) -> Result<(), M> {
         // stage: hole "Inbox::send"
-        self.messages.send(message).map_err(|gone| gone.0)?;
+        self.messages.send(message)?;
         fence(Ordering::SeqCst);
         // mio resets a full eventfd by itself, so a bell hardly ever fails. Should it, the loop still
         // counts as parked, for the next sender; and for one that saw it taken meanwhile, ring again.
