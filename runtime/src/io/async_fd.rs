@@ -76,8 +76,8 @@ impl<T: AsFd + Send + 'static> AsyncFd<T> {
     ///
     /// # Errors
     ///
-    /// `PermissionDenied` for a regular file or a folder, which is never "not ready" and cannot be waited
-    /// for; `AlreadyExists` if the same descriptor is registered already; else as epoll_ctl(2).
+    /// `PermissionDenied` for a regular file or a folder, which is always ready and cannot be waited for.
+    /// `AlreadyExists` if the same descriptor is registered already. Else those of epoll_ctl(2).
     ///
     /// # Panics
     ///

@@ -51,8 +51,8 @@ impl SourceFd {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if it is to be neither; `PermissionDenied` for a regular file or a folder, with epoll;
-    /// `AlreadyExists` if the descriptor is registered already; else as epoll_ctl(2).
+    /// `InvalidInput` if it is to be neither. With epoll, `PermissionDenied` for a regular file or a folder.
+    /// `AlreadyExists` if the descriptor is registered already. Else those of epoll_ctl(2).
     ///
     /// # Panics
     ///
@@ -80,7 +80,7 @@ impl SourceFd {
     /// read empty, or written full: until the kernel calls it ready again, it is not. So the kernel need not be asked.
     ///
     /// It is for sockets of TCP and for pipes. On other sockets a short read proves nothing. A read of a Unix socket
-    /// may end at a descriptor that was sent along, and a read of a datagram socket ends with the datagram.
+    /// may end at a descriptor that was sent along. A read of a datagram socket ends with the datagram.
     ///
     /// # Panics
     ///

@@ -11,8 +11,8 @@ macro_rules! datagram_methods {
         ///
         /// # Errors
         ///
-        /// If it is too long for a datagram (`EMSGSIZE`); if the socket is not connected; if an earlier
-        /// datagram was refused; else as send(2), save for `WouldBlock` and `Interrupted`.
+        /// If it is too long for a datagram (`EMSGSIZE`), if the socket is not connected, or if an earlier datagram
+        /// was refused. Else those of send(2), save for `WouldBlock` and `Interrupted`.
         ///
         /// # Cancel safety
         ///

@@ -109,8 +109,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// If it is too long for a datagram (`EMSGSIZE`); if `target` is not of the socket's own address
-    /// family; else as sendto(2), save for `WouldBlock` and `Interrupted`.
+    /// If it is too long for a datagram (`EMSGSIZE`), or if `target` is not of the socket's own address
+    /// family. Else those of sendto(2), save for `WouldBlock` and `Interrupted`.
     ///
     /// # Cancel safety
     ///

@@ -173,9 +173,9 @@ impl Stream for UnixIncoming<'_> {
     }
 }
 
-/// A listener twice: the one is polled, and the other accepts. mio's own `accept` panics where a client's path fills
-/// its address to the last byte, and so any client could stop the server. The polled one goes as a stream, since mio
-/// lets nobody else's attempt be made on a listener. To the kernel both are descriptors.
+/// One listener, as two objects: one is polled, and the other accepts. mio's own `accept` is not called. It panics if a
+/// client's path fills its address to the last byte, so any client could stop the server. The polled object has mio's
+/// type of a stream, because mio lets nobody else make an attempt on its listener. To the kernel both are descriptors.
 #[derive(Debug)]
 struct Acceptor {
     listener: std::os::unix::net::UnixListener,

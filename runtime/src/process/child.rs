@@ -99,8 +99,8 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// If other code has asked for any child's end, and got this one's; or if SIGCHLD was set to be ignored, so
-    /// that the system keeps no child's end.
+    /// If other code has asked for any child's end, and got this one's. If SIGCHLD was set to be ignored: then the
+    /// system keeps no child's end.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         if self.status.is_none() {
             let process = self.process();

@@ -12,8 +12,8 @@
 //!
 //! Read `model/` first. Its `things` and `state` are what is known of a loop, and each event changes that by one step.
 //! Its `words` and `ndjson` write it down, and `table` shows it to a person. Any folder can be read after that. Three
-//! files are left. `told` has what a program says of itself, `helper` is a thread that ends with its owner, and
-//! `stderr` is written by a thread of its own.
+//! files are left. `told` has what a program says of itself. `helper` is a thread that ends with its owner. `stderr` is
+//! written by a thread of its own.
 //!
 //! No turn needs anything here, and readers learn all that they know from events. The builder attaches those that it
 //! or the environment asks for; [`attach`] adds any other.

@@ -72,8 +72,8 @@ enum Job<T> {
 
 type Shared<T> = Arc<Mutex<Job<T>>>;
 
-/// The pool thread's part. It keeps the inbox, and does not look it up: at the end of a runtime, which waits for this
-/// thread, the inbox is in the registry no more.
+/// The pool thread's part. It keeps the inbox, and does not look it up in the registry. The end of a runtime takes the
+/// inbox out of there, and then waits for this thread.
 fn thread_half<F, T>(work: F, job: Shared<T>, home: Weak<Inbox<Message>>) -> impl FnOnce() + Send + 'static
 where
     F: FnOnce() -> T + Send + 'static,

@@ -14,8 +14,8 @@ use crate::heart::budget::ready_within_budget;
 ///
 /// # Panics
 ///
-/// When polled again after it gave the output; or, if it was taken out of the scope, when polled after the
-/// scope ended without that output.
+/// When polled again after it gave the output. If it was taken out of the scope, also when polled after the scope
+/// ended without that output.
 ///
 /// # Cancel safety
 ///

@@ -6,7 +6,7 @@
 //!
 //! Rows are sorted by time. If two begin together, the one that ends later stands first. So each slice stands
 //! before those inside it, and before the arrows that begin or end there. A viewer ties an arrow to the slice that
-//! began last on its track, so nothing else may stand between: findings have a track of their own.
+//! began last on its track, so nothing else may stand between. Findings have a track of their own.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;

@@ -22,10 +22,10 @@ use crate::heart::waker::{COUNTING, wake};
 #[derive(Default)]
 struct Here(Vec<(usize, isize)>);
 
-/// The same for all that was not counted in a table; and by runtime the tasks of which the last waker may have gone,
-/// until they are taken.
+/// All that was counted outside such a table.
 struct Elsewhere {
     kept: HashMap<usize, isize, ByWord>,
+    /// By runtime, the tasks whose last waker may have gone, until they are taken.
     bereft: Vec<(u16, HashSet<usize, ByWord>)>,
 }
 

@@ -37,10 +37,12 @@ pub(super) struct Watched {
     pub(super) epoll: Option<RawFd>,
 }
 
-/// The one that holds up a loop: a sentence on it; and if it is a task, since when it is polled, and where it waited.
+/// The one that holds up a loop.
 pub(super) struct Culprit {
     pub(super) sentence: String,
+    /// If it is a task, its number, and since when it is polled.
     poll: Option<(u64, Duration)>,
+    /// The place where that task had waited.
     waited_at: Option<Place>,
 }
 
