@@ -5,7 +5,6 @@
 //! nobody observes, an event costs one look at a flag, and a branch that is not taken.
 
 use std::fmt;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -68,7 +67,7 @@ pub trait Observer: 'static {
 
     /// The pen that a loop writes its events with, in place of telling it. Asked for once, when it is added.
     #[doc(hidden)]
-    fn pen(&self) -> Option<Rc<dyn Pen>> {
+    fn pen(&self) -> Option<Box<dyn Pen>> {
         None
     }
 }
@@ -78,8 +77,8 @@ pub trait Observer: 'static {
 /// A loop packs an event where it happens, as `packed.rs` says. No [`Event`] is made if nobody else is told.
 #[doc(hidden)]
 pub trait Pen {
-    /// Writes an event's words.
-    fn write(&self, words: [u64; 5]);
+    /// Writes an event's words. Five arguments are passed in registers, and an array of five is not.
+    fn write(&self, at: u64, it: u64, other: u64, more: u64, last: u64);
 
     /// The number of a place.
     fn place(&self, place: Place) -> u32;

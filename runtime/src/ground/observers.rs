@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use crate::ground::event::{Event, Observer, Pen, nanos};
 use crate::ground::packed::Packed;
-use crate::ground::reading::Reading;
-use crate::ground::signals::forks;
+use crate::ground::reading::{Reading, is_bound};
+use crate::ground::signals::{forks, forks_since};
 
 /// Those who are told.
 pub(crate) struct Observers {
@@ -39,15 +39,15 @@ pub(crate) struct Observers {
 }
 
 /// A pen, and the observer that it belongs to.
-type Penned = (Rc<dyn Pen>, Rc<dyn Observer>);
+type Penned = (Box<dyn Pen>, Rc<dyn Observer>);
 
 /// An observer that has a pen, where another's is used first.
-struct ByPen(Rc<dyn Pen>, Rc<dyn Observer>);
+struct ByPen(Box<dyn Pen>, Rc<dyn Observer>);
 
 impl Observer for ByPen {
     fn on_event(&self, at: Duration, event: &Event<'_>) {
         let Self(pen, _its_owner) = self;
-        pen.write(Packed::of(nanos(at), event, &**pen).words());
+        Packed::of(nanos(at), event, &**pen).write_with(&**pen);
     }
 
     fn only_notes(&self) -> bool {
@@ -102,28 +102,55 @@ impl Observers {
     }
 
     /// Tells of an event. It is inlined where the kind of event is known. Then an event that is only written down, as a
-    /// record, is never made as an `Event`. Without `see` nothing is written down, so it is not inlined.
-    #[cfg_attr(feature = "see", inline(always))]
-    #[cfg_attr(not(feature = "see"), inline(never))]
+    /// record, is never made as an `Event`, and to write it is the last thing done: no register has to be saved.
+    #[inline(always)]
     pub(crate) fn tell(&self, clock: &dyn Fn() -> Duration, event: Event<'_>) {
+        match self.only_pen(&event) {
+            Some(pen) => Packed::of(self.reading.time_of(&event, clock), &event, pen).write_with(pen),
+            None => self.tell_all(clock, event),
+        }
+    }
+
+    /// The pen, if nothing else is to be done for an event than to write it down. Only a reader of `see` has a pen:
+    /// without them no place packs an event.
+    #[inline(always)]
+    fn only_pen(&self, event: &Event<'_>) -> Option<&dyn Pen> {
+        if !cfg!(feature = "see") || self.are_told_of(event) || self.forks != forks_since() || self.is_held() {
+            return None;
+        }
+        let has_time = is_bound(event) || self.reading.is_shared();
+        self.pen.get().filter(|_| has_time).map(|(pen, _)| &**pen)
+    }
+
+    #[inline(never)]
+    fn tell_all(&self, clock: &dyn Fn() -> Duration, event: Event<'_>) {
         if self.forks != forks() {
             return self.abandon();
         }
-        if let Some(checkpoint) = self.checkpoint.get().filter(|point| point.is_wanted.load(Ordering::Relaxed)) {
-            pass(checkpoint, event);
+        if let Some(checkpoint) = self.checkpoint.get().filter(|_| self.is_held()) {
+            (checkpoint.pass)(&event);
         }
         let at = self.reading.time_of(&event, clock);
-        // Only a reader of `see` has a pen. Without them no place packs an event.
         if let (true, Some((pen, _))) = (cfg!(feature = "see"), self.pen.get()) {
-            pen.write(Packed::of(at, &event, &**pen).words());
+            Packed::of(at, &event, &**pen).write_with(&**pen);
         }
-        let has_told = if is_detail(&event) { &self.details } else { &self.has_told };
-        if has_told.get() {
+        if self.are_told_of(&event) {
             self.tell_others(event);
         }
     }
 
-    #[inline(never)]
+    /// Whether observers besides the one with the pen are told of such an event.
+    #[inline(always)]
+    fn are_told_of(&self, event: &Event<'_>) -> bool {
+        if is_detail(event) { self.details.get() } else { self.has_told.get() }
+    }
+
+    /// Whether somebody wants to hold the loop.
+    #[inline(always)]
+    fn is_held(&self) -> bool {
+        self.checkpoint.get().is_some_and(|point| point.is_wanted.load(Ordering::Relaxed))
+    }
+
     fn tell_others(&self, event: Event<'_>) {
         let now = self.reading.at();
         let late = Rc::clone(&self.late.borrow());
@@ -157,12 +184,6 @@ impl Observers {
 #[inline(always)]
 fn is_detail(event: &Event<'_>) -> bool {
     matches!(event, Event::TimerSet { .. } | Event::TimerCancelled { .. } | Event::SourceDrained { .. })
-}
-
-#[cold]
-#[inline(never)]
-fn pass(checkpoint: &Checkpoint, event: Event<'_>) {
-    (checkpoint.pass)(&event);
 }
 
 /// Takes the pen of an observer, if it has one and is the first. Else returns who is to be told.

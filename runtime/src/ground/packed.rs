@@ -22,7 +22,7 @@ pub(crate) struct Packed {
     pub(crate) tag: u32,
 }
 
-const SLOT: u32 = (1 << 24) - 1;
+pub(crate) const SLOT: u32 = (1 << 24) - 1;
 
 /// The kinds of events.
 pub(crate) mod kind {
@@ -102,10 +102,10 @@ impl Packed {
         }
     }
 
-    /// The five words of forty bytes.
+    /// Writes its five words of forty bytes.
     #[inline(always)]
-    pub(crate) fn words(self) -> [u64; 5] {
-        [self.at, self.it, self.other, self.more, u64::from(self.place) | u64::from(self.tag) << 32]
+    pub(crate) fn write_with(self, pen: &dyn Pen) {
+        pen.write(self.at, self.it, self.other, self.more, u64::from(self.place) | u64::from(self.tag) << 32);
     }
 
     pub(crate) fn of_words([at, it, other, more, last]: [u64; 5]) -> Self {
@@ -152,8 +152,8 @@ impl Packed {
     }
 
     /// The kind of `other`, as a cause or as a thing that is waited for.
-    pub(crate) fn which(&self) -> u32 {
-        self.tag >> 24 & 7
+    fn which(&self) -> u32 {
+        which(self.tag)
     }
 
     /// The key of what the event is about. It belongs to no runtime: none has number 0.
@@ -185,6 +185,11 @@ impl Packed {
             _ => WaitsFor::Other(self.other),
         }
     }
+}
+
+/// The kind of `other` in a packed event with this tag.
+pub(crate) fn which(tag: u32) -> u32 {
+    tag >> 24 & 7
 }
 
 fn latches(ready: Readiness) -> u64 {

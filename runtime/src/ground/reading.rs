@@ -38,6 +38,12 @@ impl Reading {
         self.only_noted.get()
     }
 
+    /// Whether an event that takes no time has a reading to share.
+    #[inline(always)]
+    pub(crate) fn is_shared(&self) -> bool {
+        self.is_shared.get()
+    }
+
     /// The next event has a reading of its own.
     pub(crate) fn forget(&self) {
         self.is_shared.set(false);
@@ -77,7 +83,7 @@ impl Reading {
 
 /// Whether something that takes time begins or ends with this event.
 #[inline(always)]
-fn is_bound(event: &Event<'_>) -> bool {
+pub(crate) fn is_bound(event: &Event<'_>) -> bool {
     use Event::{Held, ParkEnd, ParkStart, PollEnd, PollStart, TimerFired, TurnEnd, TurnStart};
     matches!(
         event,

@@ -267,7 +267,6 @@ pub(crate) fn at_exit(last: extern "C" fn()) {
 /// its parent keeps the count of the process that made it. If the count of today is another, this is a child. Unlike a
 /// process id, the count needs no system call.
 pub(crate) fn forks() -> u32 {
-    static FORKS: AtomicU32 = AtomicU32::new(0);
     static IS_WATCHED: Once = Once::new();
     extern "C" fn forked() {
         FORKS.fetch_add(1, Ordering::Relaxed);
@@ -276,6 +275,14 @@ pub(crate) fn forks() -> u32 {
         // SAFETY: it is called in the child, and does nothing there but to count.
         unsafe { libc::pthread_atfork(None, None, Some(forked)) };
     });
+    FORKS.load(Ordering::Relaxed)
+}
+
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// The same, for who has asked before.
+#[inline(always)]
+pub(crate) fn forks_since() -> u32 {
     FORKS.load(Ordering::Relaxed)
 }
 

@@ -174,7 +174,7 @@ impl Sleep {
     fn tell_armed(&self, timer: TimerId, waiter: impl FnOnce(&Core) -> Option<TaskKey>) {
         let core = expect_home(self.runtime, "a Sleep was polled");
         let deadline = core.timers.since_start(self.deadline);
-        core.observe(|| Event::TimerSet { timer, by: core.cause(), deadline, at: core.place(self.at) });
+        core.tell(|| Event::TimerSet { timer, by: core.cause(), deadline, at: core.place(self.at) });
         core.observe_wait(waiter(&core), WaitsFor::Timer(timer), self.at);
     }
 

@@ -96,7 +96,7 @@ impl<R: Written> Observer for ToFile<R> {
         self.reader.on_event(at, event);
     }
 
-    fn pen(&self) -> Option<Rc<dyn Pen>> {
+    fn pen(&self) -> Option<Box<dyn Pen>> {
         self.reader.pen()
     }
 }

@@ -45,6 +45,7 @@ impl<T> Slots<T> {
     }
 
     /// Puts a thing into its slot.
+    #[inline]
     pub(crate) fn put(&mut self, key: Key, thing: T) {
         let sheet = key.slot as usize / SHEET;
         if self.0.get(sheet).is_none_or(Option::is_none) {
@@ -67,6 +68,16 @@ impl<T> Slots<T> {
     /// Takes a thing out of its slot.
     pub(crate) fn take(&mut self, key: Key) -> Option<T> {
         self.place(key.slot)?.take_if(|(serial, _)| *serial == key.serial).map(|(_, thing)| thing)
+    }
+
+    /// Drops a thing in its slot. It is not moved, as [`take`](Self::take) does.
+    #[inline]
+    pub(crate) fn remove(&mut self, key: Key) {
+        if let Some(place) = self.place(key.slot) {
+            if place.as_ref().is_some_and(|(serial, _)| *serial == key.serial) {
+                *place = None;
+            }
+        }
     }
 
     /// All of them, by slot.

@@ -38,8 +38,8 @@ impl Cut {
         let mut before = self.before;
         for segment in &self.segments {
             let forgotten = self.dropped.saturating_sub(*after) as usize;
-            let events = segment.events(after.saturating_sub(before) as usize).take(forgotten);
-            *after += base.apply_all(events, segment);
+            let rows = segment.rows(after.saturating_sub(before) as usize);
+            *after += base.apply_all(&rows[..forgotten.min(rows.len())], segment);
             before += SEGMENT as u64;
         }
     }
@@ -50,8 +50,8 @@ impl Cut {
         let (segment, index) = (skipped as usize / SEGMENT, skipped as usize % SEGMENT);
         let segments = self.segments.iter().skip(segment).enumerate();
         let events = segments.flat_map(move |(n, segment)| {
-            let events = segment.events(if n == 0 { index } else { 0 });
-            events.map(move |packed| (segment, packed))
+            let rows = segment.rows(if n == 0 { index } else { 0 });
+            rows.iter().map(move |row| (segment, row.packed()))
         });
         let numbered = (self.before + skipped + 1..=self.last).zip(events);
         numbered.filter_map(|(n, (segment, packed))| Some((n, packed.unpack(segment, &self.places)?)))

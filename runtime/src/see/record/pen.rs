@@ -73,7 +73,8 @@ impl<P: Paper> Drop for RingPen<P> {
 
 impl<P: Paper> Pen for RingPen<P> {
     #[inline]
-    fn write(&self, words: [u64; 5]) {
+    fn write(&self, at: u64, it: u64, other: u64, more: u64, last: u64) {
+        let words = [at, it, other, more, last];
         let written = self.open.borrow().write(words);
         match written {
             Written::WithRoomLeft => {}

@@ -272,7 +272,7 @@ impl Ring {
             let Some((before, oldest)) = self.tail().oldest_gone() else { return };
             let (after, base) = &mut past.base;
             // A looker may have brought it further than this segment goes.
-            *after += base.apply_all(oldest.events(after.saturating_sub(before) as usize), &oldest);
+            *after += base.apply_all(oldest.rows(after.saturating_sub(before) as usize), &oldest);
             self.tail().give_back(oldest);
         }
     }
@@ -330,11 +330,11 @@ impl Observer for Ring {
     fn on_event(&self, at: Duration, event: &Event<'_>) {
         let _my_turn = self.0.tellers.lock().unwrap_or_else(PoisonError::into_inner);
         let pen = RingPen::new(self.clone());
-        pen.write(Packed::of(nanos(at), event, &pen).words());
+        Packed::of(nanos(at), event, &pen).write_with(&pen);
     }
 
-    fn pen(&self) -> Option<Rc<dyn Pen>> {
-        Some(Rc::new(RingPen::new(self.clone())))
+    fn pen(&self) -> Option<Box<dyn Pen>> {
+        Some(Box::new(RingPen::new(self.clone())))
     }
 
     fn only_notes(&self) -> bool {

@@ -15,7 +15,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ground::event::Resource;
-use crate::ground::packed::Packed;
+use crate::ground::packed::{Packed, SLOT, which};
+use crate::heart::key::Key;
+use crate::see::model::things::Who;
 
 /// How many events a segment holds.
 pub(crate) const SEGMENT: usize = 512;
@@ -23,16 +25,16 @@ pub(crate) const SEGMENT: usize = 512;
 /// Events, oldest first, with all that they name but the places.
 #[derive(Default)]
 pub(super) struct Segment {
-    rows: Box<[Row]>,
+    rows: Box<[Words]>,
     written: AtomicUsize,
     beside: Mutex<Beside>,
 }
 
-/// The words of an event.
+/// The words of an event, each read when it is asked for.
 #[derive(Default)]
-struct Row([AtomicU64; 5]);
+pub(super) struct Words([AtomicU64; 5]);
 
-const _: () = assert!(size_of::<Row>() == 40, "a ring of 50,000 events is to take 2 MB");
+const _: () = assert!(size_of::<Words>() == 40, "a ring of 50,000 events is to take 2 MB");
 
 #[derive(Default)]
 struct Beside {
@@ -53,7 +55,7 @@ pub(super) enum Written {
 impl Segment {
     /// An empty one. The one by [`default`](Self::default) has no room.
     pub(super) fn with_room() -> Self {
-        Self { rows: std::iter::repeat_with(Row::default).take(SEGMENT).collect(), ..Self::default() }
+        Self { rows: std::iter::repeat_with(Words::default).take(SEGMENT).collect(), ..Self::default() }
     }
 
     /// Takes all out, so that it can be written anew.
@@ -74,16 +76,15 @@ impl Segment {
     #[inline]
     pub(super) fn write(&self, event: [u64; 5]) -> Written {
         let index = self.written.load(Ordering::Relaxed);
-        let Some(Row(row)) = self.rows.get(index) else { return Written::Not };
+        let Some(Words(row)) = self.rows.get(index) else { return Written::Not };
         row.iter().zip(event).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
         self.written.store(index + 1, Ordering::Release);
         if index + 1 == SEGMENT { Written::Full } else { Written::WithRoomLeft }
     }
 
     /// The events from this index on, as far as they are written.
-    pub(super) fn events(&self, index: usize) -> impl Iterator<Item = Packed> {
-        let rows = self.rows.get(index..self.len()).unwrap_or_default();
-        rows.iter().map(|Row(row)| Packed::of_words(row.each_ref().map(|word| word.load(Ordering::Relaxed))))
+    pub(super) fn rows(&self, index: usize) -> &[Words] {
+        self.rows.get(index..self.len()).unwrap_or_default()
     }
 
     /// The number of a text, beginning with 1.
@@ -104,7 +105,13 @@ impl Segment {
 
     /// The name or the sentence that an event tells.
     pub(super) fn text_of(&self, packed: &Packed) -> Option<Arc<str>> {
-        let index = (packed.more as usize).checked_sub(1)?;
+        self.text(packed.more)
+    }
+
+    /// The text with this number.
+    #[inline]
+    pub(super) fn text(&self, number: u64) -> Option<Arc<str>> {
+        let index = (number as usize).checked_sub(1)?;
         self.beside().texts.get(index).map(Arc::clone)
     }
 
@@ -115,5 +122,66 @@ impl Segment {
 
     fn beside(&self) -> MutexGuard<'_, Beside> {
         self.beside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Words {
+    pub(super) fn packed(&self) -> Packed {
+        Packed::of_words(self.0.each_ref().map(|word| word.load(Ordering::Relaxed)))
+    }
+
+    pub(super) fn at(&self) -> u64 {
+        self.word(0)
+    }
+
+    pub(super) fn more(&self) -> u64 {
+        self.word(3)
+    }
+
+    pub(super) fn place(&self) -> u32 {
+        self.word(4) as u32
+    }
+
+    pub(super) fn kind(&self) -> u32 {
+        (self.word(4) >> 59) as u32
+    }
+
+    /// The key of what the event is about.
+    pub(super) fn key(&self) -> Key {
+        Key { runtime: 0, slot: (self.word(4) >> 32) as u32 & SLOT, serial: self.serial() }
+    }
+
+    pub(super) fn serial(&self) -> u64 {
+        self.word(1)
+    }
+
+    pub(super) fn by(&self) -> By {
+        By { tag: (self.word(4) >> 32) as u32, number: self.word(2) }
+    }
+
+    #[inline]
+    fn word(&self, index: usize) -> u64 {
+        self.0[index].load(Ordering::Relaxed)
+    }
+}
+
+/// A cause, as a packed event has it.
+#[derive(Clone, Copy)]
+pub(super) struct By {
+    pub(super) tag: u32,
+    pub(super) number: u64,
+}
+
+impl By {
+    pub(super) const OUTSIDE: Self = Self { tag: 0, number: 0 };
+
+    pub(super) fn who(self) -> Who {
+        match which(self.tag) {
+            1 => Who::Task(self.number),
+            2 => Who::Timer(self.number),
+            3 => Who::Source(self.number),
+            4 => Who::Thread(self.number),
+            _ => Who::Outside,
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::ground::event::{Event, Finding, Finished, Place, Polled, Readiness, SourceId, TaskId, TimerId};
 use crate::ground::packed::{Packed, kind, readiness};
 use crate::heart::key::{SourceKey, TaskKey, TimerKey};
-use crate::see::model::things::Who;
 use crate::see::record::Record;
 use crate::see::record::segment::Segment;
 
@@ -15,17 +14,6 @@ const FINDINGS: [Finding; 5] =
     [Finding::SlowPoll, Finding::SelfWakeStorm, Finding::NobodyCanWake, Finding::EveryoneWaits, Finding::TimerPileUp];
 
 impl Packed {
-    /// The cause, by number.
-    pub(super) fn who(&self) -> Who {
-        match self.which() {
-            1 => Who::Task(self.other),
-            2 => Who::Timer(self.other),
-            3 => Who::Source(self.other),
-            4 => Who::Thread(self.other),
-            _ => Who::Outside,
-        }
-    }
-
     /// The event, with its text. `segment` is the one that it stands in, and `places` are the ring's.
     pub(super) fn unpack(&self, segment: &Segment, places: &[Place]) -> Option<Record> {
         let text = match self.kind() {

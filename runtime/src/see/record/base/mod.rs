@@ -11,14 +11,15 @@ mod sources;
 mod states;
 mod unread;
 
+use std::num::NonZeroU64;
+
 use crate::ground::event::{SourceId, TaskId, TimerId, WaitsFor};
 use crate::ground::packed::{Packed, kind, readiness};
 use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
 use crate::see::model::slots::Slots;
 use crate::see::model::state::Phase;
-use crate::see::model::things::TaskState;
 use crate::see::record::base::parts::{Source, Task, Tickets, Timer, Unread, Wait};
-use crate::see::record::segment::Segment;
+use crate::see::record::segment::{Segment, Words};
 
 /// A loop between two events.
 #[derive(Default)]
@@ -26,7 +27,8 @@ pub(in crate::see::record) struct Base {
     at: u64,
     turn: u64,
     phase: Phase,
-    running: Option<Key>,
+    /// The running task's number. None is 0.
+    running: Option<NonZeroU64>,
     tickets: Tickets,
     tasks: Slots<Task>,
     timers: Slots<Timer>,
@@ -38,105 +40,122 @@ pub(in crate::see::record) struct Base {
 impl Base {
     /// Takes the base some events further, and returns how many. All of it must be read: see
     /// [`read_on`](Self::read_on).
-    pub(in crate::see::record) fn apply_all(&mut self, events: impl Iterator<Item = Packed>, segment: &Segment) -> u64 {
+    pub(in crate::see::record) fn apply_all(&mut self, events: &[Words], segment: &Segment) -> u64 {
         debug_assert!(self.unread.is_none(), "an event is applied to a base that is not read to its end");
-        let mut applied = 0;
-        for event in events {
-            self.at = event.at;
+        let mut left = events;
+        while let [event, rest @ ..] = left {
+            left = rest;
             // Those that a busy loop tells most often are compiled in here.
             match event.kind() {
-                kind::POLL_START => self.poll_started(event.key()),
-                kind::POLL_END => self.poll_ended(event.key(), event.more == 0),
-                kind::WAKE => self.woken(&event),
-                kind::WAIT => self.wait(event.key(), event.waits_for(), event.place, event.at),
-                kind::TIMER_SET => self.timer_set(&event),
+                kind::POLL_START => left = self.poll(event, rest),
+                kind::POLL_END => self.poll_ended(event),
+                kind::WAKE => self.woken(event),
+                kind::WAIT => {
+                    let wait = event.packed();
+                    self.wait(wait.key(), wait.waits_for(), wait.place, wait.at);
+                }
+                kind::TIMER_SET => self.timer_set(event),
                 kind::TIMER_FIRED => {
                     self.phase = Phase::Timers;
-                    self.timers.take(event.key());
+                    self.timers.remove(event.key());
                 }
-                kind::TIMER_CANCELLED => drop(self.timers.take(event.key())),
-                _ => self.apply(&event, segment),
+                kind::TIMER_CANCELLED => self.timers.remove(event.key()),
+                kind::SPAWN => self.spawned(event, segment),
+                kind::FINISH => self.finished(event.key()),
+                _ => self.apply(&event.packed(), segment),
             }
-            applied += 1;
         }
-        applied
+        self.at = events.last().map_or(self.at, Words::at);
+        events.len() as u64
     }
 
     #[inline(never)]
     fn apply(&mut self, record: &Packed, segment: &Segment) {
         match record.kind() {
             kind::WAIT_DROPPED => self.wait_dropped(record.key(), record.waits_for()),
-            kind::FINISH => self.finished(record.key()),
-            kind::SPAWN => self.spawned(record, segment),
             kind::TURN_START => (self.turn, self.phase) = (record.it, Phase::Inbox),
             kind::TURN_END => self.phase = Phase::Idle,
             kind::PARK_START => self.phase = Phase::Park,
-            kind::ABORT => self.enqueue(record.key()),
+            kind::ABORT => self.enqueue(record.key(), record.at),
             kind::SOURCE_OPENED => self.source_opened(record, segment),
             kind::SOURCE_READY => self.source_ready(record.key(), readiness(record.more)),
             kind::SOURCE_DRAINED => self.source_drained(record.key(), readiness(record.more)),
-            kind::SOURCE_CLOSED => drop(self.sources.take(record.key())),
+            kind::SOURCE_CLOSED => self.sources.remove(record.key()),
             _ => {}
         }
     }
 
+    /// Begins a poll, and applies those events behind it that are about the polled task, as long as no other comes: so
+    /// the task is looked up once for all of these. Returns the events that are left.
     #[inline(always)]
-    fn poll_started(&mut self, key: Key) {
-        let Some(task) = self.tasks.get_mut(key) else { return };
-        (task.queued, task.state, task.since) = (None, TaskState::Running, self.at);
-        task.polls = task.polls.saturating_add(1);
-        (self.phase, self.running) = (Phase::Poll, Some(key));
+    fn poll<'a>(&mut self, start: &Words, mut left: &'a [Words]) -> &'a [Words] {
+        let serial = start.serial();
+        let Some(task) = self.tasks.get_mut(start.key()) else { return left };
+        task.poll_started(start.at());
+        (self.phase, self.running) = (Phase::Poll, NonZeroU64::new(serial));
+        while let [event, rest @ ..] = left {
+            // A timer or a source may have the same number, but in other kinds of events.
+            match event.kind() {
+                _ if event.serial() != serial => break,
+                kind::WAKE => task.woken(event, &mut self.tickets),
+                kind::POLL_END => {
+                    task.poll_ended(event);
+                    self.running = None;
+                }
+                _ => break,
+            }
+            left = rest;
+        }
+        left
     }
 
     #[inline(always)]
-    fn poll_ended(&mut self, key: Key, is_pending: bool) {
+    fn poll_ended(&mut self, event: &Words) {
         self.running = None;
-        let Some(task) = self.tasks.get_mut(key) else { return };
-        task.longest = task.longest.max(self.at.saturating_sub(task.since));
-        // Any other outcome means that its end is under way.
-        if is_pending {
-            task.state = if task.queued.is_some() { TaskState::Ready } else { TaskState::Waiting };
-            task.since = self.at;
+        if let Some(task) = self.tasks.get_mut(event.key()) {
+            task.poll_ended(event);
         }
     }
 
     #[inline(always)]
-    fn woken(&mut self, record: &Packed) {
-        let Some(task) = self.tasks.get_mut(record.key()) else { return };
-        task.woken = Some((record.who(), self.at));
-        if record.more == 1 {
-            task.enqueue(&mut self.tickets, self.at);
+    fn woken(&mut self, event: &Words) {
+        if let Some(task) = self.tasks.get_mut(event.key()) {
+            task.woken(event, &mut self.tickets);
         }
     }
 
     #[inline(always)]
-    fn timer_set(&mut self, record: &Packed) {
-        let set = Timer { deadline: record.more, by: record.who(), place: record.place, waiter: None };
-        self.timers.put(record.key(), set);
+    fn timer_set(&mut self, event: &Words) {
+        let set = Timer { deadline: event.more(), by: event.by(), place: event.place(), waiter: None };
+        self.timers.put(event.key(), set);
     }
 
-    fn enqueue(&mut self, key: Key) {
+    fn enqueue(&mut self, key: Key, at: u64) {
         if let Some(task) = self.tasks.get_mut(key) {
-            task.enqueue(&mut self.tickets, self.at);
+            task.enqueue(&mut self.tickets, at);
         }
     }
 
-    fn spawned(&mut self, record: &Packed, segment: &Segment) {
-        let key = record.key();
+    #[inline(always)]
+    fn spawned(&mut self, event: &Words, segment: &Segment) {
+        let (key, now) = (event.key(), event.at());
         // Nobody lives in a slot twice. In a recording that says so, the first tenant has gone unnoticed.
         self.tasks.key_at(key.slot).into_iter().for_each(|before| self.finished(before));
-        self.tasks.put(key, Task::new(segment.text_of(record), record.who(), record.place, self.at));
-        self.enqueue(key);
+        let mut task = Task::new(segment.text(event.more()), event.by(), event.place(), now);
+        task.enqueue(&mut self.tickets, now);
+        self.tasks.put(key, task);
     }
 
     fn finished(&mut self, key: Key) {
-        self.running = self.running.filter(|running| *running != key);
-        self.tasks.take(key);
+        self.running = self.running.filter(|running| running.get() != key.serial);
+        self.tasks.remove(key);
     }
 
     /// A task begins to wait for something, or goes on. For a deadline, and for a task's end, one waits at a time.
+    #[inline(always)]
     fn wait(&mut self, task: Key, on: WaitsFor, place: u32, since: u64) {
-        if self.tasks.get(task).is_none() {
+        // The one that runs is there.
+        if self.running.is_none_or(|running| running.get() != task.serial) && self.tasks.get(task).is_none() {
             return;
         }
         let wait = Wait { task, place, since, ticket: self.tickets.next() };

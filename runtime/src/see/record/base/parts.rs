@@ -9,12 +9,13 @@ use crate::heart::key::{Key, TaskKey, WakeWord};
 use crate::heart::tasks::peek::Row;
 use crate::see::model::live::{LiveTimer, LiveWait};
 use crate::see::model::slots::Slots;
-use crate::see::model::things::{TaskState, Who};
+use crate::see::model::things::TaskState;
+use crate::see::record::segment::{By, Words};
 
 /// A task. Its place, as any here, is a number that the ring gave.
 pub(super) struct Task {
     pub(super) name: Option<Arc<str>>,
-    pub(super) by: Who,
+    pub(super) by: By,
     pub(super) place: u32,
     pub(super) state: TaskState,
     /// Its place in the ready queue, while it is in there: the lower comes first.
@@ -22,7 +23,7 @@ pub(super) struct Task {
     pub(super) polls: u64,
     pub(super) longest: u64,
     pub(super) since: u64,
-    pub(super) woken: Option<(Who, u64)>,
+    pub(super) woken: Option<(By, u64)>,
     pub(super) joined_by: Option<Wait>,
     /// Its waits for things that are none of the loop's, by number.
     pub(super) others: Vec<(u64, Wait)>,
@@ -36,12 +37,12 @@ pub(super) struct Wait {
     pub(super) place: u32,
     pub(super) since: u64,
     /// A task's waits are shown in the order of their tickets.
-    pub(super) ticket: Ticket,
+    pub(super) ticket: Option<Ticket>,
 }
 
 pub(super) struct Timer {
     pub(super) deadline: u64,
-    pub(super) by: Who,
+    pub(super) by: By,
     pub(super) place: u32,
     pub(super) waiter: Option<Wait>,
 }
@@ -54,17 +55,18 @@ pub(super) type Ticket = NonZeroU64;
 pub(super) struct Tickets(u64);
 
 impl Tickets {
-    pub(super) fn next(&mut self) -> Ticket {
-        let ticket = Ticket::MIN.saturating_add(self.0);
+    /// The next one. It is there, since nobody counts to 2^64.
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<Ticket> {
         self.0 += 1;
-        ticket
+        Ticket::new(self.0)
     }
 }
 
 pub(super) struct Source {
     pub(super) resource: Option<Resource>,
     pub(super) ready: Readiness,
-    pub(super) by: Who,
+    pub(super) by: By,
     pub(super) place: u32,
     pub(super) readers: Vec<Wait>,
     pub(super) writers: Vec<Wait>,
@@ -108,17 +110,43 @@ pub(super) struct Unread {
 }
 
 impl Task {
-    pub(super) fn new(name: Option<Arc<str>>, by: Who, place: u32, since: u64) -> Self {
+    pub(super) fn new(name: Option<Arc<str>>, by: By, place: u32, since: u64) -> Self {
         let (state, others) = (TaskState::Waiting, Vec::new());
         Self { name, by, place, state, queued: None, polls: 0, longest: 0, since, woken: None, joined_by: None, others }
     }
 
+    #[inline(always)]
+    pub(super) fn poll_started(&mut self, now: u64) {
+        (self.queued, self.state, self.since) = (None, TaskState::Running, now);
+        self.polls += 1;
+    }
+
+    #[inline(always)]
+    pub(super) fn poll_ended(&mut self, event: &Words) {
+        let now = event.at();
+        self.longest = self.longest.max(now.saturating_sub(self.since));
+        // Any other outcome means that its end is under way.
+        if event.more() == 0 {
+            self.state = if self.queued.is_some() { TaskState::Ready } else { TaskState::Waiting };
+            self.since = now;
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn woken(&mut self, event: &Words, tickets: &mut Tickets) {
+        self.woken = Some((event.by(), event.at()));
+        if event.more() == 1 {
+            self.enqueue(tickets, event.at());
+        }
+    }
+
     /// Puts the task last in the ready queue, unless it is in it.
+    #[inline]
     pub(super) fn enqueue(&mut self, tickets: &mut Tickets, now: u64) {
         if self.queued.is_some() {
             return;
         }
-        self.queued = Some(tickets.next());
+        self.queued = tickets.next();
         if self.state != TaskState::Running {
             (self.state, self.since) = (TaskState::Ready, now);
         }

@@ -5,12 +5,12 @@ use crate::ground::packed::{Packed, readiness};
 use crate::heart::key::Key;
 use crate::see::record::base::Base;
 use crate::see::record::base::parts::Source;
-use crate::see::record::segment::Segment;
+use crate::see::record::segment::{By, Segment};
 
 impl Base {
     pub(super) fn source_opened(&mut self, record: &Packed, segment: &Segment) {
         let Some(resource) = segment.resource_of(record) else { return };
-        let (ready, by) = (readiness(record.more), record.who());
+        let (ready, by) = (readiness(record.more), By { tag: record.tag, number: record.other });
         let (place, readers, writers) = (record.place, Vec::new(), Vec::new());
         let opened = Source { resource: Some(resource), ready, by, place, readers, writers };
         self.sources.put(record.key(), opened);

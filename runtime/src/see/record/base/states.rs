@@ -1,5 +1,6 @@
 //! A base as a state.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::ground::event::Place;
@@ -8,7 +9,7 @@ use crate::see::model::numbered::Numbered;
 use crate::see::model::state::State;
 use crate::see::model::things::{self, On};
 use crate::see::record::base::Base;
-use crate::see::record::base::parts::{Source, Task, Timer, Wait};
+use crate::see::record::base::parts::{Source, Task, Ticket, Timer, Wait};
 
 impl Base {
     /// The base as a state, made anew. `places` are the ring's.
@@ -26,7 +27,7 @@ impl Base {
             at: Duration::from_nanos(self.at),
             turn: self.turn,
             phase: self.phase,
-            running: self.running.map(|running| running.serial),
+            running: self.running.map(NonZeroU64::get),
             ready: ready.into_iter().map(|(_, serial)| serial).collect(),
             tasks: tasks.collect(),
             timers: timers.collect(),
@@ -44,7 +45,7 @@ impl Base {
     fn waits(&self) -> Numbered<(On, Wait)> {
         let mut waits = Numbered::default();
         let mut add = |on, wait: &Wait| {
-            waits.insert(wait.ticket.get(), (on, *wait));
+            waits.insert(wait.ticket.map_or(0, Ticket::get), (on, *wait));
         };
         for (key, timer) in self.timers.iter() {
             timer.waiter.iter().for_each(|wait| add(On::Timer(key.serial), wait));
@@ -70,21 +71,21 @@ impl Task {
             queued: self.queued.is_some(),
             polls: self.polls,
             longest: Duration::from_nanos(self.longest),
-            woken: self.woken.map(|(by, at)| (by, Duration::from_nanos(at))),
-            ..things::Task::new(slot, self.name.as_deref(), self.by, at(self.place), since)
+            woken: self.woken.map(|(by, at)| (by.who(), Duration::from_nanos(at))),
+            ..things::Task::new(slot, self.name.as_deref(), self.by.who(), at(self.place), since)
         }
     }
 }
 
 impl Timer {
     fn shown(&self, slot: u32, at: impl Fn(u32) -> Place) -> things::Timer {
-        let (deadline, by, at) = (Duration::from_nanos(self.deadline), self.by, at(self.place));
+        let (deadline, by, at) = (Duration::from_nanos(self.deadline), self.by.who(), at(self.place));
         things::Timer { slot, deadline, by, at, waiter: None }
     }
 }
 
 impl Source {
     fn shown(&self, slot: u32, at: impl Fn(u32) -> Place) -> things::Source {
-        things::Source::new(slot, self.resource, self.ready, self.by, at(self.place))
+        things::Source::new(slot, self.resource, self.ready, self.by.who(), at(self.place))
     }
 }

@@ -4,16 +4,18 @@
 //! into its place takes longer. The loop does that in shares too, while it runs on; or a looker does all of it, on a
 //! thread of their own.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::ground::event::{SourceId, TaskId, TimerId, WaitsFor, nanos};
 use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
 use crate::heart::tasks::peek::Row;
 use crate::see::model::live::{Live, LiveTimer, LiveWait};
-use crate::see::model::things::{TaskState, Who};
+use crate::see::model::things::TaskState;
 use crate::see::record::base::Base;
 use crate::see::record::base::parts::{Source, Task, Timer, Unread};
 use crate::see::record::places::Places;
+use crate::see::record::segment::By;
 
 impl Base {
     /// The base of a loop with these stores. No event may be applied before all of it is read.
@@ -46,11 +48,11 @@ impl Base {
             self.read_task(&row, unread.running == Some(row.key), places);
         } else if let Some(word) = unread.ready.next() {
             let key = self.tasks.key_at(word.slot() as u32).filter(|key| word.fits(key.serial));
-            key.into_iter().for_each(|key| self.enqueue(key));
+            key.into_iter().for_each(|key| self.enqueue(key, self.at));
         } else if let Some(timer) = unread.timers.next() {
             self.read_timer(&timer, places);
         } else if let Some((SourceId(SourceKey(key)), ready, at)) = unread.sources.next() {
-            let (by, place, readers, writers) = (Who::Outside, places.number(at), Vec::new(), Vec::new());
+            let (by, place, readers, writers) = (By::OUTSIDE, places.number(at), Vec::new(), Vec::new());
             self.sources.put(plain(key), Source { resource: None, ready, by, place, readers, writers });
         } else if let Some(wait) = unread.waits.next() {
             self.read_wait(&wait, places);
@@ -65,10 +67,10 @@ impl Base {
             return;
         }
         let (key, name) = (plain(row.key.0), row.info.name.clone().or_else(|| row.shown_name().map(Arc::from)));
-        let mut task = Task::new(name, Who::Outside, places.number(row.info.at), self.at);
+        let mut task = Task::new(name, By::OUTSIDE, places.number(row.info.at), self.at);
         task.state = row.state_off_queue();
         if is_running {
-            (task.state, self.running) = (TaskState::Running, Some(key));
+            (task.state, self.running) = (TaskState::Running, NonZeroU64::new(key.serial));
         }
         self.tasks.put(key, task);
     }
@@ -76,7 +78,7 @@ impl Base {
     fn read_timer(&mut self, timer: &LiveTimer, places: &Places) {
         let (TimerId(TimerKey(key)), place) = (timer.timer, places.number(timer.at));
         let (key, deadline) = (plain(key), nanos(timer.deadline));
-        self.timers.put(key, Timer { deadline, by: Who::Outside, place, waiter: None });
+        self.timers.put(key, Timer { deadline, by: By::OUTSIDE, place, waiter: None });
         if let Some(TaskKey(task)) = timer.waiter {
             self.wait(plain(task), WaitsFor::Timer(TimerId(TimerKey(key))), place, self.at);
         }
