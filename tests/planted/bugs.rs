@@ -499,6 +499,13 @@ pub(crate) const BUGS: &[Bug] = &[
         wrong: "",
         test: "it see::events::a_poll_is_as_long_as_it_was_and_what_happens_in_it_is_at_its_start",
     },
+    Bug {
+        rule: 0, what: "the drop of a task's output is part of the next task's poll",
+        file: "heart/turn.rs", inside: "fn end_task(",
+        right: "core.observers.reading.forget();",
+        wrong: "",
+        test: "it see::events::an_output_is_dropped_in_no_poll_and_a_return_shares_its_reading",
+    },
     // --- 2: the serial before the flag, and the flag before the poll ---------------------------------
     Bug {
         rule: 2, what: "a wake finds its task by the slot alone",

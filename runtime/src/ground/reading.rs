@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::ground::event::{Event, Observer, Polled, nanos};
+use crate::ground::event::{Event, Finished, Observer, Polled, nanos};
 
 /// The last reading, for those who are told.
 pub(crate) struct Reading {
@@ -16,7 +16,7 @@ pub(crate) struct Reading {
     nanos: Cell<u64>,
     /// Whether the next event may share it. Outside of turns none may.
     is_shared: Cell<bool>,
-    /// Whether a poll has ended and nothing was told since. Then the next poll begins at the time at which that ended.
+    /// Whether a poll has ended and nothing took time since. Then the next poll begins at the time at which that ended.
     has_ended: Cell<bool>,
     /// Whether all observers only note what they are told.
     only_noted: Cell<bool>,
@@ -57,7 +57,9 @@ impl Reading {
     /// The time of an event: a new reading of the clock, or the last one.
     #[inline(always)]
     pub(crate) fn time_of(&self, event: &Event<'_>, clock: &dyn Fn() -> Duration) -> u64 {
-        let has_ended = self.has_ended.take();
+        // A task that returned has dropped its future in the poll. The loop wakes its joiner, and goes on.
+        let is_after = matches!(event, Event::Finish { outcome: Finished::Returned, .. } | Event::Wake { .. });
+        let has_ended = if is_after { false } else { self.has_ended.take() };
         let shares = match event {
             Event::PollStart { .. } => has_ended,
             event => !is_bound(event),
@@ -68,7 +70,7 @@ impl Reading {
                 self.is_shared.set(!matches!(event, Event::TurnEnd { .. }));
             }
             // Between such a poll and the next nothing foreign runs, but for the observers.
-            let is_poll = matches!(event, Event::PollEnd { outcome: Polled::Pending, .. });
+            let is_poll = matches!(event, Event::PollEnd { outcome: Polled::Pending | Polled::Ready, .. });
             self.has_ended.set(is_poll && self.only_noted.get());
         }
         self.nanos.get()

@@ -147,6 +147,8 @@ fn end_task(core: &Core, word: WakeWord, body: Body, failure: Option<Box<Failure
     left.joiner.take().into_iter().for_each(Waker::wake);
     // A task that nobody will join keeps its slot until `forget`. So it is the cause of what its drops do.
     if let Some(mut body) = left.body {
+        // These drops may take long, and are no part of the next poll.
+        core.observers.reading.forget();
         without_panic(|| drop(left.failure.take()));
         without_panic(|| body.as_mut().empty());
         core.tasks.forget(word, body);

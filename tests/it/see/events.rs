@@ -432,6 +432,45 @@ fn a_poll_is_as_long_as_it_was_and_what_happens_in_it_is_at_its_start() {
     });
 }
 
+/// An output that takes long to drop.
+struct SlowToDrop(Duration);
+
+impl Drop for SlowToDrop {
+    fn drop(&mut self) {
+        std::thread::sleep(self.0);
+    }
+}
+
+#[test]
+fn an_output_is_dropped_in_no_poll_and_a_return_shares_its_reading() {
+    watch(|| {
+        const SLOW: Duration = Duration::from_millis(20);
+        let ring = oneloop::see::Ring::new(100);
+        // The watchdog of the other tests is told of each event, and then no two polls share a reading.
+        let runtime = Runtime::builder().observer(ring.clone()).build().unwrap();
+        runtime.block_on(async {
+            let joined = spawn(async {});
+            drop(spawn(async { SlowToDrop(SLOW) }));
+            drop(spawn(async {}));
+            joined.await.unwrap();
+        });
+        let mut text = Vec::new();
+        ring.write_to(&mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let time_of = |what: &str| -> u64 {
+            let line = text.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what} in {text}"));
+            let (_, time) = line.split_once("\"t\":").unwrap();
+            time.split(',').next().unwrap().parse().unwrap()
+        };
+        let [first, slow, third] = [2, 3, 4].map(|task| {
+            let start = time_of(&format!(r#""e":"poll_start","task":{task}}}"#));
+            (start, time_of(&format!(r#""e":"poll_end","task":{task},"#)))
+        });
+        assert_eq!(first.1, slow.0, "a poll begins where the one before it has ended, though that task returned");
+        assert!(third.0 - slow.1 >= SLOW.as_nanos() as u64, "the drop of an output is before the next poll's start");
+    });
+}
+
 #[test]
 fn outside_of_turns_each_event_has_its_own_time() {
     watch(|| {
