@@ -7,9 +7,9 @@
 //! file, with the inbox over it.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::iter;
 use std::sync::PoisonError;
+use std::vec;
 
 use crate::ground::sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering};
 
@@ -20,19 +20,19 @@ pub(crate) struct Producer<M>(Arc<Shared<M>>);
 pub(crate) struct Consumer<M> {
     shared: Arc<Shared<M>>,
     /// Messages that were taken out of the shared queue, and are next.
-    taken: RefCell<VecDeque<M>>,
+    taken: RefCell<vec::IntoIter<M>>,
 }
 
 struct Shared<M> {
     /// `None` when the consumer is gone.
-    messages: Mutex<Option<VecDeque<M>>>,
+    messages: Mutex<Option<Vec<M>>>,
     /// How many messages are behind the lock. It is written under the lock, and read without it.
     count: AtomicUsize,
 }
 
 /// An empty queue.
 pub(crate) fn queue<M>() -> (Producer<M>, Consumer<M>) {
-    let shared = Arc::new(Shared { messages: Mutex::new(Some(VecDeque::new())), count: AtomicUsize::new(0) });
+    let shared = Arc::new(Shared { messages: Mutex::new(Some(Vec::new())), count: AtomicUsize::new(0) });
     (Producer(Arc::clone(&shared)), Consumer { shared, taken: RefCell::default() })
 }
 
@@ -41,7 +41,7 @@ impl<M> Producer<M> {
     pub(crate) fn send(&self, message: M) -> Result<(), M> {
         let mut messages = self.0.lock();
         let Some(messages) = &mut *messages else { return Err(message) };
-        messages.push_back(message);
+        messages.push(message);
         self.0.count.store(messages.len(), Ordering::Release);
         Ok(())
     }
@@ -64,17 +64,17 @@ impl<M> Consumer<M> {
 
     fn pop(&self) -> Option<M> {
         let mut taken = self.taken.borrow_mut();
-        if taken.is_empty() && self.shared.count.load(Ordering::Acquire) > 0 {
+        if taken.len() == 0 && self.shared.count.load(Ordering::Acquire) > 0 {
             let mut messages = self.shared.lock();
             self.shared.count.store(0, Ordering::Release);
-            *taken = messages.as_mut().map(std::mem::take).unwrap_or_default();
+            *taken = messages.as_mut().map(std::mem::take).unwrap_or_default().into_iter();
         }
-        taken.pop_front()
+        taken.next()
     }
 }
 
 impl<M> Shared<M> {
-    fn lock(&self) -> MutexGuard<'_, Option<VecDeque<M>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<M>>> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
