@@ -140,7 +140,11 @@ pub(crate) fn drop_task(core: &Core, word: WakeWord, mut body: Body, mut failure
 /// Ends a task whose future is gone. The output, if it has one, lies in the body.
 #[inline(always)]
 fn end_task(core: &Core, word: WakeWord, body: Body, failure: Option<Box<Failure>>) {
-    let outcome = finished(failure.as_deref());
+    let outcome = match failure.as_deref() {
+        None => Finished::Returned,
+        Some(Failure::Panicked(_)) => Finished::Panicked,
+        Some(Failure::Aborted(_)) => Finished::Aborted,
+    };
     let mut left = core.tasks.finish(word, body, failure);
     // Observers are told when the store says that the task is over, and before its joiner is woken.
     observe_actor(core, |task| Event::Finish { task, outcome });
@@ -168,14 +172,6 @@ fn observe_actor<'a>(core: &Core, event: impl FnOnce(TaskId) -> Event<'a>) {
 fn tell_of_actor<'a>(core: &Core, event: impl FnOnce(TaskId) -> Event<'a>) {
     if let Some(key) = core.current_task() {
         core.tell(move || event(TaskId(key)));
-    }
-}
-
-fn finished(failure: Option<&Failure>) -> Finished {
-    match failure {
-        None => Finished::Returned,
-        Some(Failure::Panicked(_)) => Finished::Panicked,
-        Some(Failure::Aborted(_)) => Finished::Aborted,
     }
 }
 
@@ -233,9 +229,7 @@ pub(crate) fn deliver_arrivals(core: &Core) {
         if let Some(news) = news {
             core.observe(|| Event::SourceReady { source, ready: news.readiness() });
         }
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        waker.into_iter().for_each(Waker::wake);
     }
     core.actor.set(Actor::Other(Cause::Outside));
 }
@@ -255,11 +249,10 @@ fn park_within(core: &Core, around: &AroundPark) -> io::Result<usize> {
 
 /// Sleeps until an event, the bell or the end of `timeout`. The virtual clock moves by the length of the sleep.
 fn sleep_in_kernel(core: &Core, timeout: Option<Duration>) -> io::Result<usize> {
-    if !core.timers.is_virtual() {
-        return core.reactor.park(timeout);
-    }
-    let before = Instant::now();
+    let before = core.timers.is_virtual().then(Instant::now);
     let events = core.reactor.park(timeout);
-    core.timers.move_virtual_clock(before.elapsed().min(timeout.unwrap_or(Duration::MAX)));
+    if let Some(before) = before {
+        core.timers.move_virtual_clock(before.elapsed().min(timeout.unwrap_or(Duration::MAX)));
+    }
     events
 }

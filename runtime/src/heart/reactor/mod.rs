@@ -121,7 +121,7 @@ impl Reactor {
 
     /// Whether anybody waits for a source. A virtual clock does not jump while anybody does.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.sources.borrow().iter().any(|(_, source)| source.is_awaited())
+        self.sources.borrow_mut().iter_mut().any(|(_, source)| source.waiting_mut().next().is_some())
     }
 
     /// Registers a source for both directions, once and for all. `ready` says, by direction, whether
@@ -250,9 +250,8 @@ impl Reactor {
     pub(crate) fn park(&self, timeout: Option<Duration>) -> io::Result<usize> {
         let mut events = self.events.borrow_mut();
         match self.poll.borrow_mut().poll(&mut events, timeout.map(|t| t.min(LONGEST_PARK))) {
-            Ok(()) => {}
-            Err(interrupted) if interrupted.kind() == io::ErrorKind::Interrupted => return Ok(0),
-            Err(error) => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
         }
         let (mut sources, mut arrivals) = (self.sources.borrow_mut(), self.arrivals.borrow_mut());
         let mut count = 0;

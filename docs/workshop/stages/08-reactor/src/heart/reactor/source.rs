@@ -57,10 +57,6 @@ impl Waiting {
 }
 
 impl Source {
-    pub(super) fn is_awaited(&self) -> bool {
-        self.first.is_some() || self.others.as_ref().is_some_and(|others| !others.0.is_empty())
-    }
-
     pub(super) fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Waiting> {
         self.first.iter_mut().chain(self.others.iter_mut().flat_map(|others| &mut others.0))
     }

@@ -114,7 +114,7 @@ impl Reactor {
 
     /// Whether anybody waits for a source. A virtual clock does not jump while anybody does.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.sources.borrow().iter().any(|(_, source)| source.is_awaited())
+        self.sources.borrow_mut().iter_mut().any(|(_, source)| source.waiting_mut().next().is_some())
     }
 
     /// Registers a source for both directions, once and for all. `ready` says, by direction, whether
