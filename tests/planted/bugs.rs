@@ -891,9 +891,37 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 5, what: "somebody is woken while the batch is still coming in",
         file: "heart/reactor/mod.rs", inside: "fn park(",
-        right: "waker: source.take_first(news) });",
-        wrong: "waker: None }); source.take_first(news).into_iter().for_each(Waker::wake);",
+        right: "waker: source.take_first(news) };",
+        wrong: "waker: None }; source.take_first(news).into_iter().for_each(Waker::wake);",
         test: "it heart::reentrancy::the_wake_and_the_drop_of_a_sockets_stored_waker_may_do_anything",
+    },
+    Bug {
+        rule: 5, what: "another runtime's waker is woken as one of this loop's while the batch is being read",
+        file: "heart/waker.rs", inside: "fn own_word(",
+        right: " && word.runtime() == core.number as u16",
+        wrong: " && core.number > 0",
+        test: "it heart::wakers::a_socket_wakes_the_task_of_another_runtime_whose_waker_was_left",
+    },
+    Bug {
+        rule: 5, what: "another crate's waker is taken for one of this loop's while the batch is being read",
+        file: "heart/waker.rs", inside: "fn own_word(",
+        right: "(ptr::eq(waker.vtable(), &PLAIN) && word.runtime() == core.number as u16)",
+        wrong: "(!ptr::eq(waker.vtable(), &PLAIN) || word.runtime() == core.number as u16)",
+        test: "it heart::reentrancy::the_wake_and_the_drop_of_a_sockets_stored_waker_may_do_anything",
+    },
+    Bug {
+        rule: 5, what: "a wake of our own overtakes the foreign ones of its batch where nobody observes",
+        file: "heart/reactor/mod.rs", inside: "fn park(",
+        right: "if !arrivals.is_empty() || !at_once(&first) {",
+        wrong: "if !at_once(&first) {",
+        test: "it heart::wakers::a_batch_of_events_wakes_in_its_order_whether_it_is_observed_or_not",
+    },
+    Bug {
+        rule: 5, what: "an observer is not told of an event whose waker is woken while the batch is being read",
+        file: "heart/turn.rs", inside: "fn deliver_at_once(",
+        right: "if core.is_observed() {",
+        wrong: "if core.is_observed() && false {",
+        test: "it see::observers::a_panic_in_an_observer_leaves_no_task_that_neither_ends_nor_runs",
     },
     // --- 6: no timer fires early -------------------------------------------------------------------------
     Bug {

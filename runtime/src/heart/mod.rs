@@ -36,6 +36,9 @@
 //!     poll_ready       polls the task again, and this time the leaf future is ready
 //! ```
 //!
+//! An event's wake takes a shorter way if nobody observes and the waker is this loop's own: `deliver_at_once` goes to
+//! `Tasks::wake` while the batch of events is being read.
+//!
 //! The modules are declared by layer: each uses only those above it.
 
 pub(crate) mod key;

@@ -17,7 +17,7 @@ use crate::heart::core::{Actor, AroundPark, Core, Message};
 use crate::heart::key::WakeWord;
 use crate::heart::reactor::Arrival;
 use crate::heart::tasks::{Body, Step};
-use crate::heart::waker::waker_of;
+use crate::heart::waker::{own_word, waker_of};
 
 /// Handles all messages that other threads have sent up to now. Messages that come meanwhile wait for the next turn.
 pub(crate) fn drain_inbox(core: &Core) {
@@ -220,8 +220,22 @@ fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
     deliver_arrivals(core);
 }
 
-/// Wakes those who waited for an event of the last batch, and tells the observers which sources became ready. If a
-/// stored waker panics, the next call goes on after it.
+/// Delivers an arrival while the batch is still being read, if that runs no foreign code: nobody observes, and its waker
+/// is one of this loop's own. Returns whether it did.
+#[inline]
+fn deliver_at_once(core: &Core, arrival: &Arrival) -> bool {
+    if core.is_observed() {
+        return false;
+    }
+    let Some(waker) = &arrival.waker else { return true };
+    let Some(word) = own_word(core, waker) else { return false };
+    core.counters.wakes_local.add(1);
+    core.queue(word);
+    true
+}
+
+/// Delivers the arrivals that had to wait until their batch was in: tells the observers which sources became ready, and
+/// wakes the wakers. If one of them panics, the next call goes on after it.
 pub(crate) fn deliver_arrivals(core: &Core) {
     while let Some(Arrival { key, news, waker }) = core.reactor.pop_arrival() {
         let source = SourceId(key);
@@ -250,7 +264,7 @@ fn park_within(core: &Core, around: &AroundPark) -> io::Result<usize> {
 /// Sleeps until an event, the bell or the end of `timeout`. The virtual clock moves by the length of the sleep.
 fn sleep_in_kernel(core: &Core, timeout: Option<Duration>) -> io::Result<usize> {
     let before = core.timers.is_virtual().then(Instant::now);
-    let events = core.reactor.park(timeout);
+    let events = core.reactor.park(timeout, |arrival| deliver_at_once(core, arrival));
     if let Some(before) = before {
         core.timers.move_virtual_clock(before.elapsed().min(timeout.unwrap_or(Duration::MAX)));
     }

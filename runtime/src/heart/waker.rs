@@ -59,6 +59,13 @@ pub(crate) fn wake(data: *const ()) {
     }
 }
 
+/// The word of a waker that is one of this loop's own. To wake it or to drop it runs no foreign code.
+#[inline]
+pub(crate) fn own_word(core: &Core, waker: &Waker) -> Option<WakeWord> {
+    let word = WakeWord(waker.data().addr());
+    (ptr::eq(waker.vtable(), &PLAIN) && word.runtime() == core.number as u16).then_some(word)
+}
+
 #[cold]
 fn tell_woken(word: WakeWord, woken: Woken) {
     if let Some(core) = current() {

@@ -1,13 +1,15 @@
 //! Wakers: which of them is woken, and that none does harm wherever and whenever it is used.
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::pin::pin;
 use std::task::Waker;
 use std::time::Duration;
 
+use oneloop::net::UnixStream;
 use oneloop::time::{interval, sleep};
 use oneloop::{Runtime, spawn};
 
-use crate::kit::support::{Count, Foreign, my_waker, one_wake, poll_with, rounds};
+use crate::kit::support::{Count, Foreign, Notes, my_waker, one_wake, poll_with, rounds};
 use crate::kit::watch::{in_order, runtime, spawn_thread, unobserved, watch};
 
 /// How many clones of a waker there are, by the count of its drops: none may be kept.
@@ -295,5 +297,67 @@ fn a_waker_of_a_runtime_on_another_thread_wakes_it_from_inside_this_one() {
         });
         Runtime::new().unwrap().block_on(async { receive.recv().unwrap().wake() });
         there.join().unwrap();
+    });
+}
+
+/// Two tasks wait for two sockets. The one whose socket is ready first leaves another crate's waker, and the other its
+/// own. Returns the order in which they are polled, and how many wakes the runtime counted.
+fn order_of_a_batch(runtime: &Runtime) -> (String, u64) {
+    let notes = Notes::default();
+    runtime.block_on(async {
+        let pairs = [(); 2].map(|()| UnixStream::pair().unwrap());
+        let tasks = ["foreign", "own"].into_iter().zip(pairs).map(|(name, (here, there))| {
+            let notes = notes.clone();
+            let task = spawn(async move {
+                let mut buffer = [0];
+                let mut read = pin!(here.read(&mut buffer));
+                poll_fn(|cx| {
+                    let own = cx.waker().clone();
+                    let foreign = name == "foreign";
+                    let waker = if foreign { Foreign::waker(move || own.wake_by_ref(), || ()) } else { own };
+                    poll_with(&mut read, &waker)
+                })
+                .await
+                .unwrap();
+                notes.add(name);
+            });
+            (task, there)
+        });
+        let tasks: Vec<_> = tasks.collect();
+        rounds(2).await;
+        for (_, there) in &tasks {
+            assert_eq!(there.try_write(b"x").unwrap(), 1);
+        }
+        for (task, _) in tasks {
+            task.await.unwrap();
+        }
+    });
+    (notes.text(), runtime.metrics().wakes_local)
+}
+
+#[test]
+fn a_batch_of_events_wakes_in_its_order_whether_it_is_observed_or_not() {
+    watch(|| {
+        let (order, wakes) = order_of_a_batch(&runtime());
+        assert_eq!(order_of_a_batch(&unobserved()), (order, wakes));
+    });
+}
+
+#[test]
+fn a_socket_wakes_the_task_of_another_runtime_whose_waker_was_left() {
+    watch(|| {
+        let other = unobserved();
+        let waker = other.block_on(my_waker());
+        let seen = other.metrics().wakes_remote;
+        unobserved().block_on(async {
+            let (here, there) = UnixStream::pair().unwrap();
+            let mut buffer = [0];
+            let mut read = pin!(here.read(&mut buffer));
+            assert!(poll_with(&mut read, &waker).is_pending());
+            assert_eq!(there.try_write(b"x").unwrap(), 1);
+            sleep(Duration::from_millis(1)).await;
+        });
+        other.block_on(async {});
+        assert_eq!(other.metrics().wakes_remote, seen + 1);
     });
 }

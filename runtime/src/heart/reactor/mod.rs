@@ -15,8 +15,9 @@
 //!                                read -> data, buffer full                   to be read)
 //! ```
 //!
-//! A batch of events only sets latches and collects wakers. Nobody is woken, and no task runs, before
-//! the whole batch is in, so no slot changes its tenant inside a batch.
+//! A batch of events only sets latches and wakes. A wake of our own puts a task into the ready queue, so it may happen
+//! while the batch is being read. Foreign code runs when the whole batch is in: the wakes of other crates' wakers,
+//! observers and tasks. So no slot changes its tenant inside a batch.
 
 mod latches;
 mod peek;
@@ -63,8 +64,8 @@ const INTEREST: Interest = {
 const SHORT_MEANS_DRAINED: bool =
     cfg!(any(target_os = "linux", target_os = "android")) && !cfg!(mio_unsupported_force_poll_poll);
 
-/// An event of a source, and one waker that waited for it. It is delivered when the whole batch of events is in. If
-/// several wakers waited, only the first entry has the news for the observers.
+/// An event of a source, and one waker that waited for it. If several wakers waited, each has an arrival, and only the
+/// first arrival has the news for the observers.
 pub(crate) struct Arrival {
     pub(crate) key: SourceKey,
     pub(crate) news: Option<Latches>,
@@ -83,7 +84,7 @@ pub(crate) struct Reactor {
     events: RefCell<Events>,
     /// The registered sources. A source's place here is the slot of its key, and goes to the kernel in its token.
     sources: RefCell<Slab<Source>>,
-    /// The arrivals of the last batch of events that are still to be delivered.
+    /// The arrivals that could not be delivered while their batch was being read.
     arrivals: RefCell<VecDeque<Arrival>>,
     /// The serial of the newest source. No serial is given twice, so a key never fits a later tenant of its slot.
     last_serial: Cell<u64>,
@@ -245,9 +246,10 @@ impl Reactor {
         taken.flatten().unwrap_or_default()
     }
 
-    /// Sleeps until an event, the bell or the end of `timeout`; then sets the latches of the whole
-    /// batch and collects the wakers for [`pop_arrival`](Self::pop_arrival). Returns how many events came.
-    pub(crate) fn park(&self, timeout: Option<Duration>) -> io::Result<usize> {
+    /// Sleeps until an event, the bell or the end of `timeout`; then reads the whole batch, and sets the latches.
+    /// `at_once` delivers an arrival if that runs no foreign code, and says whether it did. All others are kept for
+    /// [`pop_arrival`](Self::pop_arrival). Returns how many events came.
+    pub(crate) fn park(&self, timeout: Option<Duration>, at_once: impl Fn(&Arrival) -> bool) -> io::Result<usize> {
         let mut events = self.events.borrow_mut();
         match self.poll.borrow_mut().poll(&mut events, timeout.map(|t| t.min(LONGEST_PARK))) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
@@ -265,7 +267,11 @@ impl Reactor {
             count += 1;
             let (key, news) = (SourceKey(key), Latches::of(event));
             source.latches = source.latches.union(news);
-            arrivals.push_back(Arrival { key, news: Some(news), waker: source.take_first(news) });
+            let first = Arrival { key, news: Some(news), waker: source.take_first(news) };
+            // Behind an arrival that is kept all are kept, so that wakes have the order of the events.
+            if !arrivals.is_empty() || !at_once(&first) {
+                arrivals.push_back(first);
+            }
             if source.others.is_some() {
                 let others = source.take_others(news).into_iter();
                 arrivals.extend(others.map(|waiting| Arrival { key, news: None, waker: Some(waiting.waker) }));
