@@ -954,7 +954,7 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 6, what: "a sleep too long for the clock is none",
-        file: "heart/timers.rs", inside: "fn deadline(",
+        file: "heart/timers.rs", inside: "fn deadline_by_subtraction(",
         right: "map_or(self.end_of(u64::MAX)",
         wrong: "map_or(self.end_of(0)",
         test: "it time::timers::a_sleep_too_long_for_the_clock_is_one_that_does_not_end",
@@ -962,8 +962,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 6, what: "what a sleep has beyond whole ticks counts for nothing",
         file: "heart/timers.rs", inside: "fn deadline(",
-        right: "let spills_over = left_over > 0",
-        wrong: "let spills_over = left_over > TICK.subsec_nanos()",
+        right: "duration.subsec_nanos() % TICK.subsec_nanos() == 0",
+        wrong: "true",
         test: "it time::timers::a_sleep_ends_at_the_first_tick_that_is_not_before_its_deadline",
     },
     Bug {

@@ -80,31 +80,26 @@ impl Timers {
     /// The deadline `duration` from now. A deadline too far away for the clock becomes the last one that the wheel
     /// can tell apart: some 584 million years.
     ///
-    /// The tick is computed from the current tick, because a subtraction of instants costs more than all the rest. It
-    /// is the whole ticks of `duration` later. One tick is added if the remainder ends after the current tick.
+    /// A subtraction of instants costs more than all the rest, so the usual sleep does without. Whole ticks from now
+    /// end in a tick that lies as many ticks after the current one.
     #[inline(always)]
     pub(crate) fn deadline(&self, duration: Duration) -> Deadline {
-        let now = self.now();
-        // Up to u32::MAX seconds, some 136 years, no sum below can overflow.
-        if duration.as_secs() > u32::MAX.into() {
-            return now.checked_add(duration).map_or(self.end_of(u64::MAX), |instant| self.deadline_at(instant));
+        let (now, current) = (self.now(), self.current_tick.get());
+        let is_whole = duration.subsec_nanos() % TICK.subsec_nanos() == 0;
+        // The sums below have room for the 136 years that `u32::MAX` seconds are.
+        if is_whole && now <= current.instant && duration.as_secs() <= u32::MAX.into() {
+            let tick = current.tick.saturating_add(ticks_down(duration));
+            debug_assert_eq!(tick, self.deadline_at(now + duration).tick);
+            return Deadline { instant: now + duration, tick };
         }
-        let mut current = self.current_tick.get();
-        if now > current.instant {
-            current = self.renew_current_tick(now);
-        }
-        let left_over = duration.subsec_nanos() % TICK.subsec_nanos();
-        let spills_over = left_over > 0 && now + Duration::from_nanos(left_over.into()) > current.instant;
-        let tick = current.tick.saturating_add(ticks_down(duration) + u64::from(spills_over));
-        debug_assert_eq!(tick, self.deadline_at(now + duration).tick);
-        Deadline { instant: now + duration, tick }
+        self.deadline_by_subtraction(now, duration)
     }
 
-    /// Keeps the tick that the clock is in now, since the clock has left the one that was kept.
+    /// The same for every duration. It also keeps the tick that the clock is in now.
     #[cold]
-    fn renew_current_tick(&self, now: Instant) -> Deadline {
+    fn deadline_by_subtraction(&self, now: Instant, duration: Duration) -> Deadline {
         self.current_tick.set(self.end_of(self.deadline_at(now).tick));
-        self.current_tick.get()
+        now.checked_add(duration).map_or(self.end_of(u64::MAX), |instant| self.deadline_at(instant))
     }
 
     /// An instant as a deadline.
