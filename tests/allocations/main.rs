@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use oneloop::task::yield_now;
-use oneloop::time::sleep;
+use oneloop::time::{sleep, timeout};
 use oneloop::{Runtime, spawn};
 
 /// How many allocations a thousand more units make, once the first have made room for them.
@@ -40,6 +40,19 @@ fn a_task_of_another_type_than_the_last_in_its_slot_allocates_its_box() {
         spawn(async { [1_u64; 9] }).await.expect("no task fails");
     };
     assert_eq!(more(of_two_types), 2000);
+}
+
+#[test]
+fn a_runtime_takes_less_than_15_kb_of_the_heap_and_a_timer_no_more_than_5() {
+    let mut runtime = None;
+    let taken = allocation_counter::measure(|| runtime = Some(Runtime::new().expect("a runtime"))).bytes_current;
+    let runtime = runtime.expect("it was built");
+    let by_timer = allocation_counter::measure(|| {
+        let in_time = runtime.block_on(async { timeout(Duration::from_secs(60), yield_now()).await });
+        in_time.expect("a yield takes no minute");
+    });
+    assert!(taken < 15_000, "a runtime takes {taken} bytes");
+    assert!(by_timer.bytes_current < 5_000, "the first timer takes {} bytes", by_timer.bytes_current);
 }
 
 #[test]

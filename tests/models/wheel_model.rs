@@ -134,7 +134,8 @@ struct Pair {
     gone: Vec<(u32, u64)>,
     inserted: u64,
     last_serial: u64,
-    /// The most entries there ever were at a time.
+    /// The slots that were ever given, and the most entries there ever were at a time.
+    slots: BTreeSet<u32>,
     most: usize,
     cancelled: bool,
 }
@@ -153,6 +154,7 @@ impl Pair {
             gone: vec![(0, 0), (0, u64::MAX), (7, 1), (u32::MAX, 1)],
             inserted: 0,
             last_serial: 0,
+            slots: BTreeSet::new(),
             most: 0,
             cancelled: false,
         }
@@ -187,7 +189,8 @@ impl Pair {
         let neighbours = self.places.range((key.0, 0)..=(key.0, u64::MAX));
         assert_eq!(neighbours.count(), 0, "two entries in slot {}", key.0);
         self.most = self.most.max(self.wheel.len());
-        assert!((key.0 as usize) < self.most, "a slot is vacant, but a new one was taken");
+        self.slots.insert(key.0);
+        assert!(self.slots.len() <= self.most, "a slot is vacant, but a new one was taken");
         let place = (deadline.max(self.now), self.inserted);
         self.pending.insert(place, Entry { key, deadline, value: self.inserted });
         self.places.insert(key, place);
@@ -256,7 +259,7 @@ impl Pair {
     }
 
     /// The questions to a wheel that do not change it.
-    fn compare(&self) {
+    fn compare(&mut self) {
         assert_eq!(self.wheel.len(), self.pending.len() + self.due.len());
         let first = self.pending.keys().next().map(|(tick, _)| *tick);
         let truth = if self.due.is_empty() { first } else { Some(self.now) };
@@ -333,6 +336,15 @@ fn a_timer_fires_at_its_tick_on_every_edge_at_every_uptime() {
             }
         }
     });
+}
+
+#[test]
+fn a_list_that_was_emptied_forgets_who_was_due_first() {
+    let mut wheel = Wheel::new();
+    let (slot, serial) = wheel.insert(70, "cancelled");
+    wheel.remove(slot, serial);
+    wheel.insert(80, "due later, in the same list");
+    assert_eq!(wheel.next_deadline(), Some(80));
 }
 
 #[test]

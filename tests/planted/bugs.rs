@@ -953,6 +953,20 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "models wheel_model::the_wheel_does_what_a_sorted_list_does",
     },
     Bug {
+        rule: 6, what: "a list that has become empty is still the next one",
+        file: "heart/wheel.rs", inside: "fn next_list(",
+        right: "if self.first(list).is_some() {",
+        wrong: "if true {",
+        test: "models wheel_model::the_wheel_does_what_a_sorted_list_does",
+    },
+    Bug {
+        rule: 6, what: "a list's bound is that of an entry which is gone",
+        file: "heart/wheel.rs", inside: "fn append(",
+        right: "let is_first = head.prev == list;",
+        wrong: "let is_first = false;",
+        test: "models wheel_model::a_list_that_was_emptied_forgets_who_was_due_first",
+    },
+    Bug {
         rule: 6, what: "a sleep too long for the clock is none",
         file: "heart/timers.rs", inside: "fn deadline_by_subtraction(",
         right: "map_or(self.end_of(u64::MAX)",

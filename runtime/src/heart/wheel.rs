@@ -20,7 +20,7 @@
 //! level, the digits of all occupied lists are greater than now's digit; on level 0 one may equal it. So the next list
 //! is the lowest set bit of a 64-bit map. When now reaches the first tick of a list, its entries agree with now in one
 //! digit more. They cascade: each is hung again on a lower level, at most ten times in its life. And 11 levels hold
-//! every `u64`, so there is no far future to treat specially.
+//! every `u64`, so there is no far future to treat specially. The lists of a level are made when it is first used.
 //!
 //! Source: G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987.
 
@@ -30,20 +30,21 @@ const DIGIT_BITS: u32 = 6;
 const LISTS_PER_LEVEL: u64 = 1 << DIGIT_BITS;
 const LEVELS: usize = u64::BITS.div_ceil(DIGIT_BITS) as usize;
 
-/// The list, after all levels' lists, of entries that are due and not yet taken by `pop_due`.
-const DUE: u32 = LEVELS as u32 * LISTS_PER_LEVEL as u32;
+/// The list of entries that are due and not yet taken by `pop_due`. It is on no level.
+const DUE: u32 = 0;
 
-/// How many lists there are. A list is a ring of entries, and entry n of the slab is the head of list n. So the first
-/// `LISTS` entries are heads. An entry leaves its ring the same way in every list and at every place. The slots
-/// that callers see are counted from the first entry after the heads.
-const LISTS: u32 = DUE + 1;
-
-/// No entry: the end of the free list.
+/// No entry: the end of the free list, and the lists of a level that was never used.
 const NIL: u32 = u32::MAX;
 
+/// The most entries that there may be when another is added: all levels' heads still have room after them.
+const MOST_ENTRIES: usize = NIL as usize - LEVELS * LISTS_PER_LEVEL as usize;
+
+/// An entry, or the head of a list. A list is a ring of entries, and its head is one of them. So an entry leaves its
+/// ring the same way in every list and at every place. A list has its head's number.
 struct Entry<T> {
-    /// The tick at which the entry is due. In a list's head it is a lower bound: no entry of the list is due before it.
-    /// The bound is exact until the earliest entry is cancelled. Then the loop may wake once without a timer to fire.
+    /// The tick at which the entry is due. In the head of an occupied list it is a lower bound: no entry of the list is
+    /// due before it. The bound is exact until the earliest entry is cancelled. Then the loop may wake once without a
+    /// timer to fire.
     deadline: u64,
     serial: u64,
     prev: u32,
@@ -63,14 +64,17 @@ impl<T> Entry<T> {
 /// The wheel. `now` starts at tick 0.
 pub(crate) struct Wheel<T> {
     now: u64,
-    /// The lists' heads, then all others.
+    /// The heads of the levels that were used, each level's in a row, and all others.
     entries: Vec<Entry<T>>,
     free: u32,
     /// How many entries were ever inserted, and how many of them were taken out again.
     last_serial: u64,
     gone: u64,
-    /// A bit for each list of a level: is it occupied?
-    occupied: [u64; LEVELS],
+    /// The first list of each level; `NIL` until the level is used.
+    lists: [u32; LEVELS],
+    /// A bit for each list of a level. An occupied list is marked. A list that has become empty keeps its mark until it
+    /// is the next one.
+    marked: [u64; LEVELS],
 }
 
 /// The level of an entry with this deadline, and the deadline's digit there. The deadline must not be before now.
@@ -85,11 +89,12 @@ impl<T> Wheel<T> {
     pub(crate) fn new() -> Self {
         Self {
             now: 0,
-            entries: (0..LISTS).map(Entry::head).collect(),
+            entries: vec![Entry::head(DUE)],
             free: NIL,
             last_serial: 0,
             gone: 0,
-            occupied: [0; LEVELS],
+            lists: [NIL; LEVELS],
+            marked: [0; LEVELS],
         }
     }
 
@@ -117,14 +122,14 @@ impl<T> Wheel<T> {
         std::mem::forget(entry.value.replace(value));
         (entry.deadline, entry.serial) = (deadline, serial);
         self.hang(slot, deadline);
-        (slot - LISTS, serial)
+        (slot, serial)
     }
 
     /// Takes an entry out before it is due. `None` if it was popped or removed already.
     #[inline(always)]
     pub(crate) fn remove(&mut self, slot: u32, serial: u64) -> Option<T> {
         self.find(slot, serial)?;
-        self.unhang(slot as usize + LISTS as usize)
+        self.unhang(slot as usize)
     }
 
     /// The value of an entry that has not been popped or removed.
@@ -134,11 +139,11 @@ impl<T> Wheel<T> {
 
     /// No entry is due before this tick and, unless an entry was cancelled lately, one is due exactly
     /// then. `None` when there are no entries.
-    pub(crate) fn next_deadline(&self) -> Option<u64> {
+    pub(crate) fn next_deadline(&mut self) -> Option<u64> {
         if self.first(DUE).is_some() {
             return Some(self.now);
         }
-        let (_, list) = self.next_list()?;
+        let (.., list) = self.next_list()?;
         Some(self.entries[list as usize].deadline)
     }
 
@@ -147,9 +152,8 @@ impl<T> Wheel<T> {
     ///
     /// [`pop_due`]: Self::pop_due
     pub(crate) fn advance(&mut self, to: u64) {
-        while let Some((level, list)) = self.next_list() {
+        while let Some((level, digit, list)) = self.next_list() {
             let shift = DIGIT_BITS * level;
-            let digit = u64::from(list) % LISTS_PER_LEVEL;
             let above = self.now & u64::MAX.checked_shl(shift + DIGIT_BITS).unwrap_or(0);
             let first_tick = above | digit << shift;
             if first_tick > to {
@@ -167,30 +171,30 @@ impl<T> Wheel<T> {
     pub(crate) fn pop_due(&mut self) -> Option<((u32, u64), u64, T)> {
         let slot = self.first(DUE)?;
         let Entry { deadline, serial, .. } = self.entries[slot as usize];
-        Some(((slot - LISTS, serial), deadline, self.unhang(slot as usize)?))
+        Some(((slot, serial), deadline, self.unhang(slot as usize)?))
     }
 
-    /// How many slots there are, and the serial of the newest entry.
+    /// How many slots there are, the heads' counted, and the serial of the newest entry.
     pub(crate) fn extent(&self) -> (usize, u64) {
-        (self.entries.len() - LISTS as usize, self.last_serial)
+        (self.entries.len(), self.last_serial)
     }
 
     /// Every entry in these slots that is pending or due: slot and serial, deadline, value.
     pub(crate) fn iter_in(&self, slots: Range<usize>) -> impl Iterator<Item = ((u32, u64), u64, &T)> {
-        let numbered = self.entries[LISTS as usize..].iter().enumerate().skip(slots.start).take(slots.len());
+        let numbered = self.entries.iter().enumerate().skip(slots.start).take(slots.len());
         numbered.filter_map(|(slot, e)| Some(((slot as u32, e.serial), e.deadline, e.value.as_ref()?)))
     }
 
     /// The entry that users know by this slot and serial, and that is not vacant.
     #[inline]
     fn find(&mut self, slot: u32, serial: u64) -> Option<&mut Entry<T>> {
-        self.entries.get_mut(slot as usize + LISTS as usize).filter(|e| e.serial == serial && e.value.is_some())
+        self.entries.get_mut(slot as usize).filter(|e| e.serial == serial && e.value.is_some())
     }
 
     /// A new entry at the end of the slab.
     #[cold]
     fn add_vacant(&mut self) {
-        assert!(self.entries.len() < NIL as usize, "a timer wheel holds at most 2^32 timers at a time");
+        assert!(self.entries.len() < MOST_ENTRIES, "a timer wheel holds at most 2^32 timers at a time");
         self.free = self.entries.len() as u32;
         self.entries.push(Entry { deadline: 0, serial: 0, prev: NIL, next: NIL, value: None });
     }
@@ -201,11 +205,18 @@ impl<T> Wheel<T> {
         (first != list).then_some(first)
     }
 
-    /// The level and the number of the occupied list that comes next.
-    fn next_list(&self) -> Option<(u32, u32)> {
-        let level = self.occupied.iter().position(|digits| *digits != 0)?;
-        let digit = self.occupied[level].trailing_zeros();
-        Some((level as u32, level as u32 * LISTS_PER_LEVEL as u32 + digit))
+    /// The level and the digit of the occupied list that comes next, and the list. Lists that have become empty lose
+    /// their marks here. So an entry that leaves a list need not ask whether it was the last.
+    fn next_list(&mut self) -> Option<(u32, u64, u32)> {
+        loop {
+            let level = self.marked.iter().position(|digits| *digits != 0)?;
+            let digit = self.marked[level].trailing_zeros();
+            let list = self.lists[level] + digit;
+            if self.first(list).is_some() {
+                return Some((level as u32, digit.into(), list));
+            }
+            self.marked[level] &= !(1 << digit);
+        }
     }
 
     /// Hangs an entry on the list that its deadline and now point at.
@@ -213,15 +224,25 @@ impl<T> Wheel<T> {
     fn hang(&mut self, slot: u32, deadline: u64) {
         let deadline = deadline.max(self.now);
         let (level, digit) = place(self.now, deadline);
-        self.occupied[level as usize] |= 1 << digit;
-        self.append(level * LISTS_PER_LEVEL as u32 + digit as u32, slot, deadline);
+        if self.lists[level as usize] == NIL {
+            self.add_lists(level as usize);
+        }
+        self.marked[level as usize] |= 1 << digit;
+        self.append(self.lists[level as usize] + digit as u32, slot, deadline);
+    }
+
+    /// Makes the lists of a level that was never used.
+    #[cold]
+    fn add_lists(&mut self, level: usize) {
+        let first = self.entries.len() as u32;
+        self.lists[level] = first;
+        self.entries.extend((first..).map(Entry::head).take(LISTS_PER_LEVEL as usize));
     }
 
     /// Empties a list whose first tick has come: what is due goes to the due list, the rest to lower
     /// levels. Both keep their order.
     fn cascade(&mut self, list: u32) {
         let head = std::mem::replace(&mut self.entries[list as usize], Entry::head(list));
-        self.mark_empty(list);
         let mut slot = head.next;
         while slot != list {
             let Entry { deadline, next, .. } = self.entries[slot as usize];
@@ -238,7 +259,8 @@ impl<T> Wheel<T> {
     #[inline]
     fn append(&mut self, list: u32, slot: u32, deadline: u64) {
         let head = &mut self.entries[list as usize];
-        head.deadline = head.deadline.min(deadline);
+        let is_first = head.prev == list;
+        head.deadline = if is_first { deadline } else { head.deadline.min(deadline) };
         let before = std::mem::replace(&mut head.prev, slot);
         self.entries[before as usize].next = slot;
         let entry = &mut self.entries[slot as usize];
@@ -255,21 +277,6 @@ impl<T> Wheel<T> {
         self.gone += 1;
         entries[prev as usize].next = next;
         entries[next as usize].prev = prev;
-        let value = entries[slot].value.take();
-        if prev == next {
-            // Both neighbours are the same entry only if that is the head: its list has just become empty.
-            entries[prev as usize].deadline = u64::MAX;
-            self.mark_empty(prev);
-        }
-        value
-    }
-
-    #[inline]
-    fn mark_empty(&mut self, list: u32) {
-        let (level, digit) = (list / LISTS_PER_LEVEL as u32, list % LISTS_PER_LEVEL as u32);
-        // The list `DUE` belongs to no level, so no map has a bit for it.
-        if let Some(digits) = self.occupied.get_mut(level as usize) {
-            *digits &= !(1 << digit);
-        }
+        entries[slot].value.take()
     }
 }

@@ -54,7 +54,7 @@ impl<T> Told<T> {
     }
 
     /// The tick until which a loop would sleep.
-    pub(crate) fn next_deadline(&self) -> Option<u64> {
+    pub(crate) fn next_deadline(&mut self) -> Option<u64> {
         let next = self.queue.next_deadline();
         trace::parked(next.map(|tick| shown(tick).saturating_sub(shown(self.now))), || ());
         next

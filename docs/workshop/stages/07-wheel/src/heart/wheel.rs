@@ -1,9 +1,9 @@
-//! A hierarchical timing wheel: a priority queue for deadlines in which insert, cancel and expiry
-//! cost the same whether ten entries are pending or a million.
+//! A hierarchical timing wheel: a priority queue for deadlines. Insert, cancel and expiry cost the same whether ten
+//! entries are pending or a million.
 //!
-//! It is a pure data structure. Time is a `u64` count of ticks that somebody else advances; there is
-//! no clock here, no waker and no operating system, so the whole of it can be tested against a sorted
-//! list. It owns its entries and hands out `(slot, serial)` pairs to find them again.
+//! It is a pure data structure. Time is a `u64` count of ticks that the caller advances. There is no clock here, no
+//! waker and no operating system, so the wheel is tested against a sorted list. It owns its entries, and each is found
+//! again by its `(slot, serial)` pair.
 //!
 //! Read a deadline in base 64 and it has at most eleven digits. The wheel has one level a digit and
 //! one list for each value of it. An entry hangs on the level of the *highest digit in which its
@@ -16,11 +16,11 @@
 //!                               '--> level 1, list 40
 //! ```
 //!
-//! From this one rule follows all the rest. An entry on a lower level is always due before one on a
-//! higher. On one level all occupied lists lie ahead of now's own digit, so the next one is the lowest
-//! set bit of a 64-bit map. When now reaches the first tick of a list, its entries agree with now in
-//! one digit more: they are hung again, each on a lower level, at most ten times in its life. And 11
-//! levels hold every `u64`, so there is no far future to treat specially.
+//! All the rest follows from this one rule. An entry on a lower level is always due before one on a higher. On each
+//! level, the digits of all occupied lists are greater than now's digit; on level 0 one may equal it. So the next list
+//! is the lowest set bit of a 64-bit map. When now reaches the first tick of a list, its entries agree with now in one
+//! digit more. They cascade: each is hung again on a lower level, at most ten times in its life. And 11 levels hold
+//! every `u64`, so there is no far future to treat specially. The lists of a level are made when it is first used.
 //!
 //! Source: G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987.
 
@@ -30,20 +30,21 @@ const DIGIT_BITS: u32 = 6;
 const LISTS_PER_LEVEL: u64 = 1 << DIGIT_BITS;
 const LEVELS: usize = u64::BITS.div_ceil(DIGIT_BITS) as usize;
 
-/// The list, after all levels' lists, of entries that are due and not yet taken by `pop_due`.
-const DUE: u32 = LEVELS as u32 * LISTS_PER_LEVEL as u32;
+/// The list of entries that are due and not yet taken by `pop_due`. It is on no level.
+const DUE: u32 = 0;
 
-/// How many lists there are. The first so many entries of the slab are their heads: list number n is a
-/// ring through entry n, so an entry can be taken out of its ring without asking which list it is in,
-/// or whether it is the first or the last. The slots that users see are counted from behind the heads.
-const LISTS: u32 = DUE + 1;
-
-/// No entry: the end of the free list.
+/// No entry: the end of the free list, and the lists of a level that was never used.
 const NIL: u32 = u32::MAX;
 
+/// The most entries that there may be when another is added: all levels' heads still have room after them.
+const MOST_ENTRIES: usize = NIL as usize - LEVELS * LISTS_PER_LEVEL as usize;
+
+/// An entry, or the head of a list. A list is a ring of entries, and its head is one of them. So an entry leaves its
+/// ring the same way in every list and at every place. A list has its head's number.
 struct Entry<T> {
-    /// In a list's head: no entry of the list is due before this tick. It is exact until the earliest
-    /// entry is cancelled; then it is a lower bound that costs one look in vain.
+    /// The tick at which the entry is due. In the head of an occupied list it is a lower bound: no entry of the list is
+    /// due before it. The bound is exact until the earliest entry is cancelled. Then the loop may wake once without a
+    /// timer to fire.
     deadline: u64,
     serial: u64,
     prev: u32,
@@ -63,17 +64,20 @@ impl<T> Entry<T> {
 /// The wheel. `now` starts at tick 0.
 pub(crate) struct Wheel<T> {
     now: u64,
-    /// The lists' heads, then all others.
+    /// The heads of the levels that were used, each level's in a row, and all others.
     entries: Vec<Entry<T>>,
     free: u32,
-    /// How many entries were ever inserted, and how many of them are gone.
+    /// How many entries were ever inserted, and how many of them were taken out again.
     last_serial: u64,
     gone: u64,
-    /// A bit for each list of a level: is it occupied?
-    occupied: [u64; LEVELS],
+    /// The first list of each level; `NIL` until the level is used.
+    lists: [u32; LEVELS],
+    /// A bit for each list of a level. An occupied list is marked. A list that has become empty keeps its mark until it
+    /// is the next one.
+    marked: [u64; LEVELS],
 }
 
-/// The level on which an entry with this deadline hangs, which is not before now, and the digit there.
+/// The level of an entry with this deadline, and the deadline's digit there. The deadline must not be before now.
 pub(crate) fn place(now: u64, deadline: u64) -> (u32, u64) {
     // stage: hole "place"
     let level = (deadline ^ now | 1).ilog2() / DIGIT_BITS;
@@ -86,11 +90,12 @@ impl<T> Wheel<T> {
     pub(crate) fn new() -> Self {
         Self {
             now: 0,
-            entries: (0..LISTS).map(Entry::head).collect(),
+            entries: vec![Entry::head(DUE)],
             free: NIL,
             last_serial: 0,
             gone: 0,
-            occupied: [0; LEVELS],
+            lists: [NIL; LEVELS],
+            marked: [0; LEVELS],
         }
     }
 
@@ -113,17 +118,17 @@ impl<T> Wheel<T> {
         let (slot, serial) = (self.free, self.last_serial);
         let entry = &mut self.entries[slot as usize];
         self.free = entry.next;
-        // A vacant entry has no value. Forgotten, it need not be looked at to be dropped.
+        // A vacant entry has no value, so `forget` loses nothing: it spares a check for a value to drop.
         std::mem::forget(entry.value.replace(value));
         (entry.deadline, entry.serial) = (deadline, serial);
         self.hang(slot, deadline);
-        (slot - LISTS, serial)
+        (slot, serial)
     }
 
     /// Takes an entry out before it is due. `None` if it was popped or removed already.
     pub(crate) fn remove(&mut self, slot: u32, serial: u64) -> Option<T> {
         self.find(slot, serial)?;
-        self.unhang(slot as usize + LISTS as usize)
+        self.unhang(slot as usize)
     }
 
     /// The value of an entry that has not been popped or removed.
@@ -133,11 +138,11 @@ impl<T> Wheel<T> {
 
     /// No entry is due before this tick and, unless an entry was cancelled lately, one is due exactly
     /// then. `None` when there are no entries.
-    pub(crate) fn next_deadline(&self) -> Option<u64> {
+    pub(crate) fn next_deadline(&mut self) -> Option<u64> {
         if self.first(DUE).is_some() {
             return Some(self.now);
         }
-        let (_, list) = self.next_list()?;
+        let (.., list) = self.next_list()?;
         Some(self.entries[list as usize].deadline)
     }
 
@@ -147,9 +152,8 @@ impl<T> Wheel<T> {
     /// [`pop_due`]: Self::pop_due
     pub(crate) fn advance(&mut self, to: u64) {
         // stage: hole "Wheel::advance"
-        while let Some((level, list)) = self.next_list() {
+        while let Some((level, digit, list)) = self.next_list() {
             let shift = DIGIT_BITS * level;
-            let digit = u64::from(list) % LISTS_PER_LEVEL;
             let above = self.now & u64::MAX.checked_shl(shift + DIGIT_BITS).unwrap_or(0);
             let first_tick = above | digit << shift;
             if first_tick > to {
@@ -162,33 +166,34 @@ impl<T> Wheel<T> {
         // stage: end
     }
 
-    /// Takes the next entry that is due: its slot and serial, its deadline and its value. Entries come
-    /// in the order of their deadlines and, within one tick, of their insertion.
+    /// Takes the next entry that is due: its slot and serial, its deadline and its value. Entries come in the order of
+    /// their deadlines and, within one tick, of their insertion. A deadline that had passed when it was inserted
+    /// counts as the tick of that moment.
     pub(crate) fn pop_due(&mut self) -> Option<((u32, u64), u64, T)> {
         let slot = self.first(DUE)?;
         let Entry { deadline, serial, .. } = self.entries[slot as usize];
-        Some(((slot - LISTS, serial), deadline, self.unhang(slot as usize)?))
+        Some(((slot, serial), deadline, self.unhang(slot as usize)?))
     }
 
-    /// How many slots there are, and the serial of the newest entry.
+    /// How many slots there are, the heads' counted, and the serial of the newest entry.
     pub(crate) fn extent(&self) -> (usize, u64) {
-        (self.entries.len() - LISTS as usize, self.last_serial)
+        (self.entries.len(), self.last_serial)
     }
 
     /// Every entry in these slots that is pending or due: slot and serial, deadline, value.
     pub(crate) fn iter_in(&self, slots: Range<usize>) -> impl Iterator<Item = ((u32, u64), u64, &T)> {
-        let numbered = self.entries[LISTS as usize..].iter().enumerate().skip(slots.start).take(slots.len());
+        let numbered = self.entries.iter().enumerate().skip(slots.start).take(slots.len());
         numbered.filter_map(|(slot, e)| Some(((slot as u32, e.serial), e.deadline, e.value.as_ref()?)))
     }
 
     /// The entry that users know by this slot and serial, and that is not vacant.
     fn find(&mut self, slot: u32, serial: u64) -> Option<&mut Entry<T>> {
-        self.entries.get_mut(slot as usize + LISTS as usize).filter(|e| e.serial == serial && e.value.is_some())
+        self.entries.get_mut(slot as usize).filter(|e| e.serial == serial && e.value.is_some())
     }
 
     /// A new entry at the end of the slab.
     fn add_vacant(&mut self) {
-        assert!(self.entries.len() < NIL as usize, "a timer wheel holds at most 2^32 timers at a time");
+        assert!(self.entries.len() < MOST_ENTRIES, "a timer wheel holds at most 2^32 timers at a time");
         self.free = self.entries.len() as u32;
         self.entries.push(Entry { deadline: 0, serial: 0, prev: NIL, next: NIL, value: None });
     }
@@ -199,12 +204,19 @@ impl<T> Wheel<T> {
         (first != list).then_some(first)
     }
 
-    /// The level and the number of the occupied list that comes next.
-    fn next_list(&self) -> Option<(u32, u32)> {
+    /// The level and the digit of the occupied list that comes next, and the list. Lists that have become empty lose
+    /// their marks here. So an entry that leaves a list need not ask whether it was the last.
+    fn next_list(&mut self) -> Option<(u32, u64, u32)> {
         // stage: hole "Wheel::next_list"
-        let level = self.occupied.iter().position(|digits| *digits != 0)?;
-        let digit = self.occupied[level].trailing_zeros();
-        Some((level as u32, level as u32 * LISTS_PER_LEVEL as u32 + digit))
+        loop {
+            let level = self.marked.iter().position(|digits| *digits != 0)?;
+            let digit = self.marked[level].trailing_zeros();
+            let list = self.lists[level] + digit;
+            if self.first(list).is_some() {
+                return Some((level as u32, digit.into(), list));
+            }
+            self.marked[level] &= !(1 << digit);
+        }
         // stage: end
     }
 
@@ -213,16 +225,25 @@ impl<T> Wheel<T> {
         // stage: hole "Wheel::hang"
         let deadline = deadline.max(self.now);
         let (level, digit) = place(self.now, deadline);
-        self.occupied[level as usize] |= 1 << digit;
-        self.append(level * LISTS_PER_LEVEL as u32 + digit as u32, slot, deadline);
+        if self.lists[level as usize] == NIL {
+            self.add_lists(level as usize);
+        }
+        self.marked[level as usize] |= 1 << digit;
+        self.append(self.lists[level as usize] + digit as u32, slot, deadline);
         // stage: end
+    }
+
+    /// Makes the lists of a level that was never used.
+    fn add_lists(&mut self, level: usize) {
+        let first = self.entries.len() as u32;
+        self.lists[level] = first;
+        self.entries.extend((first..).map(Entry::head).take(LISTS_PER_LEVEL as usize));
     }
 
     /// Empties a list whose first tick has come: what is due goes to the due list, the rest to lower
     /// levels. Both keep their order.
     fn cascade(&mut self, list: u32) {
         let head = std::mem::replace(&mut self.entries[list as usize], Entry::head(list));
-        self.mark_empty(list);
         // stage: hole "Wheel::cascade"
         let mut slot = head.next;
         while slot != list {
@@ -240,7 +261,8 @@ impl<T> Wheel<T> {
     /// Makes an entry the last of a list.
     fn append(&mut self, list: u32, slot: u32, deadline: u64) {
         let head = &mut self.entries[list as usize];
-        head.deadline = head.deadline.min(deadline);
+        let is_first = head.prev == list;
+        head.deadline = if is_first { deadline } else { head.deadline.min(deadline) };
         // stage: hole "Wheel::append"
         let before = std::mem::replace(&mut head.prev, slot);
         self.entries[before as usize].next = slot;
@@ -258,20 +280,6 @@ impl<T> Wheel<T> {
         self.gone += 1;
         entries[prev as usize].next = next;
         entries[next as usize].prev = prev;
-        let value = entries[slot].value.take();
-        if prev == next {
-            // Only a head has the same neighbour on both sides: its list has just become empty.
-            entries[prev as usize].deadline = u64::MAX;
-            self.mark_empty(prev);
-        }
-        value
-    }
-
-    fn mark_empty(&mut self, list: u32) {
-        let (level, digit) = (list / LISTS_PER_LEVEL as u32, list % LISTS_PER_LEVEL as u32);
-        // The list of what is due is on no level.
-        if let Some(digits) = self.occupied.get_mut(level as usize) {
-            *digits &= !(1 << digit);
-        }
+        entries[slot].value.take()
     }
 }

@@ -95,7 +95,7 @@ impl Timers {
 
     /// How long until the next timer is due: zero if it is overdue, `None` if there is none.
     pub(crate) fn until_next(&self) -> Option<Duration> {
-        let tick = self.wheel.borrow().next_deadline()?;
+        let tick = self.wheel.borrow_mut().next_deadline()?;
         // stage: hole "until_next"
         Some(Duration::from_millis(tick).saturating_sub(self.uptime()))
         // stage: end
