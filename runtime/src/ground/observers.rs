@@ -1,9 +1,8 @@
 //! The observers of a loop: who is told, and whether anybody is.
 //!
 //! An event is first written down, by the pen of the first observer that has one. A pen runs nothing foreign. Then the
-//! others are told, if there are any. Those that the builder was given stand in a list that never changes. More may
-//! come while the loop runs, even while they are being told. So their list is shared: to tell, the loop takes a share in
-//! it. No borrow is alive while an observer, which is foreign code, runs.
+//! others are told, if there are any. More may come while the loop runs, even while they are being told. So their list
+//! is shared: to tell, the loop takes a share in it. No borrow is alive while an observer, which is foreign code, runs.
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -21,9 +20,9 @@ use crate::ground::signals::{forks, forks_since};
 /// Those who are told.
 pub(crate) struct Observers {
     pen: OnceCell<Penned>,
-    built_in: Vec<Rc<dyn Observer>>,
-    late: RefCell<Rc<[Rc<dyn Observer>]>>,
-    /// Whether there are any besides the one with the pen.
+    /// All but the one with the pen, in the order in which they are told.
+    told: RefCell<Rc<[Rc<dyn Observer>]>>,
+    /// Whether there are any of these.
     has_told: Cell<bool>,
     /// Whether any of these wants to be told of details, too.
     details: Cell<bool>,
@@ -67,12 +66,12 @@ impl Observers {
     pub(crate) fn new(built_in: Vec<Rc<dyn Observer>>) -> Self {
         let (pen, reading, is_abandoned) = (OnceCell::new(), Reading::new(), Cell::new(false));
         let any = Cell::new(!built_in.is_empty());
-        let built_in: Vec<_> = built_in.into_iter().filter_map(|observer| to_be_told(&pen, observer)).collect();
-        built_in.iter().for_each(|observer| reading.is_for(observer));
-        let (late, has_told) = (RefCell::new(Rc::default()), Cell::new(!built_in.is_empty()));
-        let details = Cell::new(built_in.iter().any(|observer| observer.wants_details()));
-        let (panic, checkpoint) = (Cell::default(), OnceCell::new());
-        Self { pen, built_in, late, has_told, details, any, reading, panic, forks: forks(), is_abandoned, checkpoint }
+        let told: Rc<[_]> = built_in.into_iter().filter_map(|observer| to_be_told(&pen, observer)).collect();
+        told.iter().for_each(|observer| reading.is_for(observer));
+        let has_told = Cell::new(!told.is_empty());
+        let details = Cell::new(told.iter().any(|observer| observer.wants_details()));
+        let (told, panic, checkpoint) = (RefCell::new(told), Cell::default(), OnceCell::new());
+        Self { pen, told, has_told, details, any, reading, panic, forks: forks(), is_abandoned, checkpoint }
     }
 
     /// Adds one, which is told from the next event on, in the middle of a poll too. It is told before the others: so it
@@ -83,10 +82,10 @@ impl Observers {
         let Some(observer) = to_be_told(&self.pen, observer) else { return };
         self.reading.is_for(&observer);
         self.details.set(self.details.get() || observer.wants_details());
-        let others = Rc::clone(&self.late.borrow());
-        let late = std::iter::once(observer).chain(others.iter().cloned()).collect();
+        let others = Rc::clone(&self.told.borrow());
+        let told = std::iter::once(observer).chain(others.iter().cloned()).collect();
         // The former list ends here, where no borrow is alive.
-        drop((self.late.replace(late), others));
+        drop((self.told.replace(told), others));
         self.has_told.set(true);
     }
 
@@ -153,16 +152,10 @@ impl Observers {
 
     fn tell_others(&self, event: Event<'_>) {
         let now = self.reading.at();
-        let late = Rc::clone(&self.late.borrow());
-        self.tell_each(&late, now, &event);
-        self.tell_each(&self.built_in, now, &event);
-    }
-
-    #[inline]
-    fn tell_each(&self, observers: &[Rc<dyn Observer>], now: Duration, event: &Event<'_>) {
-        for observer in observers {
+        let told = Rc::clone(&self.told.borrow());
+        for observer in &*told {
             // The loop may have a task's body in hand, so a panic has to wait until that is put back.
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| observer.on_event(now, event))) {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| observer.on_event(now, &event))) {
                 self.keep_panic(payload);
             }
         }
@@ -198,7 +191,7 @@ fn to_be_told(first: &OnceCell<Penned>, observer: Rc<dyn Observer>) -> Option<Rc
 impl Drop for Observers {
     fn drop(&mut self) {
         if self.is_abandoned.get() || self.forks != forks() {
-            std::mem::forget((self.pen.take(), std::mem::take(&mut self.built_in), self.late.take()));
+            std::mem::forget((self.pen.take(), self.told.take()));
         }
     }
 }
