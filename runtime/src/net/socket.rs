@@ -12,7 +12,7 @@ use crate::ground::event::{Event, Readiness, Resource, SourceId};
 use crate::heart::core::Core;
 use crate::heart::current::{at_home, expect_current, expect_home, with_home};
 use crate::heart::key::SourceKey;
-use crate::heart::reactor::{Direction, WaiterId};
+use crate::heart::reactor::{Direction, WaiterId, Waiting};
 use crate::net::told::{left_beside, taken_back, tell_drained};
 use crate::net::waiters::thin_out;
 
@@ -150,7 +150,8 @@ impl<S: mio::event::Source + Send + 'static> Socket<S> {
         // Nothing is lost between the attempt and here: the kernel is heard only between two turns.
         if !core.must_yield(cx) {
             let (waiter, at) = who(&core);
-            let replaced = core.reactor.wait(self.key, direction, waiter, cx.waker().clone(), at);
+            let waiting = Waiting { waiter, direction, waker: cx.waker().clone(), at };
+            let replaced = core.reactor.wait(self.key, waiting);
             if replaced.is_some() || core.is_observed() {
                 left_beside(&core, cx.waker(), self.key, direction, replaced, at);
             }

@@ -21,11 +21,13 @@ pub(super) struct Source {
 /// `Vec`.
 pub(super) struct Others(pub(super) Vec<Waiting>);
 
-pub(super) struct Waiting {
-    pub(super) waiter: WaiterId,
-    pub(super) direction: Direction,
-    pub(super) waker: Waker,
-    pub(super) at: &'static Location<'static>,
+/// One who waits.
+pub(crate) struct Waiting {
+    pub(crate) waiter: WaiterId,
+    pub(crate) direction: Direction,
+    pub(crate) waker: Waker,
+    /// The line that created the future.
+    pub(crate) at: &'static Location<'static>,
 }
 
 const _: () = assert!(size_of::<Source>() <= 64, "a source's size is a connection's cost: change it knowingly");

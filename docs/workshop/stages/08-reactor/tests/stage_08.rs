@@ -14,7 +14,7 @@ use std::time::Duration;
 use mio::net::UnixStream;
 
 use crate::heart::current::expect_current;
-use crate::heart::reactor::{Direction, Latches, WaiterId, token};
+use crate::heart::reactor::{Direction, Latches, WaiterId, Waiting, token};
 use crate::io::Socket;
 use crate::leaf::yield_now;
 use crate::time::sleep;
@@ -256,7 +256,7 @@ fn an_owner_waits_in_both_directions_and_sharers_beside_each_other() {
         let counts = waits.map(|(direction, waiter)| {
             let count = Arc::new(Count::default());
             let waker = Waker::from(Arc::clone(&count));
-            let replaced = core.reactor.wait(one.key, direction, waiter, waker, Location::caller());
+            let replaced = core.reactor.wait(one.key, Waiting { waiter, direction, waker, at: Location::caller() });
             assert!(replaced.is_none(), "nobody waited there before");
             count
         });

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use crate::heart::core::Core;
 use crate::heart::current::{current, expect_current};
 use crate::heart::key::SourceKey;
-use crate::heart::reactor::{Direction, WaiterId};
+use crate::heart::reactor::{Direction, WaiterId, Waiting};
 use crate::trace;
 
 /// Something that the kernel tells of, and that is read and written without blocking.
@@ -107,7 +107,8 @@ impl<S: mio::event::Source, T, F: FnMut(&S) -> io::Result<T> + Unpin> Attempt<'_
                 done => return Poll::Ready(done),
             }
         }
-        drop(core.reactor.wait(key, direction, this.waiter, cx.waker().clone(), this.at));
+        let waiting = Waiting { waiter: this.waiter, direction, waker: cx.waker().clone(), at: this.at };
+        drop(core.reactor.wait(key, waiting));
         trace::wait(&format!("{way} {}", key.0.serial), this.at);
         Poll::Pending
         // stage: end

@@ -20,11 +20,13 @@ pub(super) struct Source {
 /// It stands behind a box, because most sources have none: a pointer is 16 bytes less of each source than a `Vec`.
 pub(super) struct Others(pub(super) Vec<Waiting>);
 
-pub(super) struct Waiting {
-    pub(super) waiter: WaiterId,
-    pub(super) direction: Direction,
-    pub(super) waker: Waker,
-    pub(super) at: &'static Location<'static>,
+/// One who waits.
+pub(crate) struct Waiting {
+    pub(crate) waiter: WaiterId,
+    pub(crate) direction: Direction,
+    pub(crate) waker: Waker,
+    /// The line that created the future.
+    pub(crate) at: &'static Location<'static>,
 }
 
 const _: () = assert!(size_of::<Source>() <= 64, "a source's size is a connection's cost: change it knowingly");

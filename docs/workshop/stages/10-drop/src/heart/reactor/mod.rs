@@ -31,12 +31,12 @@ use std::time::Duration;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use self::source::{Source, Waiting};
+use self::source::Source;
 use crate::ground::signals::forks;
 use crate::heart::key::{Key, SourceKey};
 
 pub(crate) use self::latches::{Direction, Latches};
-pub(crate) use self::source::WaiterId;
+pub(crate) use self::source::{WaiterId, Waiting};
 
 /// How many events one look at the kernel takes. The rest keeps until the next look.
 const BATCH: usize = 1024;
@@ -167,19 +167,12 @@ impl Reactor {
 
     /// Leaves a waker until the next event. Returns the one it makes superfluous.
     #[inline(always)]
-    pub(crate) fn wait(
-        &self,
-        key: SourceKey,
-        direction: Direction,
-        waiter: WaiterId,
-        waker: Waker,
-        at: &'static Location<'static>,
-    ) -> Option<Waker> {
+    pub(crate) fn wait(&self, key: SourceKey, waiting: Waiting) -> Option<Waker> {
         let mut sources = self.sources.borrow_mut();
         let Some(source) = sources.get_mut(key.0.slot as usize).filter(|source| source.serial == key.0.serial) else {
-            return Some(waker);
+            return Some(waiting.waker);
         };
-        source.add(Waiting { waiter, direction, waker, at })
+        source.add(waiting)
     }
 
     /// A future that waited is dropped. Returns its waker, if no event has taken it.
