@@ -80,8 +80,8 @@ pub trait Pen {
     /// Writes an event's words. Five arguments are passed in registers, and an array of five is not.
     fn write(&self, at: u64, it: u64, other: u64, more: u64, last: u64);
 
-    /// The number of a place.
-    fn place(&self, place: Place) -> u32;
+    /// The number of a place, in parts for the same reason.
+    fn place(&self, file: &'static str, line: u32, column: u32) -> u32;
 
     /// The number of a text, beginning with 1, for the event that is written next.
     fn text(&self, text: &str) -> u64;

@@ -7,7 +7,7 @@
 //! `it` is what the event is about, `other` who did it or what is waited for, `more` depends on the kind. A packed
 //! event knows the slot of its own thing, and the slot of a thing waited for, in `more`. It knows a cause by number only.
 
-use crate::ground::event::{Cause, Event, Pen, Readiness, SourceId, TaskId, TimerId, WaitsFor, nanos};
+use crate::ground::event::{Cause, Event, Pen, Place, Readiness, SourceId, TaskId, TimerId, WaitsFor, nanos};
 use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
 
 /// An event as numbers.
@@ -54,6 +54,7 @@ impl Packed {
     /// Packs an event. It is compiled into each place that tells of one, where the kind is known.
     #[inline(always)]
     pub(crate) fn of(at: u64, event: &Event<'_>, pen: &dyn Pen) -> Self {
+        let number = |Place { file, line, column }| pen.place(file, line, column);
         let numbers = |kind, it, other| Self { at, it, other, more: 0, place: 0, tag: kind << 27 };
         let about = |kind, key: Key| Self { tag: kind << 27 | key.slot & SLOT, ..numbers(0, key.serial, 0) };
         let task = |kind, TaskId(TaskKey(key)): TaskId| about(kind, key);
@@ -68,24 +69,24 @@ impl Packed {
             Event::ParkEnd { events } => numbers(kind::PARK_END, events as u64, 0),
             Event::Spawn { task: it, by, name, at: place } => {
                 let name = name.map_or(0, |name| pen.text(name));
-                task(kind::SPAWN, it).cause(by).more(name).place(pen.place(place))
+                task(kind::SPAWN, it).cause(by).more(name).place(number(place))
             }
             Event::PollStart { task: it } => task(kind::POLL_START, it),
             Event::PollEnd { task: it, outcome } => task(kind::POLL_END, it).more(outcome as u64),
-            Event::Wait { task: it, on, at: place } => task(kind::WAIT, it).on(on).place(pen.place(place)),
+            Event::Wait { task: it, on, at: place } => task(kind::WAIT, it).on(on).place(number(place)),
             Event::WaitDropped { task: it, on } => task(kind::WAIT_DROPPED, it).on(on),
             Event::Wake { task: it, cause, queued } => task(kind::WAKE, it).cause(cause).more(u64::from(queued)),
             Event::StaleWake { cause } => numbers(kind::STALE_WAKE, 0, 0).cause(cause),
-            Event::Abort { task: it, by, at: place } => task(kind::ABORT, it).cause(by).place(pen.place(place)),
+            Event::Abort { task: it, by, at: place } => task(kind::ABORT, it).cause(by).place(number(place)),
             Event::Finish { task: it, outcome } => task(kind::FINISH, it).more(outcome as u64),
             Event::TimerSet { timer: it, by, deadline, at: place } => {
-                timer(kind::TIMER_SET, it).cause(by).more(nanos(deadline)).place(pen.place(place))
+                timer(kind::TIMER_SET, it).cause(by).more(nanos(deadline)).place(number(place))
             }
             Event::TimerFired { timer: it, late } => timer(kind::TIMER_FIRED, it).more(nanos(late)),
             Event::TimerCancelled { timer: it } => timer(kind::TIMER_CANCELLED, it),
             Event::SourceOpened { source: it, resource, ready, by, at: place } => {
                 let more = pen.resource(resource) << 8 | latches(ready);
-                source(kind::SOURCE_OPENED, it).cause(by).more(more).place(pen.place(place))
+                source(kind::SOURCE_OPENED, it).cause(by).more(more).place(number(place))
             }
             Event::SourceReady { source: it, ready } => source(kind::SOURCE_READY, it).more(latches(ready)),
             Event::SourceDrained { source: it, read, write } => {

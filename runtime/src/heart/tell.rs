@@ -91,7 +91,7 @@ impl Core {
         woken
     }
 
-    #[cold]
+    #[inline(always)]
     pub(crate) fn tell_woken(&self, word: WakeWord, woken: Woken, cause: Cause) {
         match self.tasks.named_by(word).map(TaskId) {
             Some(task) if woken != Woken::Stale => {

@@ -231,7 +231,7 @@ impl Drop for Sleep {
 #[cold]
 fn tell_cancelled(timer: TimerKey, waker: Option<Waker>) {
     if let Some(waker) = waker {
-        expect_home(timer.0.runtime, "a Sleep was dropped").observe(|| Event::TimerCancelled { timer: TimerId(timer) });
+        expect_home(timer.0.runtime, "a Sleep was dropped").tell(|| Event::TimerCancelled { timer: TimerId(timer) });
         drop(waker);
     }
 }

@@ -55,6 +55,15 @@ impl<P: Paper> RingPen<P> {
     }
 
     #[cold]
+    #[inline(never)]
+    fn find(&self, hash: usize, file: &'static str, line: u32, column: u32) -> u32 {
+        let place = Place { file, line, column };
+        let number = self.ring.number(place);
+        self.found[hash].set(Some((place, number)));
+        number
+    }
+
+    #[cold]
     fn turn_over(&self, unwritten: Option<[u64; 5]>) {
         if let Some(words) = unwritten {
             self.open().write(words);
@@ -83,19 +92,12 @@ impl<P: Paper> Pen for RingPen<P> {
         }
     }
 
-    fn place(&self, place: Place) -> u32 {
-        let hash = place.file.as_ptr() as usize ^ (place.line as usize) << 3 ^ place.column as usize;
-        let found = &self.found[hash % FOUND];
-        let same = |known: &Place| {
-            std::ptr::eq(known.file, place.file) && (known.line, known.column) == (place.line, place.column)
-        };
-        match found.get() {
+    fn place(&self, file: &'static str, line: u32, column: u32) -> u32 {
+        let hash = (file.as_ptr() as usize ^ (line as usize) << 3 ^ column as usize) % FOUND;
+        let same = |known: &Place| std::ptr::eq(known.file, file) && (known.line, known.column) == (line, column);
+        match self.found[hash].get() {
             Some((known, number)) if same(&known) => number,
-            _ => {
-                let number = self.ring.number(place);
-                found.set(Some((place, number)));
-                number
-            }
+            _ => self.find(hash, file, line, column),
         }
     }
 

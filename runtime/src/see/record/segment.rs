@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ground::event::Resource;
-use crate::ground::packed::{Packed, SLOT, which};
+use crate::ground::packed::{Packed, SLOT, kind, which};
 use crate::heart::key::Key;
 use crate::see::model::things::Who;
 
@@ -157,6 +157,16 @@ impl Words {
 
     pub(super) fn by(&self) -> By {
         By { tag: (self.word(4) >> 32) as u32, number: self.word(2) }
+    }
+
+    /// Whether this is a wait for that timer.
+    pub(super) fn is_wait_for(&self, timer: &Self) -> bool {
+        self.kind() == kind::WAIT && self.word(2) == timer.serial() && which((self.word(4) >> 32) as u32) == 2
+    }
+
+    /// Whether that timer is cancelled by this event.
+    pub(super) fn is_end_of(&self, timer: &Self) -> bool {
+        self.kind() == kind::TIMER_CANCELLED && self.serial() == timer.serial()
     }
 
     #[inline]

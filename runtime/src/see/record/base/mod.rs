@@ -18,6 +18,7 @@ use crate::ground::packed::{Packed, kind, readiness};
 use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
 use crate::see::model::slots::Slots;
 use crate::see::model::state::Phase;
+use crate::see::model::things::TaskState;
 use crate::see::record::base::parts::{Source, Task, Tickets, Timer, Unread, Wait};
 use crate::see::record::segment::{Segment, Words};
 
@@ -50,11 +51,8 @@ impl Base {
                 kind::POLL_START => left = self.poll(event, rest),
                 kind::POLL_END => self.poll_ended(event),
                 kind::WAKE => self.woken(event),
-                kind::WAIT => {
-                    let wait = event.packed();
-                    self.wait(wait.key(), wait.waits_for(), wait.place, wait.at);
-                }
-                kind::TIMER_SET => self.timer_set(event),
+                kind::WAIT => self.begins_to_wait(event),
+                kind::TIMER_SET => left = self.timer_set(event, rest),
                 kind::TIMER_FIRED => {
                     self.phase = Phase::Timers;
                     self.timers.remove(event.key());
@@ -102,6 +100,10 @@ impl Base {
                     task.poll_ended(event);
                     self.running = None;
                 }
+                kind::FINISH => {
+                    self.finished(start.key());
+                    return rest;
+                }
                 _ => break,
             }
             left = rest;
@@ -124,10 +126,18 @@ impl Base {
         }
     }
 
+    /// Sets a timer, unless it is waited for and cancelled right away. Then these two events are applied, too, and
+    /// nothing is left of any. Returns the events that are left.
     #[inline(always)]
-    fn timer_set(&mut self, event: &Words) {
-        let set = Timer { deadline: event.more(), by: event.by(), place: event.place(), waiter: None };
-        self.timers.put(event.key(), set);
+    fn timer_set<'a>(&mut self, event: &Words, rest: &'a [Words]) -> &'a [Words] {
+        match rest {
+            [wait, end, behind @ ..] if end.is_end_of(event) && wait.is_wait_for(event) => behind,
+            _ => {
+                let set = Timer { deadline: event.more(), by: event.by(), place: event.place(), waiter: None };
+                self.timers.put(event.key(), set);
+                rest
+            }
+        }
     }
 
     fn enqueue(&mut self, key: Key, at: u64) {
@@ -136,19 +146,26 @@ impl Base {
         }
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn spawned(&mut self, event: &Words, segment: &Segment) {
         let (key, now) = (event.key(), event.at());
         // Nobody lives in a slot twice. In a recording that says so, the first tenant has gone unnoticed.
         self.tasks.key_at(key.slot).into_iter().for_each(|before| self.finished(before));
-        let mut task = Task::new(segment.text(event.more()), event.by(), event.place(), now);
-        task.enqueue(&mut self.tickets, now);
-        self.tasks.put(key, task);
+        let task = Task::new(segment.text(event.more()), event.by(), event.place(), now);
+        // It is last in the ready queue.
+        self.tasks.put(key, Task { queued: self.tickets.next(), state: TaskState::Ready, ..task });
     }
 
+    #[inline(never)]
     fn finished(&mut self, key: Key) {
         self.running = self.running.filter(|running| running.get() != key.serial);
         self.tasks.remove(key);
+    }
+
+    #[inline(never)]
+    fn begins_to_wait(&mut self, event: &Words) {
+        let wait = event.packed();
+        self.wait(wait.key(), wait.waits_for(), wait.place, wait.at);
     }
 
     /// A task begins to wait for something, or goes on. For a deadline, and for a task's end, one waits at a time.
