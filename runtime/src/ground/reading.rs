@@ -76,7 +76,7 @@ impl Reading {
         self.nanos.get()
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn read(&self, at: Duration) {
         self.at.set(at);
         self.nanos.set(nanos(at));

@@ -63,11 +63,17 @@ impl<P: Paper> RingPen<P> {
         number
     }
 
+    /// Writes where no room was left. Like [`turn_over`](Self::turn_over) it is called last, so `write` needs no stack.
     #[cold]
-    fn turn_over(&self, unwritten: Option<[u64; 5]>) {
-        if let Some(words) = unwritten {
-            self.open().write(words);
-        }
+    #[inline(never)]
+    fn write_anew(&self, at: u64, it: u64, other: u64, more: u64, last: u64) {
+        self.open().write([at, it, other, more, last]);
+        self.turn_over();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn turn_over(&self) {
         if self.open.borrow().is_full() {
             self.ring.turn_over();
         }
@@ -83,12 +89,11 @@ impl<P: Paper> Drop for RingPen<P> {
 impl<P: Paper> Pen for RingPen<P> {
     #[inline]
     fn write(&self, at: u64, it: u64, other: u64, more: u64, last: u64) {
-        let words = [at, it, other, more, last];
-        let written = self.open.borrow().write(words);
+        let written = self.open.borrow().write([at, it, other, more, last]);
         match written {
             Written::WithRoomLeft => {}
-            Written::Full => self.turn_over(None),
-            Written::Not => self.turn_over(Some(words)),
+            Written::Full => self.turn_over(),
+            Written::Not => self.write_anew(at, it, other, more, last),
         }
     }
 
