@@ -7,8 +7,9 @@ use loom::thread;
 
 use crate::explore;
 use crate::ground::queue::Consumer;
+use crate::ground::registry::Registry;
 use crate::ground::sync::{Arc, Ordering, Poll, bell};
-use crate::heart::inbox::{Inbox, Registry};
+use crate::heart::inbox::Inbox;
 
 /// A loop, as far as its inbox is concerned.
 struct Loop<M> {
@@ -218,7 +219,7 @@ fn send_to(inbox: Option<Arc<Inbox<Token>>>, token: Token) -> Fate {
 }
 
 /// The end of a runtime, as `Runtime::drop` has it.
-fn end(number: u32, registry: &Registry<Token>, home: Loop<Token>) -> Vec<Token> {
+fn end(number: u32, registry: &Registry<Inbox<Token>>, home: Loop<Token>) -> Vec<Token> {
     registry.leave(number);
     let last = home.drain();
     drop(home);

@@ -9,6 +9,8 @@ pub(crate) mod place;
 #[path = "../../runtime/src/ground/queue.rs"]
 #[allow(dead_code, reason = "no model sends a message")]
 pub(crate) mod queue;
+#[path = "../../runtime/src/ground/registry.rs"]
+pub(crate) mod registry;
 #[path = "../../runtime/src/ground/sync.rs"]
 #[allow(unused_imports, reason = "the pool's are not needed here")]
 pub(crate) mod sync;

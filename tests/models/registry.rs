@@ -5,8 +5,9 @@
 
 use std::iter::repeat_with;
 
+use crate::ground::registry::Registry;
 use crate::ground::sync::{Arc, Bell};
-use crate::heart::inbox::{Inbox, Registry};
+use crate::heart::inbox::Inbox;
 use crate::watchdog::watched;
 
 fn inbox() -> Arc<Inbox<()>> {
@@ -15,7 +16,7 @@ fn inbox() -> Arc<Inbox<()>> {
 }
 
 /// Lets runtimes come and go until `number` is the last that was given.
-fn count_up_to(number: u32, registry: &Registry<()>) {
+fn count_up_to(number: u32, registry: &Registry<Inbox<()>>) {
     let passer_by = inbox();
     while let Some(given) = registry.enter(&passer_by) {
         registry.leave(given);

@@ -657,9 +657,9 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 3, what: "a runtime whose jobs are not over stays in the registry",
-        file: "heart/inbox.rs", inside: "fn leave(",
-        right: ".map(|place| table.inboxes.remove(place))",
-        wrong: ".filter(|place| Arc::strong_count(&table.inboxes[*place].1) <= 2).map(|place| table.inboxes.remove(place))",
+        file: "ground/registry.rs", inside: "fn leave(",
+        right: ".map(|place| table.living.remove(place))",
+        wrong: ".filter(|place| Arc::strong_count(&table.living[*place].1) <= 2).map(|place| table.living.remove(place))",
         test: "loom models::a_jobs_result_reaches_an_ending_loop_and_a_flood_does_not",
     },
     Bug {
@@ -713,9 +713,9 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 3, what: "a runtime that leaves the registry stays in it",
-        file: "heart/inbox.rs", inside: "fn leave(",
-        right: ".map(|place| table.inboxes.remove(place))",
-        wrong: ".map(|place| table.inboxes[place].clone())",
+        file: "ground/registry.rs", inside: "fn leave(",
+        right: ".map(|place| table.living.remove(place))",
+        wrong: ".map(|place| table.living[place].clone())",
         test: "loom models::a_wake_reaches_the_loop_while_it_lives_and_harms_nobody_afterwards",
     },
     Bug {
@@ -727,7 +727,7 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         rule: 3, what: "a runtime is found by the low bits of its number alone",
-        file: "heart/inbox.rs", inside: "fn exact(",
+        file: "ground/registry.rs", inside: "fn exact(",
         right: "(*found == number)",
         wrong: "(*found == number || true)",
         test: "loom models::a_message_reaches_its_runtime_while_others_come_and_go",

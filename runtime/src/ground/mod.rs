@@ -10,6 +10,7 @@
 //!     foreign.rs    what other people's code may do, and a panic of it that is nobody's
 //!     sync.rs       the concurrent primitives, which the loom models swap for their own
 //!     queue.rs      a queue between threads, from which one takes
+//!     registry.rs   which runtimes live, by their numbers
 //!     place.rs      a line of a source, in whatever language
 //!     annex.rs      what layers above the heart keep with a loop
 //!     shown.rs      a stranger's name, as a terminal may be sent it
@@ -37,6 +38,7 @@ pub(crate) mod failure;
 pub(crate) mod metrics;
 pub(crate) mod pool;
 pub(crate) mod queue;
+pub(crate) mod registry;
 
 pub(crate) mod packed;
 pub(crate) mod reading;

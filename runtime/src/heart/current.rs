@@ -23,12 +23,13 @@ use std::rc::Rc;
 use std::sync::LazyLock;
 
 use crate::ground::event::thread_number;
+use crate::ground::registry::Registry;
 use crate::ground::signals::forks;
 use crate::heart::core::{Core, Message};
-use crate::heart::inbox::Registry;
+use crate::heart::inbox::Inbox;
 
 /// All inboxes of this process.
-pub(crate) static REGISTRY: LazyLock<Registry<Message>> = LazyLock::new(Registry::new);
+pub(crate) static REGISTRY: LazyLock<Registry<Inbox<Message>>> = LazyLock::new(Registry::new);
 
 thread_local! {
     /// The core of the loop that runs on this thread. An [`Entered`] puts it here and takes it out, so nothing is left

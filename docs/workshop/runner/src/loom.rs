@@ -74,16 +74,22 @@ pub(crate) fn broken(stage: &Stage) -> Vec<(String, Vec<String>)> {
 fn prepare(folder: &Path, inbox: &str) -> Said<()> {
     let models = project().join("tests/loom");
     let file = |name: &str| models.join(name).display().to_string();
+    let ground = |name: &str| project().join("runtime/src/ground").join(name).display().to_string();
     let manifest = "[package]\nname = \"models-of-my-inbox\"\nversion = \"0.1.0\"\nedition = \"2024\"\npublish = false\n\n\
          [workspace]\n\n[dependencies]\nloom = \"0.7.3\"\n\n\
          [profile.dev]\nopt-level = 2\ndebug = false\n";
     let program = format!(
         "//! The project's models of the inbox, on this one.\n\n#![cfg(test)]\n#![allow(warnings)]\n\n\
-         mod ground {{\n    #[path = {:?}]\n    pub(crate) mod sync;\n}}\n\
+         mod ground {{\n    #[path = {:?}]\n    pub(crate) mod queue;\n    #[path = {:?}]\n    pub(crate) mod registry;\n    \
+         pub(crate) mod sync {{\n        #[path = {:?}]\n        mod primitives;\n        \
+         pub(crate) use self::primitives::*;\n        \
+         pub(crate) use super::queue::{{Consumer, Producer, queue}};\n    }}\n}}\n\
          mod heart {{\n    #[path = \"inbox.rs\"]\n    pub(crate) mod inbox;\n}}\n\
          #[path = {:?}]\nmod time;\n#[path = {:?}]\nmod models;\n\n\
          fn explore(model: impl Fn() + Send + Sync + 'static) {{\n    \
          let mut checker = loom::model::Builder::new();\n    checker.preemption_bound = Some(3);\n    checker.check(model);\n}}\n",
+        ground("queue.rs"),
+        ground("registry.rs"),
         file("sync.rs"),
         file("time.rs"),
         file("models.rs")

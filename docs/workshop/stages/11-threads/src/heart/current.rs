@@ -22,13 +22,14 @@ use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::LazyLock;
 
+use crate::ground::registry::Registry;
 use crate::ground::signals::forks;
 use crate::heart::core::{Core, Message};
-use crate::heart::inbox::Registry;
+use crate::heart::inbox::Inbox;
 use crate::trace::thread_number;
 
 /// All inboxes of this process.
-pub(crate) static REGISTRY: LazyLock<Registry<Message>> = LazyLock::new(Registry::new);
+pub(crate) static REGISTRY: LazyLock<Registry<Inbox<Message>>> = LazyLock::new(Registry::new);
 
 thread_local! {
     /// An [`Entered`] takes out again all that it puts here and into `BELOW`. So there is nothing to drop when the

@@ -1,6 +1,6 @@
 //! The inbox: how another thread reaches a loop.
 //!
-//! A runtime owns one [`Inbox`], and the process-wide [`Registry`] finds it by the runtime's number.
+//! A runtime owns one [`Inbox`], and the process-wide `Registry` finds it by the runtime's number.
 //! The sender's steps and the loop's steps are few, and their order is everything:
 //!
 //! ```text
@@ -21,9 +21,7 @@
 //! Two things must never happen here. No lock is held while foreign code runs, and a message may own anything. And
 //! the order of steps is never another than the one above. A test of stage 11 tries every order of these steps.
 
-use std::sync::PoisonError;
-
-use crate::ground::sync::{Arc, AtomicBool, Bell, Consumer, Ordering, Producer, RwLock, fence, queue};
+use crate::ground::sync::{Arc, AtomicBool, Bell, Consumer, Ordering, Producer, fence, queue};
 
 /// One runtime's inbox, shared between its loop and every thread that may want to reach it.
 pub(crate) struct Inbox<M> {
@@ -75,78 +73,5 @@ impl<M> Inbox<M> {
     /// The loop has come back from its park: from here on nobody needs to ring.
     pub(crate) fn unparked(&self) {
         self.parked.store(false, Ordering::Relaxed);
-    }
-}
-
-/// Finds the inbox of a runtime by its number.
-///
-/// Numbers count up and are never given twice. A waker holds only the low 16 bits, which belong to one living runtime
-/// at a time.
-pub(crate) struct Registry<M> {
-    table: RwLock<Table<M>>,
-}
-
-struct Table<M> {
-    last_number: u32,
-    /// The runtimes' numbers and inboxes, in the order of the low 16 bits.
-    inboxes: Vec<(u32, Arc<Inbox<M>>)>,
-}
-
-impl<M> Table<M> {
-    /// The place of the runtime that has these low 16 bits; or the place where one would stand.
-    fn place(&self, low_bits: u16) -> Result<usize, usize> {
-        self.inboxes.binary_search_by_key(&low_bits, |(number, _)| *number as u16)
-    }
-}
-
-impl<M> Registry<M> {
-    /// A registry without runtimes.
-    pub(crate) fn new() -> Self {
-        Self { table: RwLock::new(Table { last_number: 0, inboxes: Vec::new() }) }
-    }
-
-    /// Enters an inbox and returns the number of its runtime: `None` when 65,535 runtimes live, or
-    /// when the numbers have run out. Those whose low bits are 0 are nobody's.
-    pub(crate) fn enter(&self, inbox: &Arc<Inbox<M>>) -> Option<u32> {
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        if table.inboxes.len() >= usize::from(u16::MAX) {
-            return None;
-        }
-        for _ in 0..=u16::MAX {
-            let number = table.last_number.checked_add(1)?;
-            table.last_number = number;
-            match table.place(number as u16) {
-                Err(place) if number as u16 != 0 => {
-                    table.inboxes.insert(place, (number, Arc::clone(inbox)));
-                    return Some(number);
-                }
-                _ => {}
-            }
-        }
-        None
-    }
-
-    /// Removes a runtime: from here on nobody finds its inbox. A sender that found it before can still send, until the
-    /// loop drops its end of the queue.
-    pub(crate) fn leave(&self, number: u32) {
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let inbox = table.place(number as u16).ok().map(|place| table.inboxes.remove(place));
-        drop(table);
-        drop(inbox);
-    }
-
-    /// The inbox of the runtime with this number, if it lives.
-    pub(crate) fn exact(&self, number: u32) -> Option<Arc<Inbox<M>>> {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        let (found, inbox) = &table.inboxes[table.place(number as u16).ok()?];
-        (*found == number).then(|| Arc::clone(inbox))
-    }
-
-    /// The inbox of the runtime that has these low 16 bits today: good enough for a wake, which may
-    /// go wrong, and for nothing else.
-    pub(crate) fn hint(&self, low_bits: u16) -> Option<Arc<Inbox<M>>> {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        let (_, inbox) = &table.inboxes[table.place(low_bits).ok()?];
-        Some(Arc::clone(inbox))
     }
 }
