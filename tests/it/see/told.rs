@@ -51,7 +51,7 @@ fn spawns_timers_and_waits_have_the_place_that_the_program_gives() {
         let text = text_of(&ring);
         for expected in [
             r#""name":"slow","at":"app.py:3:1""#,
-            r#""e":"timer_set","timer":1,"slot":0,"by":"task 2","deadline":5000000,"at":"app.py:7:1""#,
+            r#""e":"timer_set","timer":1,"slot":1,"by":"task 2","deadline":5000000,"at":"app.py:7:1""#,
             r#""on":"timer 1","at":"app.py:7:1""#,
         ] {
             assert!(text.contains(expected), "{expected} is not in\n{text}");
