@@ -13,21 +13,21 @@
 
 /// The queue.
 pub(crate) struct Ready<T> {
-    now: Vec<T>,
+    pub(super) now: Vec<T>,
     /// How many of `now` are gone.
-    taken: usize,
-    later: Vec<T>,
+    pub(super) taken: usize,
+    pub(super) later: Vec<T>,
     /// Picks the next, if a seed was given.
-    random: Option<Random>,
+    pub(super) random: Option<Random>,
 }
 
 /// The generator that picks among the entries. After `most_picks` picks, entries come in the order of the queue.
-struct Random {
-    seed: u64,
+pub(super) struct Random {
+    pub(super) seed: u64,
     state: u64,
     /// How many picks it has made. A pick needs two entries or more.
-    picks: u64,
-    most_picks: u64,
+    pub(super) picks: u64,
+    pub(super) most_picks: u64,
 }
 
 impl<T: Copy> Ready<T> {
@@ -35,21 +35,6 @@ impl<T: Copy> Ready<T> {
     pub(crate) fn new(seed: Option<u64>) -> Self {
         let random = seed.map(|seed| Random { seed, state: seed, picks: 0, most_picks: u64::MAX });
         Self { now: Vec::new(), taken: 0, later: Vec::new(), random }
-    }
-
-    /// Leaves only the first `most_picks` picks to the seed. Those that come later are in order.
-    pub(crate) fn limit_picks(&mut self, most_picks: u64) {
-        self.random.iter_mut().for_each(|random| random.most_picks = most_picks);
-    }
-
-    /// How many picks the seed has decided.
-    pub(crate) fn picks(&self) -> u64 {
-        self.random.as_ref().map_or(0, |random| random.picks)
-    }
-
-    /// The seed that it was given.
-    pub(crate) fn seed(&self) -> Option<u64> {
-        self.random.as_ref().map(|random| random.seed)
     }
 
     /// How many are queued.
@@ -68,11 +53,6 @@ impl<T: Copy> Ready<T> {
         let Some(next) = self.now.get(self.taken) else { return self.begin_round() };
         self.taken += 1;
         Some(*next)
-    }
-
-    /// All that is queued, in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.now[self.taken..].iter().chain(&self.later)
     }
 
     /// The first list is used up: begins a round with the second. Without a seed the lists change places. With a seed,

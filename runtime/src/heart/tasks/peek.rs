@@ -1,4 +1,4 @@
-//! Peeking: what a dump, a diagnosis and a search ask the task store. No turn needs it.
+//! Peeking: what a dump, a diagnosis and a search ask the task store and its queue. No turn needs it.
 
 use std::ops::Range;
 use std::task::Waker;
@@ -94,5 +94,27 @@ impl Tasks {
                 look(self.key(index, slot.serial), waker);
             }
         }
+    }
+}
+
+impl<T> Ready<T> {
+    /// Leaves only the first `most_picks` picks to the seed. Those that come later are in order.
+    pub(crate) fn limit_picks(&mut self, most_picks: u64) {
+        self.random.iter_mut().for_each(|random| random.most_picks = most_picks);
+    }
+
+    /// How many picks the seed has decided.
+    pub(crate) fn picks(&self) -> u64 {
+        self.random.as_ref().map_or(0, |random| random.picks)
+    }
+
+    /// The seed that it was given.
+    pub(crate) fn seed(&self) -> Option<u64> {
+        self.random.as_ref().map(|random| random.seed)
+    }
+
+    /// All that is queued, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.now[self.taken..].iter().chain(&self.later)
     }
 }
