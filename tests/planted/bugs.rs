@@ -1075,7 +1075,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 9, what: "the boxes of a peak of tasks are kept for ever",
         file: "heart/tasks/mod.rs", inside: "fn vacate(",
-        right: "self.vacancies > MOST_SPARES",
+        right: "index as usize > MOST_SPARES",
         wrong: "false",
         test: "models tasks_model::empty_bodies_are_kept_for_the_next_tasks_but_not_those_of_a_peak",
     },

@@ -88,7 +88,8 @@ pub(crate) enum Woken {
 /// The slot of the future of `block_on`.
 const ROOT: usize = 0;
 
-/// How many vacant slots keep their empty bodies for the next tasks. More would keep the memory of a peak for ever.
+/// How many slots, the first of all, keep an empty body for their next task. More would keep the memory of a peak for
+/// ever.
 const MOST_SPARES: usize = 256;
 
 /// Ends the list of vacant slots: it is no slot's number.
@@ -155,8 +156,6 @@ struct Inner {
     last_serial: u64,
     /// Tasks that are not over.
     live: usize,
-    /// Slots without a tenant, the root's not counted.
-    vacancies: usize,
 }
 
 impl Tasks {
@@ -164,8 +163,7 @@ impl Tasks {
     /// there. Without, tasks come in the order in which they were queued.
     pub(crate) fn new(runtime: u32, seed: Option<u64>) -> Self {
         let (slots, ready) = (vec![Slot::vacant(Location::caller())], Ready::new(seed));
-        let inner =
-            Inner { slots, vacant: NONE, rare: Vec::new(), ready, stale: 0, last_serial: 0, live: 0, vacancies: 0 };
+        let inner = Inner { slots, vacant: NONE, rare: Vec::new(), ready, stale: 0, last_serial: 0, live: 0 };
         Self { runtime, inner: RefCell::new(inner) }
     }
 
@@ -202,7 +200,6 @@ impl Tasks {
         let slot = &mut inner.slots[index as usize];
         inner.vacant = slot.next_vacant;
         (slot.serial, slot.at, slot.life, slot.is_detached) = (key.0.serial, at, Life::Ready, false);
-        inner.vacancies -= 1;
         let spare = slot.body.take();
         fill(&mut slot.body, body(future, spare));
         key
@@ -472,8 +469,7 @@ impl Inner {
         let slot = &mut self.slots[index as usize];
         slot.serial = 0;
         slot.next_vacant = std::mem::replace(&mut self.vacant, index);
-        self.vacancies += 1;
-        if self.vacancies > MOST_SPARES {
+        if index as usize > MOST_SPARES {
             slot.body = None;
         }
         if (index as usize) < self.rare.len() {
@@ -485,7 +481,6 @@ impl Inner {
     fn add_slot(&mut self, at: &'static Location<'static>) {
         assert!(self.slots.len() < MAX_SLOTS, "a runtime holds at most 16,777,216 tasks at a time");
         self.vacant = self.slots.len() as u32;
-        self.vacancies += 1;
         self.slots.push(Slot::vacant(at));
     }
 }
