@@ -150,8 +150,8 @@ impl Pair {
             pending: BTreeMap::new(),
             due: BTreeMap::new(),
             places: BTreeMap::new(),
-            // Keys that were never given out are as stale as any.
-            gone: vec![(0, 0), (0, u64::MAX), (7, 1), (u32::MAX, 1)],
+            // Keys that were never given out are as stale as any. None has serial 0.
+            gone: vec![(0, 1), (0, u64::MAX), (7, 1), (u32::MAX, 1)],
             inserted: 0,
             last_serial: 0,
             slots: BTreeSet::new(),

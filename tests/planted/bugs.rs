@@ -988,6 +988,13 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "models wheel_model::the_wheel_does_what_a_sorted_list_does",
     },
     Bug {
+        rule: 6, what: "a timer that was taken out can be taken out again",
+        file: "heart/wheel.rs", inside: "fn unhang(",
+        right: "entry.serial = 0;",
+        wrong: "",
+        test: "models wheel_model::the_wheel_does_what_a_sorted_list_does",
+    },
+    Bug {
         rule: 6, what: "a deadline in the past hangs where now has been already",
         file: "heart/wheel.rs", inside: "fn hang(",
         right: "let deadline = deadline.max(self.now);",

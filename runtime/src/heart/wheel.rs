@@ -46,6 +46,7 @@ struct Entry<T> {
     /// due before it. The bound is exact until the earliest entry is cancelled. Then the loop may wake once without a
     /// timer to fire.
     deadline: u64,
+    /// 0 in a list's head and in a vacant entry, which nobody finds by it.
     serial: u64,
     prev: u32,
     /// The next entry of the same list; in a vacant entry, of the free list.
@@ -185,10 +186,10 @@ impl<T> Wheel<T> {
         numbered.filter_map(|(slot, e)| Some(((slot as u32, e.serial), e.deadline, e.value.as_ref()?)))
     }
 
-    /// The entry that users know by this slot and serial, and that is not vacant.
+    /// The entry that users know by this slot and serial, unless it was taken out.
     #[inline]
     fn find(&mut self, slot: u32, serial: u64) -> Option<&mut Entry<T>> {
-        self.entries.get_mut(slot as usize).filter(|e| e.serial == serial && e.value.is_some())
+        self.entries.get_mut(slot as usize).filter(|e| e.serial == serial)
     }
 
     /// A new entry at the end of the slab.
@@ -273,6 +274,7 @@ impl<T> Wheel<T> {
         let entries = self.entries.as_mut_slice();
         let entry = &mut entries[slot];
         let (prev, next) = (entry.prev, std::mem::replace(&mut entry.next, self.free));
+        entry.serial = 0;
         self.free = slot as u32;
         self.gone += 1;
         entries[prev as usize].next = next;
