@@ -47,16 +47,23 @@ impl<T> Slots<T> {
     /// Puts a thing into its slot.
     #[inline]
     pub(crate) fn put(&mut self, key: Key, thing: T) {
-        let sheet = key.slot as usize / SHEET;
-        if self.0.get(sheet).is_none_or(Option::is_none) {
-            self.make(sheet);
-        }
-        if let Some(place) = self.place(key.slot) {
-            *place = Some((key.serial, thing));
+        self.put_with(key, || thing);
+    }
+
+    /// Puts a thing into its slot. It is made when the slot is there, so a small one is made right in it.
+    #[inline(always)]
+    pub(crate) fn put_with(&mut self, key: Key, thing: impl FnOnce() -> T) {
+        loop {
+            if let Some(place) = self.place(key.slot) {
+                *place = Some((key.serial, thing()));
+                return;
+            }
+            self.make(key.slot as usize / SHEET);
         }
     }
 
     #[cold]
+    #[inline(never)]
     fn make(&mut self, sheet: usize) {
         if self.0.len() <= sheet {
             self.0.resize_with(sheet + 1, || None);

@@ -111,7 +111,12 @@ impl Segment {
     /// The text with this number.
     #[inline]
     pub(super) fn text(&self, number: u64) -> Option<Arc<str>> {
-        let index = (number as usize).checked_sub(1)?;
+        self.text_at((number as usize).checked_sub(1)?)
+    }
+
+    /// It is no part of its caller's code: most tasks have no name.
+    #[inline(never)]
+    fn text_at(&self, index: usize) -> Option<Arc<str>> {
         self.beside().texts.get(index).map(Arc::clone)
     }
 

@@ -19,7 +19,7 @@ use crate::heart::key::{Key, SourceKey, TaskKey, TimerKey};
 use crate::see::model::slots::Slots;
 use crate::see::model::state::Phase;
 use crate::see::model::things::TaskState;
-use crate::see::record::base::parts::{Source, Task, Tickets, Timer, Unread, Wait};
+use crate::see::record::base::parts::{Source, Task, Tickets, Timer, Unread, Wait, Waits};
 use crate::see::record::segment::{Segment, Words};
 
 /// A loop between two events.
@@ -32,6 +32,8 @@ pub(in crate::see::record) struct Base {
     running: Option<NonZeroU64>,
     tickets: Tickets,
     tasks: Slots<Task>,
+    /// By the slots of their tasks.
+    waits: Slots<Waits>,
     timers: Slots<Timer>,
     sources: Slots<Source>,
     /// The rest of what a base is made of that belongs to a loop that ran already.
@@ -146,20 +148,30 @@ impl Base {
         }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn spawned(&mut self, event: &Words, segment: &Segment) {
-        let (key, now) = (event.key(), event.at());
+        let key = event.key();
         // Nobody lives in a slot twice. In a recording that says so, the first tenant has gone unnoticed.
         self.tasks.key_at(key.slot).into_iter().for_each(|before| self.finished(before));
-        let task = Task::new(segment.text(event.more()), event.by(), event.place(), now);
-        // It is last in the ready queue.
-        self.tasks.put(key, Task { queued: self.tickets.next(), state: TaskState::Ready, ..task });
+        self.tasks.put_with(key, || {
+            let task = Task::new(segment.text(event.more()), event.by(), event.place(), event.at());
+            // It is last in the ready queue.
+            Task { queued: self.tickets.next(), state: TaskState::Ready, ..task }
+        });
     }
 
     #[inline(never)]
     fn finished(&mut self, key: Key) {
-        self.running = self.running.filter(|running| running.get() != key.serial);
-        self.tasks.remove(key);
+        self.running.take_if(|running| running.get() == key.serial);
+        let gone = self.tasks.take(key);
+        if gone.as_ref().is_some_and(|task| task.has_waits) {
+            self.waits_over(key);
+        }
+    }
+
+    #[inline(never)]
+    fn waits_over(&mut self, task: Key) {
+        self.waits.remove(task);
     }
 
     #[inline(never)]
@@ -181,14 +193,14 @@ impl Base {
                 self.timers.get_mut(timer).into_iter().for_each(|timer| wait.alone_in(&mut timer.waiter));
             }
             WaitsFor::Join(TaskId(TaskKey(other))) => {
-                self.tasks.get_mut(other).into_iter().for_each(|other| wait.alone_in(&mut other.joined_by));
+                self.waits_with(other).into_iter().for_each(|waits| wait.alone_in(&mut waits.joined_by));
             }
             WaitsFor::Read(SourceId(SourceKey(source))) | WaitsFor::Write(SourceId(SourceKey(source))) => {
                 let waiters = self.sources.get_mut(source).map(|source| source.waiters(on));
                 waiters.into_iter().for_each(|waiters| wait.among(waiters, &self.tasks));
             }
             WaitsFor::Other(number) => {
-                let Some(Task { others, .. }) = self.tasks.get_mut(task) else { return };
+                let Some(Waits { others, .. }) = self.waits_with(task) else { return };
                 match others.iter_mut().find(|(known, _)| *known == number) {
                     Some((_, known)) => known.place = place,
                     None => others.push((number, wait)),
@@ -197,21 +209,30 @@ impl Base {
         }
     }
 
+    /// The waits that stand with this task, if it is there.
+    fn waits_with(&mut self, task: Key) -> Option<&mut Waits> {
+        let Task { has_waits, .. } = self.tasks.get_mut(task)?;
+        if !std::mem::replace(has_waits, true) {
+            self.waits.put(task, Waits::default());
+        }
+        self.waits.get_mut(task)
+    }
+
     fn wait_dropped(&mut self, task: Key, on: WaitsFor) {
         match on {
             WaitsFor::Timer(TimerId(TimerKey(timer))) => {
                 self.timers.get_mut(timer).and_then(|timer| timer.waiter.take_if(|wait| wait.task == task));
             }
             WaitsFor::Join(TaskId(TaskKey(other))) => {
-                self.tasks.get_mut(other).and_then(|other| other.joined_by.take_if(|wait| wait.task == task));
+                self.waits.get_mut(other).and_then(|waits| waits.joined_by.take_if(|wait| wait.task == task));
             }
             WaitsFor::Read(SourceId(SourceKey(source))) | WaitsFor::Write(SourceId(SourceKey(source))) => {
                 let waiters = self.sources.get_mut(source).map(|source| source.waiters(on));
                 waiters.into_iter().for_each(|waiters| waiters.retain(|wait| wait.task != task));
             }
             WaitsFor::Other(number) => {
-                let waiting = self.tasks.get_mut(task);
-                waiting.into_iter().for_each(|task| task.others.retain(|(known, _)| *known != number));
+                let waits = self.waits.get_mut(task);
+                waits.into_iter().for_each(|waits| waits.others.retain(|(known, _)| *known != number));
             }
         }
     }

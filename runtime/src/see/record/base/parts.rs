@@ -24,8 +24,18 @@ pub(super) struct Task {
     pub(super) longest: u64,
     pub(super) since: u64,
     pub(super) woken: Option<(By, u64)>,
+    /// Whether any waits stand with it.
+    pub(super) has_waits: bool,
+}
+
+const _: () = assert!(size_of::<Task>() <= 120, "up to 128 bytes, a task and its serial are moved without a memcpy");
+
+/// The waits that stand with a task. They are in slots of their own, since few tasks have any.
+#[derive(Default)]
+pub(super) struct Waits {
+    /// The wait for its end.
     pub(super) joined_by: Option<Wait>,
-    /// Its waits for things that are none of the loop's, by number.
+    /// Its own, for things that are none of the loop's, by number.
     pub(super) others: Vec<(u64, Wait)>,
 }
 
@@ -111,8 +121,8 @@ pub(super) struct Unread {
 
 impl Task {
     pub(super) fn new(name: Option<Arc<str>>, by: By, place: u32, since: u64) -> Self {
-        let (state, others) = (TaskState::Waiting, Vec::new());
-        Self { name, by, place, state, queued: None, polls: 0, longest: 0, since, woken: None, joined_by: None, others }
+        let state = TaskState::Waiting;
+        Self { name, by, place, state, queued: None, polls: 0, longest: 0, since, woken: None, has_waits: false }
     }
 
     #[inline(always)]

@@ -50,9 +50,9 @@ impl Base {
         for (key, timer) in self.timers.iter() {
             timer.waiter.iter().for_each(|wait| add(On::Timer(key.serial), wait));
         }
-        for (key, task) in self.tasks.iter() {
-            task.joined_by.iter().for_each(|wait| add(On::Join(key.serial), wait));
-            task.others.iter().for_each(|(number, wait)| add(On::Other(*number), wait));
+        for (key, with_task) in self.waits.iter() {
+            with_task.joined_by.iter().for_each(|wait| add(On::Join(key.serial), wait));
+            with_task.others.iter().for_each(|(number, wait)| add(On::Other(*number), wait));
         }
         for (key, source) in self.sources.iter() {
             source.readers.iter().for_each(|wait| add(On::Read(key.serial), wait));
