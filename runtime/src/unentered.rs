@@ -80,7 +80,6 @@ impl Unentered {
         let number = REGISTRY.enter(&inbox).ok_or_else(|| {
             io::Error::other("this process has 65,535 oneloop runtimes, and no number is left for another")
         })?;
-        // Known only now, since the inbox wants the bell.
         reactor.runtime = number;
         Ok(Self(Some(Parts { number, reactor, inbox, incoming, counters: Arc::default(), settings })))
     }
@@ -112,7 +111,7 @@ impl Unentered {
             counters,
             observers: Observers::new(observers),
             waker_table,
-            actor: Cell::new(Actor::Other(Cause::Outside)),
+            actor: Cell::new(Actor::Known(Cause::Outside)),
             outside_waits: Cell::new(0),
             // An observer may poll something before any task is polled.
             operations_left: Cell::new(OPERATIONS_PER_POLL),

@@ -220,7 +220,7 @@ fn send_to(inbox: Option<Arc<Inbox<Token>>>, token: Token) -> Fate {
 
 /// The end of a runtime, as `Runtime::drop` has it.
 fn end(number: u32, registry: &Registry<Inbox<Token>>, home: Loop<Token>) -> Vec<Token> {
-    registry.leave(number);
+    registry.hide(number);
     let last = home.drain();
     drop(home);
     last
@@ -301,7 +301,7 @@ fn a_jobs_result_reaches_an_ending_loop_and_a_flood_does_not() {
             let inbox = Arc::clone(&home.inbox);
             start(&home, move || inbox.send(2).unwrap())
         };
-        registry.leave(number);
+        registry.hide(number);
         assert!(registry.exact(number).is_none(), "nobody else finds it");
         job.join().unwrap();
         let accepted = flood.join().unwrap();

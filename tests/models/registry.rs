@@ -57,6 +57,19 @@ fn a_living_runtime_keeps_its_low_bits() {
 }
 
 #[test]
+fn a_hidden_runtime_is_found_by_nobody_and_keeps_its_low_bits() {
+    watched(|| {
+        let (registry, old, new) = (Registry::new(), inbox(), inbox());
+        let number = registry.enter(&old).unwrap();
+        registry.hide(number);
+        assert!(registry.exact(number).is_none() && registry.hint(number as u16).is_none());
+        assert_eq!(Arc::strong_count(&old), 1, "the registry holds nothing of it");
+        count_up_to(number + 0xfffe, &registry);
+        assert_eq!(registry.enter(&new), Some(number + 0x1_0001), "0 is nobody's, and one number is passed over");
+    });
+}
+
+#[test]
 fn as_many_runtimes_live_as_there_are_low_bits_and_no_more() {
     watched(|| {
         let (registry, shared) = (Registry::new(), inbox());

@@ -418,15 +418,15 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 3, what: "the loop sleeps although the hook around the park has made a task ready",
         file: "heart/turn.rs", inside: "fn park_within(",
-        right: "core.tasks.ready() > 0",
-        wrong: "false",
+        right: "timeout(core)",
+        wrong: "core.timers.until_next()",
         test: "it heart::outside_turns::a_hook_may_spawn_and_the_loop_does_not_sleep_over_it",
     },
     Bug {
         rule: 6, what: "the loop sleeps until a deadline that is no longer the next: the hook has set a timer",
         file: "heart/turn.rs", inside: "fn park_within(",
-        right: "core.timers.until_next()",
-        wrong: "None",
+        right: "timeout(core)",
+        wrong: "timeout(core).filter(Duration::is_zero)",
         test: "it heart::outside_turns::a_hook_may_set_the_earliest_timer_and_the_virtual_clock_stops_there",
     },
     Bug {
@@ -642,24 +642,31 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "it heart::wakers::a_waker_of_a_runtime_on_another_thread_wakes_it_from_inside_this_one",
     },
     Bug {
-        rule: 3, what: "a runtime that is gone keeps its place in the registry",
-        file: "heart/runtime.rs", inside: "fn shut_down(",
-        right: "REGISTRY.leave(self.core.number);",
-        wrong: "",
-        test: "it net::registrations::a_runtime_gives_back_every_descriptor_when_it_is_dropped",
+        rule: 3, what: "a runtime that is gone keeps its low bits",
+        file: "ground/registry.rs", inside: "fn leave(",
+        right: ".map(|place| table.living.remove(place))",
+        wrong: ".map(|place| table.living[place].clone())",
+        test: "models registry::a_number_is_never_given_twice_and_its_low_bits_come_round",
+    },
+    Bug {
+        rule: 3, what: "the low bits of a runtime that is about to end are another's",
+        file: "ground/registry.rs", inside: "fn hide(",
+        right: ".map(|place| table.living[place].1.take())",
+        wrong: ".map(|place| table.living.remove(place).1)",
+        test: "models registry::a_hidden_runtime_is_found_by_nobody_and_keeps_its_low_bits",
     },
     Bug {
         rule: 3, what: "a runtime that is about to end can still be found",
         file: "heart/runtime.rs", inside: "fn shut_down(",
-        right: "REGISTRY.leave(self.core.number);",
-        wrong: "self.drop_tasks(); REGISTRY.leave(self.core.number);",
+        right: "REGISTRY.hide(self.core.number);",
+        wrong: "self.drop_tasks(); REGISTRY.hide(self.core.number);",
         test: "it heart::threads::a_message_to_an_ending_runtime_is_given_back_to_its_sender",
     },
     Bug {
         rule: 3, what: "a runtime whose jobs are not over stays in the registry",
-        file: "ground/registry.rs", inside: "fn leave(",
-        right: ".map(|place| table.living.remove(place))",
-        wrong: ".filter(|place| Arc::strong_count(&table.living[*place].1) <= 2).map(|place| table.living.remove(place))",
+        file: "ground/registry.rs", inside: "fn hide(",
+        right: ".map(|place| table.living[place].1.take())",
+        wrong: ".filter(|place| table.living[*place].1.as_ref().is_some_and(|entry| Arc::strong_count(entry) <= 2)).map(|place| table.living[place].1.take())",
         test: "loom models::a_jobs_result_reaches_an_ending_loop_and_a_flood_does_not",
     },
     Bug {
@@ -712,10 +719,10 @@ pub(crate) const BUGS: &[Bug] = &[
         test: "loom models::after_a_park_that_was_not_begun_nobody_rings",
     },
     Bug {
-        rule: 3, what: "a runtime that leaves the registry stays in it",
-        file: "ground/registry.rs", inside: "fn leave(",
-        right: ".map(|place| table.living.remove(place))",
-        wrong: ".map(|place| table.living[place].clone())",
+        rule: 3, what: "a runtime that is about to end is not hidden",
+        file: "ground/registry.rs", inside: "fn hide(",
+        right: ".map(|place| table.living[place].1.take())",
+        wrong: ".map(|place| table.living[place].1.clone())",
         test: "loom models::a_wake_reaches_the_loop_while_it_lives_and_harms_nobody_afterwards",
     },
     Bug {
@@ -728,8 +735,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 3, what: "a runtime is found by the low bits of its number alone",
         file: "ground/registry.rs", inside: "fn exact(",
-        right: "(*found == number)",
-        wrong: "(*found == number || true)",
+        right: "*found == number",
+        wrong: "*found == number || true",
         test: "loom models::a_message_reaches_its_runtime_while_others_come_and_go",
     },
     Bug {
@@ -752,6 +759,13 @@ pub(crate) const BUGS: &[Bug] = &[
         right: "let _left = self.shared.lock().take();",
         wrong: "*self.shared.lock() = None;",
         test: "loom models::a_message_that_sends_when_the_end_drops_it_finds_the_lock_free",
+    },
+    Bug {
+        rule: 3, what: "a hook's second sleep is not announced, and is slept",
+        file: "heart/turn.rs", inside: "fn park_within(",
+        right: "parked.get_or_insert_with(|| sleep_in_kernel(core, timeout(core)));",
+        wrong: "parked = Some(sleep_in_kernel(core, timeout(core)));",
+        test: "it heart::outside_turns::a_hook_that_sleeps_twice_sleeps_once",
     },
     // --- 4: readiness is remembered until it is disproved ----------------------------------------------
     Bug {
@@ -927,8 +941,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 6, what: "deadlines round down to the tick",
         file: "heart/timers.rs", inside: "fn ticks_up(",
-        right: ".div_ceil(TICK.subsec_nanos())",
-        wrong: " / TICK.subsec_nanos()",
+        right: "time.saturating_add(TICK - Duration::from_nanos(1))",
+        wrong: "time",
         test: "it time::timers::a_deadline_off_the_milliseconds_beat_is_rounded_up_to_it",
     },
     Bug {
@@ -1237,9 +1251,9 @@ pub(crate) const BUGS: &[Bug] = &[
     // --- 9: nothing spins ----------------------------------------------------------------------------------------
     Bug {
         rule: 9, what: "an idle loop looks every millisecond",
-        file: "heart/turn.rs", inside: "fn park(",
-        right: "core.timers.until_next() };",
-        wrong: "core.timers.until_next().or(Some(Duration::from_millis(1))) };",
+        file: "heart/turn.rs", inside: "fn timeout(",
+        right: "core.timers.until_next() }",
+        wrong: "core.timers.until_next().or(Some(Duration::from_millis(1))) }",
         test: "it heart::executor::a_loop_with_nothing_to_do_does_nothing",
     },
     Bug {

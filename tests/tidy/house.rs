@@ -19,7 +19,7 @@ pub(crate) struct Room {
 }
 
 /// How many lines of code the heart may have in all.
-pub(crate) const HEART_LINES: usize = 1897;
+pub(crate) const HEART_LINES: usize = 1899;
 /// How many lines of code a map may have: `lib.rs`, and the `mod.rs` of a wing.
 pub(crate) const MAP_LINES: usize = 100;
 /// How many letters the name of a function may have.
@@ -84,7 +84,7 @@ pub(crate) const HOUSE: [Room; 45] = [
     room(6, "heart/waker.rs",      52, "the waker: one packed word, a local and a remote route"),
     room(6, "handle.rs",           70, "a runtime, seen from any thread"),
     room(7, "heart/peek.rs",       50, "what those who look ask of a waker and of the timers"),
-    room(7, "heart/turn.rs",      215, "the steps of a turn in their order: inbox, timers, polls, park"),
+    room(7, "heart/turn.rs",      217, "the steps of a turn in their order: inbox, timers, polls, park"),
     room(8, "heart/runtime.rs",   150, "the loop, the order of a turn, and the end of a runtime"),
     room(9, "time/",              250, "what users call: sleep, timeout, interval"),
     room(10, "task/",              250, "what users call: spawn, join, scope, blocking"),

@@ -18,8 +18,8 @@ pub(crate) struct Registry<T> {
 
 struct Table<T> {
     last_number: u32,
-    /// The living runtimes' numbers, and what belongs to each, in the order of the low 16 bits.
-    living: Vec<(u32, Arc<T>)>,
+    /// The living runtimes' numbers, and what belongs to each until it is hidden, in the order of the low 16 bits.
+    living: Vec<(u32, Option<Arc<T>>)>,
 }
 
 impl<T> Table<T> {
@@ -47,7 +47,7 @@ impl<T> Registry<T> {
             table.last_number = number;
             match table.place(number as u16) {
                 Err(place) if number as u16 != 0 => {
-                    table.living.insert(place, (number, Arc::clone(entry)));
+                    table.living.insert(place, (number, Some(Arc::clone(entry))));
                     return Some(number);
                 }
                 _ => {}
@@ -56,7 +56,18 @@ impl<T> Registry<T> {
         None
     }
 
-    /// Removes a runtime: from here on nobody finds its entry. One who found it before still holds it.
+    /// Hides a runtime that is about to end: from here on nobody finds its entry. One who found it before still holds it.
+    ///
+    /// Its number stays taken until [`leave`](Self::leave). Else another runtime could get the same low bits, and its
+    /// wakes would be taken for those of the one that ends.
+    pub(crate) fn hide(&self, number: u32) {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let entry = table.place(number as u16).ok().map(|place| table.living[place].1.take());
+        drop(table);
+        drop(entry);
+    }
+
+    /// Removes a runtime, and makes its low bits free for another.
     pub(crate) fn leave(&self, number: u32) {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let entry = table.place(number as u16).ok().map(|place| table.living.remove(place));
@@ -64,11 +75,11 @@ impl<T> Registry<T> {
         drop(entry);
     }
 
-    /// The entry of the runtime with this number, if it lives.
+    /// The entry of the runtime with this number, if it lives and is not hidden.
     pub(crate) fn exact(&self, number: u32) -> Option<Arc<T>> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let (found, entry) = &table.living[table.place(number as u16).ok()?];
-        (*found == number).then(|| Arc::clone(entry))
+        entry.clone().filter(|_| *found == number)
     }
 
     /// The entry of the living runtime with these low 16 bits. It may not be the one that was meant, so this is for
@@ -76,6 +87,6 @@ impl<T> Registry<T> {
     pub(crate) fn hint(&self, low_bits: u16) -> Option<Arc<T>> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let (_, entry) = &table.living[table.place(low_bits).ok()?];
-        Some(Arc::clone(entry))
+        entry.clone()
     }
 }

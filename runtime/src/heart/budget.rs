@@ -61,7 +61,7 @@ impl Core {
         self.operations_left.set(self.operations_left.get().saturating_sub(1));
     }
 
-    /// Gives back one operation that was counted, because the attempt did not complete.
+    /// Gives back one operation. It was counted before an attempt that came to nothing.
     pub(crate) fn give_back(&self) {
         self.operations_left.set(self.operations_left.get() + 1);
     }

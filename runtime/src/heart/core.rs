@@ -59,24 +59,24 @@ pub(crate) struct Core {
     pub(crate) annex: Annex,
 }
 
-/// A function that is given the sleep as a closure, and must call it.
+/// A function that is given the sleep as a closure, and must call it. Only the first call sleeps.
 pub(crate) type AroundPark = Box<dyn Fn(&mut dyn FnMut()) + Send>;
 
 /// For whom code runs now. Events name it as their cause.
 #[derive(Clone, Copy)]
 pub(crate) enum Actor {
     /// The task that this word names: it is being polled or dropped, and keeps its slot meanwhile.
-    Task(WakeWord),
-    /// Anything else, or a task whose key is known.
-    Other(Cause),
+    Word(WakeWord),
+    /// A cause whose key is known: a timer, a source or a thread, or a task whose key was looked up.
+    Known(Cause),
 }
 
 impl Core {
     /// The cause of all that happens now.
     pub(crate) fn cause(&self) -> Cause {
         match self.actor.get() {
-            Actor::Task(word) => self.tasks.named_by(word).map_or(Cause::Outside, |key| Cause::Task(TaskId(key))),
-            Actor::Other(cause) => cause,
+            Actor::Word(word) => self.tasks.named_by(word).map_or(Cause::Outside, |key| Cause::Task(TaskId(key))),
+            Actor::Known(cause) => cause,
         }
     }
 

@@ -1,20 +1,21 @@
 //! The current loop: how the code that runs on a thread finds it, and how other threads do.
 //!
-//! While a loop runs, one thread-local, `CURRENT`, points at its core. Every key that a user holds is looked up through
+//! While a loop is entered, one thread-local, `CURRENT`, points at its core. Every key that a user holds is looked up through
 //! that pointer. Another thread finds the loop's inbox by the runtime's number, in the `REGISTRY`.
 //!
-//! Four functions find a loop. A key's *home* is the loop of the runtime that it came from:
+//! Six functions find a loop. A key's *home* is the loop of the runtime that it came from:
 //!
 //! ```text
-//!     current          the loop that runs on this thread, or `None`
-//!     expect_current   the loop that runs on this thread, or a panic
-//!     expect_home      the loop with this number, which must run on this thread, or a panic
+//!     current          the loop that is entered on this thread, or `None`
+//!     expect_current   the loop that is entered on this thread, or a panic
+//!     expect_home      the loop with this number, which must be entered on this thread, or a panic
 //!     at_home          calls a function with the loop of this number: here, or through the inbox on its thread
+//!     with_current     calls a function with the loop that is entered on this thread, if one is
+//!     with_home        calls a function with the loop of this number, if that is entered on this thread
 //! ```
 //!
-//! The first three return an `Rc` of the core, and foreign code may run while it is held. `with_current` and
-//! `with_home` are cheaper, for what tasks do all the time. They clone no `Rc`, and no foreign code may run in the
-//! closure.
+//! The first three return an `Rc` of the core, and foreign code may run while it is held. The last two are cheaper, for
+//! what tasks do all the time. They clone no `Rc`, and no foreign code may run in the closure.
 
 use std::cell::Cell;
 use std::fmt;
@@ -38,8 +39,8 @@ thread_local! {
     static CURRENT: Cell<Option<ManuallyDrop<Rc<Core>>>> = const { Cell::new(None) };
     /// The cores that were entered before the current one, and are not left yet.
     static BELOW: Cell<ManuallyDrop<Vec<ManuallyDrop<Rc<Core>>>>> = const { Cell::new(ManuallyDrop::new(Vec::new())) };
-    /// Set while a loop turns on this thread, or is shut down: the count of forks by then, which a forked child raises.
-    /// A child finds its parent's lower count here, so it may turn a loop of its own.
+    /// Set while a loop turns on this thread, or is shut down. It is the process, told by its count of forks. A forked
+    /// child has a higher count, so it may turn a loop of its own.
     static TURNS_IN: Cell<Option<u32>> = const { Cell::new(None) };
 }
 

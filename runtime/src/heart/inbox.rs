@@ -40,13 +40,12 @@ impl<M> Inbox<M> {
         (Arc::new(Self { messages, parked: AtomicBool::new(false), bell }), incoming)
     }
 
-    /// Pushes a message and makes sure that the loop will look. Gives the message back when the loop
-    /// is gone.
+    /// Pushes a message, and rings if the loop is parked. Gives the message back when the loop is gone.
     pub(crate) fn send(&self, message: M) -> Result<(), M> {
         self.messages.send(message)?;
         fence(Ordering::SeqCst);
-        // mio resets a full eventfd by itself, so a bell hardly ever fails. If it fails, `parked` is set again, so that
-        // the next sender rings. A sender that came in between read `false` and did not ring: so this one tries twice.
+        // A bell hardly ever fails: mio empties a full eventfd itself. If it does, the next sender must ring, so `parked`
+        // is set again. Another sender may have seen it false meanwhile, so this one rings once more.
         for _attempt in 0..2 {
             let mine = self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::AcqRel);
             if !mine || self.bell.wake().is_ok() {

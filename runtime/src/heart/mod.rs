@@ -16,7 +16,7 @@
 //!     wheel.rs     the wheel that keeps the deadlines
 //!     reactor/     the kernel's poll, and a slab of the sources registered with it
 //!     budget.rs    how much a task may do in one poll
-//!     tell.rs      spawn, wake and wait: each changes a store, and reports that to the observers
+//!     tell.rs      how the observers are told; and spawn and wake, which also change a store
 //!     peek.rs      what a dump, a diagnosis or an event asks of a waker and of the timers: skip it
 //! ```
 //!
@@ -27,17 +27,18 @@
 //! ```text
 //!     Runtime::turn    takes the four steps, again and again
 //!     poll_ready       takes a ready task's body out of its slot, and polls it with a waker: one word
-//!     a leaf future    is not ready, leaves the waker with Timers or the Reactor, and returns Pending
+//!     a leaf future    (a sleep, a read) is not ready, leaves the waker with Timers or the Reactor, and returns Pending
 //!     Tasks::put_back  puts the body back into its slot: the task waits
 //!     park             sleeps until the next deadline, an event of the kernel, or the inbox's bell
-//!     fire_timers      wakes the waker of a timer that is due; look_at_kernel, the waker that an event is for
+//!     fire_timers      wakes the waker of each timer that is due
+//!     deliver_arrivals wakes the waker that an event of the kernel is for
 //!     waker::wake      finds the loop that the word names: on this thread, or through its inbox on another
-//!     Tasks::wake      checks the word against the slot, and pushes it onto the ready queue
+//!     Core::queue      calls Tasks::wake: it checks the word against the slot, and pushes it onto the ready queue
 //!     poll_ready       polls the task again, and this time the leaf future is ready
 //! ```
 //!
-//! An event's wake takes a shorter way if nobody observes and the waker is this loop's own: `deliver_at_once` goes to
-//! `Tasks::wake` while the batch of events is being read.
+//! If nobody observes and the waker is this loop's own, an event takes a shorter way: `deliver_at_once` queues the task
+//! while the batch of events is being read.
 //!
 //! The modules are declared by layer: each uses only those above it.
 

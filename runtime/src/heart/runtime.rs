@@ -4,6 +4,9 @@
 //! called from there, or by a future that is polled there. This file says in which order things happen, and how a
 //! runtime begins and ends. It does none of the steps itself.
 //!
+//! *Foreign code* is a user's: a future's poll, a drop, a stored waker, an observer. It may call anything here, so no
+//! store is borrowed while it runs.
+//!
 //! `core` is all that the loop has (`core.rs`). Calls named `observe…` report an event to those who watch the loop.
 //! They do nothing where nobody watches: pass over them on a first reading.
 
@@ -23,7 +26,7 @@ use crate::heart::current::{Entered, REGISTRY, Turning};
 use crate::heart::key::{TaskKey, WakeWord};
 use crate::heart::turn::{deliver_arrivals, drain_inbox, drop_task, fire_timers, park, poll_ready};
 
-/// How many rounds the end of a runtime makes at most, to drop what was spawned during the round before.
+/// How often each loop at the end of a runtime goes round at most, to drop what was spawned during the round before.
 const MOST_ROUNDS: usize = 1000;
 
 /// An executor, its timers and its reactor, for the thread that made it.
@@ -66,7 +69,7 @@ impl Runtime {
         // The root future is a task too. Its slot is 0, and its body stays here.
         let mut root = pin!(future);
         let mut root_slot = RootSlot::new(&self.core, Location::caller());
-        // If a waker panicked in the last block_on, the rest of that batch of events is still to be delivered.
+        // If a waker panicked in the last block_on, events of the kernel may be left from there, still to be delivered.
         deliver_arrivals(&self.core);
         // The loop.
         let output = loop {
@@ -86,7 +89,7 @@ impl Runtime {
         let core = &*self.core;
         core.counters.turns.add(1);
         let turn = core.counters.turns.get();
-        core.observe(|| Event::TurnStart { turn, inbox: core.incoming.len() });
+        core.observe_between_steps(|| Event::TurnStart { turn, inbox: core.incoming.len() });
         drain_inbox(core);
         fire_timers(core);
         let (polls, output) = poll_ready(core, root, root_word, self.polls_per_turn);
@@ -95,7 +98,7 @@ impl Runtime {
         if output.is_none() {
             park(core);
         }
-        core.observe_between_steps(|| Event::TurnEnd { turn, polls });
+        core.observe(|| Event::TurnEnd { turn, polls });
         output
     }
 
@@ -117,8 +120,8 @@ impl Runtime {
         // `Turning::begin` gives `None` inside the `block_on` of another runtime. No `block_on` can start here in
         // either case.
         let (_turning, _entered) = (Turning::begin(), Entered::new(&self.core));
-        // The inbox leaves the registry first, so that no new sender finds it while it is emptied.
-        REGISTRY.leave(self.core.number);
+        // The inbox is hidden first, so that no new sender finds it while it is emptied.
+        REGISTRY.hide(self.core.number);
         self.drop_tasks();
         let abandoned = self.core.pool.close(limit);
         // Results of jobs that ended meanwhile are in the inbox, and are dropped on this thread. Then the wakers that
@@ -131,14 +134,15 @@ impl Runtime {
                 break;
             }
         }
+        REGISTRY.leave(self.core.number);
         // The panic hook has printed an observer's panic, and nobody is left to pass it to. The payload is forgotten,
         // since its drop may panic.
         std::mem::forget(self.core.observers.take_panic());
         abandoned
     }
 
-    /// Drops every task, and then the outcomes that nobody joined. The drop of a task may spawn another, which is
-    /// dropped in the next round. The number of rounds is limited.
+    /// Drops every task, and then the outcomes that nobody joined. Each of these drops may spawn a task, which is dropped
+    /// in the next round. The number of rounds is limited.
     fn drop_tasks(&self) {
         let core = &*self.core;
         for _round in 0..MOST_ROUNDS {
@@ -152,10 +156,11 @@ impl Runtime {
                 });
                 dropped += 1;
             }
-            core.actor.set(Actor::Other(Cause::Outside));
+            core.actor.set(Actor::Known(Cause::Outside));
             // No handle will take these outcomes any more.
             for key in core.tasks.keys().filter(|key| core.tasks.is_over(*key)) {
                 without_panic(|| drop(core.tasks.detach(key)));
+                dropped += 1;
             }
             if dropped == 0 {
                 break;
@@ -207,7 +212,7 @@ impl<'a> RootSlot<'a> {
 
 impl Drop for RootSlot<'_> {
     fn drop(&mut self) {
-        self.core.actor.set(Actor::Other(Cause::Outside));
+        self.core.actor.set(Actor::Known(Cause::Outside));
         self.core.tasks.end_root();
         // Events of one poll share a reading of the clock. After a panic, the event below must not reuse an old one.
         self.core.observers.reading.forget();

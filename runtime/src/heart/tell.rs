@@ -1,4 +1,4 @@
-//! Telling: what changes a store and is reported to the observers.
+//! Telling the observers; and the two changes of a store, spawn and wake, that are told here.
 //!
 //! Spawning and waking are done and reported here. Waits are reported here, by the leaf futures. Observers are foreign
 //! code: no borrow of a store is alive while they are called. Two verbs name the functions, here and elsewhere.
@@ -91,6 +91,7 @@ impl Core {
         woken
     }
 
+    /// Tells the observers of a wake, and of its answer.
     #[inline(always)]
     pub(crate) fn tell_woken(&self, word: WakeWord, woken: Woken, cause: Cause) {
         match self.tasks.named_by(word).map(TaskId) {

@@ -80,8 +80,8 @@ impl Timers {
     /// The deadline `duration` from now. A deadline too far away for the clock becomes the last one that the wheel
     /// can tell apart: some 584 million years.
     ///
-    /// A subtraction of instants costs more than all the rest, so the usual sleep does without. Whole ticks from now
-    /// end in a tick that lies as many ticks after the current one.
+    /// A subtraction of instants costs more than all the rest, so the usual sleep does without. From any moment of one
+    /// tick, a whole number of ticks leads into the same later tick. So they are added to the current one.
     #[inline(always)]
     pub(crate) fn deadline(&self, duration: Duration) -> Deadline {
         let (now, current) = (self.now(), self.current_tick.get());
@@ -185,6 +185,5 @@ fn ticks_down(time: Duration) -> u64 {
 }
 
 fn ticks_up(time: Duration) -> u64 {
-    let begun = time.subsec_nanos().div_ceil(TICK.subsec_nanos());
-    time.as_secs().saturating_mul(1000).saturating_add(u64::from(begun))
+    ticks_down(time.saturating_add(TICK - Duration::from_nanos(1)))
 }

@@ -28,9 +28,9 @@ pub(crate) fn drain_inbox(core: &Core) {
                 core.wake(word, Cause::Thread(thread));
             }
             Message::Run(f, thread) => {
-                core.actor.set(Actor::Other(Cause::Thread(thread)));
+                core.actor.set(Actor::Known(Cause::Thread(thread)));
                 without_panic(|| f(core));
-                core.actor.set(Actor::Other(Cause::Outside));
+                core.actor.set(Actor::Known(Cause::Outside));
             }
         }
     }
@@ -43,14 +43,15 @@ pub(crate) fn fire_timers(core: &Core) {
     }
     while let Some((key, deadline, waker)) = core.timers.pop_due() {
         let timer = TimerId(key);
-        core.actor.set(Actor::Other(Cause::Timer(timer)));
+        core.actor.set(Actor::Known(Cause::Timer(timer)));
         core.observe(|| Event::TimerFired { timer, late: core.timers.uptime().saturating_sub(deadline) });
         waker.wake();
     }
-    core.actor.set(Actor::Other(Cause::Outside));
+    core.actor.set(Actor::Known(Cause::Outside));
 }
 
-/// Polls ready tasks, in order, at most `most` times. Returns how many polls that were, and the root's output.
+/// Takes at most `most` steps: polls of ready tasks, in order, and drops of aborted ones. Returns how many were polls,
+/// and the root's output.
 pub(crate) fn poll_ready<F: Future>(
     core: &Core,
     mut root: Pin<&mut F>,
@@ -76,7 +77,7 @@ pub(crate) fn poll_ready<F: Future>(
         }
     }
     core.counters.polls.add(polls as u64);
-    core.actor.set(Actor::Other(Cause::Outside));
+    core.actor.set(Actor::Known(Cause::Outside));
     (polls, output)
 }
 
@@ -114,11 +115,11 @@ fn poll_task(core: &Core, word: WakeWord, mut body: Body) {
 /// Begins a poll: the task gets a full budget, and events name it as the cause of all that happens.
 #[inline]
 fn begin_poll(core: &Core, word: WakeWord) {
-    core.actor.set(Actor::Task(word));
+    core.actor.set(Actor::Word(word));
     core.renew_budget();
     observe_actor(core, |task| {
         // The key is looked up once, here, for all events of the poll.
-        core.actor.set(Actor::Other(Cause::Task(task)));
+        core.actor.set(Actor::Known(Cause::Task(task)));
         Event::PollStart { task }
     });
 }
@@ -126,7 +127,7 @@ fn begin_poll(core: &Core, word: WakeWord) {
 /// Ends a task that has no output: first its future is dropped, so that all it owned is gone when its joiner runs.
 #[cold]
 pub(crate) fn drop_task(core: &Core, word: WakeWord, mut body: Body, mut failure: Box<Failure>) {
-    core.actor.set(Actor::Task(word));
+    core.actor.set(Actor::Word(word));
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| body.as_mut().empty())) {
         match *failure {
             // The first panic is the one that is reported.
@@ -149,7 +150,8 @@ fn end_task(core: &Core, word: WakeWord, body: Body, failure: Option<Box<Failure
     // Observers are told when the store says that the task is over, and before its joiner is woken.
     observe_actor(core, |task| Event::Finish { task, outcome });
     left.joiner.take().into_iter().for_each(Waker::wake);
-    // A task that nobody will join keeps its slot until `forget`. So it is the cause of what its drops do.
+    // Nobody will join this task, so the rest of it is dropped here. It keeps its slot until then, so it is the cause of
+    // what these drops do.
     if let Some(mut body) = left.body {
         // These drops may take long, and are no part of the next poll.
         core.observers.reading.forget();
@@ -175,11 +177,10 @@ fn tell_of_actor<'a>(core: &Core, event: impl FnOnce(TaskId) -> Event<'a>) {
     }
 }
 
-/// Asks the kernel for events: without waiting if anything is ready, else until the next deadline,
-/// else for ever.
+/// Waits for events of the kernel, at most until the next deadline. If a task is ready, it only looks for them; without
+/// sources it does not even look.
 pub(crate) fn park(core: &Core) {
-    // `until_next` is zero if a timer is overdue.
-    let timeout = if core.tasks.ready() > 0 { Some(Duration::ZERO) } else { core.timers.until_next() };
+    let timeout = timeout(core);
     // Once a park is announced, a thread that sends a message also rings the bell, which ends the park. For messages
     // that came before, nobody rings: `announce_park` is false then, and the loop must not sleep.
     let may_sleep = timeout != Some(Duration::ZERO) && core.inbox.announce_park(&core.incoming);
@@ -192,8 +193,14 @@ pub(crate) fn park(core: &Core) {
     }
 }
 
-/// With the virtual clock, time passes only while the loop parks. If nothing outside can happen before the next
-/// deadline, the clock jumps there. While anything outside is awaited, the wait is real.
+/// How long the loop may sleep: not at all if a task is ready or a timer is overdue, and without end if there is no
+/// deadline.
+fn timeout(core: &Core) -> Option<Duration> {
+    if core.tasks.ready() > 0 { Some(Duration::ZERO) } else { core.timers.until_next() }
+}
+
+/// With the virtual clock, time passes only while the loop parks. If the loop waits for nothing outside, the clock jumps
+/// to the next deadline. It does not know what other threads are about to send. Else the wait is real.
 fn park_virtually(core: &Core, timeout: Option<Duration>) {
     match timeout {
         Some(timeout) if !core.reactor.is_awaited() && core.outside_waits.get() == 0 => {
@@ -220,8 +227,8 @@ fn look_at_kernel(core: &Core, timeout: Option<Duration>) {
     deliver_arrivals(core);
 }
 
-/// Delivers an arrival while the batch is still being read, if that runs no foreign code: nobody observes, and its waker
-/// is one of this loop's own. Returns whether it did.
+/// Delivers an arrival while the batch is being read, and returns whether it did. It does so only if no foreign code
+/// runs: nobody observes, and the waker is this loop's own.
 #[inline]
 fn deliver_at_once(core: &Core, arrival: &Arrival) -> bool {
     if core.is_observed() {
@@ -239,13 +246,13 @@ fn deliver_at_once(core: &Core, arrival: &Arrival) -> bool {
 pub(crate) fn deliver_arrivals(core: &Core) {
     while let Some(Arrival { key, news, waker }) = core.reactor.pop_arrival() {
         let source = SourceId(key);
-        core.actor.set(Actor::Other(Cause::Source(source)));
+        core.actor.set(Actor::Known(Cause::Source(source)));
         if let Some(news) = news {
             core.observe(|| Event::SourceReady { source, ready: news.readiness() });
         }
         waker.into_iter().for_each(Waker::wake);
     }
-    core.actor.set(Actor::Other(Cause::Outside));
+    core.actor.set(Actor::Known(Cause::Outside));
 }
 
 /// Sleeps inside the user's hook `around_park`. The hook may have woken a task or set a timer, so the timeout is
@@ -254,14 +261,15 @@ pub(crate) fn deliver_arrivals(core: &Core) {
 fn park_within(core: &Core, around: &AroundPark) -> io::Result<usize> {
     let mut parked = None;
     around(&mut || {
-        let timeout = if core.tasks.ready() > 0 { Some(Duration::ZERO) } else { core.timers.until_next() };
-        parked = Some(sleep_in_kernel(core, timeout));
+        // Only the first call sleeps. For a second one no park is announced, and events may wait to be delivered.
+        parked.get_or_insert_with(|| sleep_in_kernel(core, timeout(core)));
     });
     // If the hook did not call the function that sleeps, the kernel is asked here, without waiting.
     parked.unwrap_or_else(|| sleep_in_kernel(core, Some(Duration::ZERO)))
 }
 
-/// Sleeps until an event, the bell or the end of `timeout`. The virtual clock moves by the length of the sleep.
+/// Sleeps until an event, the bell or the end of `timeout`. The virtual clock moves by the length of the sleep,
+/// but never past the end of `timeout`.
 fn sleep_in_kernel(core: &Core, timeout: Option<Duration>) -> io::Result<usize> {
     let before = core.timers.is_virtual().then(Instant::now);
     let events = core.reactor.park(timeout, |arrival| deliver_at_once(core, arrival));

@@ -2,7 +2,7 @@
 //!
 //! A `Waker` is a data pointer and a table of four functions. Ours keeps a [`WakeWord`] where the
 //! pointer would be and points at nothing: cloning it copies a number, and dropping it does nothing.
-//! A waker owns nothing that could be freed, so nobody has to count how many there are.
+//! A waker owns nothing that could be freed, so a loop need not count how many there are.
 //!
 //! ```text
 //!     wake ----> is this word's runtime running on this thread?
@@ -66,6 +66,7 @@ pub(crate) fn own_word(core: &Core, waker: &Waker) -> Option<WakeWord> {
     (ptr::eq(waker.vtable(), &PLAIN) && word.runtime() == core.number as u16).then_some(word)
 }
 
+/// Tells the observers of a wake. They are foreign code, so they are told outside `with_current`.
 #[cold]
 fn tell_woken(word: WakeWord, woken: Woken) {
     if let Some(core) = current() {

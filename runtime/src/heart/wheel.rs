@@ -138,8 +138,8 @@ impl<T> Wheel<T> {
         self.find(slot, serial)?.value.as_mut()
     }
 
-    /// No entry is due before this tick and, unless an entry was cancelled lately, one is due exactly
-    /// then. `None` when there are no entries.
+    /// The tick to advance to next: now, if anything is due already. No entry that is pending is due before it. It may
+    /// come too early if an entry was cancelled. `None` when there are no entries.
     pub(crate) fn next_deadline(&mut self) -> Option<u64> {
         if self.first(DUE).is_some() {
             return Some(self.now);

@@ -309,7 +309,7 @@ impl<'env> Scope<'env> {
     /// the scope outlives it, the code runs as no task.
     fn as_task<R>(&self, key: TaskKey, f: impl FnOnce() -> R) -> std::thread::Result<R> {
         let core = current().filter(|core| core.number == self.runtime);
-        let before = core.as_ref().map(|core| core.actor.replace(Actor::Other(Cause::Task(TaskId(key)))));
+        let before = core.as_ref().map(|core| core.actor.replace(Actor::Known(Cause::Task(TaskId(key)))));
         let result = catch_unwind(AssertUnwindSafe(f));
         if let (Some(core), Some(before)) = (core, before) {
             core.actor.set(before);

@@ -215,6 +215,26 @@ fn a_hook_that_forgets_to_sleep_does_not_make_the_loop_deaf() {
     });
 }
 
+#[test]
+fn a_hook_that_sleeps_twice_sleeps_once() {
+    watch(|| {
+        let runtime = Runtime::builder()
+            .around_park(|sleep| {
+                sleep();
+                sleep();
+            })
+            .build()
+            .unwrap();
+        let handle = runtime.handle();
+        runtime.block_on(async move {
+            let told = Flag::default();
+            let tell = told.clone();
+            thread::spawn(move || handle.spawn(move || async move { tell.set_ready() }).unwrap());
+            told.until_ready().await;
+        });
+    });
+}
+
 /// A flag that another task sets, on any thread, and who waits for it.
 #[derive(Clone, Default)]
 struct Flag(Arc<Mutex<(bool, Option<Waker>)>>);

@@ -98,6 +98,7 @@ impl Reactor {
         let poll = Poll::new()?;
         let bell = mio::Waker::new(poll.registry(), BELL)?;
         let reactor = Self {
+            // `Unentered::new` sets it: the number is known only when the inbox has its bell.
             runtime: 0,
             forks: forks(),
             poll: RefCell::new(poll),
@@ -217,7 +218,8 @@ impl Reactor {
     }
 
     /// Removes wakers of those who share a source and poll it directly, where `may_stay` is false: `net/waiters.rs`
-    /// says when. It asks about the newest first. It removes none if there are at most `few` beside the first.
+    /// says when. It begins at the end of the list, where the newest are. It removes none if there are at most `few`
+    /// others.
     pub(crate) fn thin_out(
         &self,
         key: SourceKey,
@@ -246,6 +248,7 @@ impl Reactor {
         let mut events = self.events.borrow_mut();
         match self.poll.borrow_mut().poll(&mut events, timeout.map(|t| t.min(LONGEST_PARK))) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            // After an interruption there are no events.
             _ => {}
         }
         let (mut sources, mut arrivals) = (self.sources.borrow_mut(), self.arrivals.borrow_mut());

@@ -32,7 +32,8 @@ pub(crate) struct Waiting {
 
 const _: () = assert!(size_of::<Source>() <= 64, "a source's size is a connection's cost: change it knowingly");
 
-/// Names one who waits for one direction of a source. A waiter has one waker: the latest it was polled with.
+/// Names who waits for one direction of a source. A waiter has one waker, the latest it was polled with. `SHARER` stands
+/// for many, each with its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct WaiterId(pub(super) NonZeroU32);
 

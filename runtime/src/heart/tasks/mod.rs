@@ -17,8 +17,8 @@
 //! `abort` only leaves a note and queues the task. Then `next` gives the body out to be dropped instead of polled. So
 //! `abort` itself runs no foreign code.
 //!
-//! A slot names each state but Running: a Running task is a Waiting one whose body is out. A wake during its
-//! poll makes it Ready at once. A detached task is never Done: after `finish`, `forget` vacates its slot.
+//! A slot's [`Life`] says the state in more detail. Running is `Waiting` with the body out, and a wake makes it `Ready`
+//! at once. Done is `Returned` or `Failed`. A detached task is never Done: after `finish`, `forget` vacates its slot.
 //!
 //! The queue holds plain numbers. Two rules make that safe:
 //!
@@ -95,10 +95,11 @@ const MOST_SPARES: usize = 256;
 /// Ends the list of vacant slots: it is no slot's number.
 const NONE: u32 = u32::MAX;
 
-/// A task's place. A vacant one has serial 0, and perhaps an empty body for the next task.
+/// A task's place. A vacant one has serial 0, and perhaps an empty body for the next task. The root's keeps its last
+/// serial, and is `Gone`.
 struct Slot {
     serial: u64,
-    /// `None` while it is given out, and in the root slot.
+    /// `None` while it is given out, in the root slot, and in a vacant slot without a spare.
     body: Option<Body>,
     joiner: Option<Waker>,
     at: &'static Location<'static>,
@@ -111,7 +112,7 @@ struct Slot {
 
 const _: () = assert!(size_of::<Slot>() <= 56, "a slot's size is a task's cost: change it knowingly");
 
-/// The state of a task, as the drawing above names it.
+/// The state of a task.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Life {
     /// Not in the queue: it waits for a wake, or runs.
@@ -182,7 +183,7 @@ impl Tasks {
     ///
     /// # Panics
     ///
-    /// If there are 2^24 tasks.
+    /// If there are 2^24 - 1 tasks.
     #[inline]
     pub(crate) fn insert<F>(&self, future: F, at: &'static Location<'static>) -> TaskKey
     where
@@ -275,7 +276,7 @@ impl Tasks {
             match slot.body.take() {
                 Some(body) => return Some(Step::Poll(word, body)),
                 None if word.slot() == ROOT => return Some(Step::PollRoot),
-                // `Runtime::drop_tasks` has taken this body, and is dropping it further up the stack.
+                // `take` has given this body out, to be dropped at the end of the runtime.
                 None => {}
             }
         }
@@ -363,8 +364,8 @@ impl Tasks {
         left
     }
 
-    /// Leaves a note that a task is to be dropped, and queues it. False if it is over, or noted already. The root is
-    /// never named: nobody holds a handle to it.
+    /// Leaves a note that a task is to be dropped, and queues it. False if it is over, or if a note is there. While the
+    /// task is being dropped, its note is taken. The root is never named: nobody holds a handle to it.
     pub(crate) fn abort(&self, key: TaskKey, abort: Abort) -> bool {
         let inner = &mut *self.inner.borrow_mut();
         let Some(before) = inner.find(key).map(|slot| slot.life).filter(|life| !life.is_over()) else { return false };
@@ -411,6 +412,7 @@ impl Tasks {
 }
 
 impl Inner {
+    /// The slot of this key. The caller has found the store by the key's runtime.
     #[inline]
     fn find(&mut self, key: TaskKey) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(key.0.slot as usize)?;
