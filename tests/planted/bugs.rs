@@ -941,8 +941,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         rule: 6, what: "deadlines round down to the tick",
         file: "heart/timers.rs", inside: "fn ticks_up(",
-        right: "time.saturating_add(TICK - Duration::from_nanos(1))",
-        wrong: "time",
+        right: ".div_ceil(TICK.subsec_nanos())",
+        wrong: " / TICK.subsec_nanos()",
         test: "it time::timers::a_deadline_off_the_milliseconds_beat_is_rounded_up_to_it",
     },
     Bug {

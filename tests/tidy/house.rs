@@ -19,7 +19,7 @@ pub(crate) struct Room {
 }
 
 /// How many lines of code the heart may have in all.
-pub(crate) const HEART_LINES: usize = 1899;
+pub(crate) const HEART_LINES: usize = 1900;
 /// How many lines of code a map may have: `lib.rs`, and the `mod.rs` of a wing.
 pub(crate) const MAP_LINES: usize = 100;
 /// How many letters the name of a function may have.

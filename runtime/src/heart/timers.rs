@@ -185,5 +185,6 @@ fn ticks_down(time: Duration) -> u64 {
 }
 
 fn ticks_up(time: Duration) -> u64 {
-    ticks_down(time.saturating_add(TICK - Duration::from_nanos(1)))
+    let begun = time.subsec_nanos().div_ceil(TICK.subsec_nanos());
+    time.as_secs().saturating_mul(1000).saturating_add(u64::from(begun))
 }
