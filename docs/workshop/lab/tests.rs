@@ -228,8 +228,8 @@ const SEEN: [(&[&str], usize); LISTED] = [
     (&[r#""e":"poll_start","task":2"#, r#""e":"timer_fired","timer":1,"late":90000000"#], 1),
     (
         &[
-            r#""e":"timer_set","timer":2,"slot":1,"by":"task 2""#,
-            r#""e":"timer_set","timer":3,"slot":2,"by":"task 2""#,
+            r#""e":"timer_set","timer":2,"slot":66,"by":"task 2""#,
+            r#""e":"timer_set","timer":3,"slot":131,"by":"task 2""#,
             r#""e":"poll_end","task":2,"outcome":"panicked""#,
             r#""e":"timer_cancelled""#,
         ],
@@ -247,7 +247,7 @@ const SEEN: [(&[&str], usize); LISTED] = [
         &[
             r#""name":"ticker""#,
             r#""t":3500000000,"e":"poll_start","task":1"#,
-            r#""e":"timer_set","timer":7,"slot":1,"by":"task 2""#,
+            r#""e":"timer_set","timer":7,"slot":66,"by":"task 2""#,
         ],
         1,
     ),

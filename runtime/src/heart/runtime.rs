@@ -125,14 +125,15 @@ impl Runtime {
         self.drop_tasks();
         let abandoned = self.core.pool.close(limit);
         // Results of jobs that ended meanwhile are in the inbox, and are dropped on this thread. Then the wakers that
-        // timers and sources still hold are dropped, by `count`. One may be foreign, and its drop may spawn: hence the
-        // rounds.
+        // timers and sources still hold are dropped. One may be foreign, and its drop may spawn: hence the rounds.
         for _round in 0..MOST_ROUNDS {
             self.drop_tasks();
-            let wakers = self.core.timers.take_wakers().into_iter().chain(self.core.reactor.take_wakers());
-            if wakers.map(|waker| without_panic(|| drop(waker))).count() == 0 {
+            let mut wakers = self.core.timers.take_wakers();
+            self.core.reactor.take_wakers(&mut wakers);
+            if wakers.is_empty() {
                 break;
             }
+            wakers.into_iter().for_each(|waker| without_panic(|| drop(waker)));
         }
         REGISTRY.leave(self.core.number);
         // The panic hook has printed an observer's panic, and nobody is left to pass it to. The payload is forgotten,

@@ -38,9 +38,7 @@ pub(crate) fn drain_inbox(core: &Core) {
 
 /// Wakes those who wait for a timer that is due.
 pub(crate) fn fire_timers(core: &Core) {
-    if !core.timers.collect_due() {
-        return;
-    }
+    core.timers.collect_due();
     while let Some((key, deadline, waker)) = core.timers.pop_due() {
         let timer = TimerId(key);
         core.actor.set(Actor::Known(Cause::Timer(timer)));

@@ -226,12 +226,11 @@ impl Reactor {
     }
 
     /// Takes every waker out, for the end of the runtime.
-    pub(crate) fn take_wakers(&self) -> Vec<Waker> {
-        let mut wakers: Vec<_> = self.arrivals.take().into_iter().filter_map(|arrival| arrival.waker).collect();
+    pub(crate) fn take_wakers(&self, wakers: &mut Vec<Waker>) {
+        wakers.extend(self.arrivals.take().into_iter().filter_map(|arrival| arrival.waker));
         for (_, source) in self.sources.borrow_mut().iter_mut() {
             wakers.extend(source.take_all());
         }
-        wakers
     }
 
     fn with<R>(&self, SourceKey(key): SourceKey, f: impl FnOnce(&mut Source) -> R) -> Option<R> {
