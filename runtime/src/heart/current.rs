@@ -33,7 +33,7 @@ use crate::heart::inbox::Inbox;
 pub(crate) static REGISTRY: LazyLock<Registry<Inbox<Message>>> = LazyLock::new(Registry::new);
 
 thread_local! {
-    /// The core of the loop that runs on this thread. An [`Entered`] puts it here and takes it out, so nothing is left
+    /// The core that is entered on this thread. An [`Entered`] puts it here and takes it out, so nothing is left
     /// to drop when the thread ends. `ManuallyDrop` says so to the compiler. A thread-local with a destructor would
     /// check at each access whether the thread is ending.
     static CURRENT: Cell<Option<ManuallyDrop<Rc<Core>>>> = const { Cell::new(None) };
@@ -95,17 +95,18 @@ impl Drop for Turning {
     }
 }
 
-/// The core of the loop that runs on this thread, if one does.
+/// The core of the loop that is entered on this thread, if one is.
 #[inline]
 pub(crate) fn current() -> Option<Rc<Core>> {
     with_current(Rc::clone)
 }
 
-/// The core of the loop that runs on this thread, which must run one. `what` is the subject of the panic's sentence.
+/// The core of the loop that is entered on this thread: there must be one. `what` is the subject of the panic's
+/// sentence.
 ///
 /// # Panics
 ///
-/// If no loop runs on this thread.
+/// If no loop is entered on this thread.
 #[inline]
 #[track_caller]
 pub(crate) fn expect_current(what: impl fmt::Display) -> Rc<Core> {
@@ -120,7 +121,7 @@ pub(crate) fn no_loop(what: impl fmt::Display) -> ! {
     panic!("{what} needs a running oneloop runtime on this thread: call it inside oneloop::run or Runtime::block_on")
 }
 
-/// The core with this number, which must be the one that runs on this thread.
+/// The core with this number, which must be the one that is entered on this thread.
 ///
 /// # Panics
 ///

@@ -58,9 +58,9 @@ const INTEREST: Interest = {
     both
 };
 
-/// Whether a read that does not fill its buffer has emptied the socket. If so, the next byte is a new edge, and the
-/// read that would return `WouldBlock` is saved. It is not so with mio's poll(2) backend, which is for testing: that
-/// reports again only after `WouldBlock`. On other systems a read may stop before urgent data, which goes unreported.
+/// Whether a read of a stream of bytes that does not fill its buffer has emptied the socket. If so, the next byte is a
+/// new edge, and the read that would return `WouldBlock` is saved. It is not so with mio's poll(2) backend, which is for
+/// testing: that reports again only after `WouldBlock`. Elsewhere a read may stop before urgent data, unreported.
 const SHORT_MEANS_DRAINED: bool =
     cfg!(any(target_os = "linux", target_os = "android")) && !cfg!(mio_unsupported_force_poll_poll);
 

@@ -27,7 +27,7 @@ pub(crate) trait Task {
     /// Drops the future or the output.
     fn empty(self: Pin<&mut Self>);
 
-    /// Moves the output into `place`, an `Option` of its type.
+    /// Moves the output into `place`, an empty `Option` of its type.
     fn give_output(self: Pin<&mut Self>, place: &mut dyn Any);
 
     /// Moves a future in from `place`, an `Option` of this body's type. False if that is of another type. The body must

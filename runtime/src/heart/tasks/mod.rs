@@ -316,7 +316,7 @@ impl Tasks {
         inner.vacate(word.slot() as u32);
     }
 
-    /// Moves the output of a task that has returned into `place`, an `Option` of its type. False if it has not.
+    /// Moves the output of a task that has returned into `place`, an empty `Option` of its type. False if it has not.
     #[inline]
     pub(crate) fn take_output(&self, key: TaskKey, place: &mut dyn Any) -> bool {
         let inner = &mut *self.inner.borrow_mut();
