@@ -76,13 +76,14 @@ impl Timers {
         }
     }
 
-    /// Moves the timers that are due to a list for [`pop_due`](Self::pop_due). It reads the clock once, and not at all if
-    /// no timer is pending.
-    pub(crate) fn collect_due(&self) {
+    /// Reads the clock once and sets apart what is due by then. False if no timer is pending.
+    pub(crate) fn collect_due(&self) -> bool {
         let mut queue = self.queue.borrow_mut();
-        if queue.len() > 0 {
-            queue.advance(ticks_down(self.uptime()));
+        if queue.len() == 0 {
+            return false;
         }
+        queue.advance(ticks_down(self.uptime()));
+        true
     }
 
     /// Takes the next timer that was set apart: its key, its deadline since the start, its waker.

@@ -71,7 +71,9 @@ fn end_task(core: &Core, key: TaskKey, outcome: Outcome) {
 
 /// Fires the timers that are due, and wakes the tasks that wait for them.
 pub(crate) fn fire_timers(core: &Core) {
-    core.timers.collect_due();
+    if !core.timers.collect_due() {
+        return;
+    }
     // stage: hole "fire_timers"
     while let Some((key, deadline, waker)) = core.timers.pop_due() {
         trace::timer_fired(key.0.serial, core.timers.uptime().saturating_sub(deadline));

@@ -82,13 +82,14 @@ impl Timers {
         Some(pending.waker)
     }
 
-    /// Moves the timers that are due to a list for [`pop_due`](Self::pop_due). It reads the clock once, and not at all if
-    /// no timer is pending.
-    pub(crate) fn collect_due(&self) {
+    /// Reads the clock once and sets apart what is due by then. False if no timer is pending.
+    pub(crate) fn collect_due(&self) -> bool {
         let mut wheel = self.wheel.borrow_mut();
-        if wheel.len() > 0 {
-            wheel.advance(ticks_down(self.uptime()));
+        if wheel.len() == 0 {
+            return false;
         }
+        wheel.advance(ticks_down(self.uptime()));
+        true
     }
 
     /// Takes the next timer that was set apart: its key, its deadline since the start, its waker.
