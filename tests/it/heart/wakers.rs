@@ -337,6 +337,7 @@ fn order_of_a_batch(runtime: &Runtime) -> (String, u64) {
 
 #[test]
 #[cfg_attr(miri, ignore = "Miri's epoll knows no urgent data")]
+#[cfg_attr(mio_unsupported_force_poll_poll, ignore = "mio's poll(2) backend tells events in no order")]
 fn a_batch_of_events_wakes_in_its_order_whether_it_is_observed_or_not() {
     watch(|| {
         let (order, wakes) = order_of_a_batch(&runtime());
