@@ -149,9 +149,10 @@ impl Builder {
 
     /// Calls `sleep_around` each time the loop is about to sleep in the kernel; what it is given is the sleep.
     ///
-    /// It is for a lock that a sleeping loop must not hold, as an interpreter's is. Only the first call sleeps. No store of the runtime is borrowed
-    /// meanwhile: it may spawn, wake and set timers, and then the sleep is as short as they ask. The last hook counts.
-    /// A look at the kernel without a sleep, as while tasks are ready, is none, and neither is the virtual clock's jump.
+    /// It is for a lock that a sleeping loop must not hold, as an interpreter's is. Only the first call sleeps. No store
+    /// of the runtime is borrowed meanwhile: it may spawn, wake and set timers, and then the sleep is as short as they
+    /// ask. The last hook counts. A look at the kernel without a sleep, as while tasks are ready, is none, and neither is
+    /// the virtual clock's jump.
     ///
     /// ```
     /// use std::sync::Arc;

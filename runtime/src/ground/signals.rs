@@ -278,9 +278,10 @@ pub(crate) fn forks() -> u32 {
     FORKS.load(Ordering::Relaxed)
 }
 
+/// The count that [`forks`] gives.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// The same, for who has asked before.
+/// The count of [`forks`] for a caller that holds an earlier one. By that call forks are watched, so this only reads.
 #[inline(always)]
 pub(crate) fn forks_since() -> u32 {
     FORKS.load(Ordering::Relaxed)

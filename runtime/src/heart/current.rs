@@ -1,7 +1,7 @@
 //! The current loop: how the code that runs on a thread finds it, and how other threads do.
 //!
-//! While a loop is entered, one thread-local, `CURRENT`, points at its core. Every key that a user holds is looked up through
-//! that pointer. Another thread finds the loop's inbox by the runtime's number, in the `REGISTRY`.
+//! While a loop is entered, one thread-local, `CURRENT`, points at its core. Every key that a user holds is looked up
+//! through that pointer. Another thread finds the loop's inbox by the runtime's number, in the `REGISTRY`.
 //!
 //! Six functions find a loop. A key's *home* is the loop of the runtime that it came from:
 //!

@@ -8,8 +8,8 @@
 //!   never used twice within a process. So a key that fits is the right one. Operations that do harm to the wrong one
 //!   take a key: abort, join, cancel a timer, deregister.
 //! - a [`WakeWord`] is a *hint*. It is a key cut down to the 64 bits that fit a `Waker`. A slot's word comes again after
-//!   2^24 serials, so a later task of the slot may have the word of an
-//!   earlier one. A wake of the wrong task costs one spurious poll and nothing else.
+//!   2^24 serials, so a later task of the slot may have the word of an earlier one. A wake of the wrong task costs one
+//!   spurious poll and nothing else.
 //!
 //! ```text
 //!     Key       runtime u32 ............ slot u32 ............ serial u64        128 bits, exact

@@ -14,7 +14,7 @@ use crate::task::join::JoinHandle;
 ///
 /// # Panics
 ///
-/// If no runtime runs on this thread, or if the runtime holds 16,777,216 tasks.
+/// If no runtime runs on this thread, or if the runtime holds 16,777,215 tasks.
 ///
 /// ```
 /// use std::rc::Rc;

@@ -481,7 +481,7 @@ impl Inner {
 
     #[cold]
     fn add_slot(&mut self, at: &'static Location<'static>) {
-        assert!(self.slots.len() < MAX_SLOTS, "a runtime holds at most 16,777,216 tasks at a time");
+        assert!(self.slots.len() < MAX_SLOTS, "a runtime holds at most 16,777,215 tasks at a time");
         self.vacant = self.slots.len() as u32;
         self.slots.push(Slot::vacant(at));
     }

@@ -164,7 +164,7 @@ impl Words {
         By { tag: (self.word(4) >> 32) as u32, number: self.word(2) }
     }
 
-    /// Whether this is a wait for that timer.
+    /// Whether this is a wait for that timer. A timer's kind is 2, as in [`By::who`].
     pub(super) fn is_wait_for(&self, timer: &Self) -> bool {
         self.kind() == kind::WAIT && self.word(2) == timer.serial() && which((self.word(4) >> 32) as u32) == 2
     }

@@ -169,6 +169,7 @@ impl Base {
         }
     }
 
+    /// Few tasks have waits, so this is no part of `finished`.
     #[inline(never)]
     fn waits_over(&mut self, task: Key) {
         self.waits.remove(task);
