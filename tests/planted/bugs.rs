@@ -767,6 +767,13 @@ pub(crate) const BUGS: &[Bug] = &[
         wrong: "parked = Some(sleep_in_kernel(core, timeout(core)));",
         test: "it heart::outside_turns::a_hook_that_sleeps_twice_sleeps_once",
     },
+    Bug {
+        rule: 1, what: "an observer's panic goes on while the root's output is in the loop's hands",
+        file: "heart/runtime.rs", inside: "fn turn<",
+        right: "core.observe(|| Event::TurnEnd { turn, polls });",
+        wrong: "core.observe_between_steps(|| Event::TurnEnd { turn, polls });",
+        test: "it see::observers::a_root_that_returned_is_told_so_although_an_observer_panicked",
+    },
     // --- 4: readiness is remembered until it is disproved ----------------------------------------------
     Bug {
         rule: 4, what: "a short read forgets that the peer has hung up",

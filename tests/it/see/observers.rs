@@ -5,7 +5,7 @@ use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
-use oneloop::event::{Cause, Event, Observer};
+use oneloop::event::{Cause, Event, Finished, Observer};
 use oneloop::task::spawn_blocking;
 use oneloop::time::{sleep, timeout};
 use oneloop::{Handle, spawn};
@@ -114,6 +114,28 @@ fn an_observers_panic_at_the_end_of_a_runtime_leaves_nothing_behind() {
         assert_eq!(said, "an observer at Finish");
         at.set("Finish");
         assert_eq!((panic_of(|| drop(runtime)).as_str(), dropped.get(), at.get()), ("no panic", 1, ""));
+    });
+}
+
+/// How the root ended.
+struct RootsEnd(Rc<Cell<Option<Finished>>>);
+
+impl Observer for RootsEnd {
+    fn on_event(&self, _at: Duration, event: &Event<'_>) {
+        if let Event::Finish { outcome, .. } = event {
+            self.0.set(Some(*outcome));
+        }
+    }
+}
+
+#[test]
+fn a_root_that_returned_is_told_so_although_an_observer_panicked() {
+    watch(|| {
+        let (at, end) = (Rc::new(Cell::new("")), Rc::new(Cell::new(None)));
+        let observed = builder().observer(PanicsAt(Rc::clone(&at))).observer(RootsEnd(Rc::clone(&end)));
+        let runtime = observed.build().unwrap();
+        assert_eq!(panic_of(|| runtime.block_on(async { at.set("PollEnd") })), "an observer at PollEnd");
+        assert_eq!(end.get(), Some(Finished::Returned));
     });
 }
 
